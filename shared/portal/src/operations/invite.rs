@@ -1,0 +1,40 @@
+//! Inviting a patient. Three round trips: one read, one transaction, one queue message.
+
+use super::{Command, OperationError};
+use crate::{
+    email::EmailAddress,
+    panel::StatusPanel,
+    ports::{Clock, Entropy, InvitationMessage, PortalStore, Queue, QueueError},
+};
+
+/// What came of an invitation.
+#[derive(Debug)]
+pub struct Invited {
+    /// Where the patient stands now.
+    pub panel: StatusPanel,
+    /// The queue did not take the message. The invitation is accepted all the same: the record is the truth, the
+    /// queue is a hint, and the sweep queues it again within minutes. To be logged, not to be shown.
+    pub unqueued: Option<QueueError>,
+}
+
+/// Staff invite a patient, to this address or else the profile's.
+///
+/// # Errors
+/// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_invite`] and the email rule say,
+/// [`OperationError::Store`].
+pub async fn invite(
+    store: &impl PortalStore,
+    queue: &impl Queue,
+    clock: &impl Clock,
+    entropy: &impl Entropy,
+    command: &Command<'_>,
+    email: Option<&EmailAddress>,
+) -> Result<Invited, OperationError> {
+    let id = entropy.invitation_id(clock.now());
+    let decided =
+        command.carry_out(store, clock, |record, practice, act| record.invite(practice, email, id.clone(), act));
+    let (change, panel) = decided.await?;
+    let message = InvitationMessage { key: change.after.key, invitation: id };
+    let unqueued = queue.send(std::slice::from_ref(&message)).await.err();
+    Ok(Invited { panel, unqueued })
+}

@@ -1,0 +1,68 @@
+//! Saving and reading a patient's profile.
+
+use super::{Command, MOST_ROUNDS, OperationError};
+use crate::{
+    ids::PatientId,
+    ports::{Clock, CommitOutcome, PortalReader, PortalStore, StoreError},
+    profile::Profile,
+    record::PortalRecord,
+    refusal::Refusal,
+    scope::TenantScope,
+};
+
+/// A saved profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedProfile {
+    /// The record that it is part of.
+    pub record: PortalRecord,
+    /// Whether the patient is new.
+    pub created: bool,
+}
+
+/// Saves a profile: begins the patient's record, or changes its profile and nothing else. Never touches an
+/// invitation, an account or a claim. Saving the same again changes nothing.
+///
+/// # Errors
+/// [`Refusal::VersionConflict`] if the client named a version that the record no longer has,
+/// [`OperationError::Store`].
+pub async fn save_profile(
+    store: &impl PortalStore,
+    clock: &impl Clock,
+    command: &Command<'_>,
+    profile: &Profile,
+) -> Result<SavedProfile, OperationError> {
+    for _ in 0..MOST_ROUNDS {
+        let before = store.load(command.scope, command.patient).await?.record;
+        let version = before.as_ref().map(|record| record.version);
+        if command.if_match.is_some() && command.if_match != version {
+            return Err(Refusal::VersionConflict.into());
+        }
+        let key = command.scope.record(command.patient);
+        let Some(change) = PortalRecord::save_profile(before.as_ref(), key, profile.clone(), command.act(clock)) else {
+            // Only an existing record can already be what was asked for.
+            return before.map(|record| SavedProfile { record, created: false }).ok_or(StoreError::Busy.into());
+        };
+        match store.commit(command.scope, &change).await? {
+            CommitOutcome::Committed => {
+                return Ok(SavedProfile { created: change.before.is_none(), record: change.after });
+            }
+            CommitOutcome::Stale => {}
+            CommitOutcome::EmailInUse { holder } => {
+                return Err(Refusal::EmailInUse { holder }.into());
+            }
+        }
+    }
+    Err(StoreError::Busy.into())
+}
+
+/// Reads a patient's record, for its profile.
+///
+/// # Errors
+/// [`Refusal::PatientNotFound`], [`OperationError::Store`].
+pub async fn read_profile(
+    store: &impl PortalReader,
+    scope: &TenantScope,
+    patient: &PatientId,
+) -> Result<PortalRecord, OperationError> {
+    Ok(store.load(scope, patient).await?.record.ok_or(Refusal::PatientNotFound)?)
+}

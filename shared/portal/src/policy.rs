@@ -1,0 +1,185 @@
+//! Every number that a rule turns on, and the arithmetic of waiting.
+
+use chrono::{DateTime, Datelike as _, Days, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc, Weekday};
+use chrono_tz::Tz;
+
+use crate::practice::ReminderPolicy;
+
+/// How long a claimed send is nobody else's. Longer than any sender's life.
+pub const SEND_LEASE: TimeDelta = TimeDelta::seconds(120);
+/// How much longer an unanswered send waits for SES's own word before it is tried again.
+pub const SEND_GRACE: TimeDelta = TimeDelta::minutes(10);
+/// How long a fresh invitation's queue message may take before the sweep sends another.
+pub const FIRST_NUDGE: TimeDelta = TimeDelta::minutes(2);
+/// Sends whose outcome counts against the invitation. A send that SES put off does not count.
+pub const MOST_TRIES: u8 = 5;
+/// An invitation that SES has put off for so long has failed.
+pub const LONGEST_DEFERRAL: TimeDelta = TimeDelta::days(3);
+/// Secrets kept per link; the oldest is dropped.
+pub const MOST_SECRETS: usize = 16;
+/// Shortest time between two invitations by hand.
+pub const REINVITE_GAP: TimeDelta = TimeDelta::seconds(60);
+/// Invitations by hand in [`REINVITE_WINDOW`].
+pub const MOST_REINVITES: usize = 5;
+/// The span over which invitations by hand are counted.
+pub const REINVITE_WINDOW: TimeDelta = TimeDelta::hours(24);
+/// Dates of birth compared per link.
+pub const MOST_GUESSES: u8 = 5;
+
+/// How long the sweep waits before it queues the same invitation again: 2, 4, 8, then 15 minutes.
+#[must_use]
+pub fn nudge_wait(nudges: u32) -> TimeDelta {
+    match nudges {
+        0 => TimeDelta::minutes(2),
+        1 => TimeDelta::minutes(4),
+        2 => TimeDelta::minutes(8),
+        3.. => TimeDelta::minutes(15),
+    }
+}
+
+/// How long a send that SES put off waits: exponential from 5 s to 15 min by `deferrals`, with full jitter.
+///
+/// `jitter` is uniformly random; without it, everything put off by one storm would come back as the next.
+#[must_use]
+pub fn deferral_wait(deferrals: u32, jitter: u32) -> TimeDelta {
+    let ceiling_millis = 5_000_i64.saturating_mul(1 << deferrals.min(8)).min(900_000);
+    TimeDelta::milliseconds(1_000 + i64::from(jitter) % ceiling_millis)
+}
+
+/// When the next reminder is due, if the policy has one: `after_days` days after the last send, within the
+/// practice's daytime.
+#[must_use]
+pub fn next_reminder(
+    policy: &ReminderPolicy,
+    zone: Tz,
+    sent_at: DateTime<Utc>,
+    reminders_sent: u8,
+) -> Option<DateTime<Utc>> {
+    let days = *policy.after_days().get(usize::from(reminders_sent))?;
+    let local = sent_at.with_timezone(&zone).naive_local().checked_add_days(Days::new(u64::from(days)))?;
+    Some(in_daytime(policy, zone, first_instant(zone, local)))
+}
+
+/// The given instant if it is in the practice's daytime, else the beginning of the next daytime.
+#[must_use]
+pub fn in_daytime(policy: &ReminderPolicy, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
+    let local = at.with_timezone(&zone).naive_local();
+    let mut day = local.date();
+    if day.weekday() != Weekday::Sun {
+        if (policy.opens()..policy.closes()).contains(&local.time()) {
+            return at;
+        }
+        if local.time() < policy.opens() {
+            return first_instant(zone, day.and_time(policy.opens()));
+        }
+    }
+    // The calendar ends in the year 262142; a day past it does not exist and today is as good an answer.
+    day = day.succ_opt().unwrap_or(day);
+    if day.weekday() == Weekday::Sun {
+        day = day.succ_opt().unwrap_or(day);
+    }
+    first_instant(zone, day.and_time(policy.opens()))
+}
+
+/// The first instant at which the zone's clocks show this time or, if a clock change or a skipped day leaves it
+/// out, a later one.
+fn first_instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+    // Zones have skipped up to a whole day (Samoa, 2011); clocks change by multiples of a quarter of an hour.
+    (0..=4 * 25)
+        .find_map(|quarters| match zone.from_local_datetime(&(local + TimeDelta::minutes(15 * quarters))) {
+            MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => Some(at.to_utc()),
+            MappedLocalTime::None => None,
+        })
+        .unwrap_or_else(|| local.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{NaiveTime, Timelike as _};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn reminders_follow_three_seven_and_fourteen_days_after_the_last_send() {
+        let (policy, zone) = (ReminderPolicy::default(), chrono_tz::America::New_York);
+        let sent = utc("2026-05-05T15:00:00Z"); // Tuesday, 11:00 in New York
+        let due: Vec<_> = (0..=3).map(|sent_so_far| next_reminder(&policy, zone, sent, sent_so_far)).collect();
+        assert_eq!(
+            due,
+            [
+                Some(utc("2026-05-08T15:00:00Z")),
+                Some(utc("2026-05-12T15:00:00Z")),
+                Some(utc("2026-05-19T15:00:00Z")),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn reminders_keep_the_practices_daytime_and_sundays_free() {
+        let (policy, zone) = (ReminderPolicy::default(), chrono_tz::America::New_York);
+        for (at, expected, why) in [
+            ("2026-05-05T12:59:59Z", "2026-05-05T13:00:00Z", "before opening, the same day at nine"),
+            ("2026-05-05T13:00:00Z", "2026-05-05T13:00:00Z", "at nine"),
+            ("2026-05-05T21:59:59Z", "2026-05-05T21:59:59Z", "just before six"),
+            ("2026-05-05T22:00:00Z", "2026-05-06T13:00:00Z", "at six, the next morning"),
+            ("2026-05-09T23:00:00Z", "2026-05-11T13:00:00Z", "Saturday evening, Monday morning"),
+            ("2026-05-10T15:00:00Z", "2026-05-11T13:00:00Z", "Sunday noon, Monday morning"),
+            ("2026-03-07T23:00:00Z", "2026-03-09T13:00:00Z", "over the clock change, nine is an hour earlier in UTC"),
+        ] {
+            assert_eq!(in_daytime(&policy, zone, utc(at)), utc(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_the_clocks_skip_becomes_the_first_one_after_it() {
+        let gap = NaiveDateTime::parse_from_str("2026-03-08 02:30", "%Y-%m-%d %H:%M").unwrap();
+        assert_eq!(first_instant(chrono_tz::America::New_York, gap), utc("2026-03-08T07:00:00Z"));
+        let skipped_day = NaiveDateTime::parse_from_str("2011-12-30 09:00", "%Y-%m-%d %H:%M").unwrap();
+        assert_eq!(first_instant(chrono_tz::Pacific::Apia, skipped_day), utc("2011-12-30T10:00:00Z"));
+    }
+
+    #[test]
+    fn every_zone_keeps_its_daytime_across_two_years_of_clock_changes() {
+        let policy = ReminderPolicy::default();
+        for zone in chrono_tz::TZ_VARIANTS {
+            for hours in (0..2 * 366 * 24).step_by(61) {
+                let at = utc("2026-01-01T00:00:00Z") + TimeDelta::hours(hours);
+                let due = in_daytime(&policy, zone, at);
+                let local = due.with_timezone(&zone);
+                assert!(due >= at && due - at <= TimeDelta::hours(24 + 15 + 24), "{zone} {at}");
+                assert!((9..18).contains(&local.hour()) && local.weekday() != Weekday::Sun, "{zone} {at} {local}");
+                assert_eq!(in_daytime(&policy, zone, due), due, "{zone} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn nudges_wait_longer_each_time() {
+        let minutes: Vec<_> = (0..6).map(|nudges| nudge_wait(nudges).num_minutes()).collect();
+        assert_eq!(minutes, [2, 4, 8, 15, 15, 15]);
+    }
+
+    proptest! {
+        #[test]
+        fn deferrals_are_jittered_within_their_bounds(deferrals: u32, jitter: u32) {
+            let wait = deferral_wait(deferrals, jitter);
+            prop_assert!(wait >= TimeDelta::seconds(1) && wait <= TimeDelta::seconds(901));
+        }
+
+        #[test]
+        fn a_short_day_is_still_found(open in 0_u32..23, zone in 0_usize..500, hours in 0_i64..20_000) {
+            let time = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+            let policy = ReminderPolicy::new(vec![1], time(open), time(open + 1)).unwrap();
+            let zone = chrono_tz::TZ_VARIANTS[zone];
+            let at = utc("2025-01-01T00:00:00Z") + TimeDelta::hours(hours);
+            let due = in_daytime(&policy, zone, at);
+            prop_assert!(due >= at);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What the operations need from the world: a store, a queue, a mail service, a clock, randomness.
+//!
+//! The stores are split by who calls them. A request reaches [`PortalStore`] and [`PracticeStore`], each method of
+//! which takes a [`TenantScope`]; only the functions that no client can call use [`DeliveryStore`], whose keys come
+//! from the queue and the index.
+
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    email::EmailAddress,
+    ids::{InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey},
+    link::{LinkSecret, Token},
+    practice::Practice,
+    profile::Language,
+    record::{
+        Change, NextActionKind, PortalRecord,
+        delivery::{ClaimRequest, Unclaimable},
+    },
+    scope::TenantScope,
+};
+
+/// The store did not do what was asked, and it is not known to have changed anything.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Too many requests, or too many at once for one item: come again.
+    #[error("the store is busy")]
+    Busy,
+    /// The store could not be reached or had a fault.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An item is not what this version can read. Never dropped: a newer version may have written it.
+    #[error("an item cannot be read")]
+    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A practice and one of its patients, read at one go, each as last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The practice; `None` if it has not saved its settings yet.
+    pub practice: Option<Practice>,
+    /// The patient's record; `None` if there is no such patient in this practice.
+    pub record: Option<PortalRecord>,
+}
+
+/// What came of a conditional write. Either all of it was written or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// Written, now or by an earlier try of the same request.
+    Committed,
+    /// The record is no longer what it was when it was read: read it again and decide anew.
+    Stale,
+    /// The address is associated to another patient.
+    EmailInUse {
+        /// The other patient, only if of the same practice.
+        holder: Option<PatientId>,
+    },
+}
+
+/// The records of one practice, for reading. Who only reads needs no key to addresses.
+pub trait PortalReader: Sync {
+    /// Reads a practice and one of its patients, consistently, in one round trip.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn load(&self, scope: &TenantScope, patient: &PatientId)
+    -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+}
+
+/// The records of one practice.
+pub trait PortalStore: PortalReader {
+    /// Writes a change, its event, and what it does to addresses and the directory, in one transaction, if the
+    /// record still has the version and the fence that it had before.
+    ///
+    /// # Errors
+    /// [`StoreError`], also if the change is for another practice than the scope's.
+    fn commit(
+        &self,
+        scope: &TenantScope,
+        change: &Change,
+    ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+}
+
+/// The settings of one practice.
+pub trait PracticeStore: Sync {
+    /// Reads the practice.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn practice(&self, scope: &TenantScope) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
+
+    /// Writes the practice if it still has the version before: [`CommitOutcome::Committed`] or
+    /// [`CommitOutcome::Stale`].
+    ///
+    /// # Errors
+    /// [`StoreError`], also if it is another practice than the scope's.
+    fn save_practice(
+        &self,
+        scope: &TenantScope,
+        practice: &Practice,
+    ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+}
+
+/// What came of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// This sender has the mail; the record is as it is now.
+    Claimed(Box<PortalRecord>),
+    /// It has not.
+    Refused(Unclaimable),
+}
+
+/// One of the parts that the calendar is split into, so that no partition holds it all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueShard(u8);
+
+impl DueShard {
+    /// How many there are.
+    pub const COUNT: u8 = 16;
+
+    /// The shard that a number falls into.
+    #[must_use]
+    pub const fn of(hash: u64) -> Self {
+        let [low, ..] = hash.to_le_bytes();
+        Self(low % Self::COUNT)
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// A row of the calendar: a candidate, which the record may have outlived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueEntry {
+    /// Whose record.
+    pub key: RecordKey,
+    /// What it waits for.
+    pub kind: NextActionKind,
+    /// Since when it is due.
+    pub at: DateTime<Utc>,
+    /// Its current invitation.
+    pub invitation: InvitationId,
+    /// Times that the sweep has queued it again.
+    pub nudges: u32,
+}
+
+/// The records of all practices, for the functions that hand over mails and watch over them.
+pub trait DeliveryStore: Sync {
+    /// Claims a mail as [`PortalRecord::claim`] says, in one conditional write.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn claim(
+        &self,
+        key: &RecordKey,
+        request: &ClaimRequest,
+    ) -> impl Future<Output = Result<ClaimOutcome, StoreError>> + Send;
+
+    /// Gives a claim back: writes what [`PortalRecord::put_off`] gave, if the fence is still the record's. Whether
+    /// it was.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn put_off(&self, record: &PortalRecord) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Reads one record, consistently.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn record(&self, key: &RecordKey) -> impl Future<Output = Result<Option<PortalRecord>, StoreError>> + Send;
+
+    /// Reads a practice. May be a minute old.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn practice_of(&self, practice: &PracticeId) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
+
+    /// Writes a change as [`PortalStore::commit`] does.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn commit_delivery(&self, change: &Change) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+
+    /// What is due in a shard, oldest first, at most `limit` rows.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn due(
+        &self,
+        shard: DueShard,
+        until: DateTime<Utc>,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<DueEntry>, StoreError>> + Send;
+
+    /// Moves an entry's next action to `next` and counts the nudge, if the entry is still the record's: of several
+    /// sweeps that see one entry, one is told `true`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// A hint to the sender that an invitation's mail may wait. Ids only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationMessage {
+    /// Whose record.
+    pub key: RecordKey,
+    /// Which invitation.
+    pub invitation: InvitationId,
+}
+
+/// The queue did not take a message.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue is unavailable")]
+pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// The queue between commands and the sender.
+pub trait Queue: Sync {
+    /// Sends hints, at best all of them in one call for each ten.
+    ///
+    /// # Errors
+    /// [`QueueError`] if any was not taken. Nothing is lost by it: the record is the truth and the sweep looks again.
+    fn send(&self, messages: &[InvitationMessage]) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// An invitation's mail, ready to be rendered.
+#[derive(Clone, Debug)]
+pub struct InvitationMail {
+    /// To whom.
+    pub to: EmailAddress,
+    /// In which language.
+    pub language: Language,
+    /// On whose behalf: name, sender name, phone and time zone.
+    pub practice: Practice,
+    /// The token that its link carries.
+    pub token: Token,
+    /// When the link stops working.
+    pub expires_at: DateTime<Utc>,
+    /// Which invitation; tags the mail.
+    pub invitation: InvitationId,
+    /// Which try; tags the mail.
+    pub attempt: u32,
+}
+
+/// What came of handing a mail over. Each asks for another reaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The mail service has it.
+    Accepted(MessageId),
+    /// It certainly has not: too fast.
+    Throttled,
+    /// It certainly has not and will not for a while: paused, suspended, not verified, out of quota.
+    Paused,
+    /// It refuses this mail for good.
+    Refused,
+    /// It may have it: no answer, or one that does not tell.
+    Unknown,
+}
+
+/// The mail service.
+pub trait Mailer: Sync {
+    /// Hands over one mail, in one try: a second one could double it.
+    fn send(&self, mail: &InvitationMail) -> impl Future<Output = SendOutcome> + Send;
+}
+
+/// The time.
+pub trait Clock: Sync {
+    /// Now, in whole milliseconds, which is what the store keeps.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// Randomness fit for secrets, and the ids made of it.
+pub trait Entropy: Sync {
+    /// A fresh id, ordered by time.
+    fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId;
+    /// A fresh link id: 128 random bits.
+    fn link_id(&self) -> LinkId;
+    /// A fresh secret: 256 random bits.
+    fn link_secret(&self) -> LinkSecret;
+    /// Any number, for spreading retries.
+    fn jitter(&self) -> u32;
+}

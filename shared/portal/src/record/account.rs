@@ -1,0 +1,121 @@
+//! Registering with a link, logging in, and the account's address.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Account, Change, Choice, InvitationState, PortalRecord, RevokeReason};
+use crate::{
+    email::EmailAddress,
+    ids::AccountId,
+    link::{Link, Token},
+    policy::MOST_GUESSES,
+    refusal::Refusal,
+    timeline::{Act, EventKind},
+};
+
+impl PortalRecord {
+    /// The link that this token opens.
+    ///
+    /// # Errors
+    /// [`Refusal::LinkNotUsable`], whatever the matter is: a stranger must not learn which.
+    pub fn usable_link(&self, token: &Token, now: DateTime<Utc>) -> Result<&Link, Refusal> {
+        let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(Refusal::LinkNotUsable)?;
+        let opens = link.opens_with(&token.secret, now);
+        let wanted = self.choice == Choice::In && self.account == Account::None;
+        if opens && wanted && link.guesses < MOST_GUESSES { Ok(link) } else { Err(Refusal::LinkNotUsable) }
+    }
+
+    /// Counts a date of birth that is about to be compared. It must be committed before [`PortalRecord::register`]
+    /// compares: however many guess at once, only as many as were counted are compared.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::usable_link`].
+    pub fn count_guess(&self, token: &Token, act: Act) -> Result<Change, Refusal> {
+        let guesses = self.usable_link(token, act.at)?.guesses + 1;
+        Ok(self.change(act, EventKind::DateOfBirthChecked { guesses }, |after| {
+            if let Some(link) = &mut after.link {
+                link.guesses = guesses;
+            }
+        }))
+    }
+
+    /// Compares the date of birth that [`PortalRecord::count_guess`] counted, and opens the account if it is right.
+    ///
+    /// A wrong one changes nothing more, except that the last one permitted locks the link.
+    #[must_use]
+    pub fn register(&self, date_of_birth: NaiveDate, id: AccountId, act: Act) -> Registration {
+        let Some((invitation, link)) = self.invitation.as_ref().zip(self.link.as_ref()) else {
+            return Registration::NotUsable;
+        };
+        if self.choice != Choice::In || self.account != Account::None {
+            return Registration::NotUsable;
+        }
+        if self.profile.date_of_birth.is_none_or(|real| *real.expose() != date_of_birth) {
+            if link.guesses < MOST_GUESSES {
+                return Registration::Mismatch;
+            }
+            return Registration::Locked(Box::new(self.revoked(invitation.id.clone(), RevokeReason::Locked, act)));
+        }
+        let (at, email, receipt) = (act.at, invitation.email.clone(), invitation.receipt().cloned());
+        Registration::Registered(Box::new(self.change(act, EventKind::Registered, |after| {
+            after.set_invitation_state(InvitationState::Consumed { at, receipt });
+            after.account = Account::Active { id, email, registered_at: at, last_login_at: at };
+            after.link = None;
+            after.next_action = None;
+        })))
+    }
+
+    /// The holder of the link declines the invitation or is somebody else. Not an opt-out: a stranger may hold a
+    /// misdirected link.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::usable_link`].
+    pub fn decline(&self, token: &Token, reason: RevokeReason, act: Act) -> Result<Change, Refusal> {
+        self.usable_link(token, act.at)?;
+        let invitation = self.invitation.as_ref().ok_or(Refusal::LinkNotUsable)?.id.clone();
+        Ok(self.revoked(invitation, reason, act))
+    }
+
+    /// The patient logged in at this time. `None` if a login as late is known: repeats and late news change nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::NotRegistered`] without an active account.
+    pub fn track_login(&self, login_at: DateTime<Utc>, act: Act) -> Result<Option<Change>, Refusal> {
+        let Account::Active { last_login_at, .. } = &self.account else {
+            return Err(Refusal::NotRegistered);
+        };
+        if login_at <= *last_login_at {
+            return Ok(None);
+        }
+        Ok(Some(self.change(act, EventKind::LoggedIn, |after| {
+            if let Account::Active { last_login_at, .. } = &mut after.account {
+                *last_login_at = login_at;
+            }
+        })))
+    }
+
+    /// Customer Care changes the account's address. Whether it is free is the store's to say.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::may_change_email`].
+    pub fn change_account_email(&self, new: EmailAddress, act: Act) -> Result<Change, Refusal> {
+        self.may_change_email(act.actor.role)?;
+        Ok(self.change(act, EventKind::AccountEmailChanged, |after| {
+            if let Account::Active { email, .. } = &mut after.account {
+                *email = new;
+            }
+        }))
+    }
+}
+
+/// What came of comparing a date of birth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// It is right: the account is open.
+    Registered(Box<Change>),
+    /// It is wrong, and may be tried again.
+    Mismatch,
+    /// It is wrong for the last time: the link is locked, the record stays.
+    Locked(Box<Change>),
+    /// Meanwhile the link has stopped working.
+    NotUsable,
+}

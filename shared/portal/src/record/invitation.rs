@@ -1,0 +1,146 @@
+//! Inviting, inviting again, and taking an invitation back.
+
+use chrono::{DateTime, Utc};
+
+use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord, RevokeReason};
+use crate::{
+    email::EmailAddress,
+    ids::InvitationId,
+    policy::{FIRST_NUDGE, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW},
+    practice::{Practice, ReminderPolicy},
+    refusal::Refusal,
+    timeline::{Act, EventKind, Role},
+};
+
+impl PortalRecord {
+    /// Staff invite the patient, to this address or else the profile's.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::may_invite`]. Whether the address is free is the store's to say, when it commits.
+    pub fn invite(
+        &self,
+        practice: &Practice,
+        email: Option<&EmailAddress>,
+        id: InvitationId,
+        act: Act,
+    ) -> Result<Change, Refusal> {
+        let email = self.may_invite(practice, email)?;
+        let at = act.at;
+        Ok(self.change(act, EventKind::Invited { invitation: id.clone() }, |after| {
+            after.link = None;
+            after.queue(Invitation::queued(id, email, 0, at));
+        }))
+    }
+
+    /// The patient is invited again, by hand or by a reminder, to this address or else the one before.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::may_reinvite`]. Whether another address is free is the store's to say.
+    pub fn reinvite(
+        &self,
+        practice: &Practice,
+        email: Option<&EmailAddress>,
+        id: InvitationId,
+        act: Act,
+    ) -> Result<Change, Refusal> {
+        let role = act.actor.role;
+        let email = self.may_reinvite(practice, email, role, act.at)?;
+        let previous = self.invitation.as_ref();
+        let another_address = previous.is_some_and(|previous| previous.email != email);
+        let reminders_sent =
+            if role == Role::Sweep { previous.map_or(0, |previous| previous.reminders_sent + 1) } else { 0 };
+        let at = act.at;
+        Ok(self.change(act, EventKind::Reinvited { invitation: id.clone(), another_address }, |after| {
+            if another_address {
+                after.link = None;
+            }
+            after.trim_secrets(at);
+            if role != Role::Sweep {
+                after.note_reinvite_by_hand(at);
+            }
+            after.last_reinvited_at = Some(at);
+            after.queue(Invitation::queued(id, email, reminders_sent, at));
+        }))
+    }
+
+    /// Staff take the invitation back: a queued mail is not sent, a sent link dies, the address is free.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::may_revoke`].
+    pub fn revoke(&self, act: Act) -> Result<Change, Refusal> {
+        let invitation = self.may_revoke()?.id.clone();
+        Ok(self.revoked(invitation, RevokeReason::Undone, act))
+    }
+
+    /// The patient asked for no more reminders (RFC 8058). Asking twice is no second change.
+    #[must_use]
+    pub fn stop_reminders(&self, act: Act) -> Option<Change> {
+        (!self.reminders_stopped).then(|| {
+            self.change(act, EventKind::RemindersStopped, |after| {
+                after.reminders_stopped = true;
+                after.clear_reminder();
+            })
+        })
+    }
+
+    /// Whether the reminder that this record waits for may still go out.
+    #[must_use]
+    pub fn may_be_reminded(&self, policy: &ReminderPolicy) -> bool {
+        let invitation_allows = self.invitation.as_ref().is_some_and(|invitation| match &invitation.state {
+            InvitationState::Sent { delivery, .. } => {
+                !delivery.suppresses_address() && usize::from(invitation.reminders_sent) < policy.after_days().len()
+            }
+            InvitationState::Queued
+            | InvitationState::Sending { .. }
+            | InvitationState::Failed { .. }
+            | InvitationState::Revoked { .. }
+            | InvitationState::Consumed { .. } => false,
+        });
+        invitation_allows && !self.reminders_stopped
+    }
+
+    pub(super) fn revoked(&self, invitation: InvitationId, reason: RevokeReason, act: Act) -> Change {
+        let at = act.at;
+        self.change(act, EventKind::InvitationRevoked { invitation, reason }, |after| {
+            after.revoke_invitation(reason, at);
+        })
+    }
+
+    pub(super) fn clear_reminder(&mut self) {
+        self.next_action = self.next_action.filter(|next| next.kind != NextActionKind::Remind);
+    }
+
+    fn queue(&mut self, invitation: Invitation) {
+        self.next_action = Some(NextAction { kind: NextActionKind::Deliver, at: invitation.queued_at + FIRST_NUDGE });
+        self.invitation = Some(invitation);
+    }
+
+    fn note_reinvite_by_hand(&mut self, at: DateTime<Utc>) {
+        self.recent_reinvites.retain(|earlier| *earlier + REINVITE_WINDOW > at);
+        self.recent_reinvites.push(at);
+    }
+
+    /// Drops expired secrets, and the oldest ones, so that the coming tries have room for theirs.
+    fn trim_secrets(&mut self, now: DateTime<Utc>) {
+        if let Some(link) = &mut self.link {
+            link.secrets.retain(|secret| now < secret.expires_at);
+            let room = MOST_SECRETS - usize::from(MOST_TRIES);
+            link.secrets.drain(..link.secrets.len().saturating_sub(room));
+        }
+    }
+}
+
+impl Invitation {
+    const fn queued(id: InvitationId, email: EmailAddress, reminders_sent: u8, at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            email,
+            queued_at: at,
+            attempt: 0,
+            tries_left: MOST_TRIES,
+            nudges: 0,
+            reminders_sent,
+            state: InvitationState::Queued,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! On whose behalf a request acts.
+
+use crate::{
+    ids::{PatientId, PracticeId, RecordKey},
+    timeline::Actor,
+};
+
+/// The practice and the person that a verified identity stands for.
+///
+/// Every store method that a request can reach takes one, so that a handler can name no practice of its own
+/// choosing. Only the HTTP edge may build one, from the claims that the gateway has verified; the linter refuses
+/// the constructor everywhere else.
+#[derive(Clone, Debug)]
+pub struct TenantScope {
+    practice: PracticeId,
+    actor: Actor,
+}
+
+impl TenantScope {
+    /// The scope that verified claims give. Never call it with anything from a path, a query or a body.
+    #[must_use]
+    pub const fn from_verified_claims(practice: PracticeId, actor: Actor) -> Self {
+        Self { practice, actor }
+    }
+
+    /// The practice.
+    #[must_use]
+    pub const fn practice(&self) -> &PracticeId {
+        &self.practice
+    }
+
+    /// The person or program.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The key of one of the practice's patients.
+    #[must_use]
+    pub fn record(&self, patient: &PatientId) -> RecordKey {
+        RecordKey { practice: self.practice.clone(), patient: patient.clone() }
+    }
+}

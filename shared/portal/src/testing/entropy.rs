@@ -1,0 +1,47 @@
+//! Randomness that is none: every draw is a number one higher than the last.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    ids::{InvitationId, LinkId},
+    link::LinkSecret,
+    ports::Entropy,
+};
+
+/// A counter in place of randomness: every id and secret differs, and every run gives the same ones.
+#[derive(Debug, Default)]
+pub struct TestEntropy(AtomicU32);
+
+impl TestEntropy {
+    /// How often anything was drawn.
+    #[must_use]
+    pub fn draws(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+}
+
+impl Entropy for TestEntropy {
+    fn invitation_id(&self, _: DateTime<Utc>) -> InvitationId {
+        InvitationId::parse(&format!("invitation-{:04}", self.next())).unwrap()
+    }
+
+    fn link_id(&self) -> LinkId {
+        LinkId::parse(&format!("link-{:04}", self.next())).unwrap()
+    }
+
+    fn link_secret(&self) -> LinkSecret {
+        let mut bytes = [0; 32];
+        *bytes.first_chunk_mut().unwrap() = self.next().to_be_bytes();
+        LinkSecret::new(bytes)
+    }
+
+    fn jitter(&self) -> u32 {
+        self.next()
+    }
+}

@@ -1,0 +1,19 @@
+//! What every crate's tests share: the in-memory store that all others are measured by, fakes, and samples.
+//!
+//! Only tests compile this. A sample that does not parse, or a lock that a failed test poisoned, is a failed test,
+//! so unwrapping is right here.
+#![expect(clippy::unwrap_used, reason = "only tests compile this module")]
+#![expect(clippy::missing_panics_doc, reason = "every function here panics if a test has gone wrong before")]
+
+mod clock;
+mod entropy;
+mod mailer;
+mod queue;
+pub mod samples;
+mod store;
+
+pub use clock::TestClock;
+pub use entropy::TestEntropy;
+pub use mailer::ScriptedMailer;
+pub use queue::MemoryQueue;
+pub use store::{Contents, Fault, MemoryStore};

@@ -1,0 +1,162 @@
+//! Practices, patients and acts for tests. All of them are invented.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::{
+    email::EmailAddress,
+    ids::{AccountId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey, RequestId, Subject},
+    link::LinkSecret,
+    practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
+    profile::{Language, Profile},
+    record::{Change, PortalRecord, delivery::ClaimRequest},
+    redacted::Redacted,
+    scope::TenantScope,
+    text::{DisplayName, PersonName, Phone},
+    timeline::{Act, Actor, Role},
+};
+
+/// Tuesday, 5 May 2026, noon in UTC; eight in the morning in New York.
+#[must_use]
+pub fn noon() -> DateTime<Utc> {
+    at("2026-05-05T12:00:00Z")
+}
+
+/// An instant in RFC 3339.
+#[must_use]
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// An address.
+#[must_use]
+pub fn email(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+/// A practice's id.
+#[must_use]
+pub fn practice_id(text: &str) -> PracticeId {
+    PracticeId::parse(text).unwrap()
+}
+
+/// A patient's id.
+#[must_use]
+pub fn patient_id(text: &str) -> PatientId {
+    PatientId::parse(text).unwrap()
+}
+
+/// A record's key.
+#[must_use]
+pub fn key(practice: &str, patient: &str) -> RecordKey {
+    RecordKey { practice: practice_id(practice), patient: patient_id(patient) }
+}
+
+/// An invitation's id.
+#[must_use]
+pub fn invitation_id(text: &str) -> InvitationId {
+    InvitationId::parse(text).unwrap()
+}
+
+/// An account's id.
+#[must_use]
+pub fn account_id(text: &str) -> AccountId {
+    AccountId::parse(text).unwrap()
+}
+
+/// A request's id.
+#[must_use]
+pub fn request_id(text: &str) -> RequestId {
+    RequestId::parse(text).unwrap()
+}
+
+/// The id of the mail of this number.
+#[must_use]
+pub fn message_id(number: usize) -> MessageId {
+    MessageId::parse(&format!("message-{number}")).unwrap()
+}
+
+/// Settings with every default, in New York.
+#[must_use]
+pub fn settings() -> PracticeSettings {
+    PracticeSettings {
+        name: DisplayName::parse("Lakeside Family Medicine").unwrap(),
+        sender_name: DisplayName::parse("Lakeside").unwrap(),
+        support_phone: Phone::parse("+1 (555) 010-0199").unwrap(),
+        time_zone: chrono_tz::America::New_York,
+        link_days: LinkDays::default(),
+        reminders: ReminderPolicy::default(),
+    }
+}
+
+/// A practice in its first version that has activated the portal at [`noon`].
+#[must_use]
+pub fn practice(id: &str) -> Practice {
+    Practice::save(None, practice_id(id), settings(), true, noon())
+}
+
+/// The scope of a practice's staff.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a test vouches for its own claims")]
+pub fn scope(practice: &str) -> TenantScope {
+    TenantScope::from_verified_claims(practice_id(practice), staff())
+}
+
+/// A member of staff.
+#[must_use]
+pub fn staff() -> Actor {
+    Actor { role: Role::Staff, subject: Some(Subject::parse("staff-7").unwrap()) }
+}
+
+/// José Núñez, born on 29 February 1980, with this address in his profile.
+#[must_use]
+pub fn profile(address: Option<&str>) -> Profile {
+    Profile {
+        given_name: PersonName::parse("José").unwrap(),
+        family_name: PersonName::parse("Núñez").unwrap(),
+        date_of_birth: Some(Redacted::new(date_of_birth())),
+        email: address.map(email),
+        language: Language::Spanish,
+    }
+}
+
+/// The date of birth of [`profile`].
+#[must_use]
+pub fn date_of_birth() -> NaiveDate {
+    NaiveDate::from_ymd_opt(1980, 2, 29).unwrap()
+}
+
+/// An act of staff.
+#[must_use]
+pub fn act(at: DateTime<Utc>, request: &str) -> Act {
+    Act { at, actor: staff(), request: request_id(request) }
+}
+
+/// An act of one of our own functions, of SES, or of the patient.
+#[must_use]
+pub fn act_of(role: Role, at: DateTime<Utc>, request: &str) -> Act {
+    Act { at, actor: Actor::unnamed(role), request: request_id(request) }
+}
+
+/// The change that begins a patient's record, at [`noon`].
+#[must_use]
+pub fn new_patient(key: &RecordKey, profile: Profile) -> Change {
+    PortalRecord::save_profile(None, key.clone(), profile, act(noon(), "request-new-patient")).unwrap()
+}
+
+/// A secret; another for each seed.
+#[must_use]
+pub fn secret(seed: u8) -> LinkSecret {
+    LinkSecret::new([seed; 32])
+}
+
+/// A claim of this invitation's mail, with the secret of this seed, whose link works for a week.
+#[must_use]
+pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) -> ClaimRequest {
+    ClaimRequest {
+        invitation: invitation.clone(),
+        now,
+        fresh_link: LinkId::parse(&format!("link-{seed}")).unwrap(),
+        secret: secret(seed).hash(),
+        expires_at: LinkDays::default().expiry(now),
+    }
+}

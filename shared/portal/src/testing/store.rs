@@ -1,0 +1,272 @@
+//! The store in memory: the reference that every other store must agree with.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    email::EmailAddress,
+    ids::{PatientId, PracticeId, RecordKey},
+    ledger::{self, EmailEntry},
+    ports::{
+        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Loaded, PortalReader, PortalStore,
+        PracticeStore, StoreError,
+    },
+    practice::Practice,
+    record::{Change, NextAction, PortalRecord, delivery::ClaimRequest},
+    scope::TenantScope,
+    timeline::TimelineEvent,
+};
+
+/// Everything that a store holds. Compared before and after, it tells that nothing has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The portal records.
+    pub records: BTreeMap<RecordKey, PortalRecord>,
+    /// The timelines, by record and version.
+    pub timeline: BTreeMap<(RecordKey, u64), TimelineEvent>,
+    /// Whose each address is.
+    pub emails: BTreeMap<EmailAddress, EmailEntry>,
+    /// The practices.
+    pub practices: BTreeMap<PracticeId, Practice>,
+}
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// [`StoreError::Busy`]; nothing is done.
+    Busy,
+    /// [`StoreError::Unavailable`]; nothing is done.
+    Unavailable,
+    /// [`StoreError::Corrupt`]; nothing is done.
+    Corrupt,
+    /// [`StoreError::Unavailable`], though the call was carried out.
+    LostReply,
+}
+
+/// A store in memory, with faults on demand. Every call is atomic.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    contents: Mutex<Contents>,
+    faults: Mutex<VecDeque<Option<Fault>>>,
+}
+
+impl MemoryStore {
+    /// A store that holds these practices.
+    #[must_use]
+    pub fn with_practices(practices: impl IntoIterator<Item = Practice>) -> Self {
+        let store = Self::default();
+        for practice in practices {
+            store.contents.lock().unwrap().practices.insert(practice.id.clone(), practice);
+        }
+        store
+    }
+
+    /// The next calls go wrong, in this order; [`None`] lets one through.
+    pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// A copy of all that it holds.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        self.contents.lock().unwrap().clone()
+    }
+
+    /// One record.
+    #[must_use]
+    pub fn peek(&self, key: &RecordKey) -> Option<PortalRecord> {
+        self.contents.lock().unwrap().records.get(key).cloned()
+    }
+
+    /// A record's history, oldest first.
+    #[must_use]
+    pub fn timeline(&self, key: &RecordKey) -> Vec<TimelineEvent> {
+        let contents = self.contents.lock().unwrap();
+        contents.timeline.range((key.clone(), 0)..=(key.clone(), u64::MAX)).map(|(_, event)| event.clone()).collect()
+    }
+
+    /// Who has to do with an address.
+    #[must_use]
+    pub fn email_entry(&self, email: &EmailAddress) -> EmailEntry {
+        self.contents.lock().unwrap().emails.get(email).cloned().unwrap_or_default()
+    }
+
+    fn call<T>(&self, work: impl FnOnce(&mut Contents) -> T) -> Result<T, StoreError> {
+        let fault = self.faults.lock().unwrap().pop_front().flatten();
+        let unavailable = || StoreError::Unavailable("the test says so".into());
+        match fault {
+            None => Ok(work(&mut self.contents.lock().unwrap())),
+            Some(Fault::Busy) => Err(StoreError::Busy),
+            Some(Fault::Unavailable) => Err(unavailable()),
+            Some(Fault::Corrupt) => Err(StoreError::Corrupt("the test says so".into())),
+            Some(Fault::LostReply) => {
+                work(&mut self.contents.lock().unwrap());
+                Err(unavailable())
+            }
+        }
+    }
+}
+
+impl Contents {
+    fn commit(&mut self, change: &Change) -> CommitOutcome {
+        let key = &change.after.key;
+        let place = (key.clone(), change.event.version);
+        if self.timeline.get(&place) == Some(&change.event) {
+            return CommitOutcome::Committed;
+        }
+        let guard = |record: &PortalRecord| (record.version, record.fence);
+        if self.records.get(key).map(guard) != change.before.as_ref().map(guard) {
+            return CommitOutcome::Stale;
+        }
+        let mut moved = Vec::new();
+        for email in ledger::moves(change) {
+            let entry = self.emails.get(email.email).cloned().unwrap_or_default();
+            match entry.after(&email, key) {
+                Ok(after) => moved.push((email.email.clone(), after)),
+                Err(taken) => return CommitOutcome::EmailInUse { holder: taken.holder },
+            }
+        }
+        self.emails.extend(moved);
+        self.timeline.insert(place, change.event.clone());
+        self.records.insert(key.clone(), change.after.clone());
+        CommitOutcome::Committed
+    }
+
+    fn claim(&mut self, key: &RecordKey, request: &ClaimRequest) -> ClaimOutcome {
+        let Some(record) = self.records.get_mut(key) else {
+            return ClaimOutcome::Refused(crate::record::delivery::Unclaimable::Done);
+        };
+        if record.claimed_by(request) {
+            return ClaimOutcome::Claimed(Box::new(record.clone()));
+        }
+        match record.claim(request) {
+            Ok(claimed) => {
+                *record = claimed;
+                ClaimOutcome::Claimed(Box::new(record.clone()))
+            }
+            Err(why) => ClaimOutcome::Refused(why),
+        }
+    }
+
+    fn put_off(&mut self, waiting: &PortalRecord) -> bool {
+        let (Some(record), Some(next)) = (self.records.get_mut(&waiting.key), waiting.next_action) else {
+            return false;
+        };
+        // Without its link the patient has opted out meanwhile: the lease runs out and the invitation is settled.
+        let put_off = record.link.is_some().then(|| record.put_off(waiting.fence, next.at)).flatten();
+        put_off.map(|put_off| *record = put_off).is_some()
+    }
+
+    fn nudge(&mut self, entry: &DueEntry, next: DateTime<Utc>) -> bool {
+        let expected = NextAction { kind: entry.kind, at: entry.at };
+        let Some(record) = self.records.get_mut(&entry.key) else { return false };
+        let Some(invitation) = record.invitation.as_mut().filter(|invitation| invitation.id == entry.invitation) else {
+            return false;
+        };
+        if record.next_action != Some(expected) {
+            return false;
+        }
+        invitation.nudges += 1;
+        record.next_action = Some(NextAction { at: next, ..expected });
+        true
+    }
+
+    fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Vec<DueEntry> {
+        let entry = |record: &PortalRecord| {
+            let (next, invitation) = (record.next_action?, record.invitation.as_ref()?);
+            let due = next.at <= until && shard_of(&record.key) == shard;
+            due.then(|| DueEntry {
+                key: record.key.clone(),
+                kind: next.kind,
+                at: next.at,
+                invitation: invitation.id.clone(),
+                nudges: invitation.nudges,
+            })
+        };
+        let mut due: Vec<DueEntry> = self.records.values().filter_map(entry).collect();
+        due.sort_by_key(|entry| entry.at);
+        due.truncate(usize::from(limit));
+        due
+    }
+}
+
+/// Any spread will do; stores need not agree on it.
+fn shard_of(key: &RecordKey) -> DueShard {
+    let text = key.practice.as_str().bytes().chain(key.patient.as_str().bytes());
+    DueShard::of(text.fold(0, |hash, byte| hash * 31 % 1_000_003 + u64::from(byte)))
+}
+
+fn same_practice(scope: &TenantScope, practice: &PracticeId) -> Result<(), StoreError> {
+    if scope.practice() == practice { Ok(()) } else { Err(StoreError::Corrupt("a change of another practice".into())) }
+}
+
+impl PortalReader for MemoryStore {
+    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
+        self.call(|contents| Loaded {
+            practice: contents.practices.get(scope.practice()).cloned(),
+            record: contents.records.get(&scope.record(patient)).cloned(),
+        })
+    }
+}
+
+impl PortalStore for MemoryStore {
+    async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
+        same_practice(scope, &change.after.key.practice)?;
+        self.call(|contents| contents.commit(change))
+    }
+}
+
+impl PracticeStore for MemoryStore {
+    async fn practice(&self, scope: &TenantScope) -> Result<Option<Practice>, StoreError> {
+        self.call(|contents| contents.practices.get(scope.practice()).cloned())
+    }
+
+    async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
+        same_practice(scope, &practice.id)?;
+        self.call(|contents| {
+            let stored = contents.practices.get(&practice.id);
+            if stored == Some(practice) {
+                return CommitOutcome::Committed;
+            }
+            if stored.map_or(0, |stored| stored.version) + 1 != practice.version {
+                return CommitOutcome::Stale;
+            }
+            contents.practices.insert(practice.id.clone(), practice.clone());
+            CommitOutcome::Committed
+        })
+    }
+}
+
+impl DeliveryStore for MemoryStore {
+    async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
+        self.call(|contents| contents.claim(key, request))
+    }
+
+    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.call(|contents| contents.put_off(record))
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
+        self.call(|contents| contents.records.get(key).cloned())
+    }
+
+    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        self.call(|contents| contents.practices.get(practice).cloned())
+    }
+
+    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.call(|contents| contents.commit(change))
+    }
+
+    async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
+        self.call(|contents| contents.due(shard, until, limit))
+    }
+
+    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.call(|contents| contents.nudge(entry, next))
+    }
+}

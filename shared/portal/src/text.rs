@@ -1,0 +1,121 @@
+//! Short texts that people see: names and phone numbers.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::{email::is_hidden, redacted::Redacted};
+
+/// Longest name, in characters.
+const NAME_MAX_CHARS: usize = 100;
+
+/// The text is empty, too long, or has characters that do not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a usable text")]
+pub struct InvalidText;
+
+fn visible_line(input: &str) -> Result<String, InvalidText> {
+    // Checked before anything is made of it: a huge input must not cost more than a look.
+    if input.len() > NAME_MAX_CHARS * 8 {
+        return Err(InvalidText);
+    }
+    let text: String = input.trim().nfc().collect();
+    let fits = (1..=NAME_MAX_CHARS).contains(&text.chars().count());
+    if fits && !text.chars().any(is_hidden) { Ok(text) } else { Err(InvalidText) }
+}
+
+/// A patient's given or family name: 1 to 100 visible characters in NFC. Personal data.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PersonName(Redacted<String>);
+
+impl PersonName {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// [`InvalidText`] if it is empty, longer than 100 characters, or has control or invisible characters.
+    pub fn parse(input: &str) -> Result<Self, InvalidText> {
+        visible_line(input).map(|name| Self(Redacted::new(name)))
+    }
+
+    /// The name, for showing to the patient's own practice.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// A practice's or sender's name: 1 to 100 visible characters in NFC, public.
+///
+/// Angle brackets, quotes, commas and the like are refused: the name stands in a mail's `From` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// [`InvalidText`] as for [`PersonName::parse`], and for characters that have a meaning in a mail header.
+    pub fn parse(input: &str) -> Result<Self, InvalidText> {
+        let name = visible_line(input)?;
+        if name.contains(['<', '>', '"', '\\', '@', ';', ':']) { Err(InvalidText) } else { Ok(Self(name)) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A phone number as printed for people: 3 to 30 digits, spaces and `+ - . ( )`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone(String);
+
+impl Phone {
+    /// Parses a phone number; only its characters are checked, since formats differ by country.
+    ///
+    /// # Errors
+    /// [`InvalidText`] if it has other characters, fewer than 3 digits or more than 30 characters.
+    pub fn parse(input: &str) -> Result<Self, InvalidText> {
+        let text = input.trim();
+        let plain = text.chars().all(|c| c.is_ascii_digit() || " +-.()".contains(c));
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        if plain && digits >= 3 && text.len() <= 30 { Ok(Self(text.to_owned())) } else { Err(InvalidText) }
+    }
+
+    /// The number as given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_every_script_and_no_hidden_character() {
+        for good in ["José", "  Núñez ", "O'Brien-Smith", "李", "Mary Jo", &"x".repeat(100)] {
+            assert!(PersonName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "  ", "a\nb", "a\u{202e}b", "a\u{0}", "\u{200b}", &"x".repeat(101), &"x".repeat(1_000_000)] {
+            assert!(PersonName::parse(bad).is_err());
+        }
+        assert_eq!(PersonName::parse("Jose\u{301}").unwrap().expose(), "Jos\u{e9}");
+    }
+
+    #[test]
+    fn a_sender_name_cannot_reach_out_of_its_header() {
+        assert!(DisplayName::parse("Dr. Lee & Sons, Family Medicine (East)").is_ok());
+        for bad in ["a <x@example.com>", "a\"b", "a\r\nBcc: x", "a;b"] {
+            assert!(DisplayName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn phones_are_for_dialling() {
+        assert!(Phone::parse("+1 (555) 010-0199").is_ok());
+        for bad in ["", "12", "call me", "555-0100 <script>", &"5".repeat(31)] {
+            assert!(Phone::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

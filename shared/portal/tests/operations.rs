@@ -1,0 +1,433 @@
+//! The operations with the in-memory store: what is accepted, what is mailed, and what faults in between leave.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use chrono::TimeDelta;
+use portal::{
+    ids::{PatientId, RequestId},
+    operations::{
+        Command, OperationError,
+        deliver::{Delivered, Delivery, time_to_claim},
+        invite::{Invited, invite},
+        patient::save_profile,
+        status::status,
+        sweep::{Sweep, Swept},
+    },
+    panel::{Shown, StatusPanel},
+    ports::{Clock as _, DeliveryStore as _, InvitationMail, Mailer, PortalStore as _, SendOutcome, StoreError},
+    record::{Change, Delivery as MailDelivery, InvitationState, NextActionKind, PortalRecord, delivery::Unclaimable},
+    refusal::Refusal,
+    scope::TenantScope,
+    testing::{Fault, MemoryQueue, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
+    timeline::{Act, Role},
+};
+
+struct World {
+    store: MemoryStore,
+    queue: MemoryQueue,
+    mailer: ScriptedMailer,
+    clock: TestClock,
+    entropy: TestEntropy,
+    request: RequestId,
+}
+
+const ADDRESS: &str = "jose@example.com";
+
+impl World {
+    async fn with_patients(patients: &[(&str, &str, Option<&str>)]) -> Self {
+        let world = Self {
+            store: MemoryStore::with_practices([samples::practice("north"), samples::practice("south")]),
+            queue: MemoryQueue::default(),
+            mailer: ScriptedMailer::default(),
+            clock: TestClock::default(),
+            entropy: TestEntropy::default(),
+            request: samples::request_id("request-1"),
+        };
+        for (practice, patient, address) in patients {
+            world.save(practice, patient, *address).await;
+        }
+        world
+    }
+
+    async fn with_one() -> Self {
+        Self::with_patients(&[("north", "p-1", Some(ADDRESS))]).await
+    }
+
+    async fn save(&self, practice: &str, patient: &str, address: Option<&str>) {
+        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
+        let command = self.command(&scope, &patient);
+        save_profile(&self.store, &self.clock, &command, &samples::profile(address)).await.unwrap();
+    }
+
+    fn command<'a>(&'a self, scope: &'a TenantScope, patient: &'a PatientId) -> Command<'a> {
+        Command { scope, patient, request: &self.request, if_match: None }
+    }
+
+    async fn invite(&self, practice: &str, patient: &str) -> Result<Invited, OperationError> {
+        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
+        invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), None).await
+    }
+
+    async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<Delivered, StoreError>> {
+        let delivery = Delivery { store: &self.store, mailer, clock: &self.clock, entropy: &self.entropy };
+        let mut outcomes = Vec::new();
+        for message in self.queue.take() {
+            outcomes.push(delivery.deliver(&message, &self.request).await);
+        }
+        outcomes
+    }
+
+    async fn deliver(&self) -> Vec<Delivered> {
+        self.deliver_with(&self.mailer).await.into_iter().map(Result::unwrap).collect()
+    }
+
+    async fn sweep(&self) -> Swept {
+        let sweep = Sweep { store: &self.store, queue: &self.queue, clock: &self.clock, entropy: &self.entropy };
+        sweep.run(self.clock.now() + TimeDelta::minutes(1), &self.request).await.unwrap()
+    }
+
+    async fn status(&self, patient: &str) -> StatusPanel {
+        status(&self.store, &self.clock, &samples::scope("north"), &samples::patient_id(patient)).await.unwrap()
+    }
+
+    fn record(&self) -> PortalRecord {
+        self.store.peek(&samples::key("north", "p-1")).unwrap()
+    }
+
+    fn state(&self) -> InvitationState {
+        self.record().invitation.unwrap().state
+    }
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, OperationError>) -> Refusal {
+    match result {
+        Err(OperationError::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_mailed_and_shown() {
+    let world = World::with_one().await;
+    let invited = world.invite("north", "p-1").await.unwrap();
+    assert!(invited.panel.mail_is_queued() && invited.unqueued.is_none());
+    assert_eq!(invited.panel.activated_on, Shown::Pending);
+
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    let panel = world.status("p-1").await;
+    assert_eq!(panel.activated_on, Shown::On { at: samples::noon(), date: samples::noon().date_naive() });
+    assert_eq!(
+        (panel.registered_on, panel.last_login_on, panel.last_reinvited_on),
+        (Shown::Pending, Shown::Never, Shown::Never)
+    );
+
+    let mails = world.mailer.mails();
+    let [mail] = mails.as_slice() else { panic!("one mail") };
+    assert_eq!((mail.to.canonical(), mail.attempt), (ADDRESS, 1));
+    assert!(world.record().usable_link(&mail.token, world.clock.now()).is_ok(), "the mailed link works");
+}
+
+#[tokio::test]
+async fn one_address_goes_to_one_patient_and_only_the_own_practice_learns_to_whom() {
+    let other = Some("other@example.com");
+    let world = World::with_patients(&[("north", "p-1", other), ("north", "p-2", None), ("south", "p-3", None)]).await;
+    world.invite("north", "p-1").await.unwrap();
+    let before = world.store.contents();
+    let email = samples::email("Other@Example.com");
+    for (practice, patient, holder) in [("north", "p-2", Some(samples::patient_id("p-1"))), ("south", "p-3", None)] {
+        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
+        let command = world.command(&scope, &patient);
+        let refused = invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, Some(&email)).await;
+        assert_eq!(refusal(refused), Refusal::EmailInUse { holder });
+    }
+    assert_eq!(world.store.contents(), before);
+}
+
+#[tokio::test]
+async fn an_address_on_another_profile_cannot_be_invited() {
+    let world = World::with_patients(&[("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some(ADDRESS))]).await;
+    let holder = Some(samples::patient_id("p-2"));
+    assert_eq!(refusal(world.invite("north", "p-1").await), Refusal::EmailInUse { holder });
+}
+
+#[tokio::test]
+async fn of_two_clicks_one_invites() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    assert_eq!(refusal(world.invite("north", "p-1").await), Refusal::AlreadyInvited);
+    assert_eq!(world.queue.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn anothers_patient_is_not_found() {
+    let world = World::with_one().await;
+    let before = world.store.contents();
+    assert_eq!(refusal(world.invite("south", "p-1").await), Refusal::PatientNotFound);
+    assert_eq!(world.store.contents(), before);
+}
+
+#[tokio::test]
+async fn a_version_that_has_passed_is_refused() {
+    let world = World::with_one().await;
+    let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
+    let command = Command { if_match: Some(7), ..world.command(&scope, &patient) };
+    let refused = invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, None).await;
+    assert_eq!(refusal(refused), Refusal::VersionConflict);
+}
+
+#[tokio::test]
+async fn saving_the_same_profile_again_changes_nothing() {
+    let world = World::with_one().await;
+    let before = world.store.contents();
+    world.save("north", "p-1", Some(ADDRESS)).await;
+    assert_eq!(world.store.contents(), before);
+}
+
+#[tokio::test]
+async fn a_profile_change_never_touches_the_invitation() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    let invitation = world.record().invitation;
+    world.save("north", "p-1", Some("new@example.com")).await;
+    assert_eq!(world.record().invitation, invitation);
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert!(
+        world.status("p-1").await.sentence.ends_with("It went to another address than the one on the Profile tab.")
+    );
+}
+
+#[tokio::test]
+async fn a_queue_that_is_down_fails_no_invitation() {
+    let world = World::with_one().await;
+    world.queue.fail_next(1);
+    let invited = world.invite("north", "p-1").await.unwrap();
+    assert!(invited.unqueued.is_some() && invited.panel.mail_is_queued());
+
+    assert_eq!(world.sweep().await.queued, 0, "not yet due");
+    world.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(world.sweep().await.queued, 1);
+    assert_eq!(world.sweep().await, Swept::default(), "a second sweep finds nothing");
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    world.clock.advance(TimeDelta::hours(1));
+    assert_eq!(world.sweep().await.queued, 0, "sent: nothing is left to queue");
+}
+
+#[tokio::test]
+async fn one_message_a_hundred_times_is_one_mail() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    let message = world.queue.take().remove(0);
+    let delivery =
+        Delivery { store: &world.store, mailer: &world.mailer, clock: &world.clock, entropy: &world.entropy };
+    for _ in 0..100 {
+        delivery.deliver(&message, &world.request).await.unwrap();
+    }
+    assert_eq!(world.mailer.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_not_sent() {
+    let undo: fn(&PortalRecord, Act) -> Change = |record, act| record.revoke(act).unwrap();
+    let opt_out: fn(&PortalRecord, Act) -> Change = |record, act| record.opt_out(act).unwrap();
+    for take_back in [undo, opt_out] {
+        let world = World::with_one().await;
+        world.invite("north", "p-1").await.unwrap();
+        let change = take_back(&world.record(), samples::act(world.clock.now(), "r"));
+        world.store.commit(&samples::scope("north"), &change).await.unwrap();
+        assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+        assert!(world.mailer.mails().is_empty());
+        assert_eq!(world.store.email_entry(&samples::email(ADDRESS)).owner, None, "and the address is free");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
+    for (answer, least) in
+        [(SendOutcome::Throttled, TimeDelta::seconds(1)), (SendOutcome::Paused, TimeDelta::minutes(1))]
+    {
+        let world = World::with_one().await;
+        world.mailer.answer_next([answer]);
+        world.invite("north", "p-1").await.unwrap();
+        let tries = world.record().invitation.unwrap().tries_left;
+        assert_eq!(world.deliver().await, [Delivered::PutOff]);
+        let record = world.record();
+        assert_eq!(record.invitation.as_ref().unwrap().state, InvitationState::Queued);
+        assert_eq!(record.invitation.unwrap().tries_left, tries);
+        assert!(record.link.unwrap().secrets.is_empty(), "a secret that was never mailed opens nothing");
+        assert!(record.next_action.unwrap().at >= world.clock.now() + least);
+
+        world.clock.advance(TimeDelta::minutes(17));
+        assert_eq!(world.sweep().await.queued, 1);
+        assert_eq!(world.deliver().await, [Delivered::Sent]);
+    }
+}
+
+#[tokio::test]
+async fn what_ses_puts_off_for_days_has_failed() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    let mut rounds = 0;
+    while world.state() == InvitationState::Queued {
+        world.mailer.answer_next([SendOutcome::Throttled]);
+        world.deliver().await;
+        world.clock.advance(TimeDelta::minutes(17));
+        world.sweep().await;
+        rounds += 1;
+        assert!(rounds < 1_000, "nothing stays queued for ever");
+    }
+    assert_eq!(world.status("p-1").await.sentence, "The invitation could not be sent: reinvite the patient.");
+    assert_eq!(world.status("p-1").await.activated_on, Shown::Pending);
+}
+
+#[tokio::test]
+async fn a_refused_mail_has_failed_and_says_so() {
+    let world = World::with_one().await;
+    world.mailer.answer_next([SendOutcome::Refused]);
+    world.invite("north", "p-1").await.unwrap();
+    assert_eq!(world.deliver().await, [Delivered::Failed]);
+    let panel = world.status("p-1").await;
+    assert_eq!((panel.invitation.state, panel.invitation.reason), ("failed", Some("refused")));
+}
+
+#[tokio::test]
+async fn without_an_answer_nobody_sends_again_before_lease_and_grace_are_over() {
+    let world = World::with_one().await;
+    world.mailer.answer_next([SendOutcome::Unknown]);
+    world.invite("north", "p-1").await.unwrap();
+    let message = world.queue.messages().remove(0);
+    assert_eq!(world.deliver().await, [Delivered::Unknown]);
+
+    let delivery =
+        Delivery { store: &world.store, mailer: &world.mailer, clock: &world.clock, entropy: &world.entropy };
+    world.clock.advance(TimeDelta::seconds(719));
+    assert_eq!(delivery.deliver(&message, &world.request).await.unwrap(), Delivered::NotClaimed(Unclaimable::Held));
+    assert_eq!(world.sweep().await.queued, 0);
+    world.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(world.sweep().await.queued, 1);
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    let record = world.record();
+    for mail in world.mailer.mails() {
+        assert!(record.usable_link(&mail.token, world.clock.now()).is_ok(), "whichever copy arrives works");
+    }
+}
+
+#[tokio::test]
+async fn five_tries_without_an_answer_are_a_failure() {
+    let world = World::with_one().await;
+    world.mailer.answer_next(vec![SendOutcome::Unknown; 9]);
+    world.invite("north", "p-1").await.unwrap();
+    let mut outcomes = Vec::new();
+    for _ in 0..6 {
+        outcomes.extend(world.deliver().await);
+        world.clock.advance(TimeDelta::minutes(12));
+        world.sweep().await;
+    }
+    assert_eq!(outcomes[..5], [Delivered::Unknown; 5]);
+    assert_eq!(outcomes[5], Delivered::Failed);
+    assert_eq!(world.mailer.mails().len(), 5);
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
+}
+
+#[tokio::test]
+async fn a_sender_that_dies_between_ses_and_the_stamp_loses_nothing() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    world.store.fail_next([None, None, Some(Fault::Unavailable)]);
+    assert!(world.deliver_with(&world.mailer).await[0].is_err());
+    assert_eq!(world.status("p-1").await.activated_on, Shown::Pending);
+
+    world.clock.advance(TimeDelta::minutes(12));
+    assert_eq!(world.sweep().await.queued, 1);
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert!(matches!(world.status("p-1").await.activated_on, Shown::On { .. }));
+    assert_eq!(world.mailer.mails().len(), 2, "one mail more than answers lost, never fewer");
+}
+
+#[tokio::test]
+async fn a_patient_who_opts_out_while_an_unanswered_mail_is_out_is_never_mailed_again() {
+    let world = World::with_one().await;
+    world.mailer.answer_next([SendOutcome::Unknown]);
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+    let scope = samples::scope("north");
+    let out = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
+    world.store.commit(&scope, &out).await.unwrap();
+    assert_eq!(world.record().may_opt_in(), Err(Refusal::SendInProgress));
+
+    world.clock.advance(TimeDelta::minutes(12));
+    assert_eq!(world.sweep().await.queued, 1);
+    world.deliver().await;
+    assert_eq!(world.mailer.mails().len(), 1);
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("opted_out"));
+    assert_eq!(world.record().next_action, None);
+}
+
+/// Saves the profile while the mail is on its way, as staff may at any moment.
+struct BusyStaff<'a>(&'a World);
+
+impl Mailer for BusyStaff<'_> {
+    async fn send(&self, mail: &InvitationMail) -> SendOutcome {
+        self.0.save("north", "p-1", Some("new@example.com")).await;
+        self.0.mailer.send(mail).await
+    }
+}
+
+#[tokio::test]
+async fn a_stamp_survives_a_change_made_while_the_mail_was_out() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    let outcomes = world.deliver_with(&BusyStaff(&world)).await;
+    assert!(matches!(outcomes[..], [Ok(Delivered::Sent)]), "{outcomes:?}");
+    let record = world.record();
+    assert!(matches!(record.invitation.unwrap().state, InvitationState::Sent { .. }));
+    assert_eq!(record.profile.email, Some(samples::email("new@example.com")));
+}
+
+#[tokio::test]
+async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+    let mut reminded_at = Vec::new();
+    for _ in 0..24 * 60 {
+        world.clock.advance(TimeDelta::hours(1));
+        if world.sweep().await.reminded > 0 {
+            reminded_at.push(world.clock.now().to_rfc3339());
+        }
+        world.deliver().await;
+    }
+    // Sent on Tuesday at eight in the morning in New York; each wait counts from the last send.
+    assert_eq!(reminded_at, ["2026-05-08T13:00:00+00:00", "2026-05-15T13:00:00+00:00", "2026-05-29T13:00:00+00:00"]);
+    assert_eq!(world.mailer.mails().len(), 4);
+    assert!(matches!(world.status("p-1").await.last_reinvited_on, Shown::On { .. }));
+
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+    let record = world.record();
+    let act = samples::act_of(Role::MailService, world.clock.now(), "r");
+    let bounced = record.record_delivery(&record.invitation.as_ref().unwrap().id, MailDelivery::Bounced, act).unwrap();
+    world.store.commit_delivery(&bounced).await.unwrap();
+    assert_eq!(world.record().next_action, None);
+}
+
+#[tokio::test]
+async fn a_reminder_that_a_rule_refuses_is_put_off_and_holds_nothing_up() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+    let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
+    let mut profile = samples::profile(Some(ADDRESS));
+    profile.date_of_birth = None;
+    save_profile(&world.store, &world.clock, &world.command(&scope, &patient), &profile).await.unwrap();
+    world.clock.set(world.record().next_action.unwrap().at);
+    assert_eq!(world.sweep().await, Swept { postponed: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, Swept::default());
+    assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
+}
+
+#[test]
+fn no_claim_is_begun_in_a_functions_last_seconds() {
+    let now = samples::noon();
+    assert!(time_to_claim(now, now + TimeDelta::seconds(10)));
+    assert!(!time_to_claim(now, now + TimeDelta::seconds(9)));
+}

@@ -1,0 +1,383 @@
+//! Random command sequences on one record keep every invariant that a single record can show.
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portal::{
+    email::EmailAddress,
+    ids::{AccountId, InvitationId, LinkId, MessageId},
+    ledger::{self, EmailEntry},
+    link::{LinkSecret, Token},
+    panel::{Shown, StatusPanel},
+    policy::{MOST_GUESSES, MOST_SECRETS},
+    practice::Practice,
+    profile::Profile,
+    record::{
+        Account, Change, Choice, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord, RevokeReason,
+        account::Registration, delivery::ClaimRequest,
+    },
+    testing::samples,
+    timeline::{Act, Role, TimelineEvent},
+};
+use proptest::prelude::*;
+
+#[derive(Clone, Copy, Debug)]
+enum Command {
+    SaveProfile(Option<u8>),
+    Invite(Option<u8>),
+    Reinvite(Option<u8>, bool),
+    Revoke,
+    Claim,
+    Stamp { stale: bool },
+    FailSending,
+    PutOff,
+    Settle,
+    RecordDelivery(Delivery),
+    OptOut,
+    OptIn,
+    Register { mail: u8, right: bool },
+    Decline { mail: u8 },
+    Login { minutes_ago: u16 },
+    ChangeAccountEmail(u8),
+    StopReminders,
+    Wait { secs: u32 },
+}
+
+fn commands() -> impl Strategy<Value = Vec<Command>> {
+    let address = 0_u8..3;
+    let delivery = prop_oneof![
+        Just(Delivery::Delayed),
+        Just(Delivery::Delivered),
+        Just(Delivery::Complained),
+        Just(Delivery::Bounced),
+        Just(Delivery::Rejected),
+        Just(Delivery::Suppressed)
+    ];
+    let one = prop_oneof![
+        1 => prop::option::of(address.clone()).prop_map(Command::SaveProfile),
+        4 => prop::option::of(address.clone()).prop_map(Command::Invite),
+        4 => (prop::option::of(address.clone()), any::<bool>()).prop_map(|(address, sweep)| Command::Reinvite(address, sweep)),
+        1 => Just(Command::Revoke),
+        8 => Just(Command::Claim),
+        8 => prop::bool::weighted(0.2).prop_map(|stale| Command::Stamp { stale }),
+        1 => Just(Command::FailSending),
+        2 => Just(Command::PutOff),
+        2 => Just(Command::Settle),
+        2 => delivery.prop_map(Command::RecordDelivery),
+        1 => Just(Command::OptOut),
+        2 => Just(Command::OptIn),
+        3 => (any::<u8>(), prop::bool::weighted(0.3)).prop_map(|(mail, right)| Command::Register { mail, right }),
+        1 => any::<u8>().prop_map(|mail| Command::Decline { mail }),
+        2 => any::<u16>().prop_map(|minutes_ago| Command::Login { minutes_ago }),
+        1 => address.prop_map(Command::ChangeAccountEmail),
+        1 => Just(Command::StopReminders),
+        6 => prop_oneof![0_u32..120, 0_u32..4_000, 0_u32..900_000].prop_map(|secs| Command::Wait { secs }),
+    ];
+    prop::collection::vec(one, 1..60)
+}
+
+/// One of a few addresses, so that sequences return to them.
+fn email(index: u8) -> EmailAddress {
+    samples::email(&format!("patient{index}@example.com"))
+}
+
+/// A mail that a sender may have handed over.
+struct Mail {
+    token: Token,
+    to: EmailAddress,
+    expires_at: DateTime<Utc>,
+}
+
+/// One record, the addresses it touches, and everything that ever left the system.
+struct World {
+    now: DateTime<Utc>,
+    practice: Practice,
+    record: PortalRecord,
+    addresses: BTreeMap<String, EmailEntry>,
+    events: Vec<TimelineEvent>,
+    mails: Vec<Mail>,
+    serial: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = samples::noon();
+        let practice = samples::practice("north");
+        let act = samples::act(now, "r-0");
+        let created =
+            PortalRecord::save_profile(None, samples::key("north", "p-1"), samples::profile(None), act).unwrap();
+        let mut world = Self {
+            now,
+            practice,
+            record: created.after.clone(),
+            addresses: BTreeMap::new(),
+            events: Vec::new(),
+            mails: Vec::new(),
+            serial: 0,
+        };
+        world.commit(created);
+        world
+    }
+
+    fn act(&self, role: Role) -> Act {
+        samples::act_of(role, self.now, "r-1")
+    }
+
+    fn next_serial(&mut self) -> u32 {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn commit(&mut self, change: Change) {
+        if let Some(before) = &change.before {
+            assert_eq!(change.after.version, before.version + 1, "a change raises the version by one");
+            assert!(change.after.fence >= before.fence);
+        }
+        assert_eq!(change.event.version, change.after.version, "and leaves one event of that version");
+        for email_move in ledger::moves(&change) {
+            let entry = self.addresses.remove(email_move.email.canonical()).unwrap_or_default();
+            let after = entry.after(&email_move, &change.after.key).expect("no other patient is in this world");
+            self.addresses.insert(email_move.email.canonical().to_owned(), after);
+        }
+        self.events.push(change.event);
+        self.record = change.after;
+    }
+
+    fn commit_if(&mut self, change: Option<Change>) {
+        if let Some(change) = change {
+            self.commit(change);
+        }
+    }
+
+    fn run(&mut self, command: Command) {
+        let panel = StatusPanel::of(&self.record, Some(&self.practice), Role::Staff, self.now);
+        let serial = self.next_serial();
+        let id = InvitationId::parse(&format!("i-{serial}")).unwrap();
+        let staff = self.act(Role::Staff);
+        match command {
+            Command::SaveProfile(address) => {
+                let profile = Profile { email: address.map(email), ..samples::profile(None) };
+                let key = self.record.key.clone();
+                self.commit_if(PortalRecord::save_profile(Some(&self.record), key, profile, staff));
+            }
+            Command::Invite(address) => {
+                let email = address.map(email);
+                let change = self.record.invite(&self.practice, email.as_ref(), id, staff);
+                if email.is_none() {
+                    assert_eq!(panel.actions.invite, change.clone().map(drop));
+                }
+                self.commit_if(change.ok());
+            }
+            Command::Reinvite(address, sweep) => {
+                let email = address.map(email);
+                let act = if sweep { self.act(Role::Sweep) } else { staff };
+                let change = self.record.reinvite(&self.practice, email.as_ref(), id, act);
+                if email.is_none() && !sweep {
+                    assert_eq!(panel.actions.reinvite, change.clone().map(drop));
+                }
+                self.commit_if(change.ok());
+            }
+            Command::Revoke => {
+                let change = self.record.revoke(staff);
+                assert_eq!(panel.actions.revoke, change.clone().map(drop));
+                self.commit_if(change.ok());
+            }
+            Command::OptOut => {
+                let change = self.record.opt_out(staff);
+                assert_eq!(panel.actions.opt_out, change.clone().map(drop));
+                self.commit_if(change.ok());
+            }
+            Command::OptIn => {
+                let change = self.record.opt_in(staff);
+                assert_eq!(panel.actions.opt_in, change.clone().map(drop));
+                self.commit_if(change.ok());
+            }
+            Command::ChangeAccountEmail(address) => {
+                assert_eq!(
+                    panel.actions.change_email,
+                    self.record.change_account_email(email(address), staff).map(drop),
+                    "staff are told what they would be told"
+                );
+                let change = self.record.change_account_email(email(address), self.act(Role::Support));
+                self.commit_if(change.ok());
+            }
+            Command::Claim => self.claim(serial),
+            Command::Stamp { stale } => self.stamp(serial, stale),
+            Command::FailSending => {
+                let fence = self.record.fence;
+                self.commit_if(self.record.fail_sending(fence, FailReason::Refused, self.act(Role::Sender)));
+            }
+            Command::PutOff => {
+                if let Some(after) = self.record.put_off(self.record.fence, self.now + TimeDelta::minutes(1)) {
+                    assert_eq!(after.version, self.record.version, "giving a claim back is no change");
+                    self.mails.pop();
+                    self.record = after;
+                }
+            }
+            Command::Settle => {
+                let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
+                self.commit_if(current.and_then(|current| self.record.settle(&current, self.act(Role::Sender))));
+            }
+            Command::RecordDelivery(news) => {
+                let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
+                let act = self.act(Role::MailService);
+                self.commit_if(current.and_then(|current| self.record.record_delivery(&current, news, act)));
+            }
+            Command::Register { mail, right } => self.register(mail, right),
+            Command::Decline { mail } => {
+                let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
+                let change = self.record.decline(&mail.token, RevokeReason::Declined, self.act(Role::Patient));
+                self.commit_if(change.ok());
+            }
+            Command::Login { minutes_ago } => {
+                let login_at = self.now - TimeDelta::minutes(minutes_ago.into());
+                let change = self.record.track_login(login_at, self.act(Role::Portal));
+                self.commit_if(change.ok().flatten());
+            }
+            Command::StopReminders => self.commit_if(self.record.stop_reminders(self.act(Role::Patient))),
+            Command::Wait { secs } => self.now += TimeDelta::seconds(secs.into()),
+        }
+    }
+
+    fn claim(&mut self, serial: u32) {
+        let Some(invitation) = self.record.invitation.clone() else { return };
+        let secret = LinkSecret::new([u8::try_from(serial).unwrap(); 32]);
+        let expires_at = self.practice.settings.link_days.expiry(self.now);
+        let fresh_link = LinkId::parse(&format!("link-{serial}")).unwrap();
+        let request = ClaimRequest {
+            invitation: invitation.id.clone(),
+            now: self.now,
+            fresh_link,
+            secret: secret.hash(),
+            expires_at,
+        };
+        let Ok(after) = self.record.claim(&request) else { return };
+
+        assert_eq!(self.record.choice, Choice::In, "no send is claimed after an opt-out");
+        assert_eq!(self.record.account, Account::None, "nor after a registration");
+        let free = match invitation.state {
+            InvitationState::Queued => true,
+            InvitationState::Sending { lease_until, .. } => lease_until < self.now,
+            InvitationState::Sent { .. }
+            | InvitationState::Failed { .. }
+            | InvitationState::Revoked { .. }
+            | InvitationState::Consumed { .. } => false,
+        };
+        assert!(free, "nor after a revocation, nor twice at once");
+        assert_eq!(after.version, self.record.version, "a claim is a lease, not a change");
+        assert_eq!(after.fence, self.record.fence + 1);
+        self.mails.push(Mail {
+            token: Token { link: after.link.as_ref().unwrap().id.clone(), secret },
+            to: invitation.email,
+            expires_at,
+        });
+        self.record = after;
+    }
+
+    fn stamp(&mut self, serial: u32, stale: bool) {
+        let Some(invitation) = self.record.invitation.clone() else { return };
+        let fence = self.record.fence - u64::from(stale && self.record.fence > 0);
+        let message = MessageId::parse(&format!("m-{serial}")).unwrap();
+        let change = self.record.stamp(&self.practice, &invitation.id, fence, message, self.act(Role::Sender));
+        if stale && self.record.fence > 0 {
+            assert_eq!(change, None, "a sender whose fence has passed writes nothing");
+        }
+        // Nobody hands over a mail that nobody claimed.
+        if invitation.attempt > 0 {
+            self.commit_if(change);
+        }
+    }
+
+    fn register(&mut self, mail: u8, right: bool) {
+        let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
+        let Ok(counted) = self.record.count_guess(&mail.token, self.act(Role::Patient)) else { return };
+        self.commit(counted);
+        assert!(self.record.link.as_ref().unwrap().guesses <= MOST_GUESSES);
+        let born = if right { samples::date_of_birth() } else { samples::date_of_birth().succ_opt().unwrap() };
+        let account = AccountId::parse("account-1").unwrap();
+        match self.record.register(born, account, self.act(Role::Patient)) {
+            Registration::Registered(change) => {
+                assert!(right);
+                self.commit(*change);
+            }
+            Registration::Locked(change) => {
+                assert!(!right);
+                self.commit(*change);
+            }
+            Registration::Mismatch => assert!(!right),
+            Registration::NotUsable => panic!("the link was usable a moment ago"),
+        }
+    }
+
+    fn check(&self, before: &PortalRecord) {
+        let record = &self.record;
+        let mine = |entry: &EmailEntry| entry.owner.as_ref() == Some(&record.key);
+        let owned: Vec<_> =
+            self.addresses.iter().filter(|(_, entry)| mine(entry)).map(|(address, _)| address.as_str()).collect();
+        let claimed: Vec<_> = record.claimed_email().map(EmailAddress::canonical).into_iter().collect();
+        assert_eq!(owned, claimed, "the ledger and the record agree on the one claimed address");
+
+        let invitation = record.invitation.as_ref();
+        let to_deliver = record.next_action.is_some_and(|next| next.kind == NextActionKind::Deliver);
+        let under_way =
+            invitation.is_some_and(|it| matches!(it.state, InvitationState::Queued | InvitationState::Sending { .. }));
+        assert_eq!(to_deliver, under_way, "whatever is under way is in the calendar, and nothing else is");
+        if record.next_action.is_some_and(|next| next.kind == NextActionKind::Remind) {
+            assert!(matches!(invitation.unwrap().state, InvitationState::Sent { .. }) && record.choice == Choice::In);
+            assert!(record.may_be_reminded(&self.practice.settings.reminders));
+        }
+
+        let sent_events = self.events.iter().filter(|event| event.kind.name() == "invitation-sent").count();
+        assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "a date appears with the first accepted mail");
+        if before.first_sent_at.is_some() {
+            assert_eq!(record.first_sent_at, before.first_sent_at, "and never moves");
+        }
+        assert!(self.events.iter().map(|event| event.version).eq(1..=record.version), "the history has no gap");
+
+        if let Some((one, next)) = before.invitation.as_ref().zip(invitation).filter(|(one, next)| one.id == next.id) {
+            assert!(next.attempt >= one.attempt);
+            if let (InvitationState::Sent { delivery: one, .. }, InvitationState::Sent { delivery: next, .. }) =
+                (&one.state, &next.state)
+            {
+                assert!(next >= one, "the delivery rank never falls");
+            }
+        }
+        if let (Account::Active { last_login_at: one, .. }, Account::Active { last_login_at: next, .. }) =
+            (&before.account, &record.account)
+        {
+            assert!(next >= one, "the login time never falls");
+        }
+
+        assert!(
+            record.link.as_ref().is_none_or(|link| link.secrets.len() <= MOST_SECRETS && link.guesses <= MOST_GUESSES)
+        );
+        for mail in &self.mails {
+            if record.usable_link(&mail.token, self.now).is_ok() {
+                let invitation = invitation.expect("only an invitation has links");
+                assert_eq!(mail.to, invitation.email, "only links mailed to the current address work");
+                assert!(self.now < mail.expires_at && record.account == Account::None && record.choice == Choice::In);
+                assert!(!matches!(invitation.state, InvitationState::Revoked { .. }));
+            }
+        }
+
+        let panel = StatusPanel::of(record, Some(&self.practice), Role::Staff, self.now);
+        assert_eq!(matches!(panel.activated_on, Shown::On { .. }), record.first_sent_at.is_some());
+        assert_eq!(matches!(panel.registered_on, Shown::On { .. }), record.account != Account::None);
+        assert!(!panel.sentence.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_command_sequence_keeps_the_invariants(commands in commands()) {
+        let mut world = World::new();
+        for command in commands {
+            let before = world.record.clone();
+            world.run(command);
+            world.check(&before);
+        }
+    }
+}
