@@ -1,0 +1,242 @@
+"""Deploys the SAM template to the local AWS stack, and prints what came of it as one line of JSON.
+
+AWS is deployed to with `sam deploy`. Here that would take half a minute, so this does the same three things itself:
+package each function's binary, upload it, create or update the stack. The template is used as it is.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import pathlib
+import sys
+import time
+import zipfile
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import yaml
+
+ARTIFACTS_BUCKET = "artifacts"
+STACK_DEADLINE_SECS = 120
+FUNCTION_TYPE = "AWS::Serverless::Function"
+API_TYPE = "AWS::ApiGatewayV2::Api"
+ROLE_TYPE = "AWS::IAM::Role"
+
+
+class DeployError(Exception):
+    """The deployment cannot go on; the message says why."""
+
+
+class TemplateLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, `!Ref` and its like."""
+
+
+def construct_intrinsic(loader, suffix, node):
+    """Turns a short form into the long form that JSON can carry."""
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+TemplateLoader.add_multi_constructor("!", construct_intrinsic)
+
+
+class Aws:
+    """Clients of the local stack. Region and credentials come from the environment, as in the AWS tools."""
+
+    def __init__(self, endpoint):
+        self._endpoint = endpoint
+
+    def client(self, service):
+        # Path style, because no resolver knows a bucket's own host name on loopback.
+        config = botocore.config.Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+        return boto3.client(service, endpoint_url=self._endpoint, config=config)
+
+
+def publish_issuer(aws, bucket, documents):
+    """Serves the identity provider's public documents from a bucket, where the API's authorizer fetches them."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    # As on AWS, a bucket refuses a public policy until it is told otherwise.
+    s3.delete_public_access_block(Bucket=bucket)
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/.well-known/*",
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    for document in sorted(documents.iterdir()):
+        s3.put_object(
+            Bucket=bucket,
+            Key=f".well-known/{document.name}",
+            Body=document.read_bytes(),
+            ContentType="application/json",
+        )
+
+
+def package(binary):
+    """A Lambda package: the binary as `bootstrap`. Stored, not compressed: it does not travel."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, binary)
+    return buffer.getvalue()
+
+
+def upload_functions(aws, template, binaries):
+    """Uploads each function's package and points the template at it. Returns each binary's resource."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
+    resources = {}
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] != FUNCTION_TYPE:
+            continue
+        name = resource["Metadata"]["BuildProperties"]["Binary"]
+        path = binaries / name
+        if not path.is_file():
+            raise DeployError(f"the template's function {name} has no binary at {path}")
+        binary = path.read_bytes()
+        # Named by content, so that an update replaces exactly the functions that changed.
+        key = f"{name}-{hashlib.sha256(binary).hexdigest()[:32]}.zip"
+        s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=package(binary))
+        resource["Properties"]["CodeUri"] = {"Bucket": ARTIFACTS_BUCKET, "Key": key}
+        resources[name] = logical_id
+    # Nothing is at the place that the template's default names once the packages are elsewhere.
+    template["Globals"]["Function"].pop("CodeUri", None)
+    return resources
+
+
+def inline_numbers(node, template, parameters):
+    """Writes number parameters into the template where it refers to them. AWS does so by itself; the local stack hands
+    them on as strings, and then cannot compare them."""
+    if isinstance(node, list):
+        return [inline_numbers(item, template, parameters) for item in node]
+    if not isinstance(node, dict):
+        return node
+    declared = template["Parameters"].get(node.get("Ref"), {}) if len(node) == 1 else {}
+    if declared.get("Type") == "Number":
+        return int(parameters.get(node["Ref"], declared.get("Default")))
+    return {key: inline_numbers(value, template, parameters) for key, value in node.items()}
+
+
+def widen_mail_permission(template):
+    """Lets the roles that may send mail send any. The local stack checks permissions, but for mail it knows neither the
+    identity nor the sender's address, and would refuse a role that is narrowed to them."""
+    for resource in template["Resources"].values():
+        for policy in resource["Properties"].get("Policies", []) if resource["Type"] == ROLE_TYPE else []:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Action"] == ["ses:SendEmail"]:
+                    statement["Resource"] = "*"
+                    statement.pop("Condition", None)
+
+
+def create_or_update(cloudformation, stack_name, template, parameters):
+    """Brings the stack to what the template says, and returns its description."""
+    request = {
+        "StackName": stack_name,
+        "TemplateBody": json.dumps(template, default=str),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
+    try:
+        cloudformation.create_stack(**request)
+    except cloudformation.exceptions.AlreadyExistsException:
+        try:
+            cloudformation.update_stack(**request)
+        except botocore.exceptions.ClientError as error:
+            if "No updates" not in str(error):
+                raise
+    deadline = time.monotonic() + STACK_DEADLINE_SECS
+    while True:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            return stack
+        if time.monotonic() > deadline:
+            raise DeployError(f"the stack is still {stack['StackStatus']} after {STACK_DEADLINE_SECS} s")
+        time.sleep(0.1)
+
+
+def failures(cloudformation, stack_name):
+    """Why the stack failed, resource by resource, the first failure first."""
+    events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
+    return [
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}"
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("FAILED")
+    ]
+
+
+def repair_cors(aws, cloudformation, stack_name, template, parameters):
+    """Sets the API's CORS rules again, through its own API: the local stack keeps the template's in a form that it
+    does not read."""
+    origins = [origin for origin in parameters.get("CorsOrigins", "").split(",") if origin]
+    if not origins:
+        return
+    gateway = aws.client("apigatewayv2")
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == API_TYPE:
+            _condition, rules, _otherwise = resource["Properties"]["CorsConfiguration"]["Fn::If"]
+            gateway.update_api(
+                ApiId=physical_id(cloudformation, stack_name, logical_id),
+                CorsConfiguration={**rules, "AllowOrigins": origins},
+            )
+
+
+def physical_id(cloudformation, stack_name, logical_id):
+    """What a resource of the template is called in the stack."""
+    detail = cloudformation.describe_stack_resource(StackName=stack_name, LogicalResourceId=logical_id)
+    return detail["StackResourceDetail"]["PhysicalResourceId"]
+
+
+def deploy(options):
+    """Deploys, and returns the stack's outputs and the name of each function."""
+    aws = Aws(options.endpoint)
+    parameters = dict(parameter.split("=", 1) for parameter in options.parameter)
+    publish_issuer(aws, options.issuer_bucket, options.issuer_documents)
+    template = yaml.load(options.template.read_text(encoding="utf-8"), Loader=TemplateLoader)
+    functions = upload_functions(aws, template, options.binaries)
+    template["Resources"] = inline_numbers(template["Resources"], template, parameters)
+    widen_mail_permission(template)
+    cloudformation = aws.client("cloudformation")
+    stack = create_or_update(cloudformation, options.stack_name, template, parameters)
+    if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
+        reasons = failures(cloudformation, options.stack_name) or [stack.get("StackStatusReason") or "no reason given"]
+        raise DeployError("\n  ".join([f"the stack is {stack['StackStatus']}", *reasons]))
+    repair_cors(aws, cloudformation, options.stack_name, template, parameters)
+    return {
+        "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
+        "functions": {
+            name: physical_id(cloudformation, options.stack_name, logical_id) for name, logical_id in functions.items()
+        },
+    }
+
+
+def main():
+    """Reads the command line and deploys."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--endpoint", required=True, help="URL of the local AWS stack")
+    parser.add_argument("--template", required=True, type=pathlib.Path, help="the SAM template")
+    parser.add_argument("--binaries", required=True, type=pathlib.Path, help="folder of the functions' binaries")
+    parser.add_argument("--stack-name", required=True, help="name of the CloudFormation stack")
+    parser.add_argument("--issuer-bucket", required=True, help="bucket that serves the identity provider's documents")
+    parser.add_argument("--issuer-documents", required=True, type=pathlib.Path, help="folder of those documents")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="a stack parameter")
+    try:
+        result = deploy(parser.parse_args())
+    except (DeployError, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        sys.exit(f"The template could not be deployed: {error}")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

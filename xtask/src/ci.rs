@@ -1,0 +1,71 @@
+//! `ci`: everything that has to hold before a change is taken.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, ExitStatus},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{process, progress::step, python::Environment, test, workspace::Workspace};
+
+/// The version of cargo-deny that is installed, and no other: a newer one may know more to complain about.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Runs every check and then the tests. Stops at the first that fails.
+///
+/// # Errors
+///
+/// The check that failed.
+pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
+    step("Format", || cargo(workspace, &["fmt", "--all", "--check"], &[]))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    step("Lints", || cargo(workspace, &clippy, &[]))?;
+    let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    step("Documentation", || cargo(workspace, &docs, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
+    let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
+    step("Dependencies", || check_dependencies(workspace, &deny))?;
+    step("Template", || check_template(workspace))?;
+    test::run(workspace, &[])
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    process::check(command.current_dir(workspace.root()).args(arguments).envs(environment.iter().copied()))
+}
+
+/// Installs cargo-deny under `.local`, unless it is there, and returns its path.
+fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
+    let tools = workspace.local().join("tools");
+    let program = tools.join("bin/cargo-deny");
+    let version = Command::new(&program).arg("--version").output();
+    if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(CARGO_DENY)) {
+        return Ok(program);
+    }
+    eprintln!("    compiling cargo-deny {CARGO_DENY} (once, some minutes)");
+    let build = tools.join("build");
+    let package = format!("cargo-deny@{CARGO_DENY}");
+    let mut install = Command::new("cargo");
+    install.args(["install", "--locked", "--quiet", "--force", &package, "--root"]).arg(&tools);
+    process::check(install.arg("--target-dir").arg(&build))?;
+    fs::remove_dir_all(&build).context("the build of cargo-deny could not be cleared away")?;
+    Ok(program)
+}
+
+/// Licences, sources and bans. Known vulnerabilities are not looked up here: their database is on the network, and
+/// what it says today must not decide whether yesterday's commit was good.
+fn check_dependencies(workspace: &Workspace, deny: &PathBuf) -> Result<()> {
+    let arguments = ["--workspace", "--log-level", "error", "check", "bans", "licenses", "sources"];
+    process::check(Command::new(deny).current_dir(workspace.root()).args(arguments))
+}
+
+fn check_template(workspace: &Workspace) -> Result<()> {
+    let requirements = workspace.path("infra/checks/requirements.txt");
+    let environment = Environment::prepare(workspace.local().join("checks"), &requirements)?;
+    let template = workspace.path("infra/template.yaml");
+    process::check(environment.command("cfn-lint").arg(&template))?;
+    let mut sam = environment.command("sam");
+    sam.current_dir(workspace.root()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1");
+    process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))
+}

@@ -1,0 +1,105 @@
+//! Building the functions for this machine.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::{process, workspace::Workspace};
+
+/// What is built beside the functions.
+#[derive(Debug, Clone, Copy)]
+pub enum Extent {
+    /// Nothing.
+    FunctionsOnly,
+    /// All that the tests need. One build for both, since cargo compiles a crate again when another set of features is
+    /// asked of it.
+    WithTests,
+}
+
+/// A line of cargo's account of a build, as far as it is used here.
+#[derive(Deserialize)]
+struct Artifact {
+    reason: String,
+    target: Option<Target>,
+    profile: Option<Profile>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// Builds every function, and returns the folder that their binaries are in.
+pub fn build(workspace: &Workspace, extent: Extent) -> Result<PathBuf> {
+    let names = names(workspace)?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace.root()).args(["build", "--message-format", "json-render-diagnostics", "--bins"]);
+    match extent {
+        Extent::FunctionsOnly => cargo.args(names.iter().flat_map(|name| ["--package", name])),
+        Extent::WithTests => cargo.args(["--workspace", "--tests"]),
+    };
+    let account = process::output(&mut cargo)?;
+    let built = executables(&account);
+    let mut folder = None;
+    for name in &names {
+        let Some(path) = built.get(name) else {
+            bail!("the function {name} has no program of that name");
+        };
+        folder = path.parent();
+    }
+    folder.map(ToOwned::to_owned).context("there is no function in functions/")
+}
+
+/// The functions' names: the folders in `functions/`.
+fn names(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace.path("functions"))? {
+        let path = entry?.path();
+        if path.join("Cargo.toml").is_file()
+            && let Some(name) = path.file_name()
+        {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The programs that a build made, by name; test programs are left out.
+fn executables(account: &str) -> BTreeMap<String, PathBuf> {
+    account
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
+        .filter(|artifact| artifact.reason == "compiler-artifact")
+        .filter(|artifact| artifact.profile.as_ref().is_some_and(|profile| !profile.test))
+        .filter_map(|artifact| Some((artifact.target?, artifact.executable?)))
+        .filter(|(target, _)| target.kind.iter().any(|kind| kind == "bin"))
+        .map(|(target, path)| (target.name, path))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executables;
+
+    #[test]
+    fn programs_are_told_from_tests_and_libraries() {
+        let account = r#"
+            {"reason":"compiler-artifact","target":{"name":"portal","kind":["lib"]},"profile":{"test":false},"executable":null}
+            {"reason":"compiler-artifact","target":{"name":"status","kind":["bin"]},"profile":{"test":true},"executable":"/t/deps/status-1"}
+            {"reason":"compiler-artifact","target":{"name":"status","kind":["bin"]},"profile":{"test":false},"executable":"/t/status"}
+            {"reason":"build-finished","success":true}
+        "#;
+        let built = executables(account);
+        assert_eq!(built.len(), 1);
+        assert_eq!(built.get("status").map(|path| path.display().to_string()).as_deref(), Some("/t/status"));
+    }
+}

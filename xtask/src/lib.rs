@@ -1,0 +1,22 @@
+//! The project's commands, as a library: the program `cargo xtask` is a thin face of it, and the system tests use it to
+//! reach the local stack, to make tokens and to read its mailbox.
+
+pub mod ci;
+pub mod interrupt;
+pub mod issuer;
+pub mod mailbox;
+pub mod stack;
+pub mod stack_file;
+pub mod test;
+pub mod token;
+pub mod workspace;
+
+mod demo;
+mod deploy;
+mod emulator;
+mod functions;
+mod process;
+mod progress;
+mod python;
+
+pub use stack_file::StackFile;

@@ -1,0 +1,152 @@
+//! `cargo xtask`: the project's commands.
+#![expect(clippy::print_stdout, reason = "a command line program answers on standard output")]
+
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{
+    StackFile, ci, interrupt,
+    mailbox::{self, Mail},
+    stack::{self, Options},
+    test,
+    token::{self, Role},
+    workspace::Workspace,
+};
+
+/// What a shell expects of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "The project's commands", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring the whole system up on this machine, from the real template
+    ///
+    /// A second `up` brings a running system up to date, and keeps its data.
+    Up {
+        /// Return when it is up; `cargo xtask down` stops it
+        #[arg(long)]
+        detach: bool,
+        /// Port to listen on, on loopback [default: 4580, or any if that is taken]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Stop what `up` started
+    Down,
+    /// Print a token for the local system
+    Token {
+        /// Practice that the caller acts for (support and portal have none) [default: the first demo practice]
+        #[arg(long)]
+        practice: Option<String>,
+        /// Who the caller is
+        #[arg(long, value_enum)]
+        role: Role,
+    },
+    /// Show the mails that the local system sent
+    Mail {
+        /// Only mails to this address
+        #[arg(long)]
+        to: Option<String>,
+        /// As JSON, with the HTML body
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run every test, against a system of its own that is thrown away
+    Test {
+        /// For the test runner; a name or a filter, for example
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check everything that has to hold before a change is taken
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(_) if interrupt::raised() => {
+            eprintln!("\nInterrupted; what was started is stopped.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    interrupt::watch()?;
+    let workspace = Workspace::locate()?;
+    match command {
+        Command::Up { detach, port } => stack::up(&workspace, Options { detach, port }, introduce)?,
+        Command::Down => {
+            let ran = stack::down(&workspace)?;
+            println!("{}", if ran { "The local stack is stopped." } else { "The local stack was not up." });
+        }
+        Command::Token { practice, role } => {
+            let stack = stack::running(&workspace)?;
+            println!("{}", token::mint(&stack.issuer, role, &practice.unwrap_or(stack.practice_id))?);
+        }
+        Command::Mail { to, json } => print_mails(&stack::running(&workspace)?, to.as_deref(), json)?,
+        Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments)?)),
+        Command::Ci => return Ok(code(ci::run(&workspace)?)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_mails(stack: &StackFile, to: Option<&str>, json: bool) -> Result<()> {
+    let mails = match to {
+        Some(address) => mailbox::read_to(&stack.mailbox_url, address)?,
+        None => mailbox::read(&stack.mailbox_url)?,
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&mails)?);
+    } else if mails.is_empty() {
+        println!("No mail.");
+    } else {
+        println!("{}", mails.iter().map(Mail::to_string).collect::<Vec<_>>().join(SEPARATOR));
+    }
+    Ok(())
+}
+
+/// Between two mails.
+const SEPARATOR: &str = "\n----------------------------------------------------------------------\n\n";
+
+/// What a newcomer can do with a system that is up.
+fn introduce(stack: &StackFile) {
+    println!(
+        "
+API      {api}
+AWS      {aws}  (region {region}, any tool: access key and secret key `test`)
+Details  .local/stack.json
+
+Try it: save a patient, invite them, see where they stand.
+
+  API={api}
+  TOKEN=$(cargo xtask token --role staff)
+
+  curl -X PUT \"$API/v1/patients/p-1001\" -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\
+    -d '{{\"givenName\":\"Maria\",\"familyName\":\"Example\",\"dateOfBirth\":\"1980-02-29\",\"email\":\"maria@example.com\"}}'
+  curl -X POST \"$API/v1/patients/p-1001/portal/invite\" -H \"Authorization: Bearer $TOKEN\" \\
+    -H 'Content-Type: application/json' -d '{{}}'
+  curl \"$API/v1/patients/p-1001/portal\" -H \"Authorization: Bearer $TOKEN\"
+
+  cargo xtask mail
+",
+        api = stack.api_url,
+        aws = stack.aws_endpoint,
+        region = stack.region,
+    );
+}
+
+/// A test runner's exit code, passed on.
+fn code(status: ExitStatus) -> ExitCode {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+}

@@ -1,0 +1,109 @@
+//! Running other programs so that Ctrl-C stops them too.
+//!
+//! Each runs in a process group of its own: the terminal's Ctrl-C then reaches this process only, which passes it on
+//! once, to the whole group, and waits. Otherwise a program could get it twice, and its children not at all.
+
+use std::{
+    io::Read,
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal};
+
+use crate::interrupt;
+
+const POLL: Duration = Duration::from_millis(20);
+/// What a program gets to stop by itself, before it is killed.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Runs a program to its end, and returns how it ended.
+pub fn status(command: &mut Command) -> Result<ExitStatus> {
+    let mut child = spawn(command)?;
+    wait(&mut child)
+}
+
+/// Runs a program that has to succeed.
+pub fn check(command: &mut Command) -> Result<()> {
+    let status = status(command)?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", name(command));
+    }
+    Ok(())
+}
+
+/// Runs a program that has to succeed, and returns what it wrote to standard output. Standard error goes where the
+/// command says; if that is a pipe, it is shown when the program fails.
+pub fn output(command: &mut Command) -> Result<String> {
+    let mut child = spawn(command.stdout(Stdio::piped()))?;
+    let stdout = child.stdout.take().map(read_aside);
+    let stderr = child.stderr.take().map(read_aside);
+    let status = wait(&mut child);
+    let (stdout, stderr) = (finish(stdout)?, finish(stderr)?);
+    let status = status?;
+    if !status.success() {
+        bail!("`{}` ended with {status}\n{}", name(command), stderr.trim_end());
+    }
+    Ok(stdout)
+}
+
+/// Starts a program in a process group of its own, without input.
+pub fn spawn(command: &mut Command) -> Result<Child> {
+    interrupt::check()?;
+    command
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("`{}` could not be started", name(command)))
+}
+
+/// Sends a signal to a process group. A group that is gone already is no error.
+pub fn signal_group(leader: Pid, signal: Signal) -> Result<()> {
+    match rustix::process::kill_process_group(leader, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).context("a process group could not be signalled"),
+    }
+}
+
+fn wait(child: &mut Child) -> Result<ExitStatus> {
+    let mut kill_at = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            interrupt::check()?;
+            return Ok(status);
+        }
+        match kill_at {
+            None if interrupt::raised() => {
+                signal_group(Pid::from_child(child), Signal::INT)?;
+                kill_at = Some(Instant::now() + GRACE);
+            }
+            Some(at) if Instant::now() > at => signal_group(Pid::from_child(child), Signal::KILL)?,
+            None | Some(_) => {}
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn read_aside(mut pipe: impl Read + Send + 'static) -> JoinHandle<std::io::Result<String>> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text)?;
+        Ok(text)
+    })
+}
+
+fn finish(reader: Option<JoinHandle<std::io::Result<String>>>) -> Result<String> {
+    match reader.map(JoinHandle::join) {
+        None => Ok(String::new()),
+        Some(Ok(text)) => text.context("a program's output could not be read"),
+        Some(Err(_panic)) => bail!("the reader of a program's output failed"),
+    }
+}
+
+fn name(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.take(4).map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

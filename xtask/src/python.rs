@@ -1,0 +1,73 @@
+//! Python environments with pinned packages, under `.local`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process;
+
+/// Written last, with the requirements that were installed: an environment without it is half-built, one with another
+/// text is out of date. Both are built anew.
+const MARKER: &str = "installed-requirements.txt";
+
+/// Refuses, in plain words, a machine whose Python cannot make environments.
+const PROBE: &str = "\
+import sys
+if sys.version_info < (3, 10): sys.exit('it is Python ' + sys.version.split()[0])
+try: import ensurepip, venv
+except ImportError as error: sys.exit('it has no module ' + str(error.name))
+";
+
+/// An environment that is ready for use.
+#[derive(Debug)]
+pub struct Environment {
+    folder: PathBuf,
+}
+
+impl Environment {
+    /// Makes the environment in `folder` from a file of pinned requirements, unless it is there already.
+    pub fn prepare(folder: PathBuf, requirements: &Path) -> Result<Self> {
+        let wanted =
+            fs::read_to_string(requirements).with_context(|| format!("{} is missing", requirements.display()))?;
+        let environment = Self { folder };
+        let marker = environment.folder.join(MARKER);
+        if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+            return Ok(environment);
+        }
+        check_python()?;
+        eprintln!("    installing {} (once)", requirements.display());
+        process::output(
+            Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment.folder).stderr(Stdio::piped()),
+        )?;
+        // One command for all: pip would otherwise move packages off the versions that others pinned.
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--requirement"];
+        process::check(environment.command("python").args(pip).arg(requirements))?;
+        fs::write(&marker, wanted)?;
+        Ok(environment)
+    }
+
+    /// A program of the environment.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// A command that runs a program of the environment.
+    pub fn command(&self, name: &str) -> Command {
+        Command::new(self.program(name))
+    }
+}
+
+fn check_python() -> Result<()> {
+    const ADVICE: &str = "Python 3.10 or newer is needed as `python3`, with its `venv` module (on Debian and Ubuntu: \
+                          `apt install python3-venv`)";
+    let probe = Command::new("python3").args(["-c", PROBE]).output();
+    match probe {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => bail!("{ADVICE}; {}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) => bail!("{ADVICE}; it could not be started: {error}"),
+    }
+}

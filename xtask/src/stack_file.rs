@@ -1,0 +1,97 @@
+//! `stack.json`: what a script or a test needs to know of a running local stack.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// The environment variable that tells the tests where their stack's file is.
+pub const STACK_FILE_VARIABLE: &str = "PORTAL_STACK_FILE";
+/// The local stack takes these as access key and secret key.
+pub const CREDENTIAL: &str = "test";
+
+/// A running local stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackFile {
+    /// Where the HTTP API is: `<apiUrl>/v1/...`.
+    pub api_url: String,
+    /// Where the AWS APIs are.
+    pub aws_endpoint: String,
+    /// The region that everything is in.
+    pub region: String,
+    /// Where the mails that were sent can be read.
+    pub mailbox_url: String,
+    /// The table's name.
+    pub table: String,
+    /// The queue of invitations to send.
+    pub queue_url: String,
+    /// The queue of messages that could not be worked.
+    pub dlq_url: String,
+    /// What each function is called in Lambda.
+    pub functions: BTreeMap<String, String>,
+    /// The practice that most tokens act for.
+    pub practice_id: String,
+    /// Another practice, which must never see the first one's patients.
+    pub other_practice_id: String,
+    /// Tokens that are good for weeks.
+    pub tokens: Tokens,
+    /// How to make other tokens.
+    pub issuer: Issuer,
+}
+
+/// A token for each kind of caller.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    /// Staff of the first practice.
+    pub staff: String,
+    /// Staff of the other practice.
+    pub other_staff: String,
+    /// Someone of the first practice who may only read.
+    pub read_only: String,
+    /// An administrator of the first practice.
+    pub admin: String,
+    /// Customer Care.
+    pub support: String,
+    /// The portal.
+    pub portal: String,
+}
+
+/// The local identity provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuer {
+    /// The `iss` of its tokens.
+    pub url: String,
+    /// The `aud` that the API accepts.
+    pub audience: String,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+impl StackFile {
+    /// Reads the file of a running stack.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it is of another version.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{} is not there: `cargo xtask up` starts the local stack", path.display()))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is of another version: run `cargo xtask up` again", path.display()))
+    }
+
+    /// Writes the file. Under its name only once it is whole, for scripts that wait for it.
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+        let draft = path.with_extension("draft");
+        fs::write(&draft, serde_json::to_vec_pretty(self)?)?;
+        fs::rename(&draft, path)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! `test`: every test of the workspace, against a stack of its own that is thrown away.
+
+use std::process::{Command, ExitStatus};
+
+use anyhow::Result;
+
+use crate::{
+    emulator,
+    functions::{self, Extent},
+    process,
+    progress::step,
+    stack::Stack,
+    stack_file::STACK_FILE_VARIABLE,
+    workspace::Workspace,
+};
+
+/// Runs the tests and returns how the test runner ended. `arguments` are for the runner: a filter, for example.
+///
+/// # Errors
+///
+/// If the stack cannot be brought up. Tests that fail are not an error here, but the runner's status.
+pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitStatus> {
+    let stack = Stack::new(workspace, workspace.local_test());
+    let _lock = stack.lock("the tests are already running in this checkout")?;
+    let environment = stack.environment()?;
+    let binaries = step("Functions and tests", || functions::build(workspace, Extent::WithTests))?;
+    let (_guard, _file) = stack.start(&environment, emulator::free_port()?, &binaries)?;
+    let mut runner = Command::new("cargo");
+    runner.current_dir(workspace.root()).env(STACK_FILE_VARIABLE, stack.stack_file());
+    let status = step("Tests", || process::status(runner.args(command()).arg("--workspace").args(arguments)))?;
+    if !status.success() {
+        eprintln!("The stack's log is {}", stack.log().display());
+    }
+    Ok(status)
+}
+
+/// The test runner: nextest where it is installed, else cargo's own.
+fn command() -> &'static [&'static str] {
+    let has_nextest =
+        Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    if has_nextest { &["nextest", "run"] } else { &["test"] }
+}
