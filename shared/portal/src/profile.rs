@@ -1,6 +1,6 @@
 //! What a practice knows of a patient, as its EHR or staff saved it.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 
 use crate::{email::EmailAddress, redacted::Redacted, text::PersonName};
 
@@ -52,9 +52,49 @@ pub struct Profile {
     pub language: Language,
 }
 
+/// Reads a date of birth: `yyyy-mm-dd`, a day that the calendar has, not before 1880 and not in the future.
+#[must_use]
+pub fn date_of_birth(text: &str, now: DateTime<Utc>) -> Option<Redacted<NaiveDate>> {
+    const EARLIEST_YEAR: i32 = 1880;
+    // Where the day begins first, it is 14 hours ahead of UTC: a child born there today is not from the future.
+    let today_somewhere = (now + TimeDelta::hours(14)).date_naive();
+    let plain = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| plain)?;
+    (date.year() >= EARLIEST_YEAR && date <= today_somewhere).then(|| Redacted::new(date))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Language;
+    use chrono::{DateTime, Utc};
+
+    use super::{Language, date_of_birth};
+
+    #[test]
+    fn a_date_of_birth_is_a_day_that_was() {
+        let now: DateTime<Utc> = "2026-05-05T12:00:00Z".parse().unwrap();
+        for good in ["1980-02-29", "1880-01-01", "2026-05-05", "2026-05-06"] {
+            assert_eq!(date_of_birth(good, now).map(|date| date.expose().to_string()), Some(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "1981-02-29",
+            "1980-2-29",
+            "1980-02-30",
+            "1879-12-31",
+            "2026-05-07",
+            "02/29/1980",
+            "80-02-29",
+            "+1980-02-29",
+            "-980-02-29",
+            "1980-02-29T00:00:00Z",
+            " 1980-02-29",
+            "19800229",
+            "1980-00-01",
+            "１９８０-02-29",
+        ] {
+            assert_eq!(date_of_birth(bad, now), None, "{bad}");
+        }
+    }
 
     #[test]
     fn languages_come_from_bcp_47_tags() {

@@ -5,6 +5,7 @@ use crate::{
     email::EmailAddress,
     panel::StatusPanel,
     ports::{Clock, Entropy, InvitationMessage, PortalStore, Queue, QueueError},
+    refusal::Refusal,
 };
 
 /// What came of an invitation.
@@ -31,10 +32,16 @@ pub async fn invite(
     email: Option<&EmailAddress>,
 ) -> Result<Invited, OperationError> {
     let id = entropy.invitation_id(clock.now());
-    let decided =
-        command.carry_out(store, clock, |record, practice, act| record.invite(practice, email, id.clone(), act));
+    let decided = command.carry_out(store, clock, |record, practice, act| {
+        record.invite(practice.ok_or(Refusal::PortalNotActivated)?, email, id.clone(), act)
+    });
     let (change, panel) = decided.await?;
-    let message = InvitationMessage { key: change.after.key, invitation: id };
-    let unqueued = queue.send(std::slice::from_ref(&message)).await.err();
-    Ok(Invited { panel, unqueued })
+    Ok(Invited::hinting(queue, InvitationMessage { key: change.after.key, invitation: id }, panel).await)
+}
+
+impl Invited {
+    /// Tells the sender of an invitation that is committed.
+    pub(super) async fn hinting(queue: &impl Queue, message: InvitationMessage, panel: StatusPanel) -> Self {
+        Self { panel, unqueued: queue.send(&[message]).await.err() }
+    }
 }

@@ -1,9 +1,12 @@
 //! What the functions do: one file a use case, each a plain async function over the ports it needs.
 
+pub mod choice;
 pub mod deliver;
 pub mod invite;
 pub mod patient;
 pub mod practice;
+pub mod reinvite;
+pub mod revoke;
 pub mod status;
 pub mod sweep;
 
@@ -55,7 +58,7 @@ impl Command<'_> {
         &self,
         store: &impl PortalStore,
         clock: &impl Clock,
-        decide: impl Fn(&PortalRecord, &Practice, Act) -> Result<Change, Refusal>,
+        decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Change, Refusal>,
     ) -> Result<(Change, StatusPanel), OperationError> {
         for _ in 0..MOST_ROUNDS {
             let Loaded { practice, record } = store.load(self.scope, self.patient).await?;
@@ -63,11 +66,10 @@ impl Command<'_> {
             if self.if_match.is_some_and(|version| version != record.version) {
                 return Err(Refusal::VersionConflict.into());
             }
-            let practice = practice.ok_or(Refusal::PortalNotActivated)?;
-            let change = decide(&record, &practice, self.act(clock))?;
+            let change = decide(&record, practice.as_ref(), self.act(clock))?;
             match store.commit(self.scope, &change).await? {
                 CommitOutcome::Committed => {
-                    let panel = StatusPanel::of(&change.after, Some(&practice), self.scope.actor().role, clock.now());
+                    let panel = StatusPanel::of(&change.after, practice.as_ref(), self.scope.actor().role, clock.now());
                     return Ok((change, panel));
                 }
                 CommitOutcome::Stale => {}

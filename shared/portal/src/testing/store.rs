@@ -16,7 +16,10 @@ use crate::{
         PracticeStore, StoreError,
     },
     practice::Practice,
-    record::{Change, NextAction, PortalRecord, delivery::ClaimRequest},
+    record::{
+        Change, NextAction, PortalRecord,
+        delivery::{ClaimRequest, Unclaimable},
+    },
     scope::TenantScope,
     timeline::TimelineEvent,
 };
@@ -104,7 +107,7 @@ impl MemoryStore {
             Some(Fault::Unavailable) => Err(unavailable()),
             Some(Fault::Corrupt) => Err(StoreError::Corrupt("the test says so".into())),
             Some(Fault::LostReply) => {
-                work(&mut self.contents.lock().unwrap());
+                let _lost = work(&mut self.contents.lock().unwrap());
                 Err(unavailable())
             }
         }
@@ -112,33 +115,37 @@ impl MemoryStore {
 }
 
 impl Contents {
-    fn commit(&mut self, change: &Change) -> CommitOutcome {
+    fn commit(&mut self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let key = &change.after.key;
         let place = (key.clone(), change.event.version);
-        if self.timeline.get(&place) == Some(&change.event) {
-            return CommitOutcome::Committed;
+        let past = self.timeline.get(&place);
+        if past == Some(&change.event) {
+            return Ok(CommitOutcome::Committed);
         }
         let guard = |record: &PortalRecord| (record.version, record.fence);
         if self.records.get(key).map(guard) != change.before.as_ref().map(guard) {
-            return CommitOutcome::Stale;
+            return Ok(CommitOutcome::Stale);
         }
         let mut moved = Vec::new();
         for email in ledger::moves(change) {
             let entry = self.emails.get(email.email).cloned().unwrap_or_default();
             match entry.after(&email, key) {
                 Ok(after) => moved.push((email.email.clone(), after)),
-                Err(taken) => return CommitOutcome::EmailInUse { holder: taken.holder },
+                Err(taken) => return Ok(CommitOutcome::EmailInUse { holder: taken.holder }),
             }
+        }
+        if past.is_some() {
+            return Err(StoreError::Corrupt("a record is older than its timeline".into()));
         }
         self.emails.extend(moved);
         self.timeline.insert(place, change.event.clone());
         self.records.insert(key.clone(), change.after.clone());
-        CommitOutcome::Committed
+        Ok(CommitOutcome::Committed)
     }
 
     fn claim(&mut self, key: &RecordKey, request: &ClaimRequest) -> ClaimOutcome {
         let Some(record) = self.records.get_mut(key) else {
-            return ClaimOutcome::Refused(crate::record::delivery::Unclaimable::Done);
+            return ClaimOutcome::Refused(Unclaimable::Done);
         };
         if record.claimed_by(request) {
             return ClaimOutcome::Claimed(Box::new(record.clone()));
@@ -216,7 +223,7 @@ impl PortalReader for MemoryStore {
 impl PortalStore for MemoryStore {
     async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
         same_practice(scope, &change.after.key.practice)?;
-        self.call(|contents| contents.commit(change))
+        self.call(|contents| contents.commit(change))?
     }
 }
 
@@ -259,7 +266,7 @@ impl DeliveryStore for MemoryStore {
     }
 
     async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.call(|contents| contents.commit(change))
+        self.call(|contents| contents.commit(change))?
     }
 
     async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {

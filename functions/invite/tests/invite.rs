@@ -1,0 +1,159 @@
+//! The function `invite`, from the gateway's events to its answers.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
+
+use invite::Invite;
+use portal::{
+    ports::PortalStore as _,
+    practice::Practice,
+    profile::Profile,
+    testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
+};
+use portal_aws::http::{
+    Edge,
+    testing::{Bad, Sample, assert_refused, bad_bodies, bad_callers, bad_patients, edge},
+};
+use serde_json::json;
+
+type Function = Edge<Invite<MemoryStore, MemoryQueue, TestClock, TestEntropy>>;
+
+fn function() -> Function {
+    let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
+    edge(Invite { store, queue: MemoryQueue::default(), clock: TestClock::default(), entropy: TestEntropy::default() })
+}
+
+async fn add(function: &Function, practice: &str, patient: &str, profile: Profile) {
+    let change = samples::new_patient(&samples::key(practice, patient), profile);
+    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+}
+
+async fn function_with_patient() -> Function {
+    let function = function();
+    add(&function, "lakeside", "p-1001", samples::profile(Some("jose@example.com"))).await;
+    function
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_and_queued() {
+    let function = function_with_patient().await;
+    insta::assert_json_snapshot!("accepted", Sample::of("invite/profile-email").ask(&function).await);
+    let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
+    let messages = function.handler().queue.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].key, record.key);
+    assert_eq!(messages[0].invitation, record.invitation.unwrap().id);
+}
+
+#[tokio::test]
+async fn another_address_is_used_and_not_saved() {
+    let function = function_with_patient().await;
+    let answer = Sample::of("invite/another-email").ask(&function).await;
+    assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("nunez.family@example.com")));
+    let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
+    assert_eq!(record.profile.email, Some(samples::email("jose@example.com")));
+}
+
+#[tokio::test]
+async fn a_queue_that_is_down_costs_nothing() {
+    let function = function_with_patient().await;
+    function.handler().queue.fail_next(1);
+    let answer = Sample::of("invite/profile-email").ask(&function).await;
+    assert_eq!((answer.status, &answer.body["invitation"]["state"]), (202, &json!("queued")));
+    assert!(function.handler().queue.messages().is_empty());
+}
+
+#[tokio::test]
+async fn no_body_and_an_empty_one_and_null_are_the_same() {
+    for request in [
+        Sample::of("invite/profile-email"),
+        Sample::of("invite/profile-email").body(""),
+        Sample::of("invite/profile-email").bytes(""),
+        Sample::of("invite/profile-email").body("{}"),
+        Sample::of("invite/profile-email").body("{\"email\":null}"),
+    ] {
+        let answer = request.ask(&function_with_patient().await).await;
+        assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("jose@example.com")));
+    }
+}
+
+#[tokio::test]
+async fn a_condition_on_the_version_is_kept() {
+    let request = Sample::of("invite/profile-email");
+    let stale = request.clone().header("if-match", "\"7\"");
+    let bad = vec![
+        Bad::new("a stale version", stale, 412, "version_conflict"),
+        Bad::new("no version", request.clone().header("if-match", "1"), 400, "malformed"),
+    ];
+    assert_refused(&function_with_patient().await, bad, |invite| invite.store.contents()).await;
+    for good in ["\"1\"", "*"] {
+        let answer = request.clone().header("if-match", good).ask(&function_with_patient().await).await;
+        assert_eq!((answer.status, answer.headers["etag"].as_str()), (202, "\"2\""), "{good}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_says_no_is_a_problem_with_its_code() {
+    let function = function_with_patient().await;
+    add(&function, "lakeside", "p-2", samples::profile(None)).await;
+    add(&function, "lakeside", "p-3", Profile { date_of_birth: None, ..samples::profile(Some("p3@example.org")) })
+        .await;
+    let request = Sample::of("invite/profile-email");
+    assert_eq!(request.ask(&function).await.status, 202);
+    let bad = vec![
+        Bad::new("once more", request.clone(), 409, "already_invited"),
+        Bad::new("no address", request.clone().patient("p-2"), 409, "email_required"),
+        Bad::new("no date of birth", request.clone().patient("p-3"), 409, "date_of_birth_missing"),
+        Bad::new("no patient", request.clone().patient("p-4"), 404, "patient_not_found"),
+        Bad::new("another practice", request.clone().claim("practice_id", "hillside"), 404, "patient_not_found"),
+        Bad::new("a bad address", request.json(&json!({ "email": "jose" })), 422, "email_invalid"),
+    ];
+    assert_refused(&function, bad, |invite| (invite.store.contents(), invite.queue.messages())).await;
+}
+
+#[tokio::test]
+async fn the_portal_must_be_activated() {
+    let settings = samples::settings();
+    let waiting = Practice::save(None, samples::practice_id("lakeside"), settings, false, samples::noon());
+    let function = edge(Invite {
+        store: MemoryStore::with_practices([waiting]),
+        queue: MemoryQueue::default(),
+        clock: TestClock::default(),
+        entropy: TestEntropy::default(),
+    });
+    add(&function, "lakeside", "p-1001", samples::profile(Some("jose@example.com"))).await;
+    let bad = vec![Bad::new("not activated", Sample::of("invite/profile-email"), 409, "portal_not_activated")];
+    assert_refused(&function, bad, |invite| invite.store.contents()).await;
+}
+
+#[tokio::test]
+async fn an_address_of_another_patient_is_refused_and_names_only_ones_own() {
+    let function = function();
+    add(&function, "lakeside", "p-1001", samples::profile(None)).await;
+    add(&function, "lakeside", "p-2", samples::profile(Some("own@example.com"))).await;
+    add(&function, "hillside", "p-3", samples::profile(Some("foreign@example.com"))).await;
+    let before = function.handler().store.contents();
+    let request = |email| Sample::of("invite/profile-email").json(&json!({ "email": email }));
+    insta::assert_json_snapshot!("email_in_use_own", request("own@example.com").ask(&function).await);
+    insta::assert_json_snapshot!("email_in_use_foreign", request("foreign@example.com").ask(&function).await);
+    assert_eq!(function.handler().store.contents(), before);
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_changes_nothing() {
+    let function = function_with_patient().await;
+    let request = Sample::of("invite/another-email");
+    let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
+    bad.push(Bad::new("read only", request.clone().claim("scope", "portal/read"), 403, "forbidden"));
+    bad.push(Bad::new("a number", request.clone().body(r#"{"email":1}"#), 422, "invalid_fields"));
+    bad.push(Bad::new("two addresses", request.body(r#"{"email":"a@x.org,b@x.org"}"#), 422, "email_invalid"));
+    assert_refused(&function, bad, |invite| (invite.store.contents(), invite.queue.messages())).await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_busy_says_when_to_come_again() {
+    let function = function_with_patient().await;
+    let before = function.handler().store.contents();
+    function.handler().store.fail_next([None, Some(Fault::Busy)]);
+    insta::assert_json_snapshot!("busy", Sample::of("invite/profile-email").ask(&function).await);
+    assert_eq!(function.handler().store.contents(), before);
+    assert!(function.handler().queue.messages().is_empty());
+}

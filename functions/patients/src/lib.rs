@@ -1,0 +1,58 @@
+//! Saves and reads patients' profiles.
+
+mod profile;
+
+use http::StatusCode;
+use portal::{
+    operations::{
+        Command,
+        patient::{read_profile, save_profile},
+    },
+    ports::{Clock, PortalStore},
+    record::PortalRecord,
+};
+use portal_aws::http::{
+    Answer, Handler, Problem, Request,
+    routes::{READ_PATIENT, SAVE_PATIENT},
+};
+
+/// The function, over its ports.
+#[derive(Debug)]
+pub struct Patients<S, C> {
+    /// The records.
+    pub store: S,
+    /// The time.
+    pub clock: C,
+}
+
+impl<S: PortalStore, C: Clock> Handler for Patients<S, C> {
+    const FUNCTION: &'static str = "patients";
+
+    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        match request.operation() {
+            SAVE_PATIENT => self.save(request).await,
+            READ_PATIENT => self.read(request).await,
+            _ => Err(Problem::NotFound),
+        }
+    }
+}
+
+impl<S: PortalStore, C: Clock> Patients<S, C> {
+    async fn save(&self, request: &Request) -> Result<Answer, Problem> {
+        let patient = request.patient()?;
+        let profile = profile::read(request.form()?, self.clock.now())?;
+        let if_match = request.version_to_replace()?;
+        let command = Command { scope: request.scope(), patient: &patient, request: request.id(), if_match };
+        let saved = save_profile(&self.store, &self.clock, &command, &profile).await?;
+        answer(if saved.created { StatusCode::CREATED } else { StatusCode::OK }, &saved.record)
+    }
+
+    async fn read(&self, request: &Request) -> Result<Answer, Problem> {
+        let record = read_profile(&self.store, request.scope(), &request.patient()?).await?;
+        answer(StatusCode::OK, &record)
+    }
+}
+
+fn answer(status: StatusCode, record: &PortalRecord) -> Result<Answer, Problem> {
+    Answer::json(status, &profile::ProfileJson::of(record), record.version)
+}

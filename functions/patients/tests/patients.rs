@@ -1,0 +1,183 @@
+//! The function `patients`, from the gateway's events to its answers.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
+
+use patients::Patients;
+use portal::{
+    ports::PortalStore as _,
+    testing::{Fault, MemoryStore, TestClock, samples},
+};
+use portal_aws::http::{
+    Edge,
+    testing::{Bad, Sample, assert_refused, bad_bodies, bad_callers, bad_patients, edge},
+};
+use serde_json::{Value, json};
+
+type Function = Edge<Patients<MemoryStore, TestClock>>;
+
+fn function() -> Function {
+    let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
+    edge(Patients { store, clock: TestClock::default() })
+}
+
+async fn function_with_patient(practice: &str) -> Function {
+    let function = function();
+    let change = samples::new_patient(&samples::key(practice, "p-1001"), samples::profile(Some("jose@example.com")));
+    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+    function
+}
+
+#[tokio::test]
+async fn a_profile_is_saved_and_read_again() {
+    let function = function();
+    insta::assert_json_snapshot!("created", Sample::of("patients/save").ask(&function).await);
+    insta::assert_json_snapshot!("read", Sample::of("patients/read").ask(&function).await);
+}
+
+#[tokio::test]
+async fn saving_the_same_again_changes_nothing() {
+    let function = function();
+    let first = Sample::of("patients/save").ask(&function).await;
+    let before = function.handler().store.contents();
+    let second = Sample::of("patients/save").request("request-2").ask(&function).await;
+    assert_eq!((first.status, second.status), (201, 200));
+    assert_eq!(first.body, second.body);
+    assert_eq!(function.handler().store.contents(), before);
+}
+
+#[tokio::test]
+async fn only_names_and_date_of_birth_are_needed() {
+    let function = function();
+    let least = json!({ "givenName": " Ana ", "familyName": "Li", "dateOfBirth": "1990-12-31", "email": null, "language": null });
+    let answer = Sample::of("patients/save").json(&least).ask(&function).await;
+    assert_eq!(answer.status, 201);
+    let shown = json!({
+        "patientId": "p-1001", "givenName": "Ana", "familyName": "Li", "dateOfBirth": "1990-12-31", "language": "en", "version": 1
+    });
+    assert_eq!(answer.body, shown);
+}
+
+#[tokio::test]
+async fn a_body_in_base64_is_the_same_body() {
+    let (plain, encoded) = (function(), function());
+    let body = r#"{"givenName":"José","familyName":"Núñez","dateOfBirth":"1980-02-29"}"#;
+    let first = Sample::of("patients/save").body(body).ask(&plain).await;
+    assert_eq!(first.status, 201);
+    assert_eq!(Sample::of("patients/save").bytes(body).ask(&encoded).await, first);
+}
+
+#[tokio::test]
+async fn a_condition_on_the_version_is_kept() {
+    let function = function();
+    let save = Sample::of("patients/save");
+    assert_eq!(save.clone().header("if-match", "\"1\"").ask(&function).await.code(), "version_conflict");
+    assert_eq!(save.ask(&function).await.status, 201);
+    let change = save.clone().request("request-2").member("givenName", json!("Josefa"));
+    let stale = change.clone().header("if-match", "\"7\"").ask(&function).await;
+    assert_eq!((stale.status, stale.code()), (412, "version_conflict"));
+    let current = change.header("if-match", "\"1\"").ask(&function).await;
+    assert_eq!((current.status, current.headers["etag"].as_str()), (200, "\"2\""));
+    let malformed = [
+        "",
+        "1",
+        "\"1",
+        "W/\"1\"",
+        "\"1\", \"2\"",
+        "\"01\"",
+        "\"-1\"",
+        "\"x\"",
+        "\"\"",
+        "*",
+        "\"99999999999999999999\"",
+    ];
+    let bad = |tag: &str| Bad::new(format!("If-Match {tag}"), save.clone().header("if-match", tag), 400, "malformed");
+    assert_refused(&function, malformed.map(bad).into(), |patients| patients.store.contents()).await;
+}
+
+#[tokio::test]
+async fn each_wrong_member_is_pointed_at() {
+    let function = function();
+    let errors = async |name: &str, value: Value| {
+        let answer = Sample::of("patients/save").member(name, value).ask(&function).await;
+        assert_eq!(answer.status, 422);
+        (answer.code().to_owned(), answer.body["errors"].clone())
+    };
+    let one = |pointer: &str, code: &str| json!([{ "pointer": pointer, "code": code }]);
+    let of = |code: &str, pointer: &str, error: &str| (code.to_owned(), one(pointer, error));
+    for (name, value, error) in [
+        ("givenName", json!(null), "required"),
+        ("givenName", json!(1), "wrong_type"),
+        ("givenName", json!(""), "invalid"),
+        ("givenName", json!("x".repeat(101)), "invalid"),
+        ("familyName", json!(["Li"]), "wrong_type"),
+        ("familyName", json!("a\u{202e}b"), "invalid"),
+        ("dateOfBirth", json!(null), "required"),
+        ("dateOfBirth", json!(19_800_229), "wrong_type"),
+        ("dateOfBirth", json!("1981-02-29"), "invalid"),
+        ("dateOfBirth", json!("02/29/1980"), "invalid"),
+        ("dateOfBirth", json!("1879-12-31"), "invalid"),
+        ("dateOfBirth", json!("2026-05-07"), "invalid"),
+        ("email", json!({}), "wrong_type"),
+        ("language", json!("klingon!"), "invalid"),
+        ("language", json!(true), "wrong_type"),
+    ] {
+        let pointer = format!("/{name}");
+        assert_eq!(errors(name, value.clone()).await, of("invalid_fields", &pointer, error), "{name} {value}");
+    }
+    assert_eq!(errors("email", json!("jose")).await, of("email_invalid", "/email", "email_invalid"));
+    assert_eq!(errors("practice", json!("hillside")).await, of("invalid_fields", "", "unknown_field"));
+    assert!(function.handler().store.contents().records.is_empty());
+}
+
+#[tokio::test]
+async fn wrong_members_are_reported_together() {
+    let body = json!({ "givenName": 1, "familyName": "", "email": "no", "secret@example.com": 1 });
+    insta::assert_json_snapshot!("wrong_members", Sample::of("patients/save").json(&body).ask(&function()).await);
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_for_a_save_changes_nothing() {
+    let function = function_with_patient("lakeside").await;
+    let save = Sample::of("patients/save");
+    let mut bad = [bad_callers(&save), bad_patients(&save), bad_bodies(&save)].concat();
+    bad.push(Bad::new("no body", save.clone().body(""), 400, "malformed"));
+    bad.push(Bad::new("read only", save.claim("scope", "portal/read portal/admin portal/support"), 403, "forbidden"));
+    assert_refused(&function, bad, |patients| patients.store.contents()).await;
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_for_a_read_is_refused() {
+    let function = function_with_patient("lakeside").await;
+    let read = Sample::of("patients/read");
+    let mut bad = [bad_callers(&read), bad_patients(&read)].concat();
+    bad.push(Bad::new("write only", read.claim("scope", "portal/patients"), 403, "forbidden"));
+    assert_refused(&function, bad, |patients| patients.store.contents()).await;
+}
+
+#[tokio::test]
+async fn another_practices_patient_is_as_good_as_missing() {
+    let read = Sample::of("patients/read");
+    let foreign = function_with_patient("hillside").await;
+    let missing = read.event();
+    let there = serde_json::to_string(&foreign.answer(missing).await).unwrap();
+    assert_eq!(there, serde_json::to_string(&function().answer(read.event()).await).unwrap());
+    assert_eq!(there, serde_json::to_string(&function().answer(read.patient("no such").event()).await).unwrap());
+
+    let before = foreign.handler().store.peek(&samples::key("hillside", "p-1001"));
+    assert_eq!(Sample::of("patients/save").member("givenName", json!("Eve")).ask(&foreign).await.status, 201);
+    assert_eq!(foreign.handler().store.peek(&samples::key("hillside", "p-1001")), before);
+}
+
+#[tokio::test]
+async fn a_fault_of_the_store_says_when_to_come_again_and_nothing_else() {
+    let function = function_with_patient("lakeside").await;
+    let store = &function.handler().store;
+    let read = Sample::of("patients/read");
+    for fault in [Fault::Busy, Fault::Unavailable] {
+        store.fail_next([Some(fault)]);
+        let answer = read.ask(&function).await;
+        assert_eq!((answer.status, answer.code()), (503, "unavailable"));
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+    store.fail_next([Some(Fault::Corrupt)]);
+    insta::assert_json_snapshot!("corrupt", read.ask(&function).await);
+}

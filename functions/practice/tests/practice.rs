@@ -1,0 +1,122 @@
+//! The function `practice`, from the gateway's events to its answers.
+
+use portal::testing::{MemoryStore, TestClock, samples};
+use portal_aws::http::{
+    Edge,
+    testing::{Bad, Sample, assert_refused, bad_bodies, bad_callers, edge},
+};
+use practice::Practice;
+use serde_json::json;
+
+type Function = Edge<Practice<MemoryStore, TestClock>>;
+
+fn function() -> Function {
+    edge(Practice { store: MemoryStore::default(), clock: TestClock::default() })
+}
+
+#[tokio::test]
+async fn settings_are_saved_and_read_again() {
+    let function = function();
+    insta::assert_json_snapshot!("not_set_up", Sample::of("practice/read").ask(&function).await);
+    let saved = Sample::of("practice/save").ask(&function).await;
+    insta::assert_json_snapshot!("saved", saved);
+    assert_eq!(Sample::of("practice/read").ask(&function).await, saved);
+}
+
+#[tokio::test]
+async fn what_is_not_said_is_as_usual_and_the_portal_is_not_activated() {
+    let least = json!({ "name": "Lakeside", "senderName": "Lakeside", "supportPhone": "555-0100", "timeZone": "UTC" });
+    let answer = Sample::of("practice/save").json(&least).ask(&function()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body["linkDays"], 7);
+    assert_eq!(answer.body["reminders"], json!({ "afterDays": [3, 7, 14], "daytime": ["09:00", "18:00"] }));
+    assert_eq!(answer.body["portal"], json!({ "termsAccepted": false }));
+}
+
+#[tokio::test]
+async fn each_half_of_the_reminders_stands_for_itself() {
+    let function = function();
+    let reminders = async |reminders| {
+        let answer = Sample::of("practice/save").member("reminders", reminders).ask(&function).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["reminders"].clone()
+    };
+    assert_eq!(reminders(json!({})).await, json!({ "afterDays": [3, 7, 14], "daytime": ["09:00", "18:00"] }));
+    assert_eq!(reminders(json!({ "afterDays": [] })).await, json!({ "afterDays": [], "daytime": ["09:00", "18:00"] }));
+    assert_eq!(
+        reminders(json!({ "daytime": ["07:30", "12:00"] })).await,
+        json!({ "afterDays": [3, 7, 14], "daytime": ["07:30", "12:00"] })
+    );
+}
+
+#[tokio::test]
+async fn an_activation_is_for_good() {
+    let function = function();
+    let save = Sample::of("practice/save");
+    let activated = save.ask(&function).await.body["portal"].clone();
+    let later = save.member("portal", json!({ "termsAccepted": false })).ask(&function).await;
+    assert_eq!(later.body["portal"], activated);
+    assert_eq!(later.body["version"], 2);
+}
+
+#[tokio::test]
+async fn a_practice_sees_itself_only() {
+    let function = function();
+    assert_eq!(Sample::of("practice/save").ask(&function).await.status, 200);
+    let hillside = Sample::of("practice/read").claim("practice_id", "hillside").ask(&function).await;
+    assert_eq!(hillside.code(), "practice_not_set_up");
+    let contents = function.handler().store.contents();
+    assert_eq!(contents.practices.into_keys().collect::<Vec<_>>(), [samples::practice_id("lakeside")]);
+}
+
+#[tokio::test]
+async fn each_wrong_member_is_pointed_at() {
+    let function = function();
+    for (name, value, pointer, code) in [
+        ("name", json!(null), "/name", "required"),
+        ("name", json!("a <b>"), "/name", "invalid"),
+        ("senderName", json!("x\r\nBcc: y"), "/senderName", "invalid"),
+        ("supportPhone", json!("call me"), "/supportPhone", "invalid"),
+        ("supportPhone", json!(5_550_100), "/supportPhone", "wrong_type"),
+        ("timeZone", json!("Mars/Olympus"), "/timeZone", "invalid"),
+        ("timeZone", json!(""), "/timeZone", "invalid"),
+        ("portal", json!(true), "/portal", "wrong_type"),
+        ("portal", json!({ "termsAccepted": "yes" }), "/portal/termsAccepted", "wrong_type"),
+        ("portal", json!({ "activatedAt": "2026-01-01T00:00:00Z" }), "/portal", "unknown_field"),
+        ("linkDays", json!(0), "/linkDays", "invalid"),
+        ("linkDays", json!(31), "/linkDays", "invalid"),
+        ("linkDays", json!(7.5), "/linkDays", "invalid"),
+        ("linkDays", json!(-1), "/linkDays", "invalid"),
+        ("linkDays", json!("7"), "/linkDays", "wrong_type"),
+        ("reminders", json!([]), "/reminders", "wrong_type"),
+        ("reminders", json!({ "afterDays": [7, 3] }), "/reminders", "invalid"),
+        ("reminders", json!({ "afterDays": [1, 2, 3, 4] }), "/reminders", "invalid"),
+        ("reminders", json!({ "afterDays": 3 }), "/reminders/afterDays", "wrong_type"),
+        ("reminders", json!({ "afterDays": [300] }), "/reminders/afterDays", "invalid"),
+        ("reminders", json!({ "daytime": ["09:00"] }), "/reminders/daytime", "invalid"),
+        ("reminders", json!({ "daytime": ["9:00", "18:00"] }), "/reminders/daytime", "invalid"),
+        ("reminders", json!({ "daytime": ["09:00", "24:00"] }), "/reminders/daytime", "invalid"),
+        ("reminders", json!({ "daytime": ["18:00", "09:00"] }), "/reminders", "invalid"),
+        ("version", json!(1), "", "unknown_field"),
+    ] {
+        let answer = Sample::of("practice/save").member(name, value.clone()).ask(&function).await;
+        assert_eq!((answer.status, answer.code()), (422, "invalid_fields"), "{name} {value}");
+        assert_eq!(answer.body["errors"], json!([{ "pointer": pointer, "code": code }]), "{name} {value}");
+    }
+    assert!(function.handler().store.contents().practices.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_for_a_save_changes_nothing() {
+    let function = function();
+    let save = Sample::of("practice/save");
+    assert_eq!(save.ask(&function).await.status, 200);
+    let mut bad = [bad_callers(&save), bad_bodies(&save)].concat();
+    bad.push(Bad::new("no body", save.clone().body(""), 400, "malformed"));
+    bad.push(Bad::new("no administrator", save.clone().claim("scope", "portal/read portal/invite"), 403, "forbidden"));
+    bad.push(Bad::new("a stale version", save.clone().header("if-match", "\"9\""), 412, "version_conflict"));
+    bad.push(Bad::new("any version", save.header("if-match", "*"), 400, "malformed"));
+    assert_refused(&function, bad, |practice| practice.store.contents()).await;
+    let read = Sample::of("practice/read");
+    assert_refused(&function, bad_callers(&read), |practice| practice.store.contents()).await;
+}

@@ -1,0 +1,112 @@
+//! The function `status`, from the gateway's events to its answers.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
+
+use portal::{
+    ports::PortalStore as _,
+    record::PortalRecord,
+    testing::{MemoryStore, TestClock, samples},
+    timeline::Role,
+};
+use portal_aws::http::{
+    Edge,
+    testing::{Bad, Sample, assert_refused, bad_callers, bad_patients, edge},
+};
+use status::Status;
+
+type Function = Edge<Status<MemoryStore, TestClock>>;
+
+fn function() -> Function {
+    let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
+    edge(Status { store, clock: TestClock::default() })
+}
+
+async fn function_with_patient(practice: &str) -> (Function, PortalRecord) {
+    let function = function();
+    let change = samples::new_patient(&samples::key(practice, "p-1001"), samples::profile(Some("jose@example.com")));
+    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+    (function, change.after)
+}
+
+#[tokio::test]
+async fn a_panel_shows_where_the_patient_stands() {
+    let (function, record) = function_with_patient("lakeside").await;
+    let (store, scope, practice) =
+        (&function.handler().store, samples::scope("lakeside"), samples::practice("lakeside"));
+    insta::assert_json_snapshot!("not_invited", Sample::of("status/read").ask(&function).await);
+
+    let id = samples::invitation_id("invitation-1");
+    let invited = record.invite(&practice, None, id.clone(), samples::act(samples::noon(), "request-1")).unwrap();
+    store.commit(&scope, &invited).await.unwrap();
+    insta::assert_json_snapshot!("queued", Sample::of("status/read").ask(&function).await);
+
+    let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
+    let act = samples::act_of(Role::Sender, samples::noon(), "request-2");
+    let sent = claimed.stamp(&practice, &id, claimed.fence, samples::message_id(1), act).unwrap();
+    let elsewhere = MemoryStore::with_practices([practice]);
+    for change in [samples::new_patient(&record.key, record.profile.clone()), invited] {
+        elsewhere.commit(&scope, &change).await.unwrap();
+    }
+    assert_eq!(
+        portal::ports::DeliveryStore::claim(&elsewhere, &record.key, &samples::claim_request(&id, samples::noon(), 1))
+            .await
+            .unwrap(),
+        portal::ports::ClaimOutcome::Claimed(Box::new(claimed))
+    );
+    elsewhere.commit(&scope, &sent).await.unwrap();
+    let function = edge(Status { store: elsewhere, clock: TestClock::default() });
+    insta::assert_json_snapshot!("sent", Sample::of("status/read").ask(&function).await);
+}
+
+#[tokio::test]
+async fn reading_changes_nothing() {
+    let (function, _) = function_with_patient("lakeside").await;
+    let before = function.handler().store.contents();
+    assert_eq!(Sample::of("status/read").ask(&function).await.status, 200);
+    assert_eq!(function.handler().store.contents(), before);
+}
+
+#[tokio::test]
+async fn whatever_a_read_carries_beside_is_ignored() {
+    let (function, _) = function_with_patient("lakeside").await;
+    let plain = Sample::of("status/read").ask(&function).await;
+    let decorated = Sample::of("status/read")
+        .body("{\"practiceId\":\"hillside\"")
+        .header("x-practice-id", "hillside")
+        .header("x-forwarded-proto", "not a scheme")
+        .header("x-odd", "\u{e9}\u{1f600}");
+    assert_eq!(decorated.ask(&function).await, plain);
+}
+
+#[tokio::test]
+async fn another_practices_patient_is_as_good_as_missing() {
+    let (foreign, _) = function_with_patient("hillside").await;
+    let read = Sample::of("status/read");
+    let bytes = async |function: &Function, sample: &Sample| {
+        serde_json::to_string(&function.answer(sample.event()).await).unwrap()
+    };
+    let there = bytes(&foreign, &read).await;
+    assert_eq!(there, bytes(&function(), &read).await);
+    assert_eq!(there, bytes(&function(), &read.patient("no such")).await);
+    insta::assert_json_snapshot!("missing", Sample::of("status/read").ask(&foreign).await);
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_is_refused() {
+    let (function, _) = function_with_patient("lakeside").await;
+    let read = Sample::of("status/read");
+    let mut bad = [bad_callers(&read), bad_patients(&read)].concat();
+    bad.push(Bad::new("another operation's scope", read.claim("scope", "portal/invite"), 403, "forbidden"));
+    assert_refused(&function, bad, |status| status.store.contents()).await;
+}
+
+#[tokio::test]
+async fn a_request_without_an_id_has_lambdas() {
+    let (function, _) = function_with_patient("hillside").await;
+    for id in ["", "not an id", &"x".repeat(200)] {
+        let answer = Sample::of("status/read").request(id).ask(&function).await;
+        assert_eq!(answer.body["instance"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    }
+    let mut nameless = Sample::of("status/read").request("").event();
+    nameless.context.request_id.clear();
+    assert_eq!(function.answer(nameless).await.status_code, 500);
+}

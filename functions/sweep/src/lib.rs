@@ -1,0 +1,51 @@
+//! Acts on everything that is due: queues what was lost, and sends reminders.
+
+use chrono::TimeDelta;
+use lambda_runtime::{Context, Error};
+use portal::{
+    ids::RequestId,
+    operations::sweep::{Sweep as Run, SweepError, Swept},
+    ports::{Clock, DeliveryStore, Entropy, Queue},
+};
+use portal_aws::{bootstrap::deadline, cause};
+
+/// A run begins no new page so long before it would be stopped: whatever it has begun, it finishes.
+const MARGIN: TimeDelta = TimeDelta::seconds(30);
+
+/// The function, over its ports.
+#[derive(Debug)]
+pub struct Sweep<S, Q, C, E> {
+    /// The records.
+    pub store: S,
+    /// The way to the sender.
+    pub queue: Q,
+    /// The time.
+    pub clock: C,
+    /// Ids for reminders.
+    pub entropy: E,
+}
+
+impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<S, Q, C, E> {
+    /// Makes one run. What it did is in the log.
+    ///
+    /// # Errors
+    /// If the store or the queue broke it off: the next run goes on, and the alarm on errors tells people.
+    pub async fn run(&self, context: &Context) -> Result<(), Error> {
+        let run = RequestId::parse(&context.request_id)?;
+        let Self { store, queue, clock, entropy } = self;
+        let sweep = Run { store, queue, clock, entropy };
+        // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
+        let swept = Box::pin(sweep.run(deadline(context) - MARGIN, &run)).await;
+        let Swept { queued, reminded, postponed, outlived, stopped_early } =
+            swept.inspect_err(|error| tracing::error!(cause = cause_of(error), "sweep broken off"))?;
+        tracing::info!(queued, reminded, postponed, outlived, stopped_early, "swept");
+        Ok(())
+    }
+}
+
+fn cause_of(error: &SweepError) -> String {
+    match error {
+        SweepError::Store(error) => cause::of_store(error),
+        SweepError::Queue(error) => cause::of_queue(error),
+    }
+}

@@ -1,0 +1,64 @@
+//! The function `sweep`, from the schedule's events to what it leaves behind.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
+
+use chrono::TimeDelta;
+use lambda_runtime::Context;
+use portal::{
+    ports::{Clock as _, PortalStore as _},
+    testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
+};
+use portal_aws::http::testing::sample;
+use sweep::Sweep;
+
+type Function = Sweep<MemoryStore, MemoryQueue, TestClock, TestEntropy>;
+
+/// The function, and a patient whose invitation's queue message got lost an hour ago.
+async fn function() -> Function {
+    let practice = samples::practice("lakeside");
+    let store = MemoryStore::with_practices([practice.clone()]);
+    let scope = samples::scope("lakeside");
+    let patient = samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
+    let id = samples::invitation_id("invitation-0001");
+    let invited = patient.after.invite(&practice, None, id, samples::act(samples::noon(), "request-1")).unwrap();
+    for change in [patient, invited] {
+        store.commit(&scope, &change).await.unwrap();
+    }
+    let clock = TestClock::at(samples::noon() + TimeDelta::hours(1));
+    Sweep { store, queue: MemoryQueue::default(), clock, entropy: TestEntropy::default() }
+}
+
+fn context(function: &Function, secs_left: i64) -> Context {
+    let _scheduled: serde::de::IgnoredAny = sample("sweep/scheduled");
+    let mut context = Context::default();
+    "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
+    context.deadline = u64::try_from(function.clock.now().timestamp_millis() + secs_left * 1000).unwrap();
+    context
+}
+
+#[tokio::test]
+async fn what_was_lost_is_queued_again() {
+    let function = function().await;
+    function.run(&context(&function, 120)).await.unwrap();
+    assert_eq!(function.queue.messages().len(), 1);
+    function.run(&context(&function, 120)).await.unwrap();
+    assert_eq!(function.queue.messages().len(), 1, "a second run finds nothing due");
+}
+
+#[tokio::test]
+async fn nothing_is_begun_in_the_last_half_minute() {
+    let function = function().await;
+    function.run(&context(&function, 30)).await.unwrap();
+    assert!(function.queue.messages().is_empty());
+    function.run(&context(&function, 31)).await.unwrap();
+    assert_eq!(function.queue.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_breaks_off_is_an_error() {
+    let function = function().await;
+    function.store.fail_next([Some(Fault::Unavailable)]);
+    assert!(function.run(&context(&function, 120)).await.is_err());
+    function.queue.fail_next(1);
+    assert!(function.run(&context(&function, 120)).await.is_err());
+    assert!(function.run(&Context::default()).await.is_err());
+}

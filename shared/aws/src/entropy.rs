@@ -1,0 +1,84 @@
+//! Randomness from the operating system.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use portal::{
+    ids::{InvitationId, LinkId},
+    link::LinkSecret,
+    ports::Entropy,
+};
+
+/// The operating system's generator, asked anew for each value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsEntropy;
+
+/// Fresh random bytes, or none and no process either.
+///
+/// Without a generator there is nothing to fall back to: whatever was used instead would be a secret that can be
+/// guessed. A panic would be caught and the next request served, so the process ends; Lambda starts another one
+/// and the queue or the client comes again.
+fn random<const LENGTH: usize>() -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::error!("the operating system gives no randomness");
+        std::process::abort();
+    }
+    bytes
+}
+
+impl Entropy for OsEntropy {
+    /// A version 7 UUID. Its 74 random bits keep ids apart; they are no secret.
+    fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId {
+        // A clock before 1970 would only cost the order of ids.
+        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid();
+        let Ok(id) = InvitationId::parse(&uuid.to_string()) else { unreachable!("a UUID is hex digits and hyphens") };
+        id
+    }
+
+    fn link_id(&self) -> LinkId {
+        let text = URL_SAFE_NO_PAD.encode(random::<16>());
+        let Ok(id) = LinkId::parse(&text) else { unreachable!("base64url is the alphabet of link ids") };
+        id
+    }
+
+    fn link_secret(&self) -> LinkSecret {
+        LinkSecret::new(random())
+    }
+
+    fn jitter(&self) -> u32 {
+        u32::from_ne_bytes(random())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn invitation_ids_are_version_7_uuids_in_order_of_time() {
+        let at = |millis| DateTime::from_timestamp_millis(millis).unwrap();
+        let (early, late) =
+            (OsEntropy.invitation_id(at(1_700_000_000_000)), OsEntropy.invitation_id(at(1_700_000_000_001)));
+        assert!(early < late);
+        let uuid: uuid::Uuid = early.as_str().parse().unwrap();
+        assert_eq!(uuid.get_version_num(), 7);
+        assert_eq!(uuid.get_timestamp().unwrap().to_unix(), (1_700_000_000, 0));
+    }
+
+    #[test]
+    fn a_time_before_1970_still_gives_an_id() {
+        assert_eq!(OsEntropy.invitation_id(DateTime::<Utc>::MIN_UTC).as_str().len(), 36);
+    }
+
+    #[test]
+    fn link_ids_have_128_bits_and_nothing_comes_twice() {
+        let ids: HashSet<_> = (0..1000).map(|_| OsEntropy.link_id()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.iter().all(|id| URL_SAFE_NO_PAD.decode(id.as_str()).unwrap().len() == 16));
+        assert_ne!(OsEntropy.link_secret(), OsEntropy.link_secret());
+        assert!((0..100).map(|_| OsEntropy.jitter()).collect::<HashSet<_>>().len() > 90);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a request says, in domain types.
+
+use http::header::IF_MATCH;
+use portal::{
+    ids::{PatientId, RequestId},
+    operations::Command,
+    refusal::Refusal,
+    scope::TenantScope,
+};
+
+use super::{
+    HttpEvent, body,
+    fields::Form,
+    problem::{Malformed, Problem},
+    routes::Operation,
+};
+
+/// A request for an operation that its caller may ask for.
+#[derive(Debug)]
+pub struct Request {
+    pub(super) id: RequestId,
+    pub(super) operation: Operation,
+    pub(super) scope: TenantScope,
+    pub(super) event: HttpEvent,
+}
+
+/// The condition of a command on what it changes (`If-Match`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// None.
+    Absent,
+    /// It must exist.
+    Any,
+    /// It must have this version.
+    Version(u64),
+}
+
+impl Request {
+    /// Which request.
+    #[must_use]
+    pub const fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub const fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
+
+    /// The patient that the path names.
+    ///
+    /// # Errors
+    /// [`Refusal::PatientNotFound`] if no patient could have such an id.
+    pub fn patient(&self) -> Result<PatientId, Problem> {
+        let id = self.event.path_parameters.get("patientId").map(String::as_str);
+        Ok(PatientId::parse(id.unwrap_or_default()).map_err(|_| Refusal::PatientNotFound)?)
+    }
+
+    /// The condition of `If-Match`.
+    ///
+    /// # Errors
+    /// [`Malformed::IfMatch`] unless it is `*` or one version in quotes, as `ETag` gives it. Weak tags and lists are
+    /// refused as well: no answer of this API gives a client reason to send them.
+    pub fn if_match(&self) -> Result<IfMatch, Problem> {
+        let Some(header) = self.event.headers.get(IF_MATCH) else {
+            return Ok(IfMatch::Absent);
+        };
+        if header == "*" {
+            return Ok(IfMatch::Any);
+        }
+        let quoted = header.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        let version = quoted.filter(|digits| is_canonical(digits)).and_then(|digits| digits.parse().ok());
+        Ok(version.map(IfMatch::Version).ok_or(Malformed::IfMatch)?)
+    }
+
+    /// A command on a patient, who must exist for it: `If-Match: *` asks for no more than that.
+    ///
+    /// # Errors
+    /// As for [`Self::if_match`].
+    pub fn command<'request>(&'request self, patient: &'request PatientId) -> Result<Command<'request>, Problem> {
+        let if_match = match self.if_match()? {
+            IfMatch::Absent | IfMatch::Any => None,
+            IfMatch::Version(version) => Some(version),
+        };
+        Ok(Command { scope: &self.scope, patient, request: &self.id, if_match })
+    }
+
+    /// The version that a save must find, for saves that also create.
+    ///
+    /// # Errors
+    /// As for [`Self::if_match`], and for `*`: whoever wants to save only what exists has read its version.
+    pub fn version_to_replace(&self) -> Result<Option<u64>, Problem> {
+        match self.if_match()? {
+            IfMatch::Absent => Ok(None),
+            IfMatch::Version(version) => Ok(Some(version)),
+            IfMatch::Any => Err(Malformed::IfMatch.into()),
+        }
+    }
+
+    /// The body.
+    ///
+    /// # Errors
+    /// [`Problem::TooLarge`], [`Problem::UnsupportedMediaType`], [`Malformed::Body`], also if there is none, and
+    /// [`Problem::Invalid`] if it is no object.
+    pub fn form(&self) -> Result<Form, Problem> {
+        Ok(body::form(&self.event)?.ok_or(Malformed::Body)?)
+    }
+
+    /// The body, where there need be none.
+    ///
+    /// # Errors
+    /// As for [`Self::form`].
+    pub fn form_or_empty(&self) -> Result<Form, Problem> {
+        Ok(body::form(&self.event)?.unwrap_or_else(Form::empty))
+    }
+}
+
+/// Digits as we write them: one number has one tag.
+fn is_canonical(digits: &str) -> bool {
+    digits.chars().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'))
+}

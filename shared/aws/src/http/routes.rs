@@ -1,0 +1,102 @@
+//! The table of operations: what the API's clients can ask for, and what it takes to ask.
+
+use super::scope::Permission;
+
+/// One operation of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path, with `{parameters}`.
+    pub path: &'static str,
+    /// The function that carries it out.
+    pub function: &'static str,
+    /// What the caller's token must permit.
+    pub permission: Permission,
+}
+
+/// Saves a patient's profile.
+pub const SAVE_PATIENT: Operation = Operation {
+    method: "PUT",
+    path: "/v1/patients/{patientId}",
+    function: "patients",
+    permission: Permission::Patients,
+};
+/// Reads a patient's profile.
+pub const READ_PATIENT: Operation =
+    Operation { method: "GET", path: "/v1/patients/{patientId}", function: "patients", permission: Permission::Read };
+/// Reads the practice's settings.
+pub const READ_PRACTICE: Operation =
+    Operation { method: "GET", path: "/v1/practice", function: "practice", permission: Permission::Read };
+/// Saves the practice's settings, and activates its portal.
+pub const SAVE_PRACTICE: Operation =
+    Operation { method: "PUT", path: "/v1/practice", function: "practice", permission: Permission::Admin };
+/// Reads the status panel.
+pub const STATUS: Operation = Operation {
+    method: "GET",
+    path: "/v1/patients/{patientId}/portal",
+    function: "status",
+    permission: Permission::Read,
+};
+/// Invites a patient.
+pub const INVITE: Operation = Operation {
+    method: "POST",
+    path: "/v1/patients/{patientId}/portal/invite",
+    function: "invite",
+    permission: Permission::Invite,
+};
+
+/// All of them. The gateway's template has exactly these routes, and one more for whatever is none of them.
+pub const ALL: [Operation; 6] = [SAVE_PATIENT, READ_PATIENT, READ_PRACTICE, SAVE_PRACTICE, STATUS, INVITE];
+
+impl Operation {
+    /// The operation of the route that the gateway chose, as its event names it: method, space, path.
+    #[must_use]
+    pub fn of_route_key(key: &str) -> Option<Self> {
+        let (method, path) = key.split_once(' ')?;
+        ALL.into_iter().find(|operation| operation.method == method && operation.path == path)
+    }
+
+    fn takes(&self, path: &str) -> bool {
+        let (mut wanted, mut given) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some(wanted), Some(given)) if wanted == given || (wanted.starts_with('{') && !given.is_empty()) => {}
+                (Some(_) | None, Some(_) | None) => return false,
+            }
+        }
+    }
+}
+
+/// The methods that operations have at a path; none if there is nothing there.
+#[must_use]
+pub fn methods_at(path: &str) -> Vec<&'static str> {
+    ALL.iter().filter(|operation| operation.takes(path)).map(|operation| operation.method).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_key_names_one_operation() {
+        for operation in ALL {
+            let key = format!("{} {}", operation.method, operation.path);
+            assert_eq!(Operation::of_route_key(&key), Some(operation));
+        }
+        for key in ["", "$default", "GET", "GET /v1/patients", "DELETE /v1/practice", "get /v1/practice"] {
+            assert_eq!(Operation::of_route_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_path_has_the_methods_of_its_operations() {
+        assert_eq!(methods_at("/v1/practice"), ["GET", "PUT"]);
+        assert_eq!(methods_at("/v1/patients/p-1"), ["PUT", "GET"]);
+        assert_eq!(methods_at("/v1/patients/p-1/portal/invite"), ["POST"]);
+        for path in ["", "/", "/v1", "/v1/patients/", "/v1/patients/p-1/", "/v1/patients//portal", "/v2/practice"] {
+            assert!(methods_at(path).is_empty(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The edge: adapters to AWS services, HTTP requests and answers, configuration and start-up.
+
+pub mod bootstrap;
+pub mod cause;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod http;
+pub mod mailer;
+pub mod queue;
+pub mod sqs;
+pub mod store;
+pub mod telemetry;

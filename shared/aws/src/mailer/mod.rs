@@ -1,0 +1,168 @@
+//! The mail service: SES v2, one try for each mail.
+//!
+//! SES has no idempotency token, so a second try of a call whose answer was lost would double the mail. The SDK's
+//! retries are off for this client; whether a mail is handed over again is decided with the record at hand.
+
+mod outcome;
+#[cfg(test)]
+mod samples;
+mod templates;
+
+use std::{fmt, time::Duration};
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_sesv2::{
+    Client,
+    error::{BuildError, ProvideErrorMetadata as _},
+    operation::{RequestId as _, send_email::builders::SendEmailFluentBuilder},
+    types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag},
+};
+use email_encoding::headers::{quoted_string, writer::EmailWriter};
+use portal::{
+    email::EmailAddress,
+    ports::{InvitationMail, Mailer, SendOutcome},
+    text::DisplayName,
+};
+
+use crate::config::PortalUrl;
+
+/// How mails go out.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The address that they come from; each practice puts its sender name before it.
+    pub from: EmailAddress,
+    /// SES's configuration set, which sends delivery events, requires TLS and leaves links as they are.
+    pub configuration_set: String,
+    /// Where links lead.
+    pub portal: PortalUrl,
+}
+
+/// How long one try may take.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    connect: Duration,
+    whole: Duration,
+}
+
+/// The whole call ends well before the lease that covers it.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), whole: Duration::from_secs(5) };
+
+/// Hands mails to SES.
+#[derive(Clone, Debug)]
+pub struct SesMailer {
+    client: Client,
+    settings: MailSettings,
+}
+
+/// A mail could not be put together.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error("a template failed")]
+    Template(#[from] askama::Error),
+    #[error("the sender's name cannot be encoded")]
+    Sender(#[from] fmt::Error),
+    #[error("a part is missing")]
+    Part(#[from] BuildError),
+}
+
+impl SesMailer {
+    /// Builds the client, with a single try and timeouts of its own, whatever `sdk` says about them.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, settings: MailSettings) -> Self {
+        Self::with_patience(sdk, settings, PATIENCE)
+    }
+
+    fn with_patience(sdk: &SdkConfig, settings: MailSettings, patience: Patience) -> Self {
+        let config = aws_sdk_sesv2::config::Builder::from(sdk)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(patience.connect).operation_timeout(patience.whole).build(),
+            )
+            .build();
+        Self { client: Client::from_conf(config), settings }
+    }
+
+    fn request(&self, mail: &InvitationMail) -> Result<SendEmailFluentBuilder, Unfit> {
+        let rendered = templates::render(mail, &self.settings.portal)?;
+        let body = Body::builder().text(utf8(rendered.text)?).html(utf8(rendered.html)?).build();
+        let message = Message::builder()
+            .subject(utf8(rendered.subject)?)
+            .body(body)
+            .headers(header("List-Unsubscribe", self.unsubscribe(mail))?)
+            .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")?)
+            .build();
+        Ok(self
+            .client
+            .send_email()
+            .configuration_set_name(&self.settings.configuration_set)
+            .from_email_address(from_line(&mail.practice.settings.sender_name, &self.settings.from)?)
+            .destination(Destination::builder().to_addresses(mail.to.canonical()).build())
+            .content(EmailContent::builder().simple(message).build())
+            .email_tags(tag("invitation", mail.invitation.as_str())?)
+            .email_tags(tag("attempt", mail.attempt.to_string())?))
+    }
+
+    /// Where a mail program posts to when its user wants no more of these mails (RFC 8058).
+    ///
+    /// The link id is enough to find the record, cannot be guessed, and opens nothing: stopping reminders is all that
+    /// it is good for. The secret half of the token stays out of it, since URLs with a query end up in logs.
+    fn unsubscribe(&self, mail: &InvitationMail) -> String {
+        format!("<{}/v1/unsubscribe?t={}>", self.settings.portal.as_str(), mail.token.link)
+    }
+}
+
+impl Mailer for SesMailer {
+    async fn send(&self, mail: &InvitationMail) -> SendOutcome {
+        let (invitation, attempt) = (mail.invitation.as_str(), mail.attempt);
+        let request = match self.request(mail) {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::error!(invitation, attempt, %error, "mail cannot be put together");
+                return SendOutcome::Refused;
+            }
+        };
+        match request.send().await {
+            Ok(answer) => outcome::of_answer(&answer),
+            Err(error) => {
+                let outcome = outcome::of_error(&error);
+                // Neither the error's message nor its causes: SES quotes addresses.
+                tracing::warn!(
+                    invitation,
+                    attempt,
+                    ?outcome,
+                    %error,
+                    code = error.code(),
+                    status = error.raw_response().map(|answer| answer.status().as_u16()),
+                    ses_request = error.request_id(),
+                    "mail not accepted"
+                );
+                outcome
+            }
+        }
+    }
+}
+
+fn utf8(text: impl Into<String>) -> Result<Content, BuildError> {
+    Content::builder().data(text).charset("UTF-8").build()
+}
+
+fn header(name: &str, value: impl Into<String>) -> Result<MessageHeader, BuildError> {
+    MessageHeader::builder().name(name).value(value).build()
+}
+
+/// SES takes letters, digits and `_ . @ -` in a tag's value; an invitation's id has nothing else.
+fn tag(name: &str, value: impl Into<String>) -> Result<MessageTag, BuildError> {
+    MessageTag::builder().name(name).value(value).build()
+}
+
+/// A `From` line: the name quoted, or in encoded words if it is not plain ASCII, as SES asks for.
+fn from_line(name: &DisplayName, address: &EmailAddress) -> Result<String, fmt::Error> {
+    let mut line = String::new();
+    quoted_string::encode(name.as_str(), &mut EmailWriter::new(&mut line, "From: ".len(), 0, false))?;
+    // The encoder folds long lines for a mail's source. This is a value in JSON, so the folds are taken out again,
+    // which leaves the space that each of them stands for (RFC 5322, 2.2.3).
+    Ok(format!("{} <{}>", line.replace("\r\n", ""), address.canonical()))
+}
+
+#[cfg(test)]
+mod tests;

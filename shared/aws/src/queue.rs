@@ -1,0 +1,147 @@
+//! The queue between commands and the sender: SQS, and the format of its messages.
+//!
+//! A message is a hint and carries ids only. It names the trace of the request that sent it without our doing: the
+//! SDK hands the invocation's trace id to SQS, which gives it back as the message's `AWSTraceHeader`.
+
+use aws_sdk_sqs::{
+    Client,
+    types::{BatchResultErrorEntry, SendMessageBatchRequestEntry},
+};
+use portal::{
+    ids::{InvalidId, InvitationId, PatientId, PracticeId, RecordKey},
+    ports::{InvitationMessage, Queue, QueueError},
+};
+use serde::{Deserialize, Serialize};
+
+/// The format that this version writes and reads.
+const SCHEMA: u32 = 1;
+/// How many messages SQS takes in one call.
+const BATCH_MAX_MESSAGES: usize = 10;
+
+/// A message's body. Members that are not known here are let through, so that one can be added without a new schema;
+/// a change of meaning needs a new one.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    schema: u32,
+    practice: String,
+    patient: String,
+    invitation_id: String,
+}
+
+/// The one member that every schema has.
+#[derive(Deserialize)]
+struct Versioned {
+    schema: u32,
+}
+
+/// A message's body is not what this version can read.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// It is not JSON, or a member is missing or of another type.
+    #[error("the message has another shape")]
+    Shape(#[source] serde_json::Error),
+    /// It was written by a newer version, or by none.
+    #[error("the message has schema {0}, which is not known here")]
+    Schema(u32),
+    /// An id is not one.
+    #[error("the message names something that is no id")]
+    Id(#[source] InvalidId),
+}
+
+/// Writes a message's body.
+fn to_body(message: &InvitationMessage) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Body {
+        schema: SCHEMA,
+        practice: message.key.practice.to_string(),
+        patient: message.key.patient.to_string(),
+        invitation_id: message.invitation.to_string(),
+    })
+}
+
+/// Reads a received message's body.
+///
+/// # Errors
+/// [`MessageError`]; the body is never quoted in it.
+pub fn from_body(body: &str) -> Result<InvitationMessage, MessageError> {
+    let Versioned { schema } = serde_json::from_str(body).map_err(MessageError::Shape)?;
+    if schema != SCHEMA {
+        return Err(MessageError::Schema(schema));
+    }
+    let body: Body = serde_json::from_str(body).map_err(MessageError::Shape)?;
+    Ok(InvitationMessage {
+        key: RecordKey {
+            practice: PracticeId::parse(&body.practice).map_err(MessageError::Id)?,
+            patient: PatientId::parse(&body.patient).map_err(MessageError::Id)?,
+        },
+        invitation: InvitationId::parse(&body.invitation_id).map_err(MessageError::Id)?,
+    })
+}
+
+/// SQS did not take some of a batch.
+#[derive(Debug, thiserror::Error)]
+#[error("{count} of the messages were not taken, the first for {code}")]
+struct NotTaken {
+    count: usize,
+    code: String,
+}
+
+/// An SQS queue.
+#[derive(Clone, Debug)]
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsQueue {
+    /// Takes a client and the queue's URL.
+    #[must_use]
+    pub const fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    async fn send_one(&self, message: &InvitationMessage) -> Result<(), QueueError> {
+        let body = to_body(message).map_err(boxed)?;
+        self.client.send_message().queue_url(&self.url).message_body(body).send().await.map_err(boxed)?;
+        Ok(())
+    }
+
+    async fn send_batch(&self, messages: &[InvitationMessage]) -> Result<(), QueueError> {
+        let entries = messages.iter().enumerate().map(|(number, message)| {
+            let body = to_body(message).map_err(boxed)?;
+            SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(body).build().map_err(boxed)
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        let batch = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+        let answer = batch.send().await.map_err(boxed)?;
+        match answer.failed() {
+            [] => Ok(()),
+            failed @ [first, ..] => {
+                Err(boxed(NotTaken { count: failed.len(), code: BatchResultErrorEntry::code(first).to_owned() }))
+            }
+        }
+    }
+}
+
+fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> QueueError {
+    QueueError(Box::new(error))
+}
+
+impl Queue for SqsQueue {
+    async fn send(&self, messages: &[InvitationMessage]) -> Result<(), QueueError> {
+        let mut outcome = Ok(());
+        for batch in messages.chunks(BATCH_MAX_MESSAGES) {
+            let sent = match batch {
+                [one] => self.send_one(one).await,
+                many => self.send_batch(many).await,
+            };
+            // One batch's failure keeps none of the others from being sent.
+            outcome = outcome.and(sent);
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

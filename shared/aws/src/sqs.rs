@@ -1,0 +1,188 @@
+//! Batches of queue messages, as Lambda hands them to the sender.
+//!
+//! What Lambda makes of the answer decides whether mails get lost: it deletes every message that the answer does not
+//! name, and all of them if the answer has a wrong key or `null` in it. So the answer's type is the one that the Lambda
+//! team keeps, it is made in one place, and a test holds its bytes.
+
+use std::{future::Future, panic::AssertUnwindSafe};
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::{FutureExt as _, future::join_all};
+use portal::ports::InvitationMessage;
+use tracing::Instrument as _;
+
+use crate::queue;
+
+/// What is to become of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageOutcome {
+    /// Nothing more: it is deleted.
+    Done,
+    /// It stays in the queue and comes again, at most as often as the queue permits.
+    Retry,
+}
+
+/// Works all messages of a batch at once and tells Lambda which of them are to come again.
+///
+/// Each stands for itself: one that cannot be read, or whose handler panics, comes again (and ends in the dead-letter
+/// queue), and the others are deleted all the same.
+pub async fn work_batch<F, Fut>(event: SqsEvent, handler: F) -> SqsBatchResponse
+where
+    F: Fn(InvitationMessage) -> Fut,
+    Fut: Future<Output = MessageOutcome>,
+{
+    let outcomes = join_all(event.records.iter().map(|message| work(message, &handler))).await;
+    let again = event.records.iter().zip(outcomes).filter(|(_, outcome)| *outcome == MessageOutcome::Retry);
+    let mut answer = SqsBatchResponse::default();
+    // SQS gives every message an id. One without could not be named, and not naming it would delete it; Lambda takes
+    // an empty name as a failure of the whole batch, which costs no more than looking at the others again.
+    answer.set_failures(again.map(|(message, _)| message.message_id.clone().unwrap_or_default()));
+    answer
+}
+
+async fn work<F, Fut>(message: &SqsMessage, handler: &F) -> MessageOutcome
+where
+    F: Fn(InvitationMessage) -> Fut,
+    Fut: Future<Output = MessageOutcome>,
+{
+    let span = tracing::info_span!(
+        "message",
+        message = message.message_id,
+        trace = message.attributes.get("AWSTraceHeader"),
+        invitation = tracing::field::Empty,
+    );
+    let work = async {
+        let body = message.body.as_deref().unwrap_or_default();
+        match queue::from_body(body) {
+            Ok(invitation) => {
+                tracing::Span::current().record("invitation", invitation.invitation.as_str());
+                handler(invitation).await
+            }
+            Err(error) => {
+                tracing::error!(%error, "message cannot be read");
+                MessageOutcome::Retry
+            }
+        }
+    };
+    // The panic itself has been logged by the hook.
+    AssertUnwindSafe(work.instrument(span)).catch_unwind().await.unwrap_or(MessageOutcome::Retry)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde_json::{Value, json};
+    use tokio::sync::Barrier;
+
+    use super::*;
+
+    fn record(id: &str, body: &str) -> Value {
+        json!({
+            "messageId": id,
+            "receiptHandle": "handle",
+            "body": body,
+            "attributes": { "ApproximateReceiveCount": "1", "AWSTraceHeader": "Root=1-5759e988-bd862e3fe1be46a994272793" },
+            "messageAttributes": {},
+            "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:invitations",
+            "awsRegion": "us-east-1",
+        })
+    }
+
+    fn invitation(id: &str) -> String {
+        format!(r#"{{"schema":1,"practice":"oak","patient":"p-1","invitationId":"{id}"}}"#)
+    }
+
+    fn event(records: &[Value]) -> SqsEvent {
+        serde_json::from_value(json!({ "Records": records })).unwrap()
+    }
+
+    async fn answer<F, Fut>(records: &[Value], handler: F) -> String
+    where
+        F: Fn(InvitationMessage) -> Fut,
+        Fut: Future<Output = MessageOutcome>,
+    {
+        serde_json::to_string(&work_batch(event(records), handler).await).unwrap()
+    }
+
+    async fn done(_message: InvitationMessage) -> MessageOutcome {
+        MessageOutcome::Done
+    }
+
+    async fn retry(_message: InvitationMessage) -> MessageOutcome {
+        MessageOutcome::Retry
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_failures_is_an_empty_list() {
+        let good = [record("m-1", &invitation("i-1"))];
+        assert_eq!(answer(&good, done).await, r#"{"batchItemFailures":[]}"#);
+        assert_eq!(answer(&[], retry).await, r#"{"batchItemFailures":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn an_answer_names_what_is_to_come_again() {
+        let both = [record("m-1", &invitation("i-1")), record("m-2", &invitation("i-2"))];
+        let golden = r#"{"batchItemFailures":[{"itemIdentifier":"m-1"},{"itemIdentifier":"m-2"}]}"#;
+        assert_eq!(answer(&both, retry).await, golden);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_cannot_be_read_fails_alone() {
+        let mut no_body = record("m-4", "");
+        no_body["body"] = Value::Null;
+        let mixed = [
+            record("m-1", &invitation("i-1")),
+            record("m-2", "poison"),
+            record("m-3", r#"{"schema":2}"#),
+            no_body,
+            record("m-5", &invitation("i-5")),
+        ];
+        let worked = Cell::new(0);
+        let golden =
+            r#"{"batchItemFailures":[{"itemIdentifier":"m-2"},{"itemIdentifier":"m-3"},{"itemIdentifier":"m-4"}]}"#;
+        let count = |message| {
+            worked.set(worked.get() + 1);
+            done(message)
+        };
+        assert_eq!(answer(&mixed, count).await, golden);
+        assert_eq!(worked.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_handler_panics_fails_alone() {
+        let both = [record("m-1", &invitation("i-1")), record("m-2", &invitation("i-2"))];
+        let golden = r#"{"batchItemFailures":[{"itemIdentifier":"m-2"}]}"#;
+        let in_the_call = |message: InvitationMessage| {
+            assert_eq!(message.invitation.as_str(), "i-1");
+            done(message)
+        };
+        assert_eq!(answer(&both, in_the_call).await, golden);
+        let in_the_future = async |message: InvitationMessage| {
+            assert_eq!(message.invitation.as_str(), "i-1");
+            MessageOutcome::Done
+        };
+        assert_eq!(answer(&both, in_the_future).await, golden);
+    }
+
+    #[tokio::test]
+    async fn messages_are_worked_at_the_same_time() {
+        let records: Vec<_> = (0..10).map(|number| record(&format!("m-{number}"), &invitation("i-1"))).collect();
+        let all_there = Barrier::new(10);
+        let meet = async |_message: InvitationMessage| {
+            all_there.wait().await;
+            MessageOutcome::Done
+        };
+        assert_eq!(answer(&records, meet).await, r#"{"batchItemFailures":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn a_message_without_an_id_is_never_lost() {
+        let mut nameless = record("", &invitation("i-1"));
+        nameless["messageId"] = Value::Null;
+        assert_eq!(answer(&[nameless.clone()], done).await, r#"{"batchItemFailures":[]}"#);
+        assert_eq!(answer(&[nameless], retry).await, r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#);
+    }
+}

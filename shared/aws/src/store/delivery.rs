@@ -1,0 +1,247 @@
+//! Claiming mails, giving them back, and the calendar of what is due. Each write is one conditional update.
+
+use std::sync::PoisonError;
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use chrono::{DateTime, Utc};
+use portal::{
+    email::Pepper,
+    ids::{InvitationId, PracticeId, RecordKey},
+    link::LiveSecret,
+    policy::{SEND_GRACE, SEND_LEASE},
+    ports::{ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, StoreError},
+    practice::Practice,
+    record::{
+        Change, NextActionKind, PortalRecord,
+        delivery::{ClaimRequest, Unclaimable},
+    },
+};
+use tokio::time::{Duration, Instant};
+
+use super::{
+    DynamoStore, Item,
+    errors::{Trouble, corrupt},
+    expression::{millis, names, number, text, values},
+    items::{self, SCHEMA, Unreadable, record::action_name, secret},
+    keys::{self, DUE_INDEX},
+    retry,
+};
+
+/// How long the sender may take a practice's settings for current.
+const PRACTICE_LIFETIME: Duration = Duration::from_mins(1);
+/// Practices that are remembered at once; beyond, all are forgotten and read again.
+const MOST_PRACTICES: usize = 1_000;
+
+/// [`PortalRecord::claimable`], as far as one update can ask.
+const CLAIMABLE: &str = "#schema <= :schema AND #invitation_id = :invitation AND attribute_not_exists(#opted_out_at) \
+     AND attribute_not_exists(#account_state) AND #tries_left > :none \
+     AND (#invitation_state = :queued OR (#invitation_state = :sending AND #lease_until <= :lease_over))";
+/// [`PortalRecord::claim`].
+const CLAIM: &str = "SET #invitation_state = :sending, #lease_until = :lease_until, #expires_at = :expires_at, \
+     #attempt = #attempt + :one, #tries_left = #tries_left - :one, #fence = #fence + :one, \
+     #link_id = if_not_exists(#link_id, :fresh_link), #guesses = if_not_exists(#guesses, :none), \
+     #link_secrets = list_append(if_not_exists(#link_secrets, :no_secrets), :secrets), \
+     #next_action = :deliver, #due_shard = :shard, #due_at = :due_at";
+
+/// What came of a conditional update.
+enum Updated {
+    /// Written; the item as it is now, if asked for.
+    Yes(Option<Item>),
+    /// The condition did not hold; the item as it is, if there is one.
+    No(Option<Item>),
+}
+
+/// One conditional update of a record.
+struct Update<'a, const N: usize> {
+    key: &'a RecordKey,
+    change: &'a str,
+    condition: &'a str,
+    values: [(&'static str, AttributeValue); N],
+    answer: ReturnValue,
+}
+
+impl<P> DynamoStore<P> {
+    async fn update<const N: usize>(&self, update: Update<'_, N>) -> Result<Updated, StoreError> {
+        let expressions = [update.change, update.condition];
+        let (names, values) = (names(&expressions), values(&expressions, update.values));
+        retry::patiently(|| async {
+            let sent = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(keys::record(update.key).to_item()))
+                .update_expression(update.change)
+                .condition_expression(update.condition)
+                .set_expression_attribute_names(Some(names.clone()))
+                .set_expression_attribute_values(Some(values.clone()))
+                .return_values(update.answer.clone())
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            match sent {
+                Ok(answer) => Ok(Updated::Yes(answer.attributes)),
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                        Ok(Updated::No(failed.item.clone()))
+                    }
+                    _ => Err(Trouble::of(error)),
+                },
+            }
+        })
+        .await
+    }
+
+    fn remembered(&self, practice: &PracticeId) -> Option<Practice> {
+        let practices = self.practices.lock().unwrap_or_else(PoisonError::into_inner);
+        practices
+            .get(practice)
+            .filter(|(read_at, _)| read_at.elapsed() < PRACTICE_LIFETIME)
+            .map(|(_, practice)| practice.clone())
+    }
+
+    fn remember(&self, practice: &Practice) {
+        let mut practices = self.practices.lock().unwrap_or_else(PoisonError::into_inner);
+        if practices.len() >= MOST_PRACTICES {
+            practices.clear();
+        }
+        practices.insert(practice.id.clone(), (Instant::now(), practice.clone()));
+    }
+}
+
+impl DeliveryStore for DynamoStore<Pepper> {
+    async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
+        let ClaimRequest { invitation, now, fresh_link, secret, expires_at } = request;
+        let live = LiveSecret { hash: *secret, expires_at: *expires_at };
+        let values = [
+            (":schema", number(SCHEMA)),
+            (":invitation", text(invitation.as_str())),
+            (":none", number(0)),
+            (":one", number(1)),
+            (":queued", text("queued")),
+            (":sending", text("sending")),
+            (":lease_over", millis(*now - SEND_GRACE)),
+            (":lease_until", millis(*now + SEND_LEASE)),
+            (":expires_at", millis(*expires_at)),
+            (":fresh_link", text(fresh_link.as_str())),
+            (":no_secrets", AttributeValue::L(Vec::new())),
+            (":secrets", AttributeValue::L(vec![secret::attribute(&live)])),
+            (":deliver", text(action_name(NextActionKind::Deliver))),
+            (":shard", text(&keys::due_shard(keys::shard_of(key)))),
+            (":due_at", millis(*now + SEND_LEASE + SEND_GRACE)),
+        ];
+        let updated = self
+            .update(Update { key, change: CLAIM, condition: CLAIMABLE, values, answer: ReturnValue::AllNew })
+            .await?;
+        match updated {
+            Updated::Yes(item) => Ok(ClaimOutcome::Claimed(Box::new(items::record::decode(item.unwrap_or_default())?))),
+            Updated::No(None) => Ok(ClaimOutcome::Refused(Unclaimable::Done)),
+            Updated::No(Some(item)) => {
+                let record = items::record::decode(item)?;
+                // A retry finds the claim that the first try made.
+                if record.claimed_by(request) {
+                    return Ok(ClaimOutcome::Claimed(Box::new(record)));
+                }
+                // The update refused what the rules would allow only if the two disagree; then it is safe to wait.
+                Ok(ClaimOutcome::Refused(record.claimable(invitation, *now).err().unwrap_or(Unclaimable::Held)))
+            }
+        }
+    }
+
+    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        let (Some(invitation), Some(link), Some(next)) = (&record.invitation, &record.link, record.next_action) else {
+            return Ok(false);
+        };
+        let change = format!(
+            "SET #invitation_state = :queued, #tries_left = :tries_left, #next_action = :next_action, #due_shard = :shard, \
+             #due_at = :due_at REMOVE #lease_until, #expires_at, #link_secrets[{}]",
+            link.secrets.len()
+        );
+        // Without its link the patient has opted out meanwhile: the lease runs out and the invitation is settled.
+        let condition = "#fence = :fence AND #invitation_state = :sending AND attribute_exists(#link_id)";
+        let values = [
+            (":fence", number(record.fence)),
+            (":queued", text("queued")),
+            (":sending", text("sending")),
+            (":tries_left", number(invitation.tries_left)),
+            (":next_action", text(action_name(next.kind))),
+            (":shard", text(&keys::due_shard(keys::shard_of(&record.key)))),
+            (":due_at", millis(next.at)),
+        ];
+        let updated = self
+            .update(Update { key: &record.key, change: &change, condition, values, answer: ReturnValue::None })
+            .await?;
+        Ok(matches!(updated, Updated::Yes(_)))
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
+        self.get(&keys::record(key), true).await?.map(items::record::decode).transpose()
+    }
+
+    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        if let Some(practice) = self.remembered(practice) {
+            return Ok(Some(practice));
+        }
+        let read = self.get(&keys::practice(practice), false).await?.map(items::practice::decode).transpose()?;
+        if let Some(practice) = &read {
+            self.remember(practice);
+        }
+        Ok(read)
+    }
+
+    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.write(change).await
+    }
+
+    async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
+        let condition = "#due_shard = :shard AND #due_at <= :until";
+        let values = values(&[condition], [(":shard", text(&keys::due_shard(shard))), (":until", millis(until))]);
+        let items = retry::patiently(|| async {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(DUE_INDEX)
+                .key_condition_expression(condition)
+                .set_expression_attribute_names(Some(names(&[condition])))
+                .set_expression_attribute_values(Some(values.clone()))
+                .limit(limit.into())
+                .send()
+                .await;
+            Ok(answer.map_err(Trouble::of)?.items.unwrap_or_default())
+        })
+        .await?;
+        items.iter().map(|item| due_entry(item).map_err(corrupt)).collect()
+    }
+
+    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        let change = "SET #due_at = :next, #nudges = #nudges + :one";
+        let condition = "#invitation_id = :invitation AND #next_action = :kind AND #due_at = :at";
+        let values = [
+            (":invitation", text(entry.invitation.as_str())),
+            (":kind", text(action_name(entry.kind))),
+            (":at", millis(entry.at)),
+            (":next", millis(next)),
+            (":one", number(1)),
+        ];
+        let updated =
+            self.update(Update { key: &entry.key, change, condition, values, answer: ReturnValue::None }).await?;
+        Ok(matches!(updated, Updated::Yes(_)))
+    }
+}
+
+/// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `nudges`.
+fn due_entry(item: &Item) -> Result<DueEntry, Unreadable> {
+    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).ok_or(Unreadable::Attribute(name));
+    let digits = |name| item.get(name).and_then(|value| value.as_n().ok()).ok_or(Unreadable::Attribute(name));
+    let due_at = digits("due_at")?.parse().ok().and_then(DateTime::from_timestamp_millis);
+    Ok(DueEntry {
+        key: keys::parse_record_partition(text(keys::PARTITION)?).ok_or(Unreadable::Attribute(keys::PARTITION))?,
+        kind: items::record::action_kind(text("next_action")?)?,
+        at: due_at.ok_or(Unreadable::Attribute("due_at"))?,
+        invitation: InvitationId::parse(text("invitation_id")?).map_err(|_| Unreadable::Attribute("invitation_id"))?,
+        nudges: digits("nudges")?.parse().map_err(|_| Unreadable::Attribute("nudges"))?,
+    })
+}

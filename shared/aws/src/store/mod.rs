@@ -1,0 +1,171 @@
+//! The records in one DynamoDB table.
+//!
+//! * [`keys`] builds every key, `items` says what is stored under it
+//! * `commit` writes changes, `delivery` claims mails and works the calendar, this module reads
+//! * `errors` classifies what the SDK reports, once; `retry` repeats what may succeed later
+//!
+//! An index is used for finding candidates only. What must be unique is an item of its own, written in the same
+//! transaction as the record, because an index neither refuses a duplicate nor reads consistently.
+
+mod commit;
+mod delivery;
+mod emails;
+mod errors;
+mod expression;
+mod items;
+pub mod keys;
+mod retry;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::retry::RetryConfig,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+};
+use portal::{
+    email::Pepper,
+    ids::{PatientId, PracticeId},
+    ports::{CommitOutcome, Loaded, PortalReader, PracticeStore, StoreError},
+    practice::Practice,
+    scope::TenantScope,
+};
+use tokio::time::Instant;
+
+use self::{
+    errors::{Trouble, corrupt},
+    keys::Key,
+};
+
+/// An item as the SDK has it.
+type Item = HashMap<String, AttributeValue>;
+
+/// The table, and what is needed to find addresses in it.
+///
+/// Without a [`Pepper`] it reads records and reads and writes practices; with one it does everything. So a function
+/// that never writes an address is never given the secret that addresses are found by.
+#[derive(Clone, Debug)]
+pub struct DynamoStore<P = ()> {
+    client: Client,
+    table: String,
+    pepper: P,
+    practices: Arc<Mutex<HashMap<PracticeId, (Instant, Practice)>>>,
+}
+
+impl DynamoStore {
+    /// A store over this table. The SDK's own retries are turned off for it: the store repeats calls itself, with
+    /// one budget for throttles and conflicts alike, and recognises its own writes.
+    #[must_use]
+    pub fn new(client: &Client, table: impl Into<String>) -> Self {
+        let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        Self { client: Client::from_conf(once), table: table.into(), pepper: (), practices: Arc::default() }
+    }
+
+    /// The same with the secret that addresses are found by.
+    #[must_use]
+    pub fn with_pepper(self, pepper: Pepper) -> DynamoStore<Pepper> {
+        DynamoStore { client: self.client, table: self.table, pepper, practices: self.practices }
+    }
+}
+
+impl<P> DynamoStore<P> {
+    async fn get(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
+        retry::patiently(|| async {
+            let request =
+                self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(consistent);
+            Ok(request.send().await.map_err(Trouble::of)?.item)
+        })
+        .await
+    }
+}
+
+impl<P: Sync> PortalReader for DynamoStore<P> {
+    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
+        let record_key = keys::record(&scope.record(patient));
+        let both = KeysAndAttributes::builder()
+            .keys(record_key.to_item())
+            .keys(keys::practice(scope.practice()).to_item())
+            .consistent_read(true)
+            .build()
+            .map_err(corrupt)?;
+        let items = retry::patiently(|| async {
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, both.clone())
+                .send()
+                .await
+                .map_err(Trouble::of)?;
+            // With two keys, reading both again is simpler than reading the one that was left, and as good.
+            if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
+                return Err(Trouble::Busy);
+            }
+            Ok(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default())
+        })
+        .await?;
+        let mut loaded = Loaded { practice: None, record: None };
+        for item in items {
+            if record_key.is_of(&item) {
+                loaded.record = Some(items::record::decode(item)?);
+            } else {
+                loaded.practice = Some(items::practice::decode(item)?);
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+impl<P: Sync> PracticeStore for DynamoStore<P> {
+    async fn practice(&self, scope: &TenantScope) -> Result<Option<Practice>, StoreError> {
+        self.get(&keys::practice(scope.practice()), true).await?.map(items::practice::decode).transpose()
+    }
+
+    async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
+        same_practice(scope, &practice.id)?;
+        let item = items::practice::encode(practice)?;
+        let expected = practice.version.checked_sub(1).filter(|version| *version > 0);
+        let condition = if expected.is_some() { "#version = :version" } else { "attribute_not_exists(#PK)" };
+        let values =
+            expected.map(|version| expression::values(&[condition], [(":version", expression::number(version))]));
+        retry::patiently(|| async {
+            let sent = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item.clone()))
+                .condition_expression(condition)
+                .set_expression_attribute_names(Some(expression::names(&[condition])))
+                .set_expression_attribute_values(values.clone())
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            match sent {
+                Ok(_) => Ok(CommitOutcome::Committed),
+                Err(error) => match error.as_service_error() {
+                    // A retry finds what it wrote the first time.
+                    Some(PutItemError::ConditionalCheckFailedException(failed))
+                        if failed.item.as_ref() == Some(&item) =>
+                    {
+                        Ok(CommitOutcome::Committed)
+                    }
+                    Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(CommitOutcome::Stale),
+                    _ => Err(Trouble::of(error)),
+                },
+            }
+        })
+        .await
+    }
+}
+
+/// A change of another practice than the scope's.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a change of another practice than the request's")]
+struct ForeignChange;
+
+fn same_practice(scope: &TenantScope, practice: &PracticeId) -> Result<(), StoreError> {
+    if scope.practice() == practice { Ok(()) } else { Err(corrupt(ForeignChange)) }
+}

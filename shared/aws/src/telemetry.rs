@@ -1,0 +1,112 @@
+//! Logs: one line of JSON each, on standard output, where Lambda picks them up.
+//!
+//! A line carries ids, never what they stand for. Two things here keep it so whatever the level: libraries may only
+//! warn, because at finer levels the SDK logs requests with their bodies; and a panic is logged by its place, because
+//! its message may quote the text that it stumbled over.
+
+use std::{panic, str::FromStr as _};
+
+use tracing::{
+    Level, Subscriber,
+    level_filters::LevelFilter,
+    subscriber::{SetGlobalDefaultError, set_global_default},
+};
+use tracing_subscriber::{
+    Layer as _,
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    registry::Registry,
+};
+
+/// Starts logging for this process. `function` is the function's crate, whose lines count as ours.
+///
+/// # Errors
+/// If logging has been started before.
+pub fn start(function: &str, level: Option<&str>) -> Result<(), SetGlobalDefaultError> {
+    set_global_default(subscriber(function, level, std::io::stdout))?;
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+    Ok(())
+}
+
+fn subscriber<W>(function: &str, level: Option<&str>, writer: W) -> impl Subscriber + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // Lambda knows one level that `tracing` does not, FATAL: nothing is more than an error here.
+    let ours = level.map_or(Level::INFO, |level| Level::from_str(level).unwrap_or(Level::ERROR));
+    let filter = Targets::new()
+        .with_default(LevelFilter::from_level(ours).min(LevelFilter::WARN))
+        // The runtime's span of an invocation carries the request id and the trace id to every line within.
+        .with_target("lambda_runtime::layers::trace", LevelFilter::INFO)
+        .with_targets([("portal", ours), ("portal_aws", ours), (function, ours)]);
+    let json = fmt::layer().json().flatten_event(true).with_span_list(false).with_ansi(false).with_writer(writer);
+    Registry::default().with(json.with_filter(filter))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: Option<&str>, work: impl FnOnce()) -> Vec<serde_json::Value> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(subscriber("sender", level, move || writer.clone()), work);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn messages(level: Option<&str>) -> Vec<String> {
+        let lines = logged(level, || {
+            tracing::debug!(target: "aws_smithy_runtime::client", "a request with its body");
+            tracing::warn!(target: "aws_smithy_runtime::client", "library warning");
+            tracing::debug!(target: "sender", "function detail");
+            tracing::info!(target: "portal_aws::queue", "adapter news");
+            tracing::error!("trouble");
+        });
+        lines.iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn our_level_follows_the_setting_and_libraries_never_do_more_than_warn() {
+        assert_eq!(messages(None), ["library warning", "adapter news", "trouble"]);
+        assert_eq!(messages(Some("TRACE")), ["library warning", "function detail", "adapter news", "trouble"]);
+        assert_eq!(messages(Some("WARN")), ["library warning", "trouble"]);
+        assert_eq!(messages(Some("FATAL")), ["trouble"]);
+    }
+
+    #[test]
+    fn a_line_has_what_lambda_reads_and_the_ids_of_its_span() {
+        let lines = logged(None, || {
+            let span = tracing::info_span!(target: "lambda_runtime::layers::trace", "invoke", requestId = "r-1");
+            span.in_scope(|| tracing::info!(invitation = "i-1", "mail accepted"));
+        });
+        let line = &lines[0];
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["message"], "mail accepted");
+        assert_eq!(line["invitation"], "i-1");
+        assert_eq!(line["span"]["requestId"], "r-1");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+}

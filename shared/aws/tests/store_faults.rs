@@ -1,0 +1,501 @@
+//! What the store makes of everything that DynamoDB, or the way to it, can answer.
+//!
+//! Time is paused: waits between tries are skipped, not slept.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region, http::HttpResponse},
+    operation::{
+        batch_get_item::BatchGetItemOutput,
+        get_item::GetItemOutput,
+        put_item::PutItemError,
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
+        update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput},
+    },
+    types::{
+        AttributeValue, CancellationReason, KeysAndAttributes,
+        error::{ConditionalCheckFailedException, TransactionCanceledException},
+    },
+};
+use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
+use aws_smithy_types::body::SdkBody;
+use portal::{
+    email::Pepper,
+    policy::{SEND_GRACE, SEND_LEASE},
+    ports::{
+        ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _, PracticeStore as _,
+        StoreError,
+    },
+    profile::Profile,
+    record::{Change, PortalRecord, delivery::Unclaimable},
+    testing::samples,
+    text::PersonName,
+};
+use portal_aws::store::{DynamoStore, keys};
+
+type Item = std::collections::HashMap<String, AttributeValue>;
+type Transaction = MockResponse<TransactWriteItemsOutput, TransactWriteItemsError>;
+type Update = MockResponse<UpdateItemOutput, UpdateItemError>;
+
+const RECORD: usize = 0;
+const EVENT: usize = 1;
+const EMAIL: usize = 2;
+
+fn store(rules: &[&Rule]) -> DynamoStore<Pepper> {
+    let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, rules);
+    DynamoStore::new(&client, "table").with_pepper(Pepper::new("a pepper for tests".into()))
+}
+
+fn transactions(script: impl Fn(usize, &TransactWriteItemsInput) -> Transaction + Send + Sync + 'static) -> Rule {
+    let calls = AtomicUsize::new(0);
+    mock!(Client::transact_write_items)
+        .then_compute_response(move |request| script(calls.fetch_add(1, Ordering::SeqCst) + 1, request))
+}
+
+fn updates(script: impl Fn(usize, &UpdateItemInput) -> Update + Send + Sync + 'static) -> Rule {
+    let calls = AtomicUsize::new(0);
+    mock!(Client::update_item)
+        .then_compute_response(move |request| script(calls.fetch_add(1, Ordering::SeqCst) + 1, request))
+}
+
+fn written() -> Transaction {
+    MockResponse::Output(TransactWriteItemsOutput::builder().build())
+}
+
+fn http<O, E>(status: u16, code: &str) -> MockResponse<O, E> {
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"of no matter"}}"#);
+    MockResponse::Http(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
+}
+
+/// A cancelled transaction: the code and the old item at some places, and nothing at the others.
+fn cancelled(request: &TransactWriteItemsInput, at: &[(usize, &str, Option<Item>)]) -> Transaction {
+    let reason = |place: usize| {
+        let found = at.iter().find(|(other, ..)| *other == place);
+        let code = found.map_or("None", |(_, code, _)| code);
+        CancellationReason::builder().code(code).set_item(found.and_then(|(.., item)| item.clone())).build()
+    };
+    let reasons = (0..request.transact_items().len()).map(reason).collect();
+    let exception = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
+    MockResponse::Error(TransactWriteItemsError::TransactionCanceledException(exception))
+}
+
+const FAILED: &str = "ConditionalCheckFailed";
+
+fn event_of(request: &TransactWriteItemsInput) -> Item {
+    request.transact_items()[EVENT].put().unwrap().item().clone()
+}
+
+fn email_item(attributes: &[(&str, AttributeValue)]) -> Item {
+    let with_schema = [("schema", AttributeValue::N("1".into()))];
+    with_schema.iter().chain(attributes).map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+fn owned_by(holder: &str) -> Item {
+    email_item(&[("owner", AttributeValue::S(holder.into()))])
+}
+
+fn patient() -> PortalRecord {
+    samples::new_patient(&samples::key("lake", "p-1"), samples::profile(Some("jose@example.com"))).after
+}
+
+fn invitation() -> Change {
+    let (practice, act) = (samples::practice("lake"), samples::act(samples::noon(), "request-1"));
+    patient().invite(&practice, None, samples::invitation_id("invitation-1"), act).unwrap()
+}
+
+async fn commit(rule: &Rule, change: &Change) -> Result<CommitOutcome, StoreError> {
+    store(&[rule]).commit(&samples::scope("lake"), change).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_tried_again_until_it_is_over() {
+    let rule =
+        transactions(
+            |call, request| {
+                if call < 5 { cancelled(request, &[(EMAIL, "TransactionConflict", None)]) } else { written() }
+            },
+        );
+    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(rule.num_calls(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_and_throttles_that_last_are_busy_and_never_an_address_in_use() {
+    for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let rule = transactions(move |_, request| {
+            cancelled(request, &[(RECORD, code, None), (EMAIL, FAILED, Some(owned_by("lake#p-2")))])
+        });
+        let outcome = commit(&rule, &invitation()).await;
+        assert!(matches!(outcome, Err(StoreError::Busy)), "{code}: {outcome:?}");
+        assert_eq!(rule.num_calls(), 5, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_exceptions_are_busy() {
+    for code in [
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    ] {
+        let rule = transactions(move |_, _| http(400, code));
+        let outcome = commit(&rule, &invitation()).await;
+        assert!(matches!(outcome, Err(StoreError::Busy)), "{code}: {outcome:?}");
+        assert_eq!(rule.num_calls(), 5, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_of_the_service_are_tried_again() {
+    let rule = transactions(|call, _| if call == 1 { http(500, "InternalServerError") } else { written() });
+    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
+    let rule = transactions(|_, _| http(503, "ServiceUnavailable"));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(rule.num_calls(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_fail_again_is_not_tried_again() {
+    for code in ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"] {
+        let rule = transactions(move |_, _| http(400, code));
+        assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Unavailable(_))), "{code}");
+        assert_eq!(rule.num_calls(), 1, "{code}");
+    }
+    let rule = transactions(|_, request| cancelled(request, &[(EMAIL, "ValidationError", None)]));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(rule.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn nobody_at_the_other_end_is_unavailable() {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .region(Region::new("us-east-1"))
+        .endpoint_url("http://127.0.0.1:9");
+    let store = DynamoStore::new(&Client::from_conf(config.build()), "table");
+    assert!(matches!(store.practice(&samples::scope("lake")).await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_recognised_by_the_event() {
+    let rule = transactions(|call, request| match call {
+        1 => http(500, "InternalServerError"),
+        _ => cancelled(
+            request,
+            &[
+                (RECORD, FAILED, None),
+                (EVENT, FAILED, Some(event_of(request))),
+                (EMAIL, FAILED, Some(owned_by("hill#p-1"))),
+            ],
+        ),
+    });
+    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(rule.num_calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_event_is_a_lost_race_whatever_the_address_says() {
+    let rule = transactions(|_, request| {
+        let mut event = event_of(request);
+        event.insert("request".into(), AttributeValue::S("request-2".into()));
+        cancelled(
+            request,
+            &[(RECORD, FAILED, None), (EVENT, FAILED, Some(event)), (EMAIL, FAILED, Some(owned_by("lake#p-2")))],
+        )
+    });
+    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(rule.num_calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_holder_is_named_within_the_practice_only() {
+    let set = |holders: &[&str]| AttributeValue::Ss(holders.iter().map(|holder| (*holder).to_owned()).collect());
+    for (item, holder) in [
+        (owned_by("lake#p-2"), Some("p-2")),
+        (owned_by("hill#p-2"), None),
+        (email_item(&[("profiles", set(&["hill#p-3", "lake#p-1", "lake#p-4"]))]), Some("p-4")),
+        (email_item(&[("shared", AttributeValue::Bool(true))]), None),
+    ] {
+        let rule = transactions(move |_, request| cancelled(request, &[(EMAIL, FAILED, Some(item.clone()))]));
+        let holder = holder.map(samples::patient_id);
+        assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::EmailInUse { holder });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_that_contradict_each_other_or_cannot_be_read_are_corrupt() {
+    let revoked = invitation().after.revoke(samples::act(samples::noon(), "request-2")).unwrap();
+    // Released by somebody who does not own it.
+    let rule = transactions(|_, request| cancelled(request, &[(EMAIL, FAILED, Some(owned_by("lake#p-2")))]));
+    assert!(matches!(commit(&rule, &revoked).await, Err(StoreError::Corrupt(_))));
+    for item in [
+        [("schema".to_owned(), AttributeValue::N("2".into()))].into(),
+        email_item(&[("owner", AttributeValue::S("no-holder".into()))]),
+        email_item(&[("owner", AttributeValue::N("7".into()))]),
+        Item::new(),
+    ] {
+        let rule = transactions(move |_, request| cancelled(request, &[(EMAIL, FAILED, Some(item.clone()))]));
+        assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
+        assert_eq!(rule.num_calls(), 1);
+    }
+    // An event at the version of a record that has not got there, and no reason at all.
+    let rule = transactions(|_, request| cancelled(request, &[(EVENT, FAILED, None)]));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
+    let rule = transactions(|_, request| cancelled(request, &[]));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_list_of_profiles_becomes_shared() {
+    let holders: Vec<String> = (0..50).map(|number| format!("hill#p-{number}")).collect();
+    let rule = transactions(move |call, request| {
+        let update = request.transact_items()[EMAIL].update().unwrap();
+        let (text, condition) = (update.update_expression(), update.condition_expression().unwrap());
+        if call == 1 {
+            assert!(text.contains("ADD #profiles :mine") && condition.contains("size(#profiles) < :most"), "{text}");
+            let full = email_item(&[("profiles", AttributeValue::Ss(holders.clone()))]);
+            return cancelled(request, &[(EMAIL, FAILED, Some(full))]);
+        }
+        assert!(text.contains("#shared = :yes") && !text.contains("ADD") && !condition.contains("size"), "{text}");
+        written()
+    });
+    let change = samples::new_patient(&samples::key("lake", "p-1"), samples::profile(Some("jose@example.com")));
+    assert_eq!(commit(&rule, &change).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(rule.num_calls(), 2);
+}
+
+#[tokio::test]
+async fn keys_and_conditions_carry_no_address() {
+    let rule = transactions(|_, request| {
+        let update = request.transact_items()[EMAIL].update().unwrap();
+        assert!(!format!("{update:?}").contains("jose"), "{update:?}");
+        assert_eq!(request.transact_items().len(), 3, "the record, the event, one address");
+        written()
+    });
+    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
+}
+
+#[tokio::test]
+async fn a_change_of_another_practice_goes_nowhere() {
+    let rule = transactions(|_, _| written());
+    let outcome = store(&[&rule]).commit(&samples::scope("hill"), &invitation()).await;
+    assert!(matches!(outcome, Err(StoreError::Corrupt(_))));
+    assert_eq!(rule.num_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_were_left_are_read_again() {
+    let calls = AtomicUsize::new(0);
+    let rule = mock!(Client::batch_get_item).then_compute_output(move |request| {
+        let asked = request.request_items().unwrap()["table"].clone();
+        assert!(asked.consistent_read().unwrap() && asked.keys().len() == 2);
+        let answer = BatchGetItemOutput::builder();
+        if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+            let left = KeysAndAttributes::builder().keys(asked.keys()[0].clone()).build().unwrap();
+            return answer.unprocessed_keys("table", left).build();
+        }
+        answer.responses("table", Vec::new()).build()
+    });
+    let loaded = store(&[&rule]).load(&samples::scope("lake"), &samples::patient_id("p-1")).await.unwrap();
+    assert_eq!((loaded.practice, loaded.record), (None, None));
+    assert_eq!(rule.num_calls(), 2);
+}
+
+/// The item that a commit writes for a record.
+async fn stored(change: &Change) -> Item {
+    let (send, receive) = std::sync::mpsc::channel();
+    let rule = transactions(move |_, request| {
+        send.send(request.transact_items()[RECORD].put().unwrap().item().clone()).unwrap();
+        written()
+    });
+    assert_eq!(commit(&rule, change).await.unwrap(), CommitOutcome::Committed);
+    receive.recv().unwrap()
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_an_error_that_tells_nothing_about_the_patient() {
+    let good = stored(&invitation()).await;
+    for (name, value) in [
+        ("schema", AttributeValue::N("2".into())),
+        ("family", AttributeValue::S("Secretname\u{202e}".into())),
+        ("email", AttributeValue::S("secret at example.com".into())),
+        ("born", AttributeValue::S("1980-02-31secret".into())),
+        ("version", AttributeValue::S("secret".into())),
+        ("invitation_state", AttributeValue::S("secret".into())),
+        ("next_action", AttributeValue::S("secret".into())),
+        ("due_at", AttributeValue::Bool(true)),
+        ("tries_left", AttributeValue::N("256".into())),
+    ] {
+        let mut item = good.clone();
+        item.insert(name.to_owned(), value);
+        let rule =
+            mock!(Client::get_item).then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+        let Err(StoreError::Corrupt(source)) = store(&[&rule]).record(&samples::key("lake", "p-1")).await else {
+            unreachable!("{name} was read");
+        };
+        assert!(!format!("{source:?} {source}").to_lowercase().contains("secret"), "{name}: {source:?}");
+        assert!(source.source().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_record_lacks_what_does_not_apply() {
+    let item = stored(&samples::new_patient(&samples::key("lake", "p-1"), samples::profile(None))).await;
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["PK", "SK", "born", "family", "fence", "given", "language", "schema", "version"]);
+}
+
+fn condition_failed(item: Option<Item>) -> Update {
+    let exception = ConditionalCheckFailedException::builder().set_item(item).build();
+    MockResponse::Error(UpdateItemError::ConditionalCheckFailedException(exception))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_reply_was_lost_recognises_itself_by_its_secret() {
+    let record = invitation().after;
+    let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
+    let claimed = record.claim(&request).unwrap();
+    // What the first try wrote, as a commit would write it.
+    let item = stored(&Change { after: claimed.clone(), ..invitation() }).await;
+    let rule = updates(
+        move |call, _| if call == 1 { http(500, "InternalServerError") } else { condition_failed(Some(item.clone())) },
+    );
+    let outcome = store(&[&rule]).claim(&record.key, &request).await.unwrap();
+    assert_eq!(outcome, ClaimOutcome::Claimed(Box::new(claimed)));
+    assert_eq!(rule.num_calls(), 2);
+    let rival = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 8);
+    let outcome = store(&[&rule]).claim(&record.key, &rival).await.unwrap();
+    assert_eq!(outcome, ClaimOutcome::Refused(Unclaimable::Held));
+}
+
+#[tokio::test]
+async fn a_claim_says_what_the_rules_say_and_writes_both_times() {
+    let rule = updates(|_, request| {
+        let values = request.expression_attribute_values().unwrap();
+        let millis = |at: chrono::DateTime<chrono::Utc>| AttributeValue::N(at.timestamp_millis().to_string());
+        assert_eq!(values[":lease_until"], millis(samples::noon() + SEND_LEASE));
+        assert_eq!(values[":due_at"], millis(samples::noon() + SEND_LEASE + SEND_GRACE));
+        assert_eq!(values[":lease_over"], millis(samples::noon() - SEND_GRACE));
+        assert_eq!(values[":shard"], AttributeValue::S(keys::due_shard(keys::shard_of(&samples::key("lake", "p-1")))));
+        condition_failed(None)
+    });
+    let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
+    let outcome = store(&[&rule]).claim(&samples::key("lake", "p-1"), &request).await.unwrap();
+    assert_eq!(outcome, ClaimOutcome::Refused(Unclaimable::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conditional_updates_are_false_when_outlived_and_errors_when_throttled() {
+    let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
+    let claimed = invitation().after.claim(&request).unwrap();
+    let waiting = claimed.put_off(claimed.fence, samples::noon()).unwrap();
+    let outlived = updates(|_, _| condition_failed(None));
+    assert!(!store(&[&outlived]).put_off(&waiting).await.unwrap());
+    let throttled = updates(|_, _| http(400, "ThrottlingException"));
+    assert!(matches!(store(&[&throttled]).put_off(&waiting).await, Err(StoreError::Busy)));
+    assert_eq!(throttled.num_calls(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_practice_is_remembered_for_a_minute() {
+    let practice = samples::practice("lake");
+    let (send, receive) = std::sync::mpsc::channel();
+    let saving = mock!(Client::put_item).then_compute_response(move |request| {
+        send.send(request.item().unwrap().clone()).unwrap();
+        MockResponse::Output(aws_sdk_dynamodb::operation::put_item::PutItemOutput::builder().build())
+    });
+    assert_eq!(
+        store(&[&saving]).save_practice(&samples::scope("lake"), &practice).await.unwrap(),
+        CommitOutcome::Committed
+    );
+    let item = receive.recv().unwrap();
+    let reading =
+        mock!(Client::get_item).then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+    let store = store(&[&reading]);
+    for (seconds, calls) in [(0, 1), (59, 1), (1, 2), (30, 2)] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        assert_eq!(store.practice_of(&practice.id).await.unwrap().as_ref(), Some(&practice));
+        assert_eq!(reading.num_calls(), calls, "after {seconds} s more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_practice_recognises_itself() {
+    let practice = samples::practice("lake");
+    let calls = AtomicUsize::new(0);
+    let rule = mock!(Client::put_item).then_compute_response(move |request| {
+        if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+            return http(500, "InternalServerError");
+        }
+        let exception = ConditionalCheckFailedException::builder().set_item(request.item().cloned()).build();
+        MockResponse::Error(PutItemError::ConditionalCheckFailedException(exception))
+    });
+    assert_eq!(
+        store(&[&rule]).save_practice(&samples::scope("lake"), &practice).await.unwrap(),
+        CommitOutcome::Committed
+    );
+}
+
+#[tokio::test]
+async fn the_directory_follows_the_profile() {
+    let key = samples::key("lake", "p-1");
+    let named = |given: &str, family: &str| Profile {
+        given_name: PersonName::parse(given).unwrap(),
+        family_name: PersonName::parse(family).unwrap(),
+        ..samples::profile(None)
+    };
+    let directory = |change: Change| {
+        let (send, receive) = std::sync::mpsc::channel();
+        let rule = transactions(move |_, request| {
+            let partition = |item: &Item| item["PK"] == AttributeValue::S("PRACTICE#lake#DIRECTORY".into());
+            let sort = |item: &Item| item["SK"].as_s().unwrap().clone();
+            for write in request.transact_items() {
+                if let Some(put) = write.put().filter(|put| partition(put.item())) {
+                    send.send(format!("+{}", sort(put.item()))).unwrap();
+                }
+                if let Some(delete) = write.delete().filter(|delete| partition(delete.key())) {
+                    send.send(format!("-{}", sort(delete.key()))).unwrap();
+                }
+            }
+            written()
+        });
+        async move {
+            assert_eq!(commit(&rule, &change).await.unwrap(), CommitOutcome::Committed);
+            drop(rule);
+            receive.into_iter().collect::<Vec<_>>()
+        }
+    };
+    let begun = samples::new_patient(&key, named("José", "Núñez"));
+    let act = samples::act(samples::noon(), "request-2");
+    let saved = |profile| PortalRecord::save_profile(Some(&begun.after), key.clone(), profile, act.clone()).unwrap();
+    assert_eq!(
+        directory(begun.clone()).await,
+        ["+BORN#1980-02-29#p-1", "+NAME#jose#nunez#p-1", "+NAME#nunez#jose#p-1"]
+    );
+    // Another spelling is found as before and shown as it is now.
+    assert_eq!(
+        directory(saved(named("Jose", "Nunez"))).await,
+        ["+BORN#1980-02-29#p-1", "+NAME#jose#nunez#p-1", "+NAME#nunez#jose#p-1"]
+    );
+    assert_eq!(
+        directory(saved(Profile { date_of_birth: None, ..named("José", "Ruiz") })).await,
+        [
+            "-BORN#1980-02-29#p-1",
+            "-NAME#jose#nunez#p-1",
+            "-NAME#nunez#jose#p-1",
+            "+NAME#jose#ruiz#p-1",
+            "+NAME#ruiz#jose#p-1"
+        ]
+    );
+    assert_eq!(directory(saved(samples::profile(Some("jose@example.com")))).await, Vec::<String>::new());
+}
