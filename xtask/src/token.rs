@@ -108,9 +108,18 @@ impl Claims {
     ///
     /// If the key does not fit.
     pub fn sign(&self, key: &SigningKey) -> Result<String> {
-        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
-        jsonwebtoken::encode(&header, self, &key.key).context("the token could not be signed")
+        sign(self, key)
     }
+}
+
+/// Signs whatever claims, also such as [`Claims`] cannot say.
+///
+/// # Errors
+///
+/// If the key does not fit.
+pub fn sign(claims: &impl Serialize, key: &SigningKey) -> Result<String> {
+    let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
+    jsonwebtoken::encode(&header, claims, &key.key).context("the token could not be signed")
 }
 
 /// Makes a token of a role with the stack's own key.

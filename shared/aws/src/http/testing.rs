@@ -157,10 +157,13 @@ impl From<HttpAnswer> for Shown {
     fn from(answer: HttpAnswer) -> Self {
         let wire = serde_json::to_value(answer).unwrap();
         let member = |name| wire.get(name).unwrap().clone();
+        let mut body: Value = serde_json::from_str(member("body").as_str().unwrap()).unwrap();
+        // Whether serde_json keeps the order depends on what else is built beside it.
+        body.sort_all_objects();
         Self {
             status: member("statusCode").as_i64().unwrap(),
             headers: serde_json::from_value(member("headers")).unwrap(),
-            body: serde_json::from_str(member("body").as_str().unwrap()).unwrap(),
+            body,
         }
     }
 }
