@@ -1,0 +1,43 @@
+//! What the cases need of a store beside its ports.
+
+use std::sync::Arc;
+
+use portal::{
+    ids::RecordKey,
+    ports::{DeliveryStore, LinkStore, LoginStore, PortalStore, PracticeStore},
+    testing::MemoryStore,
+};
+
+/// A store under test.
+pub(crate) trait Backend {
+    type Store: PortalStore + PracticeStore + DeliveryStore + LinkStore + LoginStore + Send + Sync + 'static;
+
+    fn store(&self) -> &Arc<Self::Store>;
+
+    /// A record's history as it is stored, oldest first, in whatever form.
+    async fn history(&self, key: &RecordKey) -> Vec<String>;
+}
+
+/// The store in memory.
+pub(crate) struct Memory(Arc<MemoryStore>);
+
+#[expect(clippy::unused_async, reason = "other stores take their time")]
+impl Memory {
+    pub(crate) async fn start(_: &str) -> Option<Self> {
+        Some(Self(Arc::default()))
+    }
+
+    pub(crate) async fn end(self) {}
+}
+
+impl Backend for Memory {
+    type Store = MemoryStore;
+
+    fn store(&self) -> &Arc<MemoryStore> {
+        &self.0
+    }
+
+    async fn history(&self, key: &RecordKey) -> Vec<String> {
+        self.0.timeline(key).iter().map(|event| format!("{event:?}")).collect()
+    }
+}

@@ -1,0 +1,112 @@
+//! The calendar of what is due: candidates in order, and one winner of each.
+
+use chrono::TimeDelta;
+use portal::{
+    policy::FIRST_NUDGE,
+    ports::{DeliveryStore as _, DueEntry, DueShard},
+    record::NextActionKind,
+    testing::samples,
+};
+use tokio::task::JoinSet;
+
+use crate::{backend::Backend, story::Story};
+
+async fn due(backend: &impl Backend, story: &Story<'_, impl Backend>) -> Vec<DueEntry> {
+    let mut due = Vec::new();
+    for shard in DueShard::all() {
+        due.extend(backend.store().due(shard, story.now, 100).await.unwrap());
+    }
+    due
+}
+
+pub(crate) async fn what_is_due_comes_in_order_and_in_portions(backend: &impl Backend) {
+    let mut stories = Vec::new();
+    for number in 0..24_u8 {
+        let mut story =
+            Story::begin(backend, "lake", &format!("p-{number}"), Some(&format!("p{number}@example.com"))).await;
+        // Not in the order of the keys.
+        story.now += TimeDelta::minutes(i64::from(number * 7 % 24));
+        story.invite(None).await;
+        stories.push(story);
+    }
+    let last = stories.iter().map(|story| story.now).max().unwrap() + FIRST_NUDGE;
+    let mut seen = 0;
+    for shard in DueShard::all() {
+        let all = backend.store().due(shard, last, 100).await.unwrap();
+        assert!(all.is_sorted_by_key(|entry| entry.at));
+        seen += all.len();
+        if let Some(entry) = all.last() {
+            assert_eq!(backend.store().due(shard, entry.at, 100).await.unwrap(), all, "due at this very instant");
+            let earlier = entry.at - TimeDelta::milliseconds(1);
+            assert_eq!(backend.store().due(shard, earlier, 100).await.unwrap(), all[..all.len() - 1]);
+            assert_eq!(backend.store().due(shard, last, 1).await.unwrap(), all[..1]);
+        }
+    }
+    assert_eq!(seen, stories.len());
+}
+
+pub(crate) async fn a_row_says_what_the_record_does(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    assert_eq!(due(backend, &story).await, []);
+    story.invite(None).await;
+    story.now += FIRST_NUDGE;
+    let entry = |story: &Story<'_, _>| {
+        let (next, invitation) = (story.record.next_action.unwrap(), story.record.invitation.as_ref().unwrap());
+        DueEntry {
+            key: story.key.clone(),
+            kind: next.kind,
+            at: next.at,
+            invitation: invitation.id.clone(),
+            nudges: invitation.nudges,
+        }
+    };
+    assert_eq!(due(backend, &story).await, [entry(&story)]);
+    story.send().await;
+    assert_eq!(due(backend, &story).await, [], "the reminder is not due yet");
+    story.now += TimeDelta::days(5);
+    assert_eq!(due(backend, &story).await, [entry(&story)]);
+    assert_eq!(entry(&story).kind, NextActionKind::Remind);
+    story.revoke().await;
+    assert_eq!(due(backend, &story).await, []);
+}
+
+pub(crate) async fn of_many_nudges_one_wins(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    story.invite(None).await;
+    story.now += FIRST_NUDGE;
+    let entries = due(backend, &story).await;
+    let next = story.now + TimeDelta::minutes(2);
+    let mut sweeps = JoinSet::new();
+    for _ in 0..16 {
+        let (shared, entry) = (backend.store().clone(), entries[0].clone());
+        sweeps.spawn(async move { shared.nudge(&entry, next).await.unwrap() });
+    }
+    assert_eq!(sweeps.join_all().await.into_iter().filter(|won| *won).count(), 1);
+    story.record.invitation.as_mut().unwrap().nudges = 1;
+    story.record.next_action.as_mut().unwrap().at = next;
+    story.is_stored().await;
+    assert_eq!(due(backend, &story).await, []);
+    story.now = next;
+    assert_eq!(due(backend, &story).await, [DueEntry { at: next, nudges: 1, ..entries[0].clone() }]);
+}
+
+pub(crate) async fn an_outlived_row_is_not_nudged(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    story.invite(None).await;
+    story.now += FIRST_NUDGE;
+    let entry = due(backend, &story).await.remove(0);
+    let next = story.now + TimeDelta::minutes(2);
+    for wrong in [
+        DueEntry { kind: NextActionKind::Remind, ..entry.clone() },
+        DueEntry { at: entry.at - TimeDelta::milliseconds(1), ..entry.clone() },
+        DueEntry { invitation: samples::invitation_id("another"), ..entry.clone() },
+        DueEntry { key: samples::key("lake", "p-unknown"), ..entry.clone() },
+    ] {
+        assert!(!backend.store().nudge(&wrong, next).await.unwrap());
+    }
+    story.send().await;
+    assert!(!backend.store().nudge(&entry, next).await.unwrap());
+    story.revoke().await;
+    assert!(!backend.store().nudge(&entry, next).await.unwrap());
+    story.is_stored().await;
+}

@@ -1,0 +1,46 @@
+//! From a mailed link to its record.
+
+use portal::{
+    ids::LinkId,
+    ports::{CommitOutcome, LinkStore as _, Loaded, PracticeStore as _},
+    testing::samples,
+    timeline::Role,
+};
+
+use crate::{backend::Backend, story::Story};
+
+const NOTHING: Loaded = Loaded { practice: None, record: None };
+
+async fn mailed<'b, B: Backend>(
+    backend: &'b B,
+    practice: &str,
+    patient: &str,
+    address: &str,
+) -> (Story<'b, B>, LinkId) {
+    let mut story = Story::begin(backend, practice, patient, Some(address)).await;
+    story.invite(None).await;
+    story.send().await;
+    let link = story.record.link.as_ref().unwrap().id.clone();
+    (story, link)
+}
+
+pub(crate) async fn a_link_leads_to_its_record_and_no_further(backend: &impl Backend) {
+    let practice = samples::practice("lake");
+    backend.store().save_practice(&samples::scope("lake"), &practice).await.unwrap();
+    let (mut story, link) = mailed(backend, "lake", "p-1", "jose@example.com").await;
+    let found = Loaded { practice: Some(practice), record: Some(story.record.clone()) };
+    assert_eq!(backend.store().load_linked(&link).await.unwrap(), found);
+    let unknown = LinkId::parse("unknown").unwrap();
+    assert_eq!(backend.store().load_linked(&unknown).await.unwrap(), NOTHING);
+
+    let act = story.act(Role::Patient);
+    let change = story.record.stop_reminders(act).unwrap();
+    assert_eq!(backend.store().commit_linked(&change).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(backend.store().load_linked(&link).await.unwrap().record, Some(change.after));
+}
+
+pub(crate) async fn a_dead_link_leads_nowhere(backend: &impl Backend) {
+    let (mut story, link) = mailed(backend, "lake", "p-1", "jose@example.com").await;
+    story.revoke().await;
+    assert_eq!(backend.store().load_linked(&link).await.unwrap(), NOTHING);
+}

@@ -1,0 +1,11 @@
+//! The cases. Each is a plain async function over a store.
+
+pub(crate) mod calendar;
+pub(crate) mod claims;
+pub(crate) mod emails;
+pub(crate) mod links;
+pub(crate) mod logins;
+pub(crate) mod practices;
+pub(crate) mod race;
+pub(crate) mod states;
+pub(crate) mod versions;

@@ -1,0 +1,55 @@
+//! Practices: their settings, and that none reaches into another.
+
+use portal::{
+    ports::{CommitOutcome, DeliveryStore as _, Loaded, PortalReader as _, PortalStore as _, PracticeStore as _},
+    practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
+    testing::samples,
+};
+
+use crate::{backend::Backend, story::Story};
+
+pub(crate) async fn a_practice_is_saved_by_version(backend: &impl Backend) {
+    let (store, scope) = (backend.store(), samples::scope("lake"));
+    assert_eq!(store.practice(&scope).await.unwrap(), None);
+    assert_eq!(store.practice_of(scope.practice()).await.unwrap(), None);
+    let first = Practice::save(None, scope.practice().clone(), samples::settings(), false, samples::noon());
+    assert_eq!(store.save_practice(&scope, &first).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.practice(&scope).await.unwrap().as_ref(), Some(&first));
+    let settings = PracticeSettings {
+        time_zone: "Asia/Kathmandu".parse().unwrap(),
+        link_days: LinkDays::new(30).unwrap(),
+        reminders: ReminderPolicy::new(vec![], "08:30:00".parse().unwrap(), "23:59:59".parse().unwrap()).unwrap(),
+        ..samples::settings()
+    };
+    let second = Practice::save(Some(&first), scope.practice().clone(), settings, true, samples::noon());
+    assert_eq!(store.save_practice(&scope, &second).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.save_practice(&scope, &second).await.unwrap(), CommitOutcome::Committed, "a repetition");
+    let late = Practice::save(Some(&first), scope.practice().clone(), samples::settings(), true, samples::noon());
+    let begun_anew = Practice { version: 1, ..late.clone() };
+    assert_eq!(store.save_practice(&scope, &late).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(store.save_practice(&scope, &begun_anew).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(store.practice(&scope).await.unwrap().as_ref(), Some(&second));
+    assert_eq!(store.practice_of(scope.practice()).await.unwrap().as_ref(), Some(&second));
+    let loaded = store.load(&scope, &samples::patient_id("p-1")).await.unwrap();
+    assert_eq!(loaded, Loaded { practice: Some(second), record: None });
+}
+
+pub(crate) async fn practices_are_apart(backend: &impl Backend) {
+    let store = backend.store();
+    let lake = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let hill = samples::practice("hill");
+    assert_eq!(store.save_practice(&samples::scope("hill"), &hill).await.unwrap(), CommitOutcome::Committed);
+    let seen = store.load(&samples::scope("hill"), &lake.key.patient).await.unwrap();
+    assert_eq!(seen, Loaded { practice: Some(hill.clone()), record: None });
+    assert_eq!(store.practice(&lake.scope).await.unwrap(), None);
+    // Names that begin alike, and patients of one id.
+    let mut other = Story::begin(backend, "lake:p", "p-1", None).await;
+    other.invite(Some("other@example.com")).await;
+    lake.is_stored().await;
+    // A change or settings of another practice than the request's are refused.
+    other.revoke().await;
+    let change = other.inviting(Some("other@example.com"));
+    assert!(store.commit(&lake.scope, &change).await.is_err());
+    assert!(store.save_practice(&lake.scope, &hill).await.is_err());
+    other.is_stored().await;
+}

@@ -1,0 +1,91 @@
+//! The race that the email rule is about.
+
+use std::time::Instant;
+
+use portal::{
+    ids::RecordKey,
+    ports::{CommitOutcome, PortalStore, StoreError},
+    testing::samples,
+};
+use tokio::{sync::Barrier, task::JoinSet};
+
+use crate::{backend::Backend, story::Story};
+
+const ROUNDS: u32 = 100;
+const RIVALS: usize = 64;
+
+/// What came of one invitation, and how often the store asked to come again meanwhile.
+struct Answer {
+    won: bool,
+    busy: u32,
+    stale: u32,
+}
+
+pub(crate) async fn of_many_invitations_to_one_address_one_wins(backend: &impl Backend) {
+    let begun = Instant::now();
+    let (mut wins, mut losses, mut busy, mut stale) = (0, 0, 0, 0);
+    let keys: Vec<RecordKey> = (0..RIVALS)
+        .map(|number| samples::key(if number % 2 == 0 { "lake" } else { "hill" }, &format!("p-{number}")))
+        .collect();
+    for key in &keys {
+        Story::begin(backend, key.practice.as_str(), key.patient.as_str(), None).await;
+    }
+    for round in 0..ROUNDS {
+        let address = format!("prize-{round}@example.com");
+        let start = std::sync::Arc::new(Barrier::new(RIVALS));
+        let mut rivals = JoinSet::new();
+        for key in &keys {
+            let (store, key, address, start) = (backend.store().clone(), key.clone(), address.clone(), start.clone());
+            rivals.spawn(async move {
+                start.wait().await;
+                invite(&*store, &key, &address, round).await
+            });
+        }
+        let answers = rivals.join_all().await;
+        assert_eq!(answers.iter().filter(|answer| answer.won).count(), 1, "round {round}");
+        wins += 1;
+        losses += answers.len() - 1;
+        busy += answers.iter().map(|answer| answer.busy).sum::<u32>();
+        stale += answers.iter().map(|answer| answer.stale).sum::<u32>();
+    }
+    let took = begun.elapsed().as_millis();
+    eprintln!("{ROUNDS} rounds of {RIVALS}: {wins} won, {losses} refused, {busy} busy, {stale} stale, in {took} ms");
+}
+
+/// Invites as the operation does: reads, decides, commits, and starts over if it must.
+async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round: u32) -> Answer {
+    let (scope, practice) = (samples::scope(key.practice.as_str()), samples::practice(key.practice.as_str()));
+    let mut answer = Answer { won: false, busy: 0, stale: 0 };
+    loop {
+        let loaded = store.load(&scope, &key.patient).await;
+        let record = match loaded {
+            Ok(loaded) => loaded.record.unwrap(),
+            Err(StoreError::Busy) => {
+                answer.busy += 1;
+                continue;
+            }
+            Err(error) => unreachable!("{error:?}"),
+        };
+        let request = format!("race-{round}-{}-{}-{}", key.patient, answer.busy, answer.stale);
+        let act = samples::act(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
+        // The winner of an earlier round gives its address up first.
+        let change = if record.invitation.as_ref().is_some_and(|invitation| invitation.state.name() == "queued") {
+            record.revoke(act).unwrap()
+        } else {
+            let id = samples::invitation_id(&format!("race-{round}-{}", key.patient));
+            record.invite(&practice, Some(&samples::email(address)), id, act).unwrap()
+        };
+        let inviting = change.event.kind.name() == "invited";
+        match store.commit(&scope, &change).await {
+            Ok(CommitOutcome::Committed) if inviting => {
+                answer.won = true;
+                return answer;
+            }
+            Ok(CommitOutcome::Committed) => {}
+            Ok(CommitOutcome::EmailInUse { .. }) => return answer,
+            Ok(CommitOutcome::Stale) => answer.stale += 1,
+            Err(StoreError::Busy) => answer.busy += 1,
+            Err(error) => unreachable!("{error:?}"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The store contract: what every store must do, as the same cases on each of them.
+//!
+//! * `memory`: the reference in memory
+//! * `dynoxide`: DynamoDB's adapter on an in-process DynamoDB
+//! * `external`: the same on another one: the local AWS stack that `PORTAL_STACK_FILE` describes, or whatever answers
+//!   at `PORTAL_CONTRACT_ENDPOINT` (DynamoDB Local, or AWS itself with the credentials of the environment)
+//!
+//! Every case has a store, or a table, of its own.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
+
+mod backend;
+mod cases;
+mod story;
+mod table;
+
+/// Makes a test of each case for the store that `$start` starts; `None` from it skips them.
+macro_rules! tests_of {
+    ($start:path: $($module:ident: $($case:ident)*;)*) => {
+        $($(
+            #[tokio::test]
+            async fn $case() {
+                if let Some(backend) = $start(stringify!($case)).await {
+                    crate::cases::$module::$case(&backend).await;
+                    backend.end().await;
+                }
+            }
+        )*)*
+    };
+}
+
+/// All cases.
+macro_rules! contract {
+    ($start:path) => {
+        tests_of! { $start:
+            states:
+                profiles_read_back invitations_read_back deliveries_read_back endings_read_back accounts_read_back choices_read_back
+                links_read_back;
+            versions:
+                a_stale_version_writes_nothing a_stale_fence_writes_nothing a_patient_is_begun_once
+                a_repeated_commit_recognises_itself a_rival_is_not_taken_for_a_repetition history_is_never_rewritten;
+            emails:
+                an_address_has_one_owner another_practice_is_never_named a_profile_keeps_its_address_from_others
+                ones_own_profile_does_not_matter more_than_fifty_profiles_are_everybodys a_full_list_can_be_left
+                revoking_frees_the_address another_address_swaps_the_claim a_swap_that_is_refused_changes_nothing
+                the_account_keeps_and_swaps_its_address a_reinvite_looks_at_the_address_again;
+            claims:
+                a_queued_mail_is_claimed_once a_lease_and_its_grace_must_be_over what_is_done_is_not_claimed
+                tries_run_out an_opted_out_mail_is_abandoned a_repeated_claim_recognises_itself a_claim_is_given_back
+                only_the_holder_gives_a_claim_back of_many_senders_one_claims;
+            calendar:
+                what_is_due_comes_in_order_and_in_portions a_row_says_what_the_record_does of_many_nudges_one_wins
+                an_outlived_row_is_not_nudged;
+            links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere;
+            logins: only_the_latest_login_is_kept who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
+            practices: a_practice_is_saved_by_version practices_are_apart;
+        }
+    };
+}
+
+/// The races, for stores that have real ones.
+macro_rules! races {
+    ($start:path) => {
+        tests_of! { $start: race: of_many_invitations_to_one_address_one_wins; }
+    };
+}
+
+mod memory {
+    contract!(crate::backend::Memory::start);
+}
+
+mod dynoxide {
+    contract!(crate::table::in_process);
+    races!(crate::table::in_process);
+}
+
+mod external {
+    contract!(crate::table::external);
+    races!(crate::table::external);
+}

@@ -1,0 +1,193 @@
+//! One patient's way through a store, each step of which is read back and compared.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portal::{
+    email::EmailAddress,
+    ids::{InvitationId, RecordKey},
+    ports::{ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _},
+    practice::Practice,
+    record::{
+        Change, Delivery, PortalRecord,
+        delivery::{ClaimRequest, Unclaimable},
+    },
+    refusal::Refusal,
+    scope::TenantScope,
+    testing::samples,
+    timeline::{Act, Role},
+};
+
+use crate::backend::Backend;
+
+pub(crate) struct Story<'b, B> {
+    pub(crate) backend: &'b B,
+    pub(crate) scope: TenantScope,
+    pub(crate) practice: Practice,
+    pub(crate) key: RecordKey,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) record: PortalRecord,
+    steps: u8,
+}
+
+impl<'b, B: Backend> Story<'b, B> {
+    /// A patient whose profile has been saved, with this address or with none.
+    pub(crate) async fn begin(backend: &'b B, practice: &str, patient: &str, address: Option<&str>) -> Self {
+        let key = samples::key(practice, patient);
+        let change = samples::new_patient(&key, samples::profile(address));
+        let mut story = Self {
+            backend,
+            scope: samples::scope(practice),
+            practice: samples::practice(practice),
+            key,
+            now: samples::noon(),
+            record: change.after.clone(),
+            steps: 0,
+        };
+        story.step(change).await;
+        story
+    }
+
+    pub(crate) fn act(&mut self, role: Role) -> Act {
+        self.steps += 1;
+        self.now += TimeDelta::hours(5);
+        let request = format!("request-{}-{}", self.key.patient, self.steps);
+        if role == Role::Staff { samples::act(self.now, &request) } else { samples::act_of(role, self.now, &request) }
+    }
+
+    pub(crate) async fn try_commit(&self, change: &Change) -> CommitOutcome {
+        self.backend.store().commit(&self.scope, change).await.unwrap()
+    }
+
+    /// Commits a change and reads it back.
+    pub(crate) async fn step(&mut self, change: Change) {
+        assert_eq!(self.try_commit(&change).await, CommitOutcome::Committed);
+        self.record = change.after;
+        self.is_stored().await;
+    }
+
+    /// The store has exactly this record, and one event for each version.
+    pub(crate) async fn is_stored(&self) {
+        let stored = self.stored().await;
+        assert_eq!(stored, self.record);
+        assert_eq!(typed_emails(&stored), typed_emails(&self.record));
+        assert_eq!(self.backend.store().load(&self.scope, &self.key.patient).await.unwrap().record, Some(stored));
+        let events = self.backend.history(&self.key).await.len();
+        assert_eq!(u64::try_from(events).unwrap(), self.record.version);
+    }
+
+    pub(crate) async fn stored(&self) -> PortalRecord {
+        self.backend.store().record(&self.key).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn invitation_id(&self) -> InvitationId {
+        self.record.invitation.as_ref().unwrap().id.clone()
+    }
+
+    pub(crate) fn inviting(&mut self, address: Option<&str>) -> Change {
+        let act = self.act(Role::Staff);
+        let id = samples::invitation_id(&format!("invitation-{}-{}", self.key.patient, self.steps));
+        self.record.invite(&self.practice, address.map(samples::email).as_ref(), id, act).unwrap()
+    }
+
+    pub(crate) async fn invite(&mut self, address: Option<&str>) {
+        let change = self.inviting(address);
+        self.step(change).await;
+    }
+
+    pub(crate) fn reinviting(&mut self, address: Option<&str>, role: Role) -> Change {
+        let act = self.act(role);
+        let id = samples::invitation_id(&format!("invitation-{}-{}", self.key.patient, self.steps));
+        self.record.reinvite(&self.practice, address.map(samples::email).as_ref(), id, act).unwrap()
+    }
+
+    pub(crate) async fn reinvite(&mut self, address: Option<&str>) {
+        let change = self.reinviting(address, Role::Staff);
+        self.step(change).await;
+    }
+
+    pub(crate) async fn revoke(&mut self) {
+        let act = self.act(Role::Staff);
+        let change = self.record.revoke(act).unwrap();
+        self.step(change).await;
+    }
+
+    pub(crate) fn claim_request(&mut self) -> ClaimRequest {
+        self.steps += 1;
+        samples::claim_request(&self.invitation_id(), self.now, self.steps)
+    }
+
+    /// Claims the mail and checks that the store did what the rules say.
+    pub(crate) async fn claim(&mut self) -> ClaimRequest {
+        let request = self.claim_request();
+        let expected = self.record.claim(&request).unwrap();
+        assert_eq!(self.try_claim(&request).await, ClaimOutcome::Claimed(Box::new(expected.clone())));
+        self.record = expected;
+        self.is_stored().await;
+        request
+    }
+
+    pub(crate) async fn try_claim(&self, request: &ClaimRequest) -> ClaimOutcome {
+        self.backend.store().claim(&self.key, request).await.unwrap()
+    }
+
+    /// The claim is refused, for the reason that the rules give, and nothing changes.
+    pub(crate) async fn claim_is_refused(&mut self, why: Unclaimable) {
+        let request = self.claim_request();
+        assert_eq!(self.record.claim(&request), Err(why));
+        assert_eq!(self.try_claim(&request).await, ClaimOutcome::Refused(why));
+        self.is_stored().await;
+    }
+
+    pub(crate) async fn send(&mut self) {
+        self.claim().await;
+        self.stamp().await;
+    }
+
+    pub(crate) async fn stamp(&mut self) {
+        let (act, message) = (self.act(Role::Sender), samples::message_id(usize::from(self.steps)));
+        let change = self.record.stamp(&self.practice, &self.invitation_id(), self.record.fence, message, act).unwrap();
+        self.step(change).await;
+    }
+
+    pub(crate) async fn delivered(&mut self, news: Delivery) {
+        let act = self.act(Role::MailService);
+        let change = self.record.record_delivery(&self.invitation_id(), news, act).unwrap();
+        self.step(change).await;
+    }
+
+    pub(crate) async fn opt_out(&mut self, role: Role) {
+        let act = self.act(role);
+        let change = self.record.opt_out(act).unwrap();
+        self.step(change).await;
+    }
+
+    pub(crate) async fn register(&mut self) {
+        use portal::record::account::Registration;
+        let act = self.act(Role::Patient);
+        let Registration::Registered(change) =
+            self.record.register(samples::date_of_birth(), samples::account_id("account-1"), act)
+        else {
+            unreachable!("the date of birth is right")
+        };
+        self.step(*change).await;
+    }
+
+    /// The change is refused since the address is another patient's, and nothing changes.
+    pub(crate) async fn is_in_use(&self, change: &Change, holder: Option<&str>) {
+        let expected = CommitOutcome::EmailInUse { holder: holder.map(samples::patient_id) };
+        assert_eq!(self.try_commit(change).await, expected);
+        self.is_stored().await;
+    }
+
+    pub(crate) async fn commit(&mut self, decide: impl FnOnce(&PortalRecord, Act) -> Result<Change, Refusal>) {
+        let act = self.act(Role::Staff);
+        let change = decide(&self.record, act).unwrap();
+        self.step(change).await;
+    }
+}
+
+/// Addresses are equal by their canonical form; how somebody typed them is to be kept as well.
+fn typed_emails(record: &PortalRecord) -> Vec<Option<String>> {
+    let typed = |email: Option<&EmailAddress>| email.map(|email| email.typed().to_owned());
+    let invitation = record.invitation.as_ref().map(|invitation| &invitation.email);
+    vec![typed(record.profile.email.as_ref()), typed(invitation), typed(record.claimed_email())]
+}

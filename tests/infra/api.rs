@@ -1,0 +1,202 @@
+//! The gateway: what it lets through to whom, and what it writes down.
+
+use std::collections::BTreeMap;
+
+use portal_aws::http::{
+    routes::{ALL, Operation},
+    scope::Access,
+};
+use serde_json::{Value, json};
+
+use crate::template::{Template, expect, rule};
+
+const ROUTE: &str = "AWS::ApiGatewayV2::Route";
+const INTEGRATION: &str = "AWS::ApiGatewayV2::Integration";
+
+/// The program behind each route, by the route's key.
+fn programs(template: &Template) -> BTreeMap<String, String> {
+    let integrations = template.resources(INTEGRATION);
+    let routes = template.resources(ROUTE).into_values();
+    routes
+        .map(|route| {
+            let target = route["Properties"]["Target"]["Fn::Sub"].as_str().unwrap_or_default();
+            let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}'));
+            let integration = integrations.get(integration.unwrap_or_default()).copied().unwrap_or(&Value::Null);
+            let function = integration["Properties"]["IntegrationUri"]["Fn::GetAtt"][0].as_str().unwrap_or_default();
+            let program = template.at(&format!("/Resources/{function}/Metadata/BuildProperties/Binary"));
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (text(&route["Properties"]["RouteKey"]), text(program))
+        })
+        .collect()
+}
+
+#[test]
+fn the_routes_are_the_operations() {
+    rule(
+        |template| {
+            let mut wanted: BTreeMap<String, String> =
+                ALL.iter().map(|operation| (key(operation), operation.function.to_owned())).collect();
+            wanted.insert("$default".to_owned(), "unrouted".to_owned());
+            let actual = programs(template);
+            if actual == wanted && template.resources(ROUTE).len() == wanted.len() {
+                Vec::new()
+            } else {
+                vec![format!("the routes are {actual:?} and must be {wanted:?}")]
+            }
+        },
+        &[
+            ("/Resources/InviteRoute", Value::Null),
+            ("/Resources/InviteRoute/Properties/RouteKey", json!("POST /v1/invite")),
+            ("/Resources/StatusRoute/Properties/Target", json!({ "Fn::Sub": "integrations/${InviteIntegration}" })),
+            ("/Resources/SweepRoute", json!({ "Type": ROUTE, "Properties": { "RouteKey": "POST /v1/sweep" } })),
+        ],
+    );
+}
+
+/// The keys of the routes that anybody may call.
+fn public_routes() -> Vec<String> {
+    let public = ALL.iter().filter(|operation| operation.access == Access::Public).map(key);
+    public.chain(["$default".to_owned()]).collect()
+}
+
+fn key(operation: &Operation) -> String {
+    format!("{} {}", operation.method, operation.path)
+}
+
+#[test]
+fn every_operation_wants_a_token_that_is_not_public() {
+    let public = public_routes();
+    rule(
+        |template| {
+            let mut complaints = Vec::new();
+            for (name, route) in template.resources(ROUTE) {
+                let properties = &route["Properties"];
+                let (kind, authorizer) = (&properties["AuthorizationType"], &properties["AuthorizerId"]);
+                let key = properties["RouteKey"].as_str().unwrap_or_default();
+                if public.iter().any(|public| public == key) {
+                    // A token would be demanded of patients, who have none.
+                    if !kind.is_null() {
+                        complaints.extend(expect(name, kind, &json!("NONE")));
+                    }
+                    complaints.extend(expect(name, authorizer, &Value::Null));
+                } else {
+                    complaints.extend(expect(name, kind, &json!("JWT")));
+                    complaints.extend(expect(name, authorizer, &json!({ "Ref": "TokenAuthorizer" })));
+                }
+            }
+            let authorizer = |pointer| template.property("TokenAuthorizer", pointer);
+            complaints.extend(expect("the authorizer", authorizer("/AuthorizerType"), &json!("JWT")));
+            let header = json!(["$request.header.Authorization"]);
+            complaints.extend(expect("the token's place", authorizer("/IdentitySource"), &header));
+            let issuer = authorizer("/JwtConfiguration/Issuer");
+            complaints.extend(expect("the issuer", issuer, &json!({ "Ref": "Issuer" })));
+            let audience = authorizer("/JwtConfiguration/Audience");
+            complaints.extend(expect("the audience", audience, &json!([{ "Ref": "Audience" }])));
+            complaints
+        },
+        &[
+            ("/Resources/InviteRoute/Properties/AuthorizationType", json!("NONE")),
+            ("/Resources/CheckLinkRoute/Properties/AuthorizationType", json!("JWT")),
+            ("/Resources/StatusRoute/Properties/AuthorizerId", Value::Null),
+            ("/Resources/TokenAuthorizer/Properties/JwtConfiguration/Audience", json!([])),
+            ("/Resources/TokenAuthorizer/Properties/AuthorizerType", json!("REQUEST")),
+        ],
+    );
+}
+
+#[test]
+fn only_the_gateway_may_call_the_functions_behind_it() {
+    rule(
+        |template| {
+            let mut complaints = Vec::new();
+            for (name, permission) in template.resources("AWS::Lambda::Permission") {
+                let properties = &permission["Properties"];
+                complaints.extend(expect(name, &properties["Principal"], &json!("apigateway.amazonaws.com")));
+                let source = properties["SourceArn"]["Fn::Sub"].as_str().unwrap_or_default();
+                if !source.ends_with("${AWS::AccountId}:${HttpApi}/*") {
+                    complaints.push(format!("{name} is not for this API alone"));
+                }
+            }
+            for (name, integration) in template.resources(INTEGRATION) {
+                complaints.extend(expect(name, &integration["Properties"]["PayloadFormatVersion"], &json!("2.0")));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/InvitePermission/Properties/Principal", json!("*")),
+            ("/Resources/InvitePermission/Properties/SourceArn", Value::Null),
+            ("/Resources/InviteIntegration/Properties/PayloadFormatVersion", json!("1.0")),
+        ],
+    );
+}
+
+/// What an access log may hold of a request: nothing that the caller chose, and nothing of who the caller is.
+const LOGGED: [&str; 7] = [
+    "requestId",
+    "routeKey",
+    "status",
+    "responseLatency",
+    "integrationStatus",
+    "integrationErrorMessage",
+    "authorizer.error",
+];
+
+#[test]
+fn the_access_log_holds_ids_only() {
+    rule(
+        |template| {
+            let settings = template.property("HttpStage", "/AccessLogSettings");
+            let format = settings["Format"].as_str().unwrap_or_default();
+            let names = format.split("$context.").skip(1);
+            let name_of = |rest: &'_ str| {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
+                rest[..end].to_owned()
+            };
+            let logged: Vec<String> = names.map(name_of).collect();
+            let mut complaints = Vec::new();
+            if logged.is_empty() || logged.iter().any(|name| !LOGGED.contains(&name.as_str())) {
+                complaints.push(format!("the access log has {logged:?} and may have {LOGGED:?}"));
+            }
+            let destination = json!({ "Fn::GetAtt": ["AccessLogs", "Arn"] });
+            complaints.extend(expect("the access log's place", &settings["DestinationArn"], &destination));
+            complaints
+        },
+        &[
+            ("/Resources/HttpStage/Properties/AccessLogSettings", Value::Null),
+            ("/Resources/HttpStage/Properties/AccessLogSettings/Format", json!(r#"{"path":"$context.path"}"#)),
+            ("/Resources/HttpStage/Properties/AccessLogSettings/Format", json!("$context.identity.sourceIp")),
+            ("/Resources/HttpStage/Properties/AccessLogSettings/Format", json!("$context.authorizer.claims.sub")),
+            ("/Resources/HttpStage/Properties/AccessLogSettings/DestinationArn", json!("elsewhere")),
+        ],
+    );
+}
+
+#[test]
+fn every_route_is_throttled_and_a_public_one_tightly() {
+    let public = public_routes();
+    rule(
+        |template| {
+            let stage = |pointer: &str| template.property("HttpStage", pointer);
+            let mut complaints = Vec::new();
+            for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+                if stage(&format!("/DefaultRouteSettings/{limit}")).is_null() {
+                    complaints.push(format!("there is no {limit} for all routes"));
+                }
+                for route in &public {
+                    if stage("/RouteSettings")[route][limit].as_u64().is_none_or(|limit| limit > 20) {
+                        complaints.push(format!("the {limit} of {route} is not low"));
+                    }
+                }
+            }
+            complaints
+        },
+        &[
+            ("/Resources/HttpStage/Properties/DefaultRouteSettings", Value::Null),
+            ("/Resources/HttpStage/Properties/RouteSettings/$default/ThrottlingRateLimit", json!(1000)),
+            (
+                "/Resources/HttpStage/Properties/RouteSettings",
+                json!({ "$default": { "ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 10 } }),
+            ),
+        ],
+    );
+}

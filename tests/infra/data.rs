@@ -1,0 +1,187 @@
+//! The table and the mail: what is kept, how, and what is deliberately not there.
+
+use portal_aws::store::keys;
+use serde_json::{Value, json};
+
+use crate::{
+    sources::quoted,
+    template::{Template, expect, rule},
+};
+
+fn index<'template>(template: &'template Template, name: &str) -> &'template Value {
+    let indexes = template.property("Table", "/GlobalSecondaryIndexes").as_array();
+    indexes.into_iter().flatten().find(|index| index["IndexName"] == name).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn the_table_cannot_vanish() {
+    rule(
+        |template| {
+            let table = |pointer| template.property("Table", pointer);
+            let retained = |resource: &str| {
+                ["DeletionPolicy", "UpdateReplacePolicy"].map(|policy| {
+                    let actual = template.at(&format!("/Resources/{resource}/{policy}"));
+                    expect(format!("the {policy} of {resource}"), actual, &json!("Retain"))
+                })
+            };
+            let recovery = table("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled");
+            let key = json!({ "Fn::GetAtt": ["TableKey", "Arn"] });
+            // What is lost with any of the three cannot be brought back.
+            let retained = ["Table", "TableKey", "FingerprintPepper"].map(retained);
+            let is_prod = json!({ "Fn::Equals": [{ "Ref": "Stage" }, "prod"] });
+            [
+                expect("recovery", recovery, &json!(true)),
+                expect(
+                    "protection",
+                    table("/DeletionProtectionEnabled"),
+                    &json!({ "Fn::If": ["IsProd", true, false] }),
+                ),
+                expect("prod", template.at("/Conditions/IsProd"), &is_prod),
+                expect("encryption", table("/SSESpecification/SSEEnabled"), &json!(true)),
+                expect("the kind of key", table("/SSESpecification/SSEType"), &json!("KMS")),
+                expect("the key", table("/SSESpecification/KMSMasterKeyId"), &key),
+                expect("the key's rotation", template.property("TableKey", "/EnableKeyRotation"), &json!(true)),
+                expect("expiry of items", table("/TimeToLiveSpecification"), &Value::Null),
+            ]
+            .into_iter()
+            .chain(retained.into_iter().flatten())
+            .flatten()
+            .collect()
+        },
+        &[
+            ("/Resources/Table/Properties/PointInTimeRecoverySpecification", Value::Null),
+            ("/Resources/Table/Properties/DeletionProtectionEnabled", json!(false)),
+            ("/Resources/Table/DeletionPolicy", json!("Delete")),
+            ("/Resources/Table/UpdateReplacePolicy", Value::Null),
+            ("/Resources/TableKey/DeletionPolicy", Value::Null),
+            ("/Resources/FingerprintPepper/DeletionPolicy", json!("Delete")),
+            ("/Resources/Table/Properties/SSESpecification/KMSMasterKeyId", Value::Null),
+            ("/Resources/Table/Properties/TimeToLiveSpecification", json!({ "Enabled": true })),
+        ],
+    );
+}
+
+#[test]
+fn the_keys_are_those_of_the_store() {
+    rule(
+        |template| {
+            let schema = |hash: &str, range: Option<&str>| {
+                let mut schema = vec![json!({ "AttributeName": hash, "KeyType": "HASH" })];
+                schema.extend(range.map(|range| json!({ "AttributeName": range, "KeyType": "RANGE" })));
+                Value::Array(schema)
+            };
+            let table = template.property("Table", "/KeySchema");
+            let due = index(template, keys::DUE_INDEX);
+            [
+                expect("the table's key", table, &schema(keys::PARTITION, Some(keys::SORT))),
+                expect("the calendar's key", &due["KeySchema"], &schema("due_shard", Some("due_at"))),
+                expect("the links' key", &index(template, "link")["KeySchema"], &schema("link_id", None)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+        &[
+            ("/Resources/Table/Properties/KeySchema/1/AttributeName", json!("sort")),
+            ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/IndexName", json!("calendar")),
+            ("/Resources/Table/Properties/GlobalSecondaryIndexes/1/KeySchema/0/AttributeName", json!("link")),
+        ],
+    );
+}
+
+#[test]
+fn the_calendar_has_what_the_sweep_reads() {
+    let source = crate::sources::read("shared/aws/src/store/delivery.rs");
+    let (_, reader) = source.split_once("fn due_entry(").unwrap();
+    let (reader, _) = reader.split_once("\n}\n").unwrap();
+    let mut read = quoted(reader, |c| c.is_ascii_lowercase() || c == '_');
+    // The index's own key is in every row of it.
+    read.retain(|name| name != "due_at");
+    assert!(!read.is_empty(), "{reader}");
+    rule(
+        |template| {
+            let projection = &index(template, keys::DUE_INDEX)["Projection"];
+            let mut complaints: Vec<_> =
+                expect("the projection", &projection["ProjectionType"], &json!("INCLUDE")).into_iter().collect();
+            complaints.extend(expect("what it includes", &projection["NonKeyAttributes"], &json!(read)));
+            complaints
+        },
+        &[
+            (
+                "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection",
+                json!({ "ProjectionType": "KEYS_ONLY" }),
+            ),
+            ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes", json!(["nudges"])),
+            // More is not better: what is projected is written again at every change.
+            ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/-", json!("email")),
+        ],
+    );
+}
+
+#[test]
+fn mail_is_sent_encrypted_and_nobody_is_tracked() {
+    rule(
+        |template| {
+            let set = |pointer| template.property("MailConfiguration", pointer);
+            let mut complaints: Vec<_> = [
+                expect("TLS", set("/DeliveryOptions/TlsPolicy"), &json!("REQUIRE")),
+                expect("tracking", set("/TrackingOptions"), &Value::Null),
+                expect("tracking by the service", set("/VdmOptions"), &Value::Null),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            let number = template.resources("AWS::SES::ConfigurationSet").len();
+            complaints.extend(expect("the number of configuration sets", &number.into(), &json!(1)));
+            for (name, destination) in template.resources("AWS::SES::ConfigurationSetEventDestination") {
+                let events = destination["Properties"]["EventDestination"]["MatchingEventTypes"].to_string();
+                // With a destination for them, SES puts a pixel into mails and rewrites links, the secret one too.
+                if ["OPEN", "CLICK"].iter().any(|event| events.to_uppercase().contains(event)) {
+                    complaints.push(format!("{name} tracks patients"));
+                }
+            }
+            complaints
+        },
+        &[
+            ("/Resources/MailConfiguration/Properties/DeliveryOptions/TlsPolicy", json!("OPTIONAL")),
+            (
+                "/Resources/MailConfiguration/Properties/TrackingOptions",
+                json!({ "CustomRedirectDomain": "click.example.com" }),
+            ),
+            (
+                "/Resources/MailEvents",
+                json!({
+                    "Type": "AWS::SES::ConfigurationSetEventDestination",
+                    "Properties": { "EventDestination": { "MatchingEventTypes": ["SEND", "CLICK"] } },
+                }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn queues_are_encrypted_and_take_tls_only() {
+    rule(
+        |template| {
+            let mut complaints = Vec::new();
+            for queue in template.resources("AWS::SQS::Queue").into_keys() {
+                let encrypted = template.property(queue, "/SqsManagedSseEnabled");
+                complaints.extend(expect(format!("the encryption of {queue}"), encrypted, &json!(true)));
+                let policy = format!("{queue}Policy");
+                let statement = template.property(&policy, "/PolicyDocument/Statement/0");
+                complaints.extend(expect(&policy, &statement["Effect"], &json!("Deny")));
+                let plain = json!({ "Bool": { "aws:SecureTransport": false } });
+                complaints.extend(expect(&policy, &statement["Condition"], &plain));
+                complaints.extend(expect(&policy, template.property(&policy, "/Queues"), &json!([{ "Ref": queue }])));
+                let condition = template.at(&format!("/Resources/{policy}/Condition"));
+                complaints.extend(expect(&policy, condition, &json!("IsAws")));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/InvitationQueue/Properties/SqsManagedSseEnabled", json!(false)),
+            ("/Resources/InvitationDlqPolicy", Value::Null),
+            ("/Resources/InvitationQueuePolicy/Properties/PolicyDocument/Statement/0/Effect", json!("Allow")),
+        ],
+    );
+}

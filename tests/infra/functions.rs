@@ -1,0 +1,194 @@
+//! The functions: where they log, and how long they and their messages live.
+
+use std::collections::BTreeMap;
+
+use portal::policy::SEND_LEASE;
+use serde_json::{Value, json};
+
+use crate::template::{Function, Template, expect, rule};
+
+fn sender(template: &Template) -> Function<'_> {
+    template.functions().into_iter().find(|function| function.name == "sender").unwrap()
+}
+
+fn seconds(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own() {
+    rule(
+        |template| {
+            let mut users: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+            for function in template.functions() {
+                users.entry(function.role().to_owned()).or_default().push(function.name);
+            }
+            let roles = template.resources("AWS::IAM::Role");
+            let shared = users.iter().filter(|(_, functions)| functions.len() > 1);
+            let mut complaints: Vec<_> = shared.map(|(role, users)| format!("{role} is {users:?}'s")).collect();
+            let unknown = users.keys().filter(|role| !roles.contains_key(role.as_str()));
+            complaints.extend(unknown.map(|role| format!("there is no role {role:?}")));
+            for (name, role) in roles {
+                let trust = &role["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+                let service = if users.contains_key(name) { "lambda.amazonaws.com" } else { "scheduler.amazonaws.com" };
+                complaints.extend(expect(name, &trust[0]["Principal"], &json!({ "Service": service })));
+                complaints.extend(expect(name, &trust[1], &Value::Null));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/InviteFunction/Properties/Role", json!({ "Fn::GetAtt": ["SenderRole", "Arn"] })),
+            ("/Resources/InviteFunction/Properties/Role", Value::Null),
+            (
+                "/Resources/InviteRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal",
+                json!({ "AWS": "arn:aws:iam::123456789012:root" }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn every_function_logs_json_to_a_group_that_forgets() {
+    rule(
+        |template| {
+            let groups = template.resources("AWS::Logs::LogGroup");
+            let mut complaints = Vec::new();
+            for function in template.functions() {
+                // A function's own settings replace those of all functions only where they name the same one.
+                let format = template.at("/Globals/Function/LoggingConfig/LogFormat");
+                complaints.extend(expect("the log's format", format, &json!("JSON")));
+                let own = function.property("LoggingConfig");
+                if own.get("LogFormat").is_some_and(|format| format != "JSON") {
+                    complaints.push(format!("{} logs something else", function.name));
+                }
+                let group = own["LogGroup"]["Ref"].as_str().unwrap_or_default();
+                if !groups.contains_key(group) {
+                    complaints.push(format!("{} has no log group", function.name));
+                }
+            }
+            for (name, group) in &groups {
+                let retention = &group["Properties"]["RetentionInDays"];
+                complaints.extend(expect(*name, retention, &json!({ "Ref": "LogRetentionDays" })));
+            }
+            let users = template.functions().len() + 1;
+            complaints.extend(expect("the number of log groups", &groups.len().into(), &users.into()));
+            complaints
+        },
+        &[
+            ("/Globals/Function/LoggingConfig/LogFormat", json!("Text")),
+            ("/Resources/InviteFunction/Properties/LoggingConfig", Value::Null),
+            ("/Resources/SweepLogs/Properties/RetentionInDays", Value::Null),
+            ("/Resources/SweepLogs", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn a_sender_is_dead_before_its_lease_is_over() {
+    rule(
+        |template| {
+            let timeout = sender(template).property("Timeout").clone();
+            let mut complaints: Vec<_> = expect("the sender's timeout", &timeout, &json!(30)).into_iter().collect();
+            if seconds(&timeout) >= SEND_LEASE.num_seconds() {
+                complaints.push("the sender may outlive its lease".to_owned());
+            }
+            let visibility = template.property("InvitationQueue", "/VisibilityTimeout");
+            if seconds(visibility) < 6 * seconds(&timeout) {
+                complaints.push(format!("a message of the queue comes again after {visibility} s"));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/SenderFunction/Properties/Timeout", json!(120)),
+            ("/Resources/SenderFunction/Properties/Timeout", Value::Null),
+            ("/Resources/InvitationQueue/Properties/VisibilityTimeout", json!(179)),
+        ],
+    );
+}
+
+#[test]
+fn a_batch_fails_message_by_message_and_is_not_throttled() {
+    rule(
+        |template| {
+            let sender = sender(template);
+            let source = &sender.property("Events")["Invitations"];
+            let properties = &source["Properties"];
+            let queue = json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] });
+            let mut complaints: Vec<_> =
+                expect("the sender's source", &properties["Queue"], &queue).into_iter().collect();
+            let types = json!(["ReportBatchItemFailures"]);
+            complaints.extend(expect("the answer's type", &properties["FunctionResponseTypes"], &types));
+            complaints.extend(expect("the batch", &properties["BatchSize"], &json!(10)));
+            let reserved = sender.property("ReservedConcurrentExecutions");
+            let at_once = &properties["ScalingConfig"]["MaximumConcurrency"];
+            let enough = !at_once.is_null()
+                && (reserved == at_once
+                    || reserved.as_u64().zip(at_once.as_u64()).is_some_and(|(reserved, at_once)| reserved >= at_once));
+            if !enough {
+                complaints.push(format!("{reserved} senders are reserved for {at_once} at once"));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/SenderFunction/Properties/Events/Invitations/Properties/FunctionResponseTypes", Value::Null),
+            ("/Resources/SenderFunction/Properties/ReservedConcurrentExecutions", json!(1)),
+            ("/Resources/SenderFunction/Properties/ReservedConcurrentExecutions", Value::Null),
+            ("/Resources/SenderFunction/Properties/Events/Invitations/Properties/ScalingConfig", Value::Null),
+            ("/Resources/SenderFunction/Properties/Events/Invitations/Properties/BatchSize", json!(1)),
+        ],
+    );
+}
+
+#[test]
+fn a_message_is_tried_five_times_and_then_kept() {
+    rule(
+        |template| {
+            let queue = |pointer| template.property("InvitationQueue", pointer);
+            let dlq = |pointer| template.property("InvitationDlq", pointer);
+            let alarm = |pointer| template.property("DlqAlarm", pointer);
+            let target = json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] });
+            let dimensions =
+                json!([{ "Name": "QueueName", "Value": { "Fn::GetAtt": ["InvitationDlq", "QueueName"] } }]);
+            [
+                expect("the number of tries", queue("/RedrivePolicy/maxReceiveCount"), &json!(5)),
+                expect("the place of the dead", queue("/RedrivePolicy/deadLetterTargetArn"), &target),
+                expect("the time they are kept", dlq("/MessageRetentionPeriod"), &json!(14 * 24 * 60 * 60)),
+                expect("the alarm's queue", alarm("/Dimensions"), &dimensions),
+                expect("the alarm's metric", alarm("/MetricName"), &json!("ApproximateNumberOfMessagesVisible")),
+                expect("the alarm's threshold", alarm("/Threshold"), &json!(0)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+        &[
+            ("/Resources/InvitationQueue/Properties/RedrivePolicy/maxReceiveCount", json!(1)),
+            ("/Resources/InvitationQueue/Properties/RedrivePolicy", Value::Null),
+            ("/Resources/InvitationDlq/Properties/MessageRetentionPeriod", json!(345_600)),
+            ("/Resources/DlqAlarm", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn the_sweep_runs_every_minute() {
+    rule(
+        |template| {
+            let schedule = |pointer| template.property("SweepSchedule", pointer);
+            let target = json!({ "Fn::GetAtt": ["SweepFunction", "Arn"] });
+            [
+                expect("the sweep's rate", schedule("/ScheduleExpression"), &json!("rate(1 minute)")),
+                expect("the schedule's target", schedule("/Target/Arn"), &target),
+                expect("the schedule's state", schedule("/State"), &Value::Null),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+        &[
+            ("/Resources/SweepSchedule/Properties/ScheduleExpression", json!("rate(1 hour)")),
+            ("/Resources/SweepSchedule/Properties/State", json!("DISABLED")),
+            ("/Resources/SweepSchedule", Value::Null),
+        ],
+    );
+}

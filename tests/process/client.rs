@@ -1,0 +1,204 @@
+//! The system as a practice's client sees it.
+
+use std::{sync::LazyLock, time::Duration};
+
+use serde_json::{Value, json};
+use ureq::{
+    Agent,
+    http::{self, HeaderMap, Method, header::CONTENT_TYPE},
+};
+use xtask::{
+    StackFile,
+    mailbox::{self, Mail},
+    token::{self, Role},
+};
+
+use crate::wait::eventually;
+
+/// A practice that nobody else knows.
+pub(crate) struct Practice {
+    pub(crate) stack: &'static StackFile,
+    pub(crate) id: String,
+    staff: String,
+}
+
+/// An answer, with the whole of its body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+/// What a practice sees of one patient and of itself. Equal before and after a request that changes nothing.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen([(u16, Value); 3]);
+
+impl Practice {
+    /// Opens a practice and activates its portal. `None`, as of [`system_tests::stack`], if there is no stack.
+    pub(crate) fn open(name: &str) -> Option<Self> {
+        let practice = Self::without_settings(name)?;
+        let saved = practice.put_as(Role::Admin, "/v1/practice", &settings());
+        assert_eq!(saved.status, 200, "{saved:?}");
+        Some(practice)
+    }
+
+    /// A practice that has not saved anything yet.
+    pub(crate) fn without_settings(name: &str) -> Option<Self> {
+        let stack = system_tests::stack()?;
+        // Random, since a stack that is left up sees the same tests many times.
+        let id = format!("{name}-{:016x}", getrandom::u64().unwrap());
+        let staff = token::mint(&stack.issuer, Role::Staff, &id).unwrap();
+        Some(Self { stack, id, staff })
+    }
+
+    /// An address that nobody else knows.
+    pub(crate) fn address(&self, name: &str) -> String {
+        format!("{name}@{}.example.com", self.id)
+    }
+
+    pub(crate) fn token(&self, role: Role) -> String {
+        token::mint(&self.stack.issuer, role, &self.id).unwrap()
+    }
+
+    /// A request without a token.
+    pub(crate) fn anonymous(&self, method: &str, path: &str) -> http::request::Builder {
+        http::Request::builder().method(method).uri(format!("{}{path}", self.stack.api_url))
+    }
+
+    /// A request by somebody.
+    pub(crate) fn request_by(&self, token: &str, method: &str, path: &str) -> http::request::Builder {
+        self.anonymous(method, path).header("authorization", format!("Bearer {token}"))
+    }
+
+    /// A request by the practice's staff.
+    pub(crate) fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        self.request_by(&self.staff, method, path)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        send(self.request("GET", path).body(Vec::new()).unwrap())
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap())
+    }
+
+    pub(crate) fn put_as(&self, role: Role, path: &str, body: &Value) -> Answer {
+        let request = self.request_by(&self.token(role), "PUT", path).header(CONTENT_TYPE, "application/json");
+        send(request.body(body.to_string().into()).unwrap())
+    }
+
+    /// Saves a new patient, with this address or with none.
+    pub(crate) fn admit(&self, patient: &str, email: Option<&str>) {
+        let saved = self.put_as(Role::Staff, &format!("/v1/patients/{patient}"), &profile(email));
+        assert_eq!(saved.status, 201, "{saved:?}");
+    }
+
+    pub(crate) fn invite(&self, patient: &str, body: &Value) -> Answer {
+        self.post(&format!("/v1/patients/{patient}/portal/invite"), body)
+    }
+
+    /// Saves a new patient, invites them, and waits until the mail has been handed over. Returns the mail.
+    pub(crate) fn admit_and_invite(&self, patient: &str) -> Mail {
+        let email = self.address(patient);
+        self.admit(patient, Some(&email));
+        let invited = self.invite(patient, &json!({}));
+        assert_eq!(invited.status, 202, "{invited:?}");
+        self.await_sent(patient);
+        let mut mails = self.mails(&email);
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        mails.remove(0)
+    }
+
+    /// The answer of a read of the status.
+    pub(crate) fn status(&self, patient: &str) -> Value {
+        let answer = self.get(&format!("/v1/patients/{patient}/portal"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// Waits until the current invitation has been sent, and returns the status that says so.
+    pub(crate) fn await_sent(&self, patient: &str) -> Value {
+        eventually("the invitation is sent", || {
+            Some(self.status(patient)).filter(|status| status["invitation"]["state"] == "sent")
+        })
+    }
+
+    /// Every mail to an address so far.
+    pub(crate) fn mails(&self, address: &str) -> Vec<Mail> {
+        mailbox::read_to(&self.stack.mailbox_url, address).unwrap()
+    }
+
+    pub(crate) fn see(&self, patient: &str) -> Seen {
+        let paths =
+            [format!("/v1/patients/{patient}"), format!("/v1/patients/{patient}/portal"), "/v1/practice".into()];
+        Seen(paths.map(|path| {
+            let answer = self.get(&path);
+            (answer.status, answer.without_instance())
+        }))
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| unreachable!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The body without the one member by which two equal problems differ.
+    pub(crate) fn without_instance(&self) -> Value {
+        let mut body = self.json();
+        body.as_object_mut().unwrap().remove("instance");
+        body
+    }
+
+    /// The answer is this problem, in the form that every problem has.
+    pub(crate) fn assert_problem(&self, status: u16, code: &str, case: &str) {
+        assert_eq!(self.status, status, "{case}: {self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{case}: {self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"), "{case}: {self:?}");
+        let body = self.json();
+        assert_eq!(body["code"], code, "{case}: {body}");
+        assert_eq!(body["type"], format!("/problems/{code}"), "{case}");
+        assert_eq!(body["status"], status, "{case}");
+        for text in ["title", "detail", "instance"] {
+            assert!(body[text].as_str().is_some_and(|text| !text.is_empty()), "{case}: {text} of {body}");
+        }
+    }
+}
+
+/// Sends a request. Whatever it is, the system has an answer for it that is no failure of its own.
+pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
+    static AGENT: LazyLock<Agent> = LazyLock::new(|| {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(1)));
+        config.build().into()
+    });
+    let described = format!("{} {}", request.method(), request.uri());
+    let bare = [Method::GET, Method::DELETE].contains(request.method());
+    let answered = if bare { AGENT.run(request.map(|_| ())) } else { AGENT.run(request) };
+    let (head, mut body) = answered.unwrap_or_else(|error| unreachable!("{described}: {error}")).into_parts();
+    let answer = Answer { status: head.status.as_u16(), headers: head.headers, body: body.read_to_string().unwrap() };
+    assert!(answer.status < 500, "{described}: {answer:?}");
+    answer
+}
+
+/// The settings of a practice whose day is already over, or not yet, where UTC's is going on: a date that is shown in
+/// the wrong zone shows, at most hours.
+pub(crate) fn settings() -> Value {
+    json!({
+        "name": "Atoll Family Medicine", "senderName": "Atoll Family Medicine", "supportPhone": "+1 555 0100",
+        "timeZone": "Pacific/Kiritimati", "portal": { "termsAccepted": true },
+    })
+}
+
+pub(crate) fn profile(email: Option<&str>) -> Value {
+    let mut profile = json!({ "givenName": "Maria", "familyName": "Example", "dateOfBirth": "1980-02-29" });
+    if let Some(email) = email {
+        profile["email"] = email.into();
+    }
+    profile
+}

@@ -1,0 +1,171 @@
+//! Who may do what: a token decides, and nothing but a token.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use ureq::http::header::CONTENT_TYPE;
+use xtask::{
+    issuer::SigningKey,
+    token::{self, Claims, Role},
+};
+
+use crate::client::{Answer, Practice, profile, send, settings};
+
+/// Every operation, with a body that it would take.
+fn operations() -> [(&'static str, &'static str, Value); 6] {
+    let mut changed = profile(None);
+    changed["givenName"] = "Changed".into();
+    [
+        ("PUT", "/v1/patients/p-1", changed),
+        ("GET", "/v1/patients/p-1", Value::Null),
+        ("GET", "/v1/practice", Value::Null),
+        ("PUT", "/v1/practice", settings()),
+        ("GET", "/v1/patients/p-1/portal", Value::Null),
+        ("POST", "/v1/patients/p-1/portal/invite", json!({})),
+    ]
+}
+
+fn open(name: &str) -> Option<Practice> {
+    let practice = Practice::open(name)?;
+    practice.admit("p-1", Some(&practice.address("p-1")));
+    Some(practice)
+}
+
+fn ask(practice: &Practice, token: Option<&str>, (method, path, body): &(&str, &str, Value)) -> Answer {
+    let request = match token {
+        Some(token) => practice.request_by(token, method, path),
+        None => practice.anonymous(method, path),
+    };
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into() };
+    send(request.header(CONTENT_TYPE, "application/json").body(body).unwrap())
+}
+
+fn key(practice: &Practice) -> SigningKey {
+    SigningKey::load(&practice.stack.issuer.key_file).unwrap()
+}
+
+/// The claims of an administrator, who may do everything, as JSON to be spoilt.
+fn claims(practice: &Practice) -> Value {
+    serde_json::to_value(Claims::new(&practice.stack.issuer, Role::Admin, &practice.id).unwrap()).unwrap()
+}
+
+/// A token that says of itself that it is not signed.
+fn unsigned(claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.", part(&json!({ "alg": "none", "typ": "JWT" })), part(claims))
+}
+
+#[test]
+fn a_token_that_is_not_the_issuers_opens_nothing() {
+    let Some(practice) = open("forged") else { return };
+    let before = practice.see("p-1");
+    let (good, key) = (claims(&practice), key(&practice));
+    let spoilt = |member: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[member] = value;
+        token::sign(&claims, &key).unwrap()
+    };
+    let expired = good["iat"].as_u64().unwrap() - 3_600;
+    let signed = token::sign(&good, &key).unwrap();
+    let tokens = [
+        ("none", None),
+        ("empty", Some(String::new())),
+        ("no token", Some("nonsense".to_owned())),
+        ("expired", Some(spoilt("exp", expired.into()))),
+        ("meant for somebody else", Some(spoilt("aud", "another-api".into()))),
+        ("of another issuer", Some(spoilt("iss", "http://127.0.0.1:9/other".into()))),
+        ("signed with another key", Some(token::sign(&good, &SigningKey::generate().unwrap()).unwrap())),
+        ("unsigned", Some(unsigned(&good))),
+        ("signature cut off", Some(signed.rsplit_once('.').unwrap().0.to_owned() + ".")),
+    ];
+    for (case, token) in tokens {
+        for operation in operations() {
+            let answer = ask(&practice, token.as_deref(), &operation);
+            // The gateway's own answer: it lets nobody in whom it could ask for another form.
+            assert_eq!(
+                (answer.status, answer.json()),
+                (401, json!({ "message": "Unauthorized" })),
+                "{case}: {operation:?}"
+            );
+        }
+    }
+    assert_eq!(practice.see("p-1"), before);
+    // What was spoilt was good.
+    assert_eq!(ask(&practice, Some(&signed), &operations()[4]).status, 200);
+}
+
+#[test]
+fn a_token_without_one_plain_practice_is_nobodys() {
+    let Some(practice) = open("practice-claim") else { return };
+    let before = practice.see("p-1");
+    let (good, key) = (claims(&practice), key(&practice));
+    let id = practice.id.as_str();
+    for claim in [
+        Value::Null,
+        json!(""),
+        json!([]),
+        json!([id]),
+        json!([id, "another"]),
+        json!(format!("{id}#")),
+        json!(format!("{id}#PATIENT")),
+        json!({ "id": id }),
+    ] {
+        let mut claims = good.clone();
+        if claim.is_null() {
+            claims.as_object_mut().unwrap().remove("practice_id");
+        } else {
+            claims["practice_id"] = claim.clone();
+        }
+        let token = token::sign(&claims, &key).unwrap();
+        for operation in operations() {
+            let answer = ask(&practice, Some(&token), &operation);
+            answer.assert_problem(403, "forbidden", &format!("{claim}: {operation:?}"));
+        }
+    }
+    assert_eq!(practice.see("p-1"), before);
+}
+
+#[test]
+fn each_role_does_what_is_its_own() {
+    let Some(practice) = open("roles") else { return };
+    let before = practice.see("p-1");
+    let [save, read, read_practice, save_practice, status, invite] = operations();
+    for (role, forbidden) in [
+        (Role::Read, vec![&save, &save_practice, &invite]),
+        (Role::Staff, vec![&save_practice]),
+        (Role::Support, vec![&save, &read, &read_practice, &save_practice, &status, &invite]),
+        (Role::Portal, vec![&save, &read, &read_practice, &save_practice, &status, &invite]),
+    ] {
+        for operation in forbidden {
+            let answer = ask(&practice, Some(&practice.token(role)), operation);
+            answer.assert_problem(403, "forbidden", &format!("{role:?}: {operation:?}"));
+        }
+    }
+    assert_eq!(practice.see("p-1"), before);
+    for operation in [&read, &read_practice, &status] {
+        assert_eq!(ask(&practice, Some(&practice.token(Role::Read)), operation).status, 200, "{operation:?}");
+    }
+}
+
+#[test]
+fn another_practices_patient_is_like_one_who_is_not_there() {
+    let (Some(ours), Some(theirs)) = (Practice::open("ours"), open("theirs")) else { return };
+    let before = theirs.see("p-1");
+    // The stack's headers that differ from answer to answer.
+    let own = ["date", "apigw-requestid"];
+    let seen = |answer: &Answer| {
+        let headers: Vec<_> = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str())).collect();
+        let instance = answer.json()["instance"].as_str().unwrap().to_owned();
+        format!("{} {headers:?} {}", answer.status, answer.body.replace(&instance, ""))
+    };
+    for (method, rest) in [("GET", ""), ("GET", "/portal"), ("POST", "/portal/invite")] {
+        let ask = |patient: &str| {
+            send(ours.request(method, &format!("/v1/patients/{patient}{rest}")).body(Vec::new()).unwrap())
+        };
+        let (foreign, missing) = (ask("p-1"), ask("p-9"));
+        foreign.assert_problem(404, "patient_not_found", rest);
+        assert_eq!(seen(&foreign), seen(&missing), "{method} {rest}");
+    }
+    // Under the same id each practice has a patient of its own.
+    ours.admit("p-1", None);
+    assert_eq!(theirs.see("p-1"), before);
+}

@@ -1,0 +1,98 @@
+//! States that only a fault at the wrong moment leaves behind. Such a moment cannot be met on purpose from outside, so
+//! the state is made from the one that the system has left: by taking back what came after the moment.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use portal::{
+    ids::{PatientId, PracticeId, RecordKey},
+    policy::MOST_TRIES,
+};
+use portal_aws::store::keys;
+use serde_json::{Map, Value, json};
+
+use crate::{aws, client::Practice};
+
+/// The record of a patient whose invitation has been sent.
+pub(crate) struct Record<'practice> {
+    practice: &'practice Practice,
+    patient: &'practice str,
+}
+
+impl<'practice> Record<'practice> {
+    pub(crate) fn of(practice: &'practice Practice, patient: &'practice str) -> Self {
+        Self { practice, patient }
+    }
+
+    /// As the invite left it, when its message has been lost: queued, never claimed.
+    pub(crate) fn lose_message(&self) {
+        self.update(
+            "SET invitation_state = :queued, attempt = :none, tries_left = :all, next_action = :deliver \
+             REMOVE sent_at, message_id, delivery, expires_at, first_sent_at, link_id, link_secrets, guesses",
+            &json!({
+                ":queued": { "S": "queued" }, ":none": { "N": "0" }, ":all": { "N": MOST_TRIES.to_string() },
+                ":deliver": { "S": "deliver" },
+            }),
+        );
+    }
+
+    /// As a sender leaves it that dies after SES has accepted the mail: claimed, not stamped. `lease_ends_in_millis` is
+    /// counted from the invitation.
+    pub(crate) fn lose_stamp(&self, lease_ends_in_millis: i64) {
+        self.update(
+            "SET invitation_state = :sending, lease_until = queued_at + :lease, next_action = :deliver \
+             REMOVE sent_at, message_id, delivery, first_sent_at",
+            &json!({
+                ":sending": { "S": "sending" }, ":lease": { "N": lease_ends_in_millis.to_string() },
+                ":deliver": { "S": "deliver" },
+            }),
+        );
+    }
+
+    /// Lets the time of the next action come.
+    pub(crate) fn make_due(&self) {
+        self.update("SET due_at = queued_at", &Value::Null);
+    }
+
+    /// The hashes of the secrets that open an account.
+    pub(crate) fn live_hashes(&self) -> Vec<Vec<u8>> {
+        let item = self.item();
+        let secrets = item["link_secrets"]["L"].as_array().unwrap();
+        secrets.iter().map(|secret| STANDARD.decode(secret["B"].as_str().unwrap()).unwrap()[..32].to_vec()).collect()
+    }
+
+    /// What an invite sends to the queue.
+    pub(crate) fn message(&self) -> String {
+        let invitation = &self.item()["invitation_id"]["S"];
+        let body = json!({
+            "schema": 1, "practice": self.practice.id, "patient": self.patient, "invitationId": invitation,
+        });
+        body.to_string()
+    }
+
+    fn item(&self) -> Value {
+        let answer = self.call("GetItem", Map::from_iter([("ConsistentRead".into(), true.into())]));
+        answer["Item"].clone()
+    }
+
+    fn update(&self, expression: &str, values: &Value) {
+        let mut input = Map::from_iter([
+            ("UpdateExpression".into(), expression.into()),
+            // Whatever is made of it, it must have been this record with something to do.
+            ("ConditionExpression".into(), "attribute_exists(due_shard)".into()),
+        ]);
+        if values.is_object() {
+            input.insert("ExpressionAttributeValues".into(), values.clone());
+        }
+        self.call("UpdateItem", input);
+    }
+
+    fn call(&self, operation: &str, mut input: Map<String, Value>) -> Value {
+        let key = RecordKey {
+            practice: PracticeId::parse(&self.practice.id).unwrap(),
+            patient: PatientId::parse(self.patient).unwrap(),
+        };
+        let key = json!({ keys::PARTITION: { "S": keys::record_partition(&key) }, keys::SORT: { "S": "PORTAL" } });
+        input.insert("Key".into(), key);
+        input.insert("TableName".into(), self.practice.stack.table.clone().into());
+        aws::dynamodb(self.practice.stack, operation, &Value::Object(input))
+    }
+}
