@@ -19,6 +19,7 @@ import botocore.exceptions
 import yaml
 
 ARTIFACTS_BUCKET = "artifacts"
+TEMPLATE_KEY = "template.json"
 STACK_DEADLINE_SECS = 120
 FUNCTION_TYPE = "AWS::Serverless::Function"
 API_TYPE = "AWS::ApiGatewayV2::Api"
@@ -140,11 +141,18 @@ def widen_mail_permission(template):
                     statement.pop("Condition", None)
 
 
-def create_or_update(cloudformation, stack_name, template, parameters):
+def upload_template(aws, template):
+    """Uploads the template beside the packages, and returns its URL. It is longer than what a request may carry."""
+    s3 = aws.client("s3")
+    s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(template, default=str).encode())
+    return f"{s3.meta.endpoint_url}/{ARTIFACTS_BUCKET}/{TEMPLATE_KEY}"
+
+
+def create_or_update(cloudformation, stack_name, template_url, parameters):
     """Brings the stack to what the template says, and returns its description."""
     request = {
         "StackName": stack_name,
-        "TemplateBody": json.dumps(template, default=str),
+        "TemplateURL": template_url,
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
@@ -208,7 +216,8 @@ def deploy(options):
     template["Resources"] = inline_numbers(template["Resources"], template, parameters)
     widen_mail_permission(template)
     cloudformation = aws.client("cloudformation")
-    stack = create_or_update(cloudformation, options.stack_name, template, parameters)
+    template_url = upload_template(aws, template)
+    stack = create_or_update(cloudformation, options.stack_name, template_url, parameters)
     if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
         reasons = failures(cloudformation, options.stack_name) or [stack.get("StackStatusReason") or "no reason given"]
         raise DeployError("\n  ".join([f"the stack is {stack['StackStatus']}", *reasons]))

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use portal::{
-    ids::{InvitationId, LinkId},
+    ids::{AccountId, InvitationId, LinkId},
     link::LinkSecret,
     ports::Entropy,
 };
@@ -33,6 +33,13 @@ impl Entropy for OsEntropy {
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid();
         let Ok(id) = InvitationId::parse(&uuid.to_string()) else { unreachable!("a UUID is hex digits and hyphens") };
+        id
+    }
+
+    /// A version 4 UUID: identity providers know what to do with one.
+    fn account_id(&self) -> AccountId {
+        let uuid = uuid::Builder::from_random_bytes(random()).into_uuid();
+        let Ok(id) = AccountId::parse(&uuid.to_string()) else { unreachable!("a UUID is hex digits and hyphens") };
         id
     }
 

@@ -1,6 +1,4 @@
-//! What the store makes of everything that DynamoDB, or the way to it, can answer.
-//!
-//! Time is paused: waits between tries are skipped, not slept.
+//! What the store makes of everything that DynamoDB, or the way to it, can answer. Waits between tries are skipped.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
 
 use std::{
@@ -365,7 +363,6 @@ async fn a_claim_whose_reply_was_lost_recognises_itself_by_its_secret() {
     let record = invitation().after;
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let claimed = record.claim(&request).unwrap();
-    // What the first try wrote, as a commit would write it.
     let item = stored(&Change { after: claimed.clone(), ..invitation() }).await;
     let rule = updates(
         move |call, _| if call == 1 { http(500, "InternalServerError") } else { condition_failed(Some(item.clone())) },

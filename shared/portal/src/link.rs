@@ -82,6 +82,13 @@ impl Link {
         // Every entry is compared, so that the time taken does not tell which one matched.
         self.secrets.iter().fold(false, |open, live| (live.hash == hash && now < live.expires_at) | open)
     }
+
+    /// Whether this secret was mailed for this link, expired or not: whoever has it has read the patient's mail.
+    #[must_use]
+    pub fn was_mailed_with(&self, secret: &LinkSecret) -> bool {
+        let hash = secret.hash();
+        self.secrets.iter().fold(false, |mailed, live| (live.hash == hash) | mailed)
+    }
 }
 
 /// What the mail carries: the link's id and one secret, as `<id>.<secret>` in base64url.

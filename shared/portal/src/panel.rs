@@ -202,7 +202,7 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
         Account::Deactivated { .. } => "The portal account is deactivated: contact Customer Care.".to_owned(),
         Account::None => record.invitation.as_ref().map_or_else(
             || "Not invited yet: invite the patient to open a portal account.".to_owned(),
-            |invitation| invitation_sentence(invitation, now, day),
+            |invitation| invitation_sentence(invitation, record.link.is_some(), now, day),
         ),
     };
     let mut sentence = match record.choice {
@@ -220,7 +220,13 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
     sentence
 }
 
-fn invitation_sentence(invitation: &Invitation, now: DateTime<Utc>, day: impl Fn(DateTime<Utc>) -> String) -> String {
+/// `has_link`: a mail that was sent has one, until the patient opts out; opting in does not give it back.
+fn invitation_sentence(
+    invitation: &Invitation,
+    has_link: bool,
+    now: DateTime<Utc>,
+    day: impl Fn(DateTime<Utc>) -> String,
+) -> String {
     let fixed = match &invitation.state {
         InvitationState::Queued | InvitationState::Sending { .. } => {
             "The invitation is on its way to the mail service."
@@ -250,6 +256,9 @@ fn invitation_sentence(invitation: &Invitation, now: DateTime<Utc>, day: impl Fn
             Delivery::Complained => "The recipient reported the mail as unwanted: ask for another address.",
             Delivery::Rejected => "The mail service rejected the mail: ask for another address.",
             Delivery::Suppressed => "Mail to this address has bounced before: ask for another address.",
+            Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if !has_link => {
+                "The link stopped working when the patient opted out: send a new one with reinvite."
+            }
             Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if now >= *expires_at => {
                 return format!("The invitation expired on {}: send a new link with reinvite.", day(*expires_at));
             }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     email::EmailAddress,
-    ids::{InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey},
+    ids::{AccountId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey},
     link::{LinkSecret, Token},
     practice::Practice,
     profile::Language,
@@ -71,7 +71,7 @@ pub trait PortalReader: Sync {
 /// The records of one practice.
 pub trait PortalStore: PortalReader {
     /// Writes a change, its event, and what it does to addresses and the directory, in one transaction, if the
-    /// record still has the version and the fence that it had before.
+    /// record still has the version, the fence and the latest login that it had before.
     ///
     /// # Errors
     /// [`StoreError`], also if the change is for another practice than the scope's.
@@ -100,6 +100,48 @@ pub trait PracticeStore: Sync {
         scope: &TenantScope,
         practice: &Practice,
     ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+}
+
+/// The one record that a mailed link leads to. Holding the link's secret is what permits to act on it; the operations
+/// check that before they do anything.
+pub trait LinkStore: Sync {
+    /// Reads the record that has this link, and its practice; nothing of either if no record has it. Takes the same
+    /// round trips in either case, so that a stranger cannot tell by the time.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn load_linked(&self, link: &LinkId) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Writes a change as [`PortalStore::commit`] does.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn commit_linked(&self, change: &Change) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+}
+
+/// What came of a login's report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// It is the latest login now.
+    Noted,
+    /// A login as late was known.
+    Known,
+    /// No active account has this address.
+    NoAccount,
+}
+
+/// The accounts, by their address.
+pub trait LoginStore: Sync {
+    /// Notes a login as [`PortalRecord::track_login`] says, in two round trips: whose address it is, and one
+    /// conditional write.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn note_login(
+        &self,
+        email: &EmailAddress,
+        login_at: DateTime<Utc>,
+    ) -> impl Future<Output = Result<LoginOutcome, StoreError>> + Send;
 }
 
 /// What came of a claim.
@@ -282,6 +324,8 @@ pub trait Clock: Sync {
 pub trait Entropy: Sync {
     /// A fresh id, ordered by time.
     fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId;
+    /// A fresh account id: 122 random bits.
+    fn account_id(&self) -> AccountId;
     /// A fresh link id: 128 random bits.
     fn link_id(&self) -> LinkId;
     /// A fresh secret: 256 random bits.

@@ -1,107 +1,29 @@
 //! The operations with the in-memory store: what is accepted, what is mailed, and what faults in between leave.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod world;
+
 use chrono::TimeDelta;
 use portal::{
-    ids::{PatientId, RequestId},
     operations::{
-        Command, OperationError,
+        Command,
         deliver::{Delivered, Delivery, time_to_claim},
-        invite::{Invited, invite},
+        invite::invite,
         patient::save_profile,
-        status::status,
-        sweep::{Sweep, Swept},
+        sweep::Swept,
     },
-    panel::{Shown, StatusPanel},
-    ports::{Clock as _, DeliveryStore as _, InvitationMail, Mailer, PortalStore as _, SendOutcome, StoreError},
-    record::{Change, Delivery as MailDelivery, InvitationState, NextActionKind, PortalRecord, delivery::Unclaimable},
+    panel::Shown,
+    ports::{Clock as _, DeliveryStore as _, InvitationMail, Mailer, PortalStore as _, SendOutcome},
+    record::{Delivery as MailDelivery, InvitationState, NextActionKind, delivery::Unclaimable},
     refusal::Refusal,
-    scope::TenantScope,
-    testing::{Fault, MemoryQueue, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
-    timeline::{Act, Role},
+    testing::{Fault, samples},
+    timeline::Role,
 };
-
-struct World {
-    store: MemoryStore,
-    queue: MemoryQueue,
-    mailer: ScriptedMailer,
-    clock: TestClock,
-    entropy: TestEntropy,
-    request: RequestId,
-}
-
-const ADDRESS: &str = "jose@example.com";
+use world::{ADDRESS, World, refusal};
 
 impl World {
-    async fn with_patients(patients: &[(&str, &str, Option<&str>)]) -> Self {
-        let world = Self {
-            store: MemoryStore::with_practices([samples::practice("north"), samples::practice("south")]),
-            queue: MemoryQueue::default(),
-            mailer: ScriptedMailer::default(),
-            clock: TestClock::default(),
-            entropy: TestEntropy::default(),
-            request: samples::request_id("request-1"),
-        };
-        for (practice, patient, address) in patients {
-            world.save(practice, patient, *address).await;
-        }
-        world
-    }
-
-    async fn with_one() -> Self {
-        Self::with_patients(&[("north", "p-1", Some(ADDRESS))]).await
-    }
-
-    async fn save(&self, practice: &str, patient: &str, address: Option<&str>) {
-        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        let command = self.command(&scope, &patient);
-        save_profile(&self.store, &self.clock, &command, &samples::profile(address)).await.unwrap();
-    }
-
-    fn command<'a>(&'a self, scope: &'a TenantScope, patient: &'a PatientId) -> Command<'a> {
-        Command { scope, patient, request: &self.request, if_match: None }
-    }
-
-    async fn invite(&self, practice: &str, patient: &str) -> Result<Invited, OperationError> {
-        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), None).await
-    }
-
-    async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<Delivered, StoreError>> {
-        let delivery = Delivery { store: &self.store, mailer, clock: &self.clock, entropy: &self.entropy };
-        let mut outcomes = Vec::new();
-        for message in self.queue.take() {
-            outcomes.push(delivery.deliver(&message, &self.request).await);
-        }
-        outcomes
-    }
-
-    async fn deliver(&self) -> Vec<Delivered> {
-        self.deliver_with(&self.mailer).await.into_iter().map(Result::unwrap).collect()
-    }
-
-    async fn sweep(&self) -> Swept {
-        let sweep = Sweep { store: &self.store, queue: &self.queue, clock: &self.clock, entropy: &self.entropy };
-        sweep.run(self.clock.now() + TimeDelta::minutes(1), &self.request).await.unwrap()
-    }
-
-    async fn status(&self, patient: &str) -> StatusPanel {
-        status(&self.store, &self.clock, &samples::scope("north"), &samples::patient_id(patient)).await.unwrap()
-    }
-
-    fn record(&self) -> PortalRecord {
-        self.store.peek(&samples::key("north", "p-1")).unwrap()
-    }
-
     fn state(&self) -> InvitationState {
         self.record().invitation.unwrap().state
-    }
-}
-
-fn refusal<T: std::fmt::Debug>(result: Result<T, OperationError>) -> Refusal {
-    match result {
-        Err(OperationError::Refused(refusal)) => refusal,
-        other => panic!("not refused: {other:?}"),
     }
 }
 
@@ -134,9 +56,7 @@ async fn one_address_goes_to_one_patient_and_only_the_own_practice_learns_to_who
     let before = world.store.contents();
     let email = samples::email("Other@Example.com");
     for (practice, patient, holder) in [("north", "p-2", Some(samples::patient_id("p-1"))), ("south", "p-3", None)] {
-        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        let command = world.command(&scope, &patient);
-        let refused = invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, Some(&email)).await;
+        let refused = world.invite_to(practice, patient, Some(&email)).await;
         assert_eq!(refusal(refused), Refusal::EmailInUse { holder });
     }
     assert_eq!(world.store.contents(), before);
@@ -222,21 +142,6 @@ async fn one_message_a_hundred_times_is_one_mail() {
         delivery.deliver(&message, &world.request).await.unwrap();
     }
     assert_eq!(world.mailer.mails().len(), 1);
-}
-
-#[tokio::test]
-async fn what_was_taken_back_is_not_sent() {
-    let undo: fn(&PortalRecord, Act) -> Change = |record, act| record.revoke(act).unwrap();
-    let opt_out: fn(&PortalRecord, Act) -> Change = |record, act| record.opt_out(act).unwrap();
-    for take_back in [undo, opt_out] {
-        let world = World::with_one().await;
-        world.invite("north", "p-1").await.unwrap();
-        let change = take_back(&world.record(), samples::act(world.clock.now(), "r"));
-        world.store.commit(&samples::scope("north"), &change).await.unwrap();
-        assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
-        assert!(world.mailer.mails().is_empty());
-        assert_eq!(world.store.email_entry(&samples::email(ADDRESS)).owner, None, "and the address is free");
-    }
 }
 
 #[tokio::test]

@@ -85,8 +85,17 @@ impl Life {
         })
     }
 
+    fn logged_in(mut self) -> Self {
+        self.record = self.record.track_login(self.now).unwrap().unwrap();
+        self
+    }
+
     fn opted_out(self) -> Self {
         self.step(|record, _, act| record.opt_out(act).unwrap())
+    }
+
+    fn opted_in(self) -> Self {
+        self.step(|record, _, act| record.opt_in(act).unwrap())
     }
 
     fn panel(&self) -> StatusPanel {
@@ -144,13 +153,7 @@ fn the_five_fields_show_what_the_reference_names() {
         ),
         (
             "a later login",
-            Life::new()
-                .invited()
-                .sent()
-                .wait(DAY * 3)
-                .registered()
-                .wait(DAY * 4)
-                .step(|record, _, act| record.track_login(act.at, act).unwrap().unwrap()),
+            Life::new().invited().sent().wait(DAY * 3).registered().wait(DAY * 4).logged_in(),
             ["no", "2026-05-05", "2026-05-08", "2026-05-12", "Never"],
         ),
         ("opted out before any invitation", Life::new().opted_out(), ["yes", "-", "Pending", "Never", "Never"]),
@@ -169,11 +172,7 @@ fn the_five_fields_show_what_the_reference_names() {
             Life::new().invited().sent().wait(DAY).registered().opted_out(),
             ["yes", "2026-05-05", "2026-05-06", "2026-05-06", "Never"],
         ),
-        (
-            "opted in again",
-            Life::new().opted_out().step(|record, _, act| record.opt_in(act).unwrap()),
-            ["no", "-", "Pending", "Never", "Never"],
-        ),
+        ("opted in again", Life::new().opted_out().opted_in(), ["no", "-", "Pending", "Never", "Never"]),
         (
             "taken back before it was sent",
             Life::new().invited().step(|record, _, act| record.revoke(act).unwrap()),
@@ -223,6 +222,14 @@ fn the_sentence_says_the_state_and_the_next_step() {
         (
             Life::new().opted_out(),
             "Opted out on May 5, 2026: the patient does not want to receive access to health information.",
+        ),
+        (
+            sent().opted_out().opted_in(),
+            "The link stopped working when the patient opted out: send a new one with reinvite.",
+        ),
+        (
+            sent().opted_out().opted_in().wait(DAY).reinvited(None).sent(),
+            "Invitation sent on May 6, 2026. Not registered yet.",
         ),
         (sent().wait(DAY).registered(), "Registered on May 6, 2026."),
         (

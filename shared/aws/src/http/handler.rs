@@ -6,7 +6,12 @@ use lambda_http::{Error, LambdaEvent};
 use portal::ids::RequestId;
 
 use super::{
-    HttpAnswer, HttpEvent, problem::Problem, request::Request, respond::Answer, routes::Operation, scope::tenant_scope,
+    HttpAnswer, HttpEvent,
+    problem::Problem,
+    request::Request,
+    respond::Answer,
+    routes::Operation,
+    scope::{Access, tenant_scope},
 };
 use crate::{bootstrap::serve_events, config::ClaimNames};
 
@@ -25,7 +30,8 @@ pub trait Handler: Sync {
 /// A handler behind what all of them share.
 #[derive(Debug)]
 pub struct Edge<H> {
-    claims: ClaimNames,
+    /// `None` if no operation of the function wants a token.
+    claims: Option<ClaimNames>,
     handler: H,
 }
 
@@ -33,7 +39,13 @@ impl<H: Handler> Edge<H> {
     /// Puts a handler behind the edge. `claims` names the claims of the verified token.
     #[must_use]
     pub const fn new(claims: ClaimNames, handler: H) -> Self {
-        Self { claims, handler }
+        Self { claims: Some(claims), handler }
+    }
+
+    /// Puts a handler behind the edge all of whose operations are public.
+    #[must_use]
+    pub const fn public(handler: H) -> Self {
+        Self { claims: None, handler }
     }
 
     /// The handler.
@@ -58,7 +70,11 @@ impl<H: Handler> Edge<H> {
     fn admit(&self, id: RequestId, event: HttpEvent) -> Result<Request, Problem> {
         let operation = event.route_key.as_deref().and_then(Operation::of_route_key);
         let operation = operation.filter(|operation| operation.function == H::FUNCTION).ok_or(Problem::NotFound)?;
-        let scope = tenant_scope(&event.request_context, &self.claims, operation.permission)?;
+        let scope = match (operation.access, &self.claims) {
+            (Access::Public, _) => None,
+            (Access::With(needed), Some(claims)) => Some(tenant_scope(&event.request_context, claims, needed)?),
+            (Access::With(_), None) => return Err(Problem::Internal("the function cannot tell who asks".into())),
+        };
         Ok(Request { id, operation, scope, event })
     }
 
@@ -77,4 +93,54 @@ impl<H: Handler> Edge<H> {
 pub fn request_id(event: &LambdaEvent<HttpEvent>) -> Option<RequestId> {
     let gateway = event.payload.request_context.request_id.as_deref();
     [gateway.unwrap_or_default(), &event.context.request_id].into_iter().find_map(|id| RequestId::parse(id).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Context;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Does nothing but ask on whose behalf.
+    struct Curious<const PUBLIC: bool>;
+
+    impl<const PUBLIC: bool> Handler for Curious<PUBLIC> {
+        const FUNCTION: &'static str = if PUBLIC { "register" } else { "status" };
+
+        async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+            request.scope().map(|_| Answer::done())
+        }
+    }
+
+    async fn status<const PUBLIC: bool>(edge: Edge<Curious<PUBLIC>>, route: &str) -> i64 {
+        let claims = json!({ "practice_id": "lakeside", "scope": "portal/read", "sub": "staff-7" });
+        let event = json!({
+            "routeKey": route,
+            "headers": {},
+            "requestContext": {
+                "http": { "method": "POST" }, "requestId": "request-1", "authorizer": { "jwt": { "claims": claims } },
+            },
+        });
+        let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
+        edge.answer(event).await.status_code
+    }
+
+    fn claims() -> ClaimNames {
+        ClaimNames { practice: "practice_id".to_owned(), scope: "scope".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_public_operation_has_no_scope_whatever_token_comes_with_it() {
+        let route = "POST /v1/activation";
+        assert_eq!(status(Edge::public(Curious::<true>), route).await, 500);
+        assert_eq!(status(Edge::new(claims(), Curious::<true>), route).await, 500);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_wants_a_token_needs_an_edge_that_reads_it() {
+        let route = "GET /v1/patients/{patientId}/portal";
+        assert_eq!(status(Edge::new(claims(), Curious::<false>), route).await, 204);
+        assert_eq!(status(Edge::public(Curious::<false>), route).await, 500);
+    }
 }

@@ -2,6 +2,7 @@
 
 use http::header::IF_MATCH;
 use portal::{
+    email::EmailAddress,
     ids::{PatientId, RequestId},
     operations::Command,
     refusal::Refusal,
@@ -10,7 +11,7 @@ use portal::{
 
 use super::{
     HttpEvent, body,
-    fields::Form,
+    fields::{Form, email},
     problem::{Malformed, Problem},
     routes::Operation,
 };
@@ -20,7 +21,8 @@ use super::{
 pub struct Request {
     pub(super) id: RequestId,
     pub(super) operation: Operation,
-    pub(super) scope: TenantScope,
+    /// `None` for a public operation, and for no other.
+    pub(super) scope: Option<TenantScope>,
     pub(super) event: HttpEvent,
 }
 
@@ -49,9 +51,17 @@ impl Request {
     }
 
     /// On whose behalf.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] for a public operation: there is no such scope, and none can be made.
+    pub fn scope(&self) -> Result<&TenantScope, Problem> {
+        self.scope.as_ref().ok_or_else(|| Problem::Internal("a public operation has no scope".into()))
+    }
+
+    /// A parameter of the query; the first if there are several of that name.
     #[must_use]
-    pub const fn scope(&self) -> &TenantScope {
-        &self.scope
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.event.query_string_parameters.first(name)
     }
 
     /// The patient that the path names.
@@ -83,13 +93,13 @@ impl Request {
     /// A command on a patient, who must exist for it: `If-Match: *` asks for no more than that.
     ///
     /// # Errors
-    /// As for [`Self::if_match`].
+    /// As for [`Self::if_match`] and [`Self::scope`].
     pub fn command<'request>(&'request self, patient: &'request PatientId) -> Result<Command<'request>, Problem> {
         let if_match = match self.if_match()? {
             IfMatch::Absent | IfMatch::Any => None,
             IfMatch::Version(version) => Some(version),
         };
-        Ok(Command { scope: &self.scope, patient, request: &self.id, if_match })
+        Ok(Command { scope: self.scope()?, patient, request: &self.id, if_match })
     }
 
     /// The version that a save must find, for saves that also create.
@@ -119,6 +129,25 @@ impl Request {
     /// As for [`Self::form`].
     pub fn form_or_empty(&self) -> Result<Form, Problem> {
         Ok(body::form(&self.event)?.unwrap_or_else(Form::empty))
+    }
+
+    /// The address that the body gives, where it need not give one.
+    ///
+    /// # Errors
+    /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it is no address or
+    /// the body has anything else.
+    pub fn email_if_given(&self) -> Result<Option<EmailAddress>, Problem> {
+        let mut form = self.form_or_empty()?;
+        let given = form.optional("email", email);
+        form.finish(Some(given))
+    }
+
+    /// Makes sure that the body says nothing: it is missing, or an object without members.
+    ///
+    /// # Errors
+    /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it has a member.
+    pub fn says_nothing(&self) -> Result<(), Problem> {
+        self.form_or_empty()?.finish(Some(()))
     }
 }
 

@@ -5,12 +5,13 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
-use portal::panel::StatusPanel;
+use portal::{ids::RequestId, operations::invite::Invited, panel::StatusPanel, ports::QueueError};
 use serde::Serialize;
 
 use super::{HttpAnswer, panel::StatusJson, problem::Problem};
+use crate::cause;
 
-/// An answer: a status, headers and a JSON text.
+/// An answer: a status, headers and, as a rule, a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: StatusCode,
@@ -19,15 +20,26 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
+    /// Nothing to say but that it is done.
+    #[must_use]
+    pub fn done() -> Self {
+        Self::bare(StatusCode::NO_CONTENT)
+    }
+
+    fn bare(status: StatusCode) -> Self {
         let headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static(content_type)),
             // Personal data: nobody on the way may keep it.
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000")),
         ]);
-        Self { status, headers, body }
+        Self { status, headers, body: String::new() }
+    }
+
+    fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
+        let mut answer = Self { body, ..Self::bare(status) };
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        answer
     }
 
     /// A problem document.
@@ -35,14 +47,21 @@ impl Answer {
         Self::new(status, "application/problem+json", document)
     }
 
-    /// A JSON document, and the version of what it shows as its `ETag`.
+    /// A JSON document that has no version.
     ///
     /// # Errors
     /// [`Problem::Internal`] if the document cannot be written as JSON.
-    pub fn json(status: StatusCode, document: &impl Serialize, version: u64) -> Result<Self, Problem> {
+    pub fn document(status: StatusCode, document: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_string(document).map_err(|error| Problem::Internal(error.into()))?;
-        let answer = Self::new(status, "application/json", body);
-        Ok(answer.with_header(ETAG, &format!("\"{version}\"")))
+        Ok(Self::new(status, "application/json", body))
+    }
+
+    /// A JSON document, and the version of what it shows as its `ETag`.
+    ///
+    /// # Errors
+    /// As for [`Self::document`].
+    pub fn json(status: StatusCode, document: &impl Serialize, version: u64) -> Result<Self, Problem> {
+        Ok(Self::document(status, document)?.with_header(ETAG, &format!("\"{version}\"")))
     }
 
     /// The status panel, as the answer of a read.
@@ -60,6 +79,15 @@ impl Answer {
     pub fn command(panel: &StatusPanel) -> Result<Self, Problem> {
         let status = if panel.mail_is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
         Self::json(status, &StatusJson::of(panel), panel.version)
+    }
+
+    /// The status panel, as the answer of a command that queued an invitation.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`]
+    pub fn invited(invited: &Invited, request: &RequestId) -> Result<Self, Problem> {
+        log_unqueued(invited.unqueued.as_ref(), request);
+        Self::command(&invited.panel)
     }
 
     /// The answer with one more header; without it if its value cannot stand in one.
@@ -83,7 +111,7 @@ impl Answer {
         &self.headers
     }
 
-    /// The JSON text.
+    /// The JSON text; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body
@@ -95,8 +123,16 @@ impl From<Answer> for HttpAnswer {
         let mut gateway = Self::default();
         gateway.status_code = answer.status.as_u16().into();
         gateway.headers = answer.headers;
-        gateway.body = Some(answer.body.into());
+        gateway.body = (!answer.body.is_empty()).then(|| answer.body.into());
         gateway
+    }
+}
+
+/// Writes to the log if the queue did not take an invitation, which nobody else is told.
+pub fn log_unqueued(unqueued: Option<&QueueError>, request: &RequestId) {
+    if let Some(error) = unqueued {
+        let (request_id, cause) = (request.as_str(), cause::of_queue(error));
+        tracing::warn!(request_id, cause, "invitation accepted but not queued: the sweep will queue it");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of operations: what the API's clients can ask for, and what it takes to ask.
 
-use super::scope::Permission;
+use super::scope::{Access, Permission};
 
 /// One operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub struct Operation {
     pub path: &'static str,
     /// The function that carries it out.
     pub function: &'static str,
-    /// What the caller's token must permit.
-    pub permission: Permission,
+    /// Who may ask.
+    pub access: Access,
 }
 
 /// Saves a patient's profile.
@@ -20,34 +20,103 @@ pub const SAVE_PATIENT: Operation = Operation {
     method: "PUT",
     path: "/v1/patients/{patientId}",
     function: "patients",
-    permission: Permission::Patients,
+    access: Access::With(Permission::Patients),
 };
 /// Reads a patient's profile.
-pub const READ_PATIENT: Operation =
-    Operation { method: "GET", path: "/v1/patients/{patientId}", function: "patients", permission: Permission::Read };
+pub const READ_PATIENT: Operation = Operation {
+    method: "GET",
+    path: "/v1/patients/{patientId}",
+    function: "patients",
+    access: Access::With(Permission::Read),
+};
 /// Reads the practice's settings.
 pub const READ_PRACTICE: Operation =
-    Operation { method: "GET", path: "/v1/practice", function: "practice", permission: Permission::Read };
+    Operation { method: "GET", path: "/v1/practice", function: "practice", access: Access::With(Permission::Read) };
 /// Saves the practice's settings, and activates its portal.
 pub const SAVE_PRACTICE: Operation =
-    Operation { method: "PUT", path: "/v1/practice", function: "practice", permission: Permission::Admin };
+    Operation { method: "PUT", path: "/v1/practice", function: "practice", access: Access::With(Permission::Admin) };
 /// Reads the status panel.
 pub const STATUS: Operation = Operation {
     method: "GET",
     path: "/v1/patients/{patientId}/portal",
     function: "status",
-    permission: Permission::Read,
+    access: Access::With(Permission::Read),
 };
 /// Invites a patient.
 pub const INVITE: Operation = Operation {
     method: "POST",
     path: "/v1/patients/{patientId}/portal/invite",
     function: "invite",
-    permission: Permission::Invite,
+    access: Access::With(Permission::Invite),
 };
 
+/// Invites a patient again.
+pub const REINVITE: Operation = Operation {
+    method: "POST",
+    path: "/v1/patients/{patientId}/portal/reinvite",
+    function: "reinvite",
+    access: Access::With(Permission::Invite),
+};
+/// Takes a patient's invitation back.
+pub const REVOKE: Operation = Operation {
+    method: "POST",
+    path: "/v1/patients/{patientId}/portal/revoke",
+    function: "invite",
+    access: Access::With(Permission::Invite),
+};
+/// Records that a patient does not want access.
+pub const OPT_OUT: Operation = Operation {
+    method: "POST",
+    path: "/v1/patients/{patientId}/portal/opt-out",
+    function: "opt-out",
+    access: Access::With(Permission::Invite),
+};
+/// Records that a patient wants access after all.
+pub const OPT_IN: Operation = Operation {
+    method: "POST",
+    path: "/v1/patients/{patientId}/portal/opt-in",
+    function: "opt-out",
+    access: Access::With(Permission::Invite),
+};
+
+/// Looks at a link, and leaves it as it is.
+pub const CHECK_LINK: Operation =
+    Operation { method: "POST", path: "/v1/activation/check", function: "register", access: Access::Public };
+/// Opens the account.
+pub const REGISTER: Operation =
+    Operation { method: "POST", path: "/v1/activation", function: "register", access: Access::Public };
+/// Declines the invitation.
+pub const DECLINE: Operation =
+    Operation { method: "POST", path: "/v1/activation/decline", function: "register", access: Access::Public };
+/// Says that the invitation is for somebody else.
+pub const NOT_ME: Operation =
+    Operation { method: "POST", path: "/v1/activation/not-me", function: "register", access: Access::Public };
+/// Asks for a new link.
+pub const NEW_LINK: Operation =
+    Operation { method: "POST", path: "/v1/activation/new-link", function: "register", access: Access::Public };
+/// Stops the reminders, with one click in the mail program.
+pub const UNSUBSCRIBE: Operation =
+    Operation { method: "POST", path: "/v1/unsubscribe", function: "register", access: Access::Public };
+
 /// All of them. The gateway's template has exactly these routes, and one more for whatever is none of them.
-pub const ALL: [Operation; 6] = [SAVE_PATIENT, READ_PATIENT, READ_PRACTICE, SAVE_PRACTICE, STATUS, INVITE];
+pub const ALL: [Operation; 16] = [
+    SAVE_PATIENT,
+    READ_PATIENT,
+    READ_PRACTICE,
+    SAVE_PRACTICE,
+    STATUS,
+    INVITE,
+    REINVITE,
+    REVOKE,
+    OPT_OUT,
+    OPT_IN,
+    CHECK_LINK,
+    REGISTER,
+    DECLINE,
+    NOT_ME,
+    NEW_LINK,
+    UNSUBSCRIBE,
+];
 
 impl Operation {
     /// The operation of the route that the gateway chose, as its event names it: method, space, path.
@@ -95,6 +164,7 @@ mod tests {
         assert_eq!(methods_at("/v1/practice"), ["GET", "PUT"]);
         assert_eq!(methods_at("/v1/patients/p-1"), ["PUT", "GET"]);
         assert_eq!(methods_at("/v1/patients/p-1/portal/invite"), ["POST"]);
+        assert_eq!(methods_at("/v1/unsubscribe"), ["POST"], "a link that is only looked at stops nothing");
         for path in ["", "/", "/v1", "/v1/patients/", "/v1/patients/p-1/", "/v1/patients//portal", "/v2/practice"] {
             assert!(methods_at(path).is_empty(), "{path}");
         }

@@ -28,6 +28,15 @@ pub enum Permission {
     Logins,
 }
 
+/// Who may ask for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody. Such a request acts on behalf of no practice: what it may reach, it has to prove otherwise.
+    Public,
+    /// Whoever's token permits this.
+    With(Permission),
+}
+
 impl Permission {
     /// The scope's name in a token.
     #[must_use]

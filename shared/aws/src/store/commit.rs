@@ -10,14 +10,14 @@ use portal::{
     email::Pepper,
     ledger::{self, EmailMove, MOST_HOLDERS, ProfileMove},
     ports::{CommitOutcome, PortalStore, StoreError},
-    record::{Change, PortalRecord},
+    record::Change,
     scope::TenantScope,
 };
 
 use super::{
     DynamoStore, Item, emails,
     errors::{CONDITION_FAILED, Trouble, corrupt},
-    expression::{names, number, values},
+    expression::{millis, names, number, values},
     items,
     keys::{self, Key},
     retry, same_practice,
@@ -108,13 +108,19 @@ impl DynamoStore<Pepper> {
                 let condition = "attribute_not_exists(#PK)";
                 put.set_expression_attribute_names(Some(names(&[condition]))).condition_expression(condition)
             }
-            Some(PortalRecord { version, fence, .. }) => {
-                let condition = "#version = :version AND #fence = :fence";
+            Some(before) => {
+                // A login raises neither: it is a fact of the portal's that this write must not take back.
+                let condition = match before.last_login_at() {
+                    None => "#version = :version AND #fence = :fence",
+                    Some(_) => "#version = :version AND #fence = :fence AND #login_at = :login_at",
+                };
+                let all = [
+                    (":version", number(before.version)),
+                    (":fence", number(before.fence)),
+                    (":login_at", millis(before.last_login_at().unwrap_or_default())),
+                ];
                 put.set_expression_attribute_names(Some(names(&[condition])))
-                    .set_expression_attribute_values(Some(values(
-                        &[condition],
-                        [(":version", number(version)), (":fence", number(fence))],
-                    )))
+                    .set_expression_attribute_values(Some(values(&[condition], all)))
                     .condition_expression(condition)
             }
         };

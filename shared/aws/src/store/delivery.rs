@@ -2,10 +2,7 @@
 
 use std::sync::PoisonError;
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, Utc};
 use portal::{
     email::Pepper,
@@ -23,11 +20,11 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     DynamoStore, Item,
-    errors::{Trouble, corrupt},
-    expression::{millis, names, number, text, values},
+    errors::corrupt,
+    expression::{millis, number, text, values},
     items::{self, SCHEMA, Unreadable, record::action_name, secret},
     keys::{self, DUE_INDEX},
-    retry,
+    update::{Update, Updated},
 };
 
 /// How long the sender may take a practice's settings for current.
@@ -46,54 +43,7 @@ const CLAIM: &str = "SET #invitation_state = :sending, #lease_until = :lease_unt
      #link_secrets = list_append(if_not_exists(#link_secrets, :no_secrets), :secrets), \
      #next_action = :deliver, #due_shard = :shard, #due_at = :due_at";
 
-/// What came of a conditional update.
-enum Updated {
-    /// Written; the item as it is now, if asked for.
-    Yes(Option<Item>),
-    /// The condition did not hold; the item as it is, if there is one.
-    No(Option<Item>),
-}
-
-/// One conditional update of a record.
-struct Update<'a, const N: usize> {
-    key: &'a RecordKey,
-    change: &'a str,
-    condition: &'a str,
-    values: [(&'static str, AttributeValue); N],
-    answer: ReturnValue,
-}
-
 impl<P> DynamoStore<P> {
-    async fn update<const N: usize>(&self, update: Update<'_, N>) -> Result<Updated, StoreError> {
-        let expressions = [update.change, update.condition];
-        let (names, values) = (names(&expressions), values(&expressions, update.values));
-        retry::patiently(|| async {
-            let sent = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(keys::record(update.key).to_item()))
-                .update_expression(update.change)
-                .condition_expression(update.condition)
-                .set_expression_attribute_names(Some(names.clone()))
-                .set_expression_attribute_values(Some(values.clone()))
-                .return_values(update.answer.clone())
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            match sent {
-                Ok(answer) => Ok(Updated::Yes(answer.attributes)),
-                Err(error) => match error.as_service_error() {
-                    Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                        Ok(Updated::No(failed.item.clone()))
-                    }
-                    _ => Err(Trouble::of(error)),
-                },
-            }
-        })
-        .await
-    }
-
     fn remembered(&self, practice: &PracticeId) -> Option<Practice> {
         let practices = self.practices.lock().unwrap_or_else(PoisonError::into_inner);
         practices
@@ -198,21 +148,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
     async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
         let condition = "#due_shard = :shard AND #due_at <= :until";
         let values = values(&[condition], [(":shard", text(&keys::due_shard(shard))), (":until", millis(until))]);
-        let items = retry::patiently(|| async {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(DUE_INDEX)
-                .key_condition_expression(condition)
-                .set_expression_attribute_names(Some(names(&[condition])))
-                .set_expression_attribute_values(Some(values.clone()))
-                .limit(limit.into())
-                .send()
-                .await;
-            Ok(answer.map_err(Trouble::of)?.items.unwrap_or_default())
-        })
-        .await?;
+        let items = self.query_index(DUE_INDEX, condition, &values, limit).await?;
         items.iter().map(|item| due_entry(item).map_err(corrupt)).collect()
     }
 

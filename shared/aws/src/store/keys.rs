@@ -21,6 +21,9 @@ pub const SORT: &str = "SK";
 /// The index that is the calendar: hash `due_shard`, range `due_at`.
 pub const DUE_INDEX: &str = "due";
 
+/// The index from a mailed link to its record: hash `link_id`.
+pub const LINK_INDEX: &str = "link";
+
 /// The key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -50,6 +53,12 @@ pub fn record_partition(key: &RecordKey) -> String {
 #[must_use]
 pub fn record(key: &RecordKey) -> Key {
     Key { partition: record_partition(key), sort: "PORTAL".to_owned() }
+}
+
+/// A record that nobody can have: practices and patients have no empty ids.
+#[must_use]
+pub fn nobodys_record() -> Key {
+    Key { partition: "PRACTICE##PATIENT#".to_owned(), sort: "PORTAL".to_owned() }
 }
 
 /// Reads a patient's partition back.

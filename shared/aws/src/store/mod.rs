@@ -1,7 +1,8 @@
 //! The records in one DynamoDB table.
 //!
 //! * [`keys`] builds every key, `items` says what is stored under it
-//! * `commit` writes changes, `delivery` claims mails and works the calendar, this module reads
+//! * `commit` writes changes, `delivery` claims mails and works the calendar, `links` finds what a mail leads to,
+//!   `logins` notes logins, this module reads
 //! * `errors` classifies what the SDK reports, once; `retry` repeats what may succeed later
 //!
 //! An index is used for finding candidates only. What must be unique is an item of its own, written in the same
@@ -14,7 +15,10 @@ mod errors;
 mod expression;
 mod items;
 pub mod keys;
+mod links;
+mod logins;
 mod retry;
+mod update;
 
 use std::{
     collections::HashMap,
@@ -29,7 +33,7 @@ use aws_sdk_dynamodb::{
 };
 use portal::{
     email::Pepper,
-    ids::{PatientId, PracticeId},
+    ids::{PatientId, PracticeId, RecordKey},
     ports::{CommitOutcome, Loaded, PortalReader, PracticeStore, StoreError},
     practice::Practice,
     scope::TenantScope,
@@ -81,14 +85,38 @@ impl<P> DynamoStore<P> {
         })
         .await
     }
-}
 
-impl<P: Sync> PortalReader for DynamoStore<P> {
-    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
-        let record_key = keys::record(&scope.record(patient));
+    /// Rows of an index, in its order. An index lags behind the records: its rows are candidates.
+    async fn query_index(
+        &self,
+        index: &str,
+        condition: &str,
+        values: &HashMap<String, AttributeValue>,
+        limit: u16,
+    ) -> Result<Vec<Item>, StoreError> {
+        retry::patiently(|| async {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(index)
+                .key_condition_expression(condition)
+                .set_expression_attribute_names(Some(expression::names(&[condition])))
+                .set_expression_attribute_values(Some(values.clone()))
+                .limit(limit.into())
+                .send()
+                .await;
+            Ok(answer.map_err(Trouble::of)?.items.unwrap_or_default())
+        })
+        .await
+    }
+
+    /// A record and its practice, as last written, in one round trip.
+    async fn load_both(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
+        let record_key = keys::record(key);
         let both = KeysAndAttributes::builder()
             .keys(record_key.to_item())
-            .keys(keys::practice(scope.practice()).to_item())
+            .keys(keys::practice(&key.practice).to_item())
             .consistent_read(true)
             .build()
             .map_err(corrupt)?;
@@ -116,6 +144,12 @@ impl<P: Sync> PortalReader for DynamoStore<P> {
             }
         }
         Ok(loaded)
+    }
+}
+
+impl<P: Sync> PortalReader for DynamoStore<P> {
+    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
+        self.load_both(&scope.record(patient)).await
     }
 }
 

@@ -3,9 +3,13 @@
 use super::{Command, OperationError};
 use crate::{
     email::EmailAddress,
+    ids::InvitationId,
     panel::StatusPanel,
     ports::{Clock, Entropy, InvitationMessage, PortalStore, Queue, QueueError},
+    practice::Practice,
+    record::{Change, PortalRecord},
     refusal::Refusal,
+    timeline::Act,
 };
 
 /// What came of an invitation.
@@ -31,17 +35,24 @@ pub async fn invite(
     command: &Command<'_>,
     email: Option<&EmailAddress>,
 ) -> Result<Invited, OperationError> {
-    let id = entropy.invitation_id(clock.now());
-    let decided = command.carry_out(store, clock, |record, practice, act| {
-        record.invite(practice.ok_or(Refusal::PortalNotActivated)?, email, id.clone(), act)
-    });
-    let (change, panel) = decided.await?;
-    Ok(Invited::hinting(queue, InvitationMessage { key: change.after.key, invitation: id }, panel).await)
+    let decide = |record: &PortalRecord, practice: &Practice, id, act| record.invite(practice, email, id, act);
+    queue_invitation(store, queue, clock, entropy, command, decide).await
 }
 
-impl Invited {
-    /// Tells the sender of an invitation that is committed.
-    pub(super) async fn hinting(queue: &impl Queue, message: InvitationMessage, panel: StatusPanel) -> Self {
-        Self { panel, unqueued: queue.send(&[message]).await.err() }
-    }
+/// Carries out a decision that queues a new invitation, and hints the sender once it is committed.
+pub(super) async fn queue_invitation(
+    store: &impl PortalStore,
+    queue: &impl Queue,
+    clock: &impl Clock,
+    entropy: &impl Entropy,
+    command: &Command<'_>,
+    decide: impl Fn(&PortalRecord, &Practice, InvitationId, Act) -> Result<Change, Refusal>,
+) -> Result<Invited, OperationError> {
+    let id = entropy.invitation_id(clock.now());
+    let decided = command.carry_out(store, clock, |record, practice, act| {
+        decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act)
+    });
+    let (change, panel) = decided.await?;
+    let message = InvitationMessage { key: change.after.key, invitation: id };
+    Ok(Invited { panel, unqueued: queue.send(&[message]).await.err() })
 }

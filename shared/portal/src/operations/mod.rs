@@ -5,10 +5,12 @@ pub mod deliver;
 pub mod invite;
 pub mod patient;
 pub mod practice;
+pub mod register;
 pub mod reinvite;
 pub mod revoke;
 pub mod status;
 pub mod sweep;
+pub mod track_login;
 
 use crate::{
     ids::{PatientId, RequestId},

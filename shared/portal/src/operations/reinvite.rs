@@ -1,10 +1,14 @@
 //! Inviting a patient again. Three round trips, like inviting.
 
-use super::{Command, OperationError, invite::Invited};
+use super::{
+    Command, OperationError,
+    invite::{Invited, queue_invitation},
+};
 use crate::{
     email::EmailAddress,
-    ports::{Clock, Entropy, InvitationMessage, PortalStore, Queue},
-    refusal::Refusal,
+    ports::{Clock, Entropy, PortalStore, Queue},
+    practice::Practice,
+    record::PortalRecord,
 };
 
 /// Staff invite a patient again, to this address or else the one before. Another address is never saved to the
@@ -21,10 +25,6 @@ pub async fn reinvite(
     command: &Command<'_>,
     email: Option<&EmailAddress>,
 ) -> Result<Invited, OperationError> {
-    let id = entropy.invitation_id(clock.now());
-    let decided = command.carry_out(store, clock, |record, practice, act| {
-        record.reinvite(practice.ok_or(Refusal::PortalNotActivated)?, email, id.clone(), act)
-    });
-    let (change, panel) = decided.await?;
-    Ok(Invited::hinting(queue, InvitationMessage { key: change.after.key, invitation: id }, panel).await)
+    let decide = |record: &PortalRecord, practice: &Practice, id, act| record.reinvite(practice, email, id, act);
+    queue_invitation(store, queue, clock, entropy, command, decide).await
 }

@@ -5,9 +5,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{Account, Change, Choice, InvitationState, PortalRecord, RevokeReason};
 use crate::{
     email::EmailAddress,
-    ids::AccountId,
+    ids::{AccountId, InvitationId},
     link::{Link, Token},
-    policy::MOST_GUESSES,
+    policy::{MOST_GUESSES, REINVITE_GAP},
+    practice::Practice,
     refusal::Refusal,
     timeline::{Act, EventKind},
 };
@@ -75,22 +76,45 @@ impl PortalRecord {
         Ok(self.revoked(invitation, reason, act))
     }
 
-    /// The patient logged in at this time. `None` if a login as late is known: repeats and late news change nothing.
+    /// The holder of a link, expired or not, asks for a new one; it goes to the same address only.
+    ///
+    /// # Errors
+    /// [`Refusal::TooSoon`]; for anything else that stands against it [`Refusal::LinkNotUsable`], since the holder
+    /// must learn nothing about the patient.
+    pub fn new_link(&self, practice: &Practice, token: &Token, id: InvitationId, act: Act) -> Result<Change, Refusal> {
+        let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(Refusal::LinkNotUsable)?;
+        if !link.was_mailed_with(&token.secret) || link.guesses >= MOST_GUESSES {
+            return Err(Refusal::LinkNotUsable);
+        }
+        self.reinvite(practice, None, id, act).map_err(|refusal| {
+            if refusal == Refusal::SendInProgress {
+                // A mail on its way is what was asked for, moments ago.
+                Refusal::TooSoon { retry_after_secs: REINVITE_GAP.num_seconds().unsigned_abs() }
+            } else if matches!(refusal, Refusal::TooSoon { .. }) {
+                refusal
+            } else {
+                Refusal::LinkNotUsable
+            }
+        })
+    }
+
+    /// The patient logged in at this time: the record as it is then, or `None` if a login as late is known. Repeats
+    /// and late news change nothing. Only the latest login is kept, and it is no entry of the history.
     ///
     /// # Errors
     /// [`Refusal::NotRegistered`] without an active account.
-    pub fn track_login(&self, login_at: DateTime<Utc>, act: Act) -> Result<Option<Change>, Refusal> {
-        let Account::Active { last_login_at, .. } = &self.account else {
+    pub fn track_login(&self, login_at: DateTime<Utc>) -> Result<Option<Self>, Refusal> {
+        let Account::Active { last_login_at: known, .. } = &self.account else {
             return Err(Refusal::NotRegistered);
         };
-        if login_at <= *last_login_at {
+        if login_at <= *known {
             return Ok(None);
         }
-        Ok(Some(self.change(act, EventKind::LoggedIn, |after| {
-            if let Account::Active { last_login_at, .. } = &mut after.account {
-                *last_login_at = login_at;
-            }
-        })))
+        let mut after = self.clone();
+        if let Account::Active { last_login_at, .. } = &mut after.account {
+            *last_login_at = login_at;
+        }
+        Ok(Some(after))
     }
 
     /// Customer Care changes the account's address. Whether it is free is the store's to say.

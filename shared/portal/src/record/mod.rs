@@ -364,6 +364,15 @@ impl PortalRecord {
         }
     }
 
+    /// The latest login, if there is an account.
+    #[must_use]
+    pub const fn last_login_at(&self) -> Option<DateTime<Utc>> {
+        match &self.account {
+            Account::None => None,
+            Account::Active { last_login_at, .. } | Account::Deactivated { last_login_at, .. } => Some(*last_login_at),
+        }
+    }
+
     /// The names of the three facets' states.
     #[must_use]
     pub fn facet_states(&self) -> FacetStates {

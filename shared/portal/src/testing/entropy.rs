@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    ids::{InvitationId, LinkId},
+    ids::{AccountId, InvitationId, LinkId},
     link::LinkSecret,
     ports::Entropy,
 };
@@ -29,6 +29,10 @@ impl TestEntropy {
 impl Entropy for TestEntropy {
     fn invitation_id(&self, _: DateTime<Utc>) -> InvitationId {
         InvitationId::parse(&format!("invitation-{:04}", self.next())).unwrap()
+    }
+
+    fn account_id(&self) -> AccountId {
+        AccountId::parse(&format!("account-{:04}", self.next())).unwrap()
     }
 
     fn link_id(&self) -> LinkId {

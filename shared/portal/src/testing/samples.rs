@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::{
     email::EmailAddress,
     ids::{AccountId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey, RequestId, Subject},
-    link::LinkSecret,
+    link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::{Language, Profile},
     record::{Change, PortalRecord, delivery::ClaimRequest},
@@ -149,14 +149,20 @@ pub fn secret(seed: u8) -> LinkSecret {
     LinkSecret::new([seed; 32])
 }
 
+/// The token that a mail carries after a [`claim_request`] of this seed, if it was the first for its address.
+#[must_use]
+pub fn token(seed: u8) -> Token {
+    Token { link: LinkId::parse(&format!("link-{seed}")).unwrap(), secret: secret(seed) }
+}
+
 /// A claim of this invitation's mail, with the secret of this seed, whose link works for a week.
 #[must_use]
 pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) -> ClaimRequest {
     ClaimRequest {
         invitation: invitation.clone(),
         now,
-        fresh_link: LinkId::parse(&format!("link-{seed}")).unwrap(),
-        secret: secret(seed).hash(),
+        fresh_link: token(seed).link,
+        secret: token(seed).secret.hash(),
         expires_at: LinkDays::default().expiry(now),
     }
 }

@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     email::EmailAddress,
-    ids::{PatientId, PracticeId, RecordKey},
+    ids::{LinkId, PatientId, PracticeId, RecordKey},
     ledger::{self, EmailEntry},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Loaded, PortalReader, PortalStore,
-        PracticeStore, StoreError,
+        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, LinkStore, Loaded, LoginOutcome, LoginStore,
+        PortalReader, PortalStore, PracticeStore, StoreError,
     },
     practice::Practice,
     record::{
@@ -21,7 +21,8 @@ use crate::{
         delivery::{ClaimRequest, Unclaimable},
     },
     scope::TenantScope,
-    timeline::TimelineEvent,
+    testing::samples,
+    timeline::{Role, TimelineEvent},
 };
 
 /// Everything that a store holds. Compared before and after, it tells that nothing has changed.
@@ -66,6 +67,24 @@ impl MemoryStore {
             store.contents.lock().unwrap().practices.insert(practice.id.clone(), practice);
         }
         store
+    }
+
+    /// Lets a new patient of one of the practices be invited and mailed, all at [`samples::noon`]. What was mailed is
+    /// [`samples::token`] of 1.
+    pub fn mail_invitation(&self, key: &RecordKey, address: &str) {
+        let mut contents = self.contents.lock().unwrap();
+        let practice = contents.practices.get(&key.practice).cloned().unwrap();
+        let (now, id) = (samples::noon(), samples::invitation_id("invitation-1"));
+        let created = samples::new_patient(key, samples::profile(Some(address)));
+        let invited = created.after.invite(&practice, None, id.clone(), samples::act(now, "invite")).unwrap();
+        let sending = invited.after.claim(&samples::claim_request(&id, now, 1)).unwrap();
+        let act = samples::act_of(Role::Sender, now, "send");
+        let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), act).unwrap();
+        for change in [&created, &invited] {
+            assert_eq!(contents.commit(change).unwrap(), CommitOutcome::Committed);
+        }
+        contents.records.insert(key.clone(), sending);
+        assert_eq!(contents.commit(&sent).unwrap(), CommitOutcome::Committed);
     }
 
     /// The next calls go wrong, in this order; [`None`] lets one through.
@@ -122,7 +141,7 @@ impl Contents {
         if past == Some(&change.event) {
             return Ok(CommitOutcome::Committed);
         }
-        let guard = |record: &PortalRecord| (record.version, record.fence);
+        let guard = |record: &PortalRecord| (record.version, record.fence, record.last_login_at());
         if self.records.get(key).map(guard) != change.before.as_ref().map(guard) {
             return Ok(CommitOutcome::Stale);
         }
@@ -245,6 +264,40 @@ impl PracticeStore for MemoryStore {
             contents.practices.insert(practice.id.clone(), practice.clone());
             CommitOutcome::Committed
         })
+    }
+}
+
+impl LoginStore for MemoryStore {
+    async fn note_login(&self, email: &EmailAddress, login_at: DateTime<Utc>) -> Result<LoginOutcome, StoreError> {
+        self.call(|contents| {
+            let owner = contents.emails.get(email).and_then(|entry| entry.owner.as_ref());
+            let Some(record) = owner.and_then(|owner| contents.records.get_mut(owner)) else {
+                return LoginOutcome::NoAccount;
+            };
+            match record.track_login(login_at) {
+                Ok(Some(after)) => {
+                    *record = after;
+                    LoginOutcome::Noted
+                }
+                Ok(None) => LoginOutcome::Known,
+                Err(_) => LoginOutcome::NoAccount,
+            }
+        })
+    }
+}
+
+impl LinkStore for MemoryStore {
+    async fn load_linked(&self, link: &LinkId) -> Result<Loaded, StoreError> {
+        self.call(|contents| {
+            let has_link = |record: &&PortalRecord| record.link.as_ref().is_some_and(|its| its.id == *link);
+            let record = contents.records.values().find(has_link).cloned();
+            let practice = record.as_ref().and_then(|record| contents.practices.get(&record.key.practice)).cloned();
+            Loaded { practice, record }
+        })
+    }
+
+    async fn commit_linked(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.call(|contents| contents.commit(change))?
     }
 }
 

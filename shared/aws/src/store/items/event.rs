@@ -64,7 +64,6 @@ fn details(kind: &EventKind) -> Details<'_> {
     match kind {
         EventKind::ProfileSaved
         | EventKind::Registered
-        | EventKind::LoggedIn
         | EventKind::OptedOut
         | EventKind::OptedIn
         | EventKind::AccountEmailChanged

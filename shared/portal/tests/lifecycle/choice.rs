@@ -1,0 +1,97 @@
+//! Opting out and in.
+
+use chrono::TimeDelta;
+use portal::{
+    operations::{deliver::Delivered, track_login::track_login},
+    ports::Clock as _,
+    record::{Account, Choice, delivery::Unclaimable},
+    refusal::Refusal,
+    testing::samples,
+    timeline::EventKind,
+};
+
+use crate::{
+    stage::{DAY, OptedOut, Queued, Registered, STAGES, Sending, Sent, Step, day, may},
+    world::{ADDRESS, World, refusal},
+};
+
+#[tokio::test]
+async fn a_patient_can_opt_out_at_any_time_and_no_mail_goes_out_any_more() {
+    for stage in STAGES.into_iter().filter(|stage| *stage != OptedOut) {
+        let world = World::at(stage).await;
+        let panel = world.staff(Step::OptOut).await.unwrap();
+        assert!(panel.opted_out, "{stage:?}");
+        assert!(!world.usable_links().contains(&true), "{stage:?}: every link is dead");
+        if stage == Queued {
+            assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+        }
+        if stage == Sending {
+            // The sweep finds that nobody ever answered, and the record says that nothing more is sent.
+            world.clock.advance(TimeDelta::minutes(12));
+            assert_eq!(world.sweep().await.queued, 1);
+            world.deliver().await;
+            assert_eq!(world.status("p-1").await.invitation.state, "revoked");
+        }
+        world.nothing_happens_any_more().await;
+        for step in [Step::Invite, Step::Reinvite] {
+            let expected = if stage == Registered { Refusal::AlreadyRegistered } else { Refusal::OptedOut };
+            assert_eq!(refusal(world.staff(step).await), expected, "{stage:?} {step:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn opting_out_is_recorded_with_who_and_when() {
+    let world = World::at(Sent).await;
+    world.staff(Step::OptOut).await.unwrap();
+    let (at, by) = (world.clock.now(), samples::staff());
+    assert_eq!(world.record().choice, Choice::OptedOut { at, by: by.clone() });
+    let event = world.store.timeline(&samples::key("north", "p-1")).pop().unwrap();
+    assert_eq!((event.kind, event.act.actor, event.act.at), (EventKind::OptedOut, by, at));
+}
+
+#[tokio::test]
+async fn opting_out_keeps_the_account_and_the_panel_says_so() {
+    let world = World::at(Registered).await;
+    let account = world.record().account;
+    let panel = world.staff(Step::OptOut).await.unwrap();
+    assert_eq!((panel.opted_out, day(panel.registered_on), panel.account.state), (true, may(5), "active"));
+    assert_eq!((world.record().account, world.owner(ADDRESS)), (account, Some(samples::patient_id("p-1"))));
+
+    world.clock.advance(DAY);
+    track_login(&world.store, &world.clock, &samples::email(ADDRESS), world.clock.now()).await.unwrap();
+    assert_eq!(day(world.status("p-1").await.last_login_on), may(6), "and the patient can still log in");
+    assert!(!world.staff(Step::OptIn).await.unwrap().opted_out);
+    assert!(matches!(world.record().account, Account::Active { .. }));
+}
+
+#[tokio::test]
+async fn opting_in_sends_nothing() {
+    for stage in STAGES.into_iter().filter(|stage| !matches!(stage, OptedOut | Sending)) {
+        let world = World::at(stage).await;
+        let queued = world.queue.messages();
+        world.staff(Step::OptOut).await.unwrap();
+        let panel = world.staff(Step::OptIn).await.unwrap();
+        assert!(!panel.opted_out && !panel.mail_is_queued(), "{stage:?}");
+        assert_eq!(world.queue.messages(), queued, "{stage:?}");
+        assert!(
+            world.deliver().await.iter().all(|outcome| *outcome == Delivered::NotClaimed(Unclaimable::Done)),
+            "{stage:?}: what was queued before is not sent after all"
+        );
+        assert!(!world.usable_links().contains(&true), "{stage:?}: and no link works again");
+        world.nothing_happens_any_more().await;
+    }
+}
+
+#[tokio::test]
+async fn after_opting_in_the_patient_is_invited_by_hand() {
+    for (stage, step) in [(Queued, Step::Invite), (Sent, Step::Reinvite)] {
+        let world = World::at(stage).await;
+        world.staff(Step::OptOut).await.unwrap();
+        world.staff(Step::OptIn).await.unwrap();
+        world.deliver().await;
+        world.staff(step).await.unwrap();
+        assert_eq!(world.deliver().await, [Delivered::Sent], "{stage:?}");
+        assert_eq!(world.usable_links().last(), Some(&true), "{stage:?}");
+    }
+}

@@ -1,0 +1,42 @@
+//! A patient's life, step by step: each rule of the published reference that has to do with it, and what our own design
+//! adds.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod choice;
+mod reinvite;
+mod revoke;
+mod stage;
+#[path = "../world/mod.rs"]
+mod world;
+
+use portal::testing::samples;
+use stage::{STAGES, Step};
+use world::{World, refusal};
+
+#[tokio::test]
+async fn the_panel_offers_exactly_what_is_accepted_and_a_refusal_changes_nothing() {
+    for stage in STAGES {
+        for step in [Step::Invite, Step::Reinvite, Step::Revoke, Step::OptOut, Step::OptIn] {
+            let world = World::at(stage).await;
+            let actions = world.status("p-1").await.actions;
+            let offered = match step {
+                Step::Invite => actions.invite,
+                Step::Reinvite => actions.reinvite,
+                Step::Revoke => actions.revoke,
+                Step::OptOut => actions.opt_out,
+                Step::OptIn => actions.opt_in,
+            };
+            let (version, before, queued) = (world.record().version, world.store.contents(), world.queue.messages());
+            let result = world.staff(step).await;
+            if let Err(expected) = offered {
+                assert_eq!(refusal(result), expected, "{stage:?} {step:?}");
+                assert_eq!((world.store.contents(), world.queue.messages()), (before, queued), "{stage:?} {step:?}");
+            } else {
+                assert_eq!(result.unwrap(), world.status("p-1").await, "{stage:?} {step:?}");
+                assert_eq!(world.record().version, version + 1, "{stage:?} {step:?}");
+                let events = world.store.timeline(&samples::key("north", "p-1")).len();
+                assert_eq!(events, before.timeline.len() + 1, "{stage:?} {step:?}: one event, and none altered");
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Taking an invitation back.
+
+use portal::{
+    operations::deliver::Delivered, panel::Shown, record::delivery::Unclaimable, refusal::Refusal, testing::samples,
+};
+
+use crate::{
+    stage::{Bounced, Expired, Failed, GAP, New, OTHER, Queued, Registered, Revoked, Sending, Sent, Step, day, may},
+    world::{World, refusal},
+};
+
+#[tokio::test]
+async fn only_an_invitation_that_nobody_has_used_can_be_taken_back() {
+    for (stage, refused) in [
+        (New, Some(Refusal::NotInvited)),
+        (Queued, None),
+        (Sending, Some(Refusal::SendInProgress)),
+        (Sent, None),
+        (Expired, None),
+        (Bounced, None),
+        (Failed, None),
+        (Revoked, Some(Refusal::NotInvited)),
+        (Registered, Some(Refusal::AlreadyRegistered)),
+    ] {
+        let result = World::at(stage).await.staff(Step::Revoke).await;
+        match refused {
+            Some(expected) => assert_eq!(refusal(result), expected, "{stage:?}"),
+            None => assert_eq!(result.unwrap().invitation.state, "revoked", "{stage:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queued_mail_that_is_taken_back_is_not_sent() {
+    let world = World::at(Queued).await;
+    let panel = world.staff(Step::Revoke).await.unwrap();
+    assert_eq!(panel.activated_on, Shown::Nothing, "no mail went out");
+    assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+    world.nothing_happens_any_more().await;
+    assert!(world.mailer.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_link_that_was_sent_dies_when_the_invitation_is_taken_back() {
+    let world = World::at(Sent).await;
+    assert_eq!(world.usable_links(), [true]);
+    let panel = world.staff(Step::Revoke).await.unwrap();
+    assert_eq!((world.usable_links(), day(panel.activated_on)), (vec![false], may(5)));
+    world.nothing_happens_any_more().await;
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+    assert_eq!(world.usable_links(), [false, true], "a later invitation does not revive it");
+}
+
+#[tokio::test]
+async fn the_claim_of_what_was_taken_back_is_free_at_once_for_another_patient() {
+    for sent in [false, true] {
+        let world = World::with_patients(&[("north", "p-1", None), ("south", "p-2", None)]).await;
+        let email = samples::email(OTHER);
+        world.invite_to("north", "p-1", Some(&email)).await.unwrap();
+        if sent {
+            world.deliver().await;
+        }
+        assert_eq!(refusal(world.invite_to("south", "p-2", Some(&email)).await), Refusal::EmailInUse { holder: None });
+        world.staff(Step::Revoke).await.unwrap();
+        world.invite_to("south", "p-2", Some(&email)).await.unwrap();
+        assert_eq!(world.owner(OTHER), Some(samples::patient_id("p-2")));
+        assert_eq!(refusal(world.reinvite(None).await), Refusal::TooSoon { retry_after_secs: 60 });
+        world.clock.advance(GAP);
+        assert_eq!(refusal(world.reinvite(None).await), Refusal::EmailInUse { holder: None }, "and gone for the first");
+    }
+}

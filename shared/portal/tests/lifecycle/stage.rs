@@ -1,0 +1,163 @@
+//! Where a patient can stand, how to get there, and what is seen from there.
+
+use chrono::{NaiveDate, TimeDelta};
+use portal::{
+    ids::PatientId,
+    operations::{
+        OperationError,
+        choice::{opt_in, opt_out},
+        deliver::Delivered,
+        reinvite::reinvite,
+        revoke::revoke,
+        sweep::Swept,
+    },
+    panel::{Shown, StatusPanel},
+    ports::{Clock as _, CommitOutcome, DeliveryStore as _, PortalStore, SendOutcome},
+    record::{Change, Delivery, account::Registration, delivery::Unclaimable},
+    testing::samples,
+    timeline::Role,
+};
+
+use crate::world::World;
+
+/// An address that is on nobody's profile.
+pub const OTHER: &str = "nunez.family@example.com";
+/// The shortest time between two invitations.
+pub const GAP: TimeDelta = TimeDelta::seconds(60);
+pub const DAY: TimeDelta = TimeDelta::days(1);
+
+/// Where a patient can stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    New,
+    Queued,
+    Sending,
+    Sent,
+    Expired,
+    Bounced,
+    Failed,
+    Revoked,
+    Registered,
+    OptedOut,
+}
+
+pub use Stage::{Bounced, Expired, Failed, New, OptedOut, Queued, Registered, Revoked, Sending, Sent};
+
+pub const STAGES: [Stage; 10] = [New, Queued, Sending, Sent, Expired, Bounced, Failed, Revoked, Registered, OptedOut];
+
+/// What staff can do about it.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Invite,
+    Reinvite,
+    Revoke,
+    OptOut,
+    OptIn,
+}
+
+impl World {
+    /// With one patient, who stands there, [`GAP`] after it came to it.
+    pub async fn at(stage: Stage) -> Self {
+        let world = Self::with_one().await;
+        if stage != New {
+            world.invite("north", "p-1").await.unwrap();
+        }
+        match stage {
+            New | Queued => {}
+            Sending => world.deliver_as(SendOutcome::Unknown).await,
+            Failed => world.deliver_as(SendOutcome::Refused).await,
+            Revoked => {
+                world.staff(Step::Revoke).await.unwrap();
+                assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+            }
+            Sent | Expired | Bounced | Registered | OptedOut => drop(world.deliver().await),
+        }
+        match stage {
+            New | Queued | Sending | Sent | Failed | Revoked => {}
+            Expired => world.clock.advance(DAY * 7),
+            Bounced => {
+                let act = samples::act_of(Role::MailService, world.clock.now(), "r");
+                let invitation = world.record().invitation.unwrap().id;
+                world.commit(world.record().record_delivery(&invitation, Delivery::Bounced, act).unwrap()).await;
+            }
+            Registered => world.commit(world.registration()).await,
+            OptedOut => drop(world.staff(Step::OptOut).await.unwrap()),
+        }
+        world.clock.advance(GAP);
+        world
+    }
+
+    /// Staff do this to the patient.
+    pub async fn staff(&self, step: Step) -> Result<StatusPanel, OperationError> {
+        let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
+        let command = self.command(&scope, &patient);
+        match step {
+            Step::Invite => self.invite("north", "p-1").await.map(|invited| invited.panel),
+            Step::Reinvite => self.reinvite(None).await,
+            Step::Revoke => revoke(&self.store, &self.clock, &command).await,
+            Step::OptOut => opt_out(&self.store, &self.clock, &command).await,
+            Step::OptIn => opt_in(&self.store, &self.clock, &command).await,
+        }
+    }
+
+    pub async fn reinvite(&self, email: Option<&str>) -> Result<StatusPanel, OperationError> {
+        self.reinvite_in(&self.store, email).await
+    }
+
+    pub async fn reinvite_in(
+        &self,
+        store: &impl PortalStore,
+        email: Option<&str>,
+    ) -> Result<StatusPanel, OperationError> {
+        let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
+        let (command, email) = (self.command(&scope, &patient), email.map(samples::email));
+        let invited = reinvite(store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref()).await;
+        invited.map(|invited| invited.panel)
+    }
+
+    pub async fn commit(&self, change: Change) {
+        assert_eq!(self.store.commit_delivery(&change).await.unwrap(), CommitOutcome::Committed);
+    }
+
+    pub async fn deliver_as(&self, outcome: SendOutcome) {
+        self.mailer.answer_next([outcome]);
+        self.deliver().await;
+    }
+
+    /// The patient opens an account with the right date of birth.
+    pub fn registration(&self) -> Change {
+        let act = samples::act_of(Role::Patient, self.clock.now(), "r");
+        let registered = self.record().register(samples::date_of_birth(), samples::account_id("account-1"), act);
+        let Registration::Registered(change) = registered else { panic!("{registered:?}") };
+        *change
+    }
+
+    /// Which of the links mailed so far work.
+    pub fn usable_links(&self) -> Vec<bool> {
+        let (record, now) = (self.record(), self.clock.now());
+        self.mailer.mails().iter().map(|mail| record.usable_link(&mail.token, now).is_ok()).collect()
+    }
+
+    pub fn owner(&self, address: &str) -> Option<PatientId> {
+        self.store.email_entry(&samples::email(address)).owner.map(|owner| owner.patient)
+    }
+
+    /// Two months of sweeps that find nothing to do.
+    pub async fn nothing_happens_any_more(&self) {
+        let mails = self.mailer.mails().len();
+        for _ in 0..60 * 4 {
+            self.clock.advance(TimeDelta::hours(6));
+            assert_eq!(self.sweep().await, Swept::default(), "{}", self.clock.now());
+        }
+        assert!(self.queue.messages().is_empty());
+        assert_eq!(self.mailer.mails().len(), mails);
+    }
+}
+
+pub fn day(shown: Shown) -> Option<NaiveDate> {
+    if let Shown::On { date, .. } = shown { Some(date) } else { None }
+}
+
+pub fn may(day: u32) -> Option<NaiveDate> {
+    NaiveDate::from_ymd_opt(2026, 5, day)
+}

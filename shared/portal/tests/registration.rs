@@ -1,0 +1,173 @@
+//! What the holder of a mailed link can do, with the in-memory store.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod world;
+
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
+use portal::{
+    ids::RequestId,
+    link::Token,
+    operations::{
+        OperationError,
+        deliver::Delivered,
+        register::{Holder, LinkPreview, Registered, check, decline, new_link, register, stop_reminders},
+    },
+    panel::Shown,
+    ports::{Clock as _, PortalStore as _},
+    record::{Account, InvitationState, RevokeReason},
+    refusal::Refusal,
+    testing::samples,
+};
+use world::{ADDRESS, World, refusal};
+
+/// A patient with an invitation that was mailed, and its token.
+async fn mailed() -> (World, Token) {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    let token = last_token(&world);
+    (world, token)
+}
+
+fn last_token(world: &World) -> Token {
+    world.mailer.mails().last().unwrap().token.clone()
+}
+
+fn request() -> RequestId {
+    samples::request_id("request-2")
+}
+
+async fn try_register(world: &World, token: &Token, born: NaiveDate) -> Result<Registered, OperationError> {
+    register(&world.store, &world.clock, &world.entropy, &Holder { token, request: &request() }, born).await
+}
+
+async fn try_check(world: &World, token: &Token) -> Result<LinkPreview, OperationError> {
+    check(&world.store, &world.clock, token).await
+}
+
+fn wrong() -> NaiveDate {
+    samples::date_of_birth().with_day(28).unwrap()
+}
+
+#[tokio::test]
+async fn registering_opens_the_account_and_counts_as_the_first_login() {
+    let (world, token) = mailed().await;
+    world.clock.advance(TimeDelta::days(1));
+    let registered = try_register(&world, &token, samples::date_of_birth()).await.unwrap();
+    assert_eq!(registered.email, samples::email(ADDRESS));
+
+    let panel = world.status("p-1").await;
+    let today = Shown::On { at: world.clock.now(), date: world.clock.now().date_naive() };
+    assert_eq!((panel.registered_on, panel.last_login_on), (today, today));
+    assert_eq!((panel.invitation.state, panel.account.state), ("consumed", "active"));
+    let record = world.record();
+    assert!(matches!(record.account, Account::Active { id, .. } if id == registered.account));
+    assert_eq!(
+        world.store.email_entry(&samples::email(ADDRESS)).owner,
+        Some(record.key),
+        "the account keeps the claim"
+    );
+}
+
+#[tokio::test]
+async fn looking_at_a_link_changes_nothing_however_often() {
+    let (world, token) = mailed().await;
+    let before = world.store.contents();
+    for _ in 0..100 {
+        let preview = try_check(&world, &token).await.unwrap();
+        assert_eq!(preview.practice_name.as_str(), "Lakeside Family Medicine");
+        assert_eq!(preview.masked_email, "j***@e***.com");
+    }
+    assert_eq!(world.store.contents(), before);
+}
+
+#[tokio::test]
+async fn every_unusable_link_is_refused_alike() {
+    let (world, token) = mailed().await;
+    let mut strangers = token.clone();
+    strangers.secret = samples::secret(99);
+    let unknown = Token { link: portal::ids::LinkId::parse("unknown").unwrap(), secret: samples::secret(1) };
+    for bad in [&strangers, &unknown] {
+        assert_eq!(refusal(try_check(&world, bad).await), Refusal::LinkNotUsable);
+        assert_eq!(refusal(try_register(&world, bad, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+    }
+    world.clock.advance(TimeDelta::days(7));
+    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+    world.clock.advance(TimeDelta::days(-7));
+    try_register(&world, &token, samples::date_of_birth()).await.unwrap();
+    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+}
+
+#[tokio::test]
+async fn five_wrong_dates_of_birth_lock_the_link_and_free_the_address() {
+    let (world, token) = mailed().await;
+    for _ in 0..5 {
+        assert_eq!(refusal(try_register(&world, &token, wrong()).await), Refusal::DateOfBirthMismatch);
+    }
+    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("locked"));
+    assert_eq!(world.store.email_entry(&samples::email(ADDRESS)).owner, None);
+    assert!(world.invite("north", "p-1").await.is_ok(), "the record stays, and staff may invite again");
+}
+
+#[tokio::test]
+async fn declining_and_not_me_end_the_invitation_and_are_no_opt_out() {
+    for (reason, name) in [(RevokeReason::Declined, "declined"), (RevokeReason::WrongPerson, "wrong_person")] {
+        let (world, token) = mailed().await;
+        decline(&world.store, &world.clock, &Holder { token: &token, request: &request() }, reason).await.unwrap();
+        let panel = world.status("p-1").await;
+        assert_eq!((panel.invitation.reason, panel.opted_out), (Some(name), false));
+        assert_eq!(refusal(try_check(&world, &token).await), Refusal::LinkNotUsable);
+    }
+}
+
+#[tokio::test]
+async fn an_expired_link_gets_a_new_one_to_the_same_address_only() {
+    let (world, token) = mailed().await;
+    world.clock.advance(TimeDelta::days(8));
+    let holder = Holder { token: &token, request: &request() };
+    let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
+    assert!(asked.unwrap().is_none());
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.mailer.mails().last().unwrap().to, samples::email(ADDRESS));
+    assert!(try_check(&world, &last_token(&world)).await.is_ok());
+
+    let again = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
+    assert!(matches!(refusal(again), Refusal::TooSoon { .. } | Refusal::LinkNotUsable));
+}
+
+#[tokio::test]
+async fn a_link_that_was_never_mailed_gets_no_new_one() {
+    let (world, mut token) = mailed().await;
+    token.secret = samples::secret(99);
+    world.clock.advance(TimeDelta::days(8));
+    let before = world.store.contents();
+    let holder = Holder { token: &token, request: &request() };
+    let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
+    assert_eq!(refusal(asked), Refusal::LinkNotUsable);
+    assert_eq!(world.store.contents(), before);
+}
+
+#[tokio::test]
+async fn opting_out_makes_the_link_unusable() {
+    let (world, token) = mailed().await;
+    let change = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
+    world.store.commit(&samples::scope("north"), &change).await.unwrap();
+    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+}
+
+#[tokio::test]
+async fn unsubscribing_stops_the_reminders_and_nothing_else() {
+    let (world, token) = mailed().await;
+    for _ in 0..2 {
+        stop_reminders(&world.store, &world.clock, &token.link, &request()).await.unwrap();
+    }
+    let record = world.record();
+    assert_eq!((record.reminders_stopped, record.next_action), (true, None));
+    assert!(matches!(record.invitation.unwrap().state, InvitationState::Sent { .. }));
+    assert!(try_check(&world, &token).await.is_ok());
+    world.clock.advance(TimeDelta::days(60));
+    assert_eq!(world.sweep().await.reminded, 0);
+    let unknown = portal::ids::LinkId::parse("unknown").unwrap();
+    assert!(stop_reminders(&world.store, &world.clock, &unknown, &request()).await.is_ok(), "says nothing either way");
+}

@@ -1,0 +1,119 @@
+//! A practice's patients with everything around them, and what can be done to them: what the tests of operations share.
+
+use chrono::TimeDelta;
+use portal::{
+    email::EmailAddress,
+    ids::{PatientId, RequestId},
+    operations::{
+        Command, OperationError,
+        deliver::{Delivered, Delivery},
+        invite::{Invited, invite},
+        patient::save_profile,
+        status::status,
+        sweep::{Sweep, Swept},
+    },
+    panel::StatusPanel,
+    ports::{Clock as _, Mailer, StoreError},
+    record::PortalRecord,
+    refusal::Refusal,
+    scope::TenantScope,
+    testing::{MemoryQueue, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
+};
+
+/// The address in the profile of [`World::with_one`]'s patient.
+pub const ADDRESS: &str = "jose@example.com";
+
+/// Two practices, `north` and `south`, and all that the operations need.
+pub struct World {
+    pub store: MemoryStore,
+    pub queue: MemoryQueue,
+    pub mailer: ScriptedMailer,
+    pub clock: TestClock,
+    pub entropy: TestEntropy,
+    pub request: RequestId,
+}
+
+impl World {
+    /// With patients, each by practice, id and the address in the profile.
+    pub async fn with_patients(patients: &[(&str, &str, Option<&str>)]) -> Self {
+        let world = Self {
+            store: MemoryStore::with_practices([samples::practice("north"), samples::practice("south")]),
+            queue: MemoryQueue::default(),
+            mailer: ScriptedMailer::default(),
+            clock: TestClock::default(),
+            entropy: TestEntropy::default(),
+            request: samples::request_id("request-1"),
+        };
+        for (practice, patient, address) in patients {
+            world.save(practice, patient, *address).await;
+        }
+        world
+    }
+
+    /// With patient `p-1` of the practice `north`.
+    pub async fn with_one() -> Self {
+        Self::with_patients(&[("north", "p-1", Some(ADDRESS))]).await
+    }
+
+    pub async fn save(&self, practice: &str, patient: &str, address: Option<&str>) {
+        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
+        let command = self.command(&scope, &patient);
+        save_profile(&self.store, &self.clock, &command, &samples::profile(address)).await.unwrap();
+    }
+
+    pub fn command<'a>(&'a self, scope: &'a TenantScope, patient: &'a PatientId) -> Command<'a> {
+        Command { scope, patient, request: &self.request, if_match: None }
+    }
+
+    /// Invites a patient to the address in the profile.
+    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Invited, OperationError> {
+        self.invite_to(practice, patient, None).await
+    }
+
+    pub async fn invite_to(
+        &self,
+        practice: &str,
+        patient: &str,
+        email: Option<&EmailAddress>,
+    ) -> Result<Invited, OperationError> {
+        let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
+        invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), email).await
+    }
+
+    pub async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<Delivered, StoreError>> {
+        let delivery = Delivery { store: &self.store, mailer, clock: &self.clock, entropy: &self.entropy };
+        let mut outcomes = Vec::new();
+        for message in self.queue.take() {
+            outcomes.push(delivery.deliver(&message, &self.request).await);
+        }
+        outcomes
+    }
+
+    /// Works off the queue.
+    pub async fn deliver(&self) -> Vec<Delivered> {
+        self.deliver_with(&self.mailer).await.into_iter().map(Result::unwrap).collect()
+    }
+
+    pub async fn sweep(&self) -> Swept {
+        let sweep = Sweep { store: &self.store, queue: &self.queue, clock: &self.clock, entropy: &self.entropy };
+        sweep.run(self.clock.now() + TimeDelta::minutes(1), &self.request).await.unwrap()
+    }
+
+    /// The status panel of a patient of the practice `north`.
+    pub async fn status(&self, patient: &str) -> StatusPanel {
+        status(&self.store, &self.clock, &samples::scope("north"), &samples::patient_id(patient)).await.unwrap()
+    }
+
+    /// The record of [`World::with_one`]'s patient.
+    pub fn record(&self) -> PortalRecord {
+        self.store.peek(&samples::key("north", "p-1")).unwrap()
+    }
+}
+
+/// The rule that said no.
+pub fn refusal<T: std::fmt::Debug>(result: Result<T, OperationError>) -> Refusal {
+    match result {
+        Err(OperationError::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
