@@ -1,12 +1,12 @@
-//! Invites a patient to open an account.
+//! Invites a patient to open an account, and takes the invitation back.
 
 use portal::{
-    operations::invite::invite,
+    operations::{invite::invite, revoke::revoke},
     ports::{Clock, Entropy, PortalStore, Queue},
 };
-use portal_aws::{
-    cause,
-    http::{Answer, Handler, Problem, Request, fields::email},
+use portal_aws::http::{
+    Answer, Handler, Problem, Request,
+    routes::{INVITE, REVOKE},
 };
 
 /// The function, over its ports.
@@ -26,16 +26,26 @@ impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Handler for Invite<S, Q, C,
     const FUNCTION: &'static str = "invite";
 
     async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        let patient = request.patient()?;
-        let mut form = request.form_or_empty()?;
-        let given = form.optional("email", email);
-        let given = form.finish(Some(given))?;
-        let command = request.command(&patient)?;
-        let invited = invite(&self.store, &self.queue, &self.clock, &self.entropy, &command, given.as_ref()).await?;
-        if let Some(error) = &invited.unqueued {
-            let (request_id, cause) = (request.id().as_str(), cause::of_queue(error));
-            tracing::warn!(request_id, cause, "invitation accepted but not queued: the sweep will queue it");
+        match request.operation() {
+            INVITE => self.invite(request).await,
+            REVOKE => self.revoke(request).await,
+            _ => Err(Problem::NotFound),
         }
-        Answer::command(&invited.panel)
+    }
+}
+
+impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Invite<S, Q, C, E> {
+    async fn invite(&self, request: &Request) -> Result<Answer, Problem> {
+        let patient = request.patient()?;
+        let email = request.email_if_given()?;
+        let command = request.command(&patient)?;
+        let invited = invite(&self.store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref());
+        Answer::invited(&invited.await?, request.id())
+    }
+
+    async fn revoke(&self, request: &Request) -> Result<Answer, Problem> {
+        let patient = request.patient()?;
+        request.says_nothing()?;
+        Answer::command(&revoke(&self.store, &self.clock, &request.command(&patient)?).await?)
     }
 }

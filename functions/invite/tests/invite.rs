@@ -149,6 +149,49 @@ async fn what_is_not_a_request_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_invitation_is_taken_back() {
+    let function = function_with_patient().await;
+    assert_eq!(Sample::of("invite/profile-email").ask(&function).await.status, 202);
+    let queued = function.handler().queue.messages();
+    insta::assert_json_snapshot!("revoked", Sample::of("invite/revoke").ask(&function).await);
+    assert_eq!(function.handler().queue.messages(), queued, "nobody is told: there is nothing to send");
+    assert_eq!(function.handler().store.email_entry(&samples::email("jose@example.com")).owner, None);
+}
+
+#[tokio::test]
+async fn taking_back_says_no_more_than_that() {
+    for request in [
+        Sample::of("invite/revoke").body(""),
+        Sample::of("invite/revoke").body("{}"),
+        Sample::of("invite/revoke").header("if-match", "\"2\""),
+    ] {
+        let function = function_with_patient().await;
+        Sample::of("invite/profile-email").ask(&function).await;
+        let answer = request.ask(&function).await;
+        assert_eq!((answer.status, &answer.body["invitation"]["state"]), (200, &json!("revoked")));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_to_take_back_changes_nothing() {
+    let function = function_with_patient().await;
+    Sample::of("invite/profile-email").ask(&function).await;
+    let request = Sample::of("invite/revoke");
+    let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
+    let stale = request.clone().header("if-match", "\"1\"");
+    bad.push(Bad::new("read only", request.clone().claim("scope", "portal/read"), 403, "forbidden"));
+    bad.push(Bad::new("a stale version", stale, 412, "version_conflict"));
+    bad.push(Bad::new("no patient", request.clone().patient("p-4"), 404, "patient_not_found"));
+    bad.push(Bad::new("an address", request.clone().json(&json!({ "email": "a@example.com" })), 422, "invalid_fields"));
+    bad.push(Bad::new("another practice", request.clone().claim("practice_id", "hillside"), 404, "patient_not_found"));
+    assert_refused(&function, bad, |invite| (invite.store.contents(), invite.queue.messages())).await;
+
+    assert_eq!(request.ask(&function).await.status, 200);
+    let twice = vec![Bad::new("once more", request, 409, "not_invited")];
+    assert_refused(&function, twice, |invite| invite.store.contents()).await;
+}
+
+#[tokio::test]
 async fn a_store_that_is_busy_says_when_to_come_again() {
     let function = function_with_patient().await;
     let before = function.handler().store.contents();

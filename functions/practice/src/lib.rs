@@ -36,14 +36,14 @@ impl<S: PracticeStore, C: Clock> Handler for Practice<S, C> {
 
 impl<S: PracticeStore, C: Clock> Practice<S, C> {
     async fn read(&self, request: &Request) -> Result<Answer, Problem> {
-        let practice = read_practice(&self.store, request.scope()).await?;
+        let practice = read_practice(&self.store, request.scope()?).await?;
         answer(&practice.ok_or(Problem::PracticeNotSetUp)?)
     }
 
     async fn save(&self, request: &Request) -> Result<Answer, Problem> {
         let (settings, terms_accepted) = settings::read(request.form()?)?;
         let if_match = request.version_to_replace()?;
-        let saved = save_practice(&self.store, &self.clock, request.scope(), &settings, terms_accepted, if_match);
+        let saved = save_practice(&self.store, &self.clock, request.scope()?, &settings, terms_accepted, if_match);
         answer(&saved.await?)
     }
 }

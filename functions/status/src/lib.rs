@@ -20,7 +20,7 @@ impl<S: PortalReader, C: Clock> Handler for Status<S, C> {
 
     async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        let panel = status(&self.store, &self.clock, request.scope(), &patient).await?;
+        let panel = status(&self.store, &self.clock, request.scope()?, &patient).await?;
         Answer::panel(&panel)
     }
 }

@@ -1,0 +1,315 @@
+//! The function `register`, from the gateway's events to its answers.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
+
+use chrono::TimeDelta;
+use portal::{
+    ports::{Clock as _, CommitOutcome, DeliveryStore as _},
+    record::{Account, Change, InvitationState, PortalRecord, RevokeReason},
+    testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
+};
+use portal_aws::http::{
+    Edge,
+    testing::{Bad, Sample, Shown, assert_refused, bad_bodies},
+};
+use register::Register;
+use serde_json::{Value, json};
+
+type Function = Edge<Register<MemoryStore, MemoryQueue, TestClock, TestEntropy>>;
+
+/// The samples that carry a token.
+const WITH_TOKEN: [&str; 5] =
+    ["register/check", "register/register", "register/decline", "register/not-me", "register/new-link"];
+
+/// With patient `p-1001`, whose invitation was mailed an hour ago. The samples have its token.
+fn function() -> Function {
+    let store = MemoryStore::with_practices([samples::practice("lakeside")]);
+    store.mail_invitation(&samples::key("lakeside", "p-1001"), "jose@example.com");
+    let clock = TestClock::default();
+    clock.advance(TimeDelta::hours(1));
+    Edge::public(Register { store, queue: MemoryQueue::default(), clock, entropy: TestEntropy::default() })
+}
+
+fn record(function: &Function) -> PortalRecord {
+    function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap()
+}
+
+/// Everything that a request could change.
+fn watched(
+    register: &Register<MemoryStore, MemoryQueue, TestClock, TestEntropy>,
+) -> impl std::fmt::Debug + PartialEq + use<> {
+    (register.store.contents(), register.queue.messages())
+}
+
+async fn ask(function: &Function, sample: &str) -> Shown {
+    Sample::of(sample).ask(function).await
+}
+
+/// Lets somebody else change the record.
+async fn meanwhile(function: &Function, change: Change) {
+    let outcome = function.handler().store.commit_delivery(&change).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Committed);
+}
+
+async fn guess(function: &Function, date_of_birth: &str) -> Shown {
+    Sample::of("register/register").member("dateOfBirth", json!(date_of_birth)).ask(function).await
+}
+
+#[tokio::test]
+async fn a_link_can_be_looked_at_and_stays_as_it_is() {
+    let function = function();
+    let before = watched(function.handler());
+    insta::assert_json_snapshot!("usable", ask(&function, "register/check").await);
+    assert_eq!(ask(&function, "register/check").await.status, 200);
+    assert_eq!(watched(function.handler()), before);
+}
+
+#[tokio::test]
+async fn registering_gives_what_an_identity_provider_needs() {
+    let function = function();
+    let answer = ask(&function, "register/register").await;
+    let account = record(&function).account;
+    assert!(matches!(account, Account::Active { id, .. } if answer.body["accountId"] == id.as_str()));
+    insta::assert_json_snapshot!("registered", answer);
+}
+
+#[tokio::test]
+async fn a_wrong_date_of_birth_counts_and_the_fifth_locks_the_link() {
+    let function = function();
+    insta::assert_json_snapshot!("date_of_birth_mismatch", guess(&function, "1980-02-28").await);
+    assert_eq!(record(&function).link.unwrap().guesses, 1);
+    for _ in 2..=5 {
+        assert_eq!(guess(&function, "1980-02-28").await.code(), "date_of_birth_mismatch");
+    }
+    assert_eq!(ask(&function, "register/register").await.code(), "link_not_usable");
+}
+
+#[tokio::test]
+async fn what_is_no_date_of_birth_counts_nothing() {
+    let function = function();
+    let request = Sample::of("register/register");
+    let invalid = [
+        json!("1980-02-30"),
+        json!("1980-2-29"),
+        json!("02/29/1980"),
+        json!("1980-02-29T00:00:00Z"),
+        json!("2999-01-01"),
+        json!("1980-02-29\n"),
+        json!(""),
+        json!(19_800_229),
+        json!(["1980-02-29"]),
+        Value::Null,
+    ];
+    let bad =
+        |date: Value| Bad::new(date.to_string(), request.clone().member("dateOfBirth", date), 422, "invalid_fields");
+    let mut bad: Vec<Bad> = invalid.into_iter().map(bad).collect();
+    let token = request.clone().member("token", json!("none of ours"));
+    bad.push(Bad::new("a bad token too", token.member("dateOfBirth", json!("soon")), 422, "invalid_fields"));
+    bad.push(Bad::new("no date", request.json(&json!({ "token": "link-1.x" })), 422, "invalid_fields"));
+    assert_refused(&function, bad, watched).await;
+}
+
+#[tokio::test]
+async fn declining_and_not_me_end_the_invitation() {
+    for (sample, why) in [("register/decline", RevokeReason::Declined), ("register/not-me", RevokeReason::WrongPerson)]
+    {
+        let function = function();
+        insta::assert_json_snapshot!("done", ask(&function, sample).await);
+        let state = record(&function).invitation.unwrap().state;
+        assert!(matches!(state, InvitationState::Revoked { reason, .. } if reason == why), "{sample}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_link_is_queued_for_the_address_of_the_old_one() {
+    let function = function();
+    function.handler().clock.advance(TimeDelta::days(8));
+    insta::assert_json_snapshot!("new_link", ask(&function, "register/new-link").await);
+    let (invitation, messages) = (record(&function).invitation.unwrap(), function.handler().queue.messages());
+    assert_eq!(invitation.email, samples::email("jose@example.com"));
+    assert_eq!((messages.len(), &messages[0].invitation), (1, &invitation.id));
+}
+
+#[tokio::test]
+async fn asking_for_a_new_link_once_more_is_too_soon() {
+    let function = function();
+    assert_eq!(ask(&function, "register/new-link").await.status, 202);
+    let before = watched(function.handler());
+    let again = ask(&function, "register/new-link").await;
+    assert_eq!((again.status, again.code(), again.headers["retry-after"].as_str()), (429, "too_soon", "60"));
+    assert_eq!(watched(function.handler()), before);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_down_costs_nothing() {
+    let function = function();
+    function.handler().queue.fail_next(1);
+    assert_eq!(ask(&function, "register/new-link").await.status, 202);
+    assert!(function.handler().queue.messages().is_empty());
+    assert!(record(&function).next_action.is_some(), "the sweep queues it");
+}
+
+#[tokio::test]
+async fn one_click_stops_the_reminders_and_nothing_else() {
+    let function = function();
+    assert!(record(&function).next_action.is_some());
+    let answer = ask(&function, "register/unsubscribe").await;
+    insta::assert_json_snapshot!("done", answer);
+    assert_eq!(record(&function).next_action, None);
+    assert_eq!(ask(&function, "register/check").await.body["usable"], json!(true));
+
+    let before = watched(function.handler());
+    assert_eq!(ask(&function, "register/unsubscribe").await, answer, "once more");
+    assert_eq!(watched(function.handler()), before);
+}
+
+#[tokio::test]
+async fn unsubscribing_answers_alike_whatever_it_is_given() {
+    let function = function();
+    let request = Sample::of("register/unsubscribe");
+    let done = ask(&self::function(), "register/unsubscribe").await;
+    let before = watched(function.handler());
+    for link in ["", "link-2", "a b", "link-2,link-1", "link-1.AQEB", "é", "\0", &"x".repeat(10_000)] {
+        assert_eq!(request.clone().query("t", link).ask(&function).await, done, "{link:?}");
+    }
+    assert_eq!(Sample::of("register/check").route("POST /v1/unsubscribe").ask(&function).await, done, "no query");
+    assert_eq!(watched(function.handler()), before);
+    for body in ["", "nonsense", "List-Unsubscribe=One-Click&x=1"] {
+        assert_eq!(request.clone().body(body).ask(&self::function()).await, done, "{body}");
+    }
+}
+
+/// The links that open nothing, each with what makes it so.
+async fn dead_links() -> Vec<(&'static str, Function)> {
+    let registered = function();
+    assert_eq!(ask(&registered, "register/register").await.status, 201);
+    let declined = function();
+    assert_eq!(ask(&declined, "register/decline").await.status, 204);
+    let locked = function();
+    for _ in 1..=5 {
+        assert_eq!(guess(&locked, "1980-02-28").await.status, 409);
+    }
+    let moved = function();
+    let act = samples::act(moved.handler().clock.now(), "reinvite");
+    let (practice, elsewhere) = (samples::practice("lakeside"), samples::email("nunez@example.com"));
+    let id = samples::invitation_id("invitation-2");
+    meanwhile(&moved, record(&moved).reinvite(&practice, Some(&elsewhere), id, act).unwrap()).await;
+    let revoked = function();
+    let act = samples::act(revoked.handler().clock.now(), "revoke");
+    meanwhile(&revoked, record(&revoked).revoke(act).unwrap()).await;
+    let opted_out = function();
+    let act = samples::act(opted_out.handler().clock.now(), "opt-out");
+    meanwhile(&opted_out, record(&opted_out).opt_out(act).unwrap()).await;
+    vec![
+        ("used", registered),
+        ("declined", declined),
+        ("locked", locked),
+        ("another address", moved),
+        ("revoked", revoked),
+        ("opted out", opted_out),
+    ]
+}
+
+/// What the link of a token that nobody was mailed is answered with.
+async fn unusable(sample: &str) -> Shown {
+    let token = samples::token(9).to_text();
+    Sample::of(sample).member("token", json!(token.expose())).ask(&function()).await
+}
+
+#[tokio::test]
+async fn a_link_that_opens_nothing_says_so_and_no_more() {
+    insta::assert_json_snapshot!("unusable", unusable("register/check").await);
+    for sample in &WITH_TOKEN[1..] {
+        insta::assert_json_snapshot!("link_not_usable", unusable(sample).await);
+    }
+}
+
+#[tokio::test]
+async fn every_link_that_opens_nothing_is_answered_alike() {
+    for (what, function) in dead_links().await {
+        let before = watched(function.handler());
+        for sample in WITH_TOKEN {
+            assert_eq!(ask(&function, sample).await, unusable(sample).await, "{what}: {sample}");
+        }
+        assert_eq!(watched(function.handler()), before, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_link_opens_nothing_but_a_new_one() {
+    let function = function();
+    function.handler().clock.advance(TimeDelta::days(8));
+    let before = watched(function.handler());
+    for sample in &WITH_TOKEN[..4] {
+        assert_eq!(ask(&function, sample).await, unusable(sample).await, "{sample}");
+    }
+    assert_eq!(watched(function.handler()), before);
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_answered_like_a_link_that_opens_nothing() {
+    let function = function();
+    let before = watched(function.handler());
+    let ours = samples::token(1).to_text().expose().clone();
+    let other_secret = samples::token(9).to_text().expose().replace("link-9", "link-1");
+    let forged = [
+        other_secret,
+        format!("{ours}A"),
+        format!("{ours}\n"),
+        ours[..ours.len() - 1].to_owned(),
+        ours.replace('.', ""),
+        ours.replace("link-1", "link#1"),
+        String::new(),
+        ".".to_owned(),
+        "é\0".to_owned(),
+        "x".repeat(60_000),
+    ];
+    for token in forged {
+        for sample in WITH_TOKEN {
+            let answer = Sample::of(sample).member("token", json!(token)).ask(&function).await;
+            assert_eq!(answer, unusable(sample).await, "{sample}: {token:.80}");
+        }
+    }
+    assert_eq!(watched(function.handler()), before);
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_changes_nothing() {
+    let function = function();
+    for sample in WITH_TOKEN {
+        let request = Sample::of(sample);
+        let mut bad = bad_bodies(&request);
+        bad.push(Bad::new("no body", request.clone().body(""), 400, "malformed"));
+        for token in [Value::Null, json!(1), json!(["link-1.AQEB"]), json!({ "token": "link-1.AQEB" })] {
+            let spoilt = request.clone().member("token", token);
+            bad.push(Bad::new(format!("{sample}: a token of another type"), spoilt, 422, "invalid_fields"));
+        }
+        bad.push(Bad::new("no token", request.clone().json(&json!({})), 422, "invalid_fields"));
+        bad.push(Bad::new("more members", request.clone().member("practiceId", json!("a")), 422, "invalid_fields"));
+        bad.push(Bad::new("another function's route", request.route("GET /v1/practice"), 404, "not_found"));
+        assert_refused(&function, bad, watched).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_the_staff_makes_no_difference() {
+    for sample in WITH_TOKEN {
+        let claims = json!({ "practice_id": "hillside", "scope": "portal/admin", "sub": "staff-7" });
+        let as_staff = Sample::of(sample).authorizer(&json!({ "jwt": { "claims": claims, "scopes": null } }));
+        let as_staff = as_staff.header("authorization", "Bearer token").header("if-match", "\"99\"");
+        assert_eq!(as_staff.ask(&function()).await, ask(&function(), sample).await, "{sample}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_answer_says_to_come_again() {
+    let function = function();
+    for sample in WITH_TOKEN.iter().chain(&["register/unsubscribe"]) {
+        for fault in [Fault::Busy, Fault::Unavailable] {
+            function.handler().store.fail_next([Some(fault)]);
+            let refused = vec![Bad::new(*sample, Sample::of(sample), 503, "unavailable")];
+            assert_refused(&function, refused, watched).await;
+        }
+        function.handler().store.fail_next([Some(Fault::Corrupt)]);
+        assert_refused(&function, vec![Bad::new(*sample, Sample::of(sample), 500, "internal")], watched).await;
+    }
+}

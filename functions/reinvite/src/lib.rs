@@ -1,0 +1,32 @@
+//! Invites a patient again.
+
+use portal::{
+    operations::reinvite::reinvite,
+    ports::{Clock, Entropy, PortalStore, Queue},
+};
+use portal_aws::http::{Answer, Handler, Problem, Request};
+
+/// The function, over its ports.
+#[derive(Debug)]
+pub struct Reinvite<S, Q, C, E> {
+    /// The records.
+    pub store: S,
+    /// The way to the sender.
+    pub queue: Q,
+    /// The time.
+    pub clock: C,
+    /// Ids for invitations.
+    pub entropy: E,
+}
+
+impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Handler for Reinvite<S, Q, C, E> {
+    const FUNCTION: &'static str = "reinvite";
+
+    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        let patient = request.patient()?;
+        let email = request.email_if_given()?;
+        let command = request.command(&patient)?;
+        let invited = reinvite(&self.store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref());
+        Answer::invited(&invited.await?, request.id())
+    }
+}
