@@ -54,7 +54,7 @@ impl PortalRecord {
             if another_address {
                 after.link = None;
             }
-            after.trim_secrets(at);
+            after.trim_secrets();
             if role != Role::Sweep {
                 after.note_reinvite_by_hand(at);
             }
@@ -120,10 +120,10 @@ impl PortalRecord {
         self.recent_reinvites.push(at);
     }
 
-    /// Drops expired secrets, and the oldest ones, so that the coming tries have room for theirs.
-    fn trim_secrets(&mut self, now: DateTime<Utc>) {
+    /// Drops the oldest secrets, so that the coming tries have room for theirs. Expired ones are kept: they open
+    /// nothing, but whoever has one may ask for a new link.
+    fn trim_secrets(&mut self) {
         if let Some(link) = &mut self.link {
-            link.secrets.retain(|secret| now < secret.expires_at);
             let room = MOST_SECRETS - usize::from(MOST_TRIES);
             link.secrets.drain(..link.secrets.len().saturating_sub(room));
         }
