@@ -10,6 +10,7 @@ mod client;
 mod delivery;
 mod identity;
 mod invitation;
+mod lifecycle;
 mod races;
 mod record;
 mod wait;
