@@ -168,9 +168,9 @@ impl DueShard {
         Self(low % Self::COUNT)
     }
 
-    /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..Self::COUNT).map(Self)
+    /// All of them, beginning with this one.
+    pub fn all_from(first: Self) -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(move |step| Self((first.0 + step) % Self::COUNT))
     }
 
     /// Its number.
@@ -207,7 +207,7 @@ pub trait DeliveryStore: Sync {
         request: &ClaimRequest,
     ) -> impl Future<Output = Result<ClaimOutcome, StoreError>> + Send;
 
-    /// Gives a claim back: writes what [`PortalRecord::put_off`] gave, if the fence is still the record's. Whether
+    /// Gives a claim back: writes what [`PortalRecord::put_off`] gave, if the record's fence is still the one before. Whether
     /// it was.
     ///
     /// # Errors

@@ -112,6 +112,19 @@ fn at_most_five_dates_of_birth_are_compared_even_if_a_comparison_never_came_back
 }
 
 #[test]
+fn a_link_whose_guesses_are_used_up_is_not_mailed_again() {
+    let mut mailed = Mailed::once();
+    for _ in 1..=MOST_GUESSES {
+        // Each comparison's outcome is lost, so nobody writes down that the link is locked.
+        let act = samples::act_of(Role::Patient, samples::noon(), "r");
+        mailed.record = mailed.record.count_guess(&mailed.tokens[0], act).unwrap().after;
+    }
+    assert!(!mailed.record.may_be_reminded(&samples::settings().reminders), "no reminder by itself");
+    let reinvited = mailed.reinvite(None).mail();
+    assert_eq!(reinvited.usable(), [false, true], "staff give a link that works");
+}
+
+#[test]
 fn a_new_mail_to_the_same_address_gives_no_new_guesses() {
     let mut mailed = Mailed::once();
     let act = || samples::act_of(Role::Patient, samples::noon(), "r");

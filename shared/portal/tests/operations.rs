@@ -10,10 +10,10 @@ use portal::{
         deliver::{Delivered, Delivery, time_to_claim},
         invite::invite,
         patient::save_profile,
-        sweep::Swept,
+        sweep::{Sweep, Swept},
     },
     panel::Shown,
-    ports::{Clock as _, DeliveryStore as _, InvitationMail, Mailer, PortalStore as _, SendOutcome},
+    ports::{Clock as _, CommitOutcome, DeliveryStore as _, InvitationMail, Mailer, PortalStore as _, SendOutcome},
     record::{Delivery as MailDelivery, InvitationState, NextActionKind, delivery::Unclaimable},
     refusal::Refusal,
     testing::{Fault, samples},
@@ -236,7 +236,8 @@ async fn five_tries_without_an_answer_are_a_failure() {
 async fn a_sender_that_dies_between_ses_and_the_stamp_loses_nothing() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    world.store.fail_next([None, None, Some(Fault::Unavailable)]);
+    // Its last calls, however often repeated, reach nothing.
+    world.store.fail_next([None, None].into_iter().chain([Some(Fault::Unavailable); 8]));
     assert!(world.deliver_with(&world.mailer).await[0].is_err());
     assert_eq!(world.status("p-1").await.activated_on, Shown::Pending);
 
@@ -245,6 +246,61 @@ async fn a_sender_that_dies_between_ses_and_the_stamp_loses_nothing() {
     assert_eq!(world.deliver().await, [Delivered::Sent]);
     assert!(matches!(world.status("p-1").await.activated_on, Shown::On { .. }));
     assert_eq!(world.mailer.mails().len(), 2, "one mail more than answers lost, never fewer");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
+    for fault in [Fault::Busy, Fault::Unavailable, Fault::LostReply] {
+        let world = World::with_one().await;
+        world.invite("north", "p-1").await.unwrap();
+        world.store.fail_next([None, None, Some(fault), Some(fault)]);
+        assert_eq!(world.deliver().await, [Delivered::Sent], "{fault:?}");
+        let events = world.store.timeline(&samples::key("north", "p-1"));
+        assert_eq!(events.iter().filter(|event| event.kind.name() == "invitation-sent").count(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_was_decided_while_a_mail_was_out_cannot_bring_its_claim_back() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    let message = world.queue.messages().remove(0);
+    let claim = samples::claim_request(&message.invitation, world.clock.now(), 1);
+    world.store.claim(&message.key, &claim).await.unwrap();
+    let sending = world.record();
+    let decided = sending.opt_out(samples::act(world.clock.now(), "r")).unwrap();
+    let put_off = sending.put_off(sending.fence, world.clock.now()).unwrap();
+    assert!(world.store.put_off(&put_off).await.unwrap());
+    let outcome = world.store.commit(&samples::scope("north"), &decided).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Stale);
+    assert_eq!(world.record(), put_off);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_holds_no_other_up() {
+    let patients = [("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some("other@example.com"))];
+    let world = World::with_patients(&patients).await;
+    for patient in ["p-1", "p-2"] {
+        world.invite("north", patient).await.unwrap();
+    }
+    assert_eq!(world.queue.take().len(), 2);
+    let sweep = Sweep { store: &world.store, queue: &world.queue, clock: &world.clock, entropy: &world.entropy };
+    let mut rows_lost = 0;
+    // One call after the other goes wrong: two of them are those that see to a row.
+    for calls_before in 0..18 {
+        world.clock.advance(TimeDelta::minutes(16));
+        let deadline = world.clock.now() + TimeDelta::minutes(1);
+        world.store.fail_next((0..calls_before).map(|_| None).chain([Some(Fault::Corrupt)]));
+        let failed = sweep.run(deadline, &world.request).await.is_err();
+        let seen_to = |patient| {
+            let record = world.store.peek(&samples::key("north", patient)).unwrap();
+            record.next_action.unwrap().at > world.clock.now()
+        };
+        if failed && world.queue.take().len() == 1 && seen_to("p-1") && seen_to("p-2") {
+            rows_lost += 1;
+        }
+    }
+    assert_eq!(rows_lost, 2, "a run that met an unreadable row still queued the other one");
 }
 
 #[tokio::test]

@@ -133,7 +133,10 @@ async fn an_expired_link_gets_a_new_one_to_the_same_address_only() {
     assert!(try_check(&world, &last_token(&world)).await.is_ok());
 
     let again = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
-    assert!(matches!(refusal(again), Refusal::TooSoon { .. }), "a second click is told to wait, not that the link is dead");
+    assert!(
+        matches!(refusal(again), Refusal::TooSoon { .. }),
+        "a second click is told to wait, not that the link is dead"
+    );
 }
 
 #[tokio::test]

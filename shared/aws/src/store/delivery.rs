@@ -105,14 +105,15 @@ impl DeliveryStore for DynamoStore<Pepper> {
             return Ok(false);
         };
         let change = format!(
-            "SET #invitation_state = :queued, #tries_left = :tries_left, #next_action = :next_action, #due_shard = :shard, \
+            "SET #fence = :fence, #invitation_state = :queued, #tries_left = :tries_left, #next_action = :next_action, #due_shard = :shard, \
              #due_at = :due_at REMOVE #lease_until, #expires_at, #link_secrets[{}]",
             link.secrets.len()
         );
         // Without its link the patient has opted out meanwhile: the lease runs out and the invitation is settled.
-        let condition = "#fence = :fence AND #invitation_state = :sending AND attribute_exists(#link_id)";
+        let condition = "#fence = :held AND #invitation_state = :sending AND attribute_exists(#link_id)";
         let values = [
             (":fence", number(record.fence)),
+            (":held", number(record.fence.saturating_sub(1))),
             (":queued", text("queued")),
             (":sending", text("sending")),
             (":tries_left", number(invitation.tries_left)),

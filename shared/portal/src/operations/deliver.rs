@@ -123,7 +123,9 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
         }
     }
 
-    /// Writes the change that `decide` makes of the record, reading it again whenever something else was first.
+    /// Writes the change that `decide` makes of the record, reading it again whenever something else was first, and
+    /// repeating it when the store has a fault: an accepted mail that is not written down would be sent again. A
+    /// repetition finds what an earlier try has written.
     async fn commit(
         &self,
         mut record: PortalRecord,
@@ -131,15 +133,22 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
         decide: impl Fn(&PortalRecord, Act) -> Option<Change>,
         done: Delivered,
     ) -> Result<Delivered, StoreError> {
+        let act = self.act(request);
+        let mut fault = StoreError::Busy;
         for _ in 0..MOST_ROUNDS {
-            let Some(change) = decide(&record, self.act(request)) else {
+            let Some(change) = decide(&record, act.clone()) else {
                 return Ok(Delivered::Superseded);
             };
-            match self.store.commit_delivery(&change).await? {
-                CommitOutcome::Committed => return Ok(done),
-                CommitOutcome::Stale => {}
-                CommitOutcome::EmailInUse { .. } => {
+            match self.store.commit_delivery(&change).await {
+                Ok(CommitOutcome::Committed) => return Ok(done),
+                Ok(CommitOutcome::Stale) => {}
+                Ok(CommitOutcome::EmailInUse { .. }) => {
                     return Err(StoreError::Corrupt("delivering claims no address".into()));
+                }
+                Err(corrupt @ StoreError::Corrupt(_)) => return Err(corrupt),
+                Err(passing @ (StoreError::Busy | StoreError::Unavailable(_))) => {
+                    fault = passing;
+                    continue;
                 }
             }
             let Some(newer) = self.store.record(&record.key).await? else {
@@ -147,7 +156,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
             };
             record = newer;
         }
-        Err(StoreError::Busy)
+        Err(fault)
     }
 
     /// SES took nothing: the invitation is queued again, unless it has been put off for days.

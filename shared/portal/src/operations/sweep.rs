@@ -23,6 +23,9 @@ const PAGE: u16 = 100;
 /// How long a reminder that a rule refuses waits before it is looked at again: the rule may have changed by then.
 const REFUSED_REMINDER_WAIT: TimeDelta = TimeDelta::days(1);
 
+/// How long a row waits whose record cannot be read: a newer version of this program may have written it.
+const UNREADABLE_WAIT: TimeDelta = TimeDelta::minutes(15);
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -62,6 +65,21 @@ pub struct Sweep<'ports, S, Q, C, E> {
     pub entropy: &'ports E,
 }
 
+/// A run so far.
+#[derive(Debug, Default)]
+struct Run {
+    swept: Swept,
+    /// The first row that could not be read.
+    unreadable: Option<StoreError>,
+}
+
+impl Run {
+    /// What to report: everything else was seen to, but somebody must look at what could not be read.
+    fn end(self) -> Result<Swept, SweepError> {
+        self.unreadable.map_or(Ok(self.swept), |error| Err(error.into()))
+    }
+}
+
 /// What became of one row.
 enum Seen {
     Queued(InvitationMessage),
@@ -76,72 +94,93 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
     /// # Errors
     /// [`SweepError`]
     pub async fn run(&self, deadline: DateTime<Utc>, request: &RequestId) -> Result<Swept, SweepError> {
-        let mut swept = Swept::default();
-        for shard in DueShard::all() {
+        let mut run = Run::default();
+        for shard in self.shards() {
             // What is due is what was due when the shard was begun: whatever is seen to moves out of this run.
             let until = self.clock.now();
             loop {
                 if self.clock.now() >= deadline {
-                    swept.stopped_early = true;
-                    return Ok(swept);
+                    run.swept.stopped_early = true;
+                    return run.end();
                 }
                 let page = self.store.due(shard, until, PAGE).await?;
                 let full = page.len() >= usize::from(PAGE);
                 // The index lags behind the records by moments: a page of outlived rows only would be read again.
-                if !self.see_to(page, request, &mut swept).await? || !full {
+                if !self.see_to(page, request, &mut run).await? || !full {
                     break;
                 }
             }
         }
-        Ok(swept)
+        run.end()
+    }
+
+    /// All shards, each minute beginning with another one: a run that ends early must not starve the same ones always.
+    fn shards(&self) -> impl Iterator<Item = DueShard> {
+        let minute = self.clock.now().timestamp().unsigned_abs() / 60;
+        DueShard::all_from(DueShard::of(minute))
     }
 
     /// Sees to one page; whether anything in it still stood.
-    async fn see_to(&self, page: Vec<DueEntry>, request: &RequestId, swept: &mut Swept) -> Result<bool, SweepError> {
-        let outlived_before = swept.outlived;
-        let rows = page.len();
-        let mut messages = Vec::with_capacity(rows);
+    async fn see_to(&self, page: Vec<DueEntry>, request: &RequestId, run: &mut Run) -> Result<bool, SweepError> {
+        let mut stood = false;
+        let mut broken_off = None;
+        let mut messages = Vec::with_capacity(page.len());
         for entry in page {
-            let seen = match entry.kind {
-                NextActionKind::Deliver => self.queue_again(entry).await?,
-                NextActionKind::Remind => self.remind(&entry, request).await?,
-            };
-            match seen {
-                Seen::Queued(message) => {
-                    swept.queued += 1;
+            match self.see(&entry, request).await {
+                Ok(Seen::Queued(message)) => {
+                    run.swept.queued += 1;
                     messages.push(message);
                 }
-                Seen::Reminded(message) => {
-                    swept.reminded += 1;
+                Ok(Seen::Reminded(message)) => {
+                    run.swept.reminded += 1;
                     messages.push(message);
                 }
-                Seen::Postponed => swept.postponed += 1,
-                Seen::Outlived => swept.outlived += 1,
+                Ok(Seen::Postponed) => run.swept.postponed += 1,
+                Ok(Seen::Outlived) => {
+                    run.swept.outlived += 1;
+                    continue;
+                }
+                Err(StoreError::Corrupt(error)) => {
+                    // Out of the way, so that it holds nothing up; the run tells of it at its end.
+                    self.postpone(&entry, self.clock.now() + UNREADABLE_WAIT).await?;
+                    run.unreadable.get_or_insert(StoreError::Corrupt(error));
+                }
+                Err(error @ (StoreError::Busy | StoreError::Unavailable(_))) => {
+                    broken_off = Some(error);
+                    break;
+                }
             }
+            stood = true;
         }
         // Nudged first: a run that dies here loses hints, and the next nudge comes minutes later. The other way
         // round, two sweeps at once would queue everything twice.
         if !messages.is_empty() {
             self.queue.send(&messages).await?;
         }
-        let outlived = usize::try_from(swept.outlived - outlived_before).unwrap_or(usize::MAX);
-        Ok(outlived < rows)
+        broken_off.map_or(Ok(stood), |error| Err(error.into()))
     }
 
-    async fn queue_again(&self, entry: DueEntry) -> Result<Seen, SweepError> {
+    async fn see(&self, entry: &DueEntry, request: &RequestId) -> Result<Seen, StoreError> {
+        match entry.kind {
+            NextActionKind::Deliver => self.queue_again(entry).await,
+            NextActionKind::Remind => self.remind(entry, request).await,
+        }
+    }
+
+    async fn queue_again(&self, entry: &DueEntry) -> Result<Seen, StoreError> {
         let next = self.clock.now() + nudge_wait(entry.nudges);
-        let mine = self.store.nudge(&entry, next).await?;
+        let mine = self.store.nudge(entry, next).await?;
         Ok(if mine {
-            Seen::Queued(InvitationMessage { key: entry.key, invitation: entry.invitation })
+            Seen::Queued(InvitationMessage { key: entry.key.clone(), invitation: entry.invitation.clone() })
         } else {
             Seen::Outlived
         })
     }
 
     /// Sends a reminder by the reinvite command, if the rules and the hour still allow it.
-    async fn remind(&self, entry: &DueEntry, request: &RequestId) -> Result<Seen, SweepError> {
+    async fn remind(&self, entry: &DueEntry, request: &RequestId) -> Result<Seen, StoreError> {
         let Some(practice) = self.store.practice_of(&entry.key.practice).await? else {
-            return Ok(Seen::Outlived);
+            return self.postpone(entry, self.clock.now() + REFUSED_REMINDER_WAIT).await;
         };
         let now = self.clock.now();
         let open = in_daytime(&practice.settings.reminders, practice.settings.time_zone, now);
@@ -168,7 +207,7 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
         }
     }
 
-    async fn postpone(&self, entry: &DueEntry, until: DateTime<Utc>) -> Result<Seen, SweepError> {
+    async fn postpone(&self, entry: &DueEntry, until: DateTime<Utc>) -> Result<Seen, StoreError> {
         Ok(if self.store.nudge(entry, until).await? { Seen::Postponed } else { Seen::Outlived })
     }
 }

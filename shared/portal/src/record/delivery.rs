@@ -106,6 +106,8 @@ impl PortalRecord {
     pub fn put_off(&self, fence: u64, until: DateTime<Utc>) -> Option<Self> {
         self.sending(fence)?;
         let mut after = self.clone();
+        // Like a claim: a command that was decided before must not bring the claim back.
+        after.fence += 1;
         if let Some(link) = &mut after.link {
             link.secrets.pop();
         }

@@ -6,7 +6,7 @@ use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, Por
 use crate::{
     email::EmailAddress,
     ids::InvitationId,
-    policy::{FIRST_NUDGE, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW},
+    policy::{FIRST_NUDGE, MOST_GUESSES, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW},
     practice::{Practice, ReminderPolicy},
     refusal::Refusal,
     timeline::{Act, EventKind, Role},
@@ -51,7 +51,8 @@ impl PortalRecord {
             if role == Role::Sweep { previous.map_or(0, |previous| previous.reminders_sent + 1) } else { 0 };
         let at = act.at;
         Ok(self.change(act, EventKind::Reinvited { invitation: id.clone(), another_address }, |after| {
-            if another_address {
+            // A link whose guesses are used up would be mailed in vain.
+            if another_address || after.guesses_used_up() {
                 after.link = None;
             }
             after.trim_secrets();
@@ -96,7 +97,7 @@ impl PortalRecord {
             | InvitationState::Revoked { .. }
             | InvitationState::Consumed { .. } => false,
         });
-        invitation_allows && !self.reminders_stopped
+        invitation_allows && !self.reminders_stopped && !self.guesses_used_up()
     }
 
     pub(super) fn revoked(&self, invitation: InvitationId, reason: RevokeReason, act: Act) -> Change {
@@ -104,6 +105,11 @@ impl PortalRecord {
         self.change(act, EventKind::InvitationRevoked { invitation, reason }, |after| {
             after.revoke_invitation(reason, at);
         })
+    }
+
+    /// Whether no more dates of birth may be compared for the current link: it is locked, or about to be.
+    fn guesses_used_up(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.guesses >= MOST_GUESSES)
     }
 
     pub(super) fn clear_reminder(&mut self) {

@@ -183,7 +183,7 @@ impl Contents {
             return false;
         };
         // Without its link the patient has opted out meanwhile: the lease runs out and the invitation is settled.
-        let put_off = record.link.is_some().then(|| record.put_off(waiting.fence, next.at)).flatten();
+        let put_off = record.link.is_some().then(|| record.put_off(waiting.fence.saturating_sub(1), next.at)).flatten();
         put_off.map(|put_off| *record = put_off).is_some()
     }
 
