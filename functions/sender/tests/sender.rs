@@ -3,10 +3,7 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Context, LambdaEvent};
-use portal::{
-    ports::PortalStore as _,
-    testing::{Fault, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
-};
+use portal::testing::{Fault, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples};
 use portal_aws::http::testing::sample;
 use sender::Sender;
 
@@ -16,16 +13,8 @@ const NOTHING_AGAIN: &str = r#"{"batchItemFailures":[]}"#;
 const ALL_AGAIN: &str = r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"}]}"#;
 
 /// The function, and a patient whose invitation is queued.
-async fn function() -> Function {
-    let practice = samples::practice("lakeside");
-    let store = MemoryStore::with_practices([practice.clone()]);
-    let scope = samples::scope("lakeside");
-    let patient = samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
-    let id = samples::invitation_id("invitation-0001");
-    let invited = patient.after.invite(&practice, None, id, samples::act(samples::noon(), "request-1")).unwrap();
-    for change in [patient, invited] {
-        store.commit(&scope, &change).await.unwrap();
-    }
+fn function() -> Function {
+    let store = MemoryStore::with_queued_invitation();
     Sender { store, mailer: ScriptedMailer::default(), clock: TestClock::default(), entropy: TestEntropy::default() }
 }
 
@@ -44,7 +33,7 @@ fn state(function: &Function) -> &'static str {
 
 #[tokio::test]
 async fn a_queued_invitation_is_mailed_once() {
-    let function = function().await;
+    let function = function();
     assert_eq!(work(&function, 30).await, NOTHING_AGAIN);
     assert_eq!(work(&function, 30).await, NOTHING_AGAIN);
     assert_eq!(state(&function), "sent");
@@ -55,7 +44,7 @@ async fn a_queued_invitation_is_mailed_once() {
 
 #[tokio::test]
 async fn without_time_left_nothing_is_begun() {
-    let function = function().await;
+    let function = function();
     let before = function.store.contents();
     assert_eq!(work(&function, 9).await, ALL_AGAIN);
     assert_eq!(function.store.contents(), before);
@@ -64,7 +53,7 @@ async fn without_time_left_nothing_is_begun() {
 
 #[tokio::test]
 async fn a_message_comes_again_if_the_store_is_at_fault() {
-    let function = function().await;
+    let function = function();
     function.store.fail_next([Some(Fault::Unavailable)]);
     assert_eq!(work(&function, 30).await, ALL_AGAIN);
     assert_eq!(state(&function), "queued");
@@ -74,7 +63,7 @@ async fn a_message_comes_again_if_the_store_is_at_fault() {
 
 #[tokio::test]
 async fn without_an_id_of_its_run_nothing_is_begun() {
-    let function = function().await;
+    let function = function();
     let event: SqsEvent = sample("sender/one-invitation");
     assert!(function.work(LambdaEvent::new(event, Context::default())).await.is_err());
     assert_eq!(state(&function), "queued");

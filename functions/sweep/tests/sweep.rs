@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use lambda_runtime::Context;
 use portal::{
-    ports::{Clock as _, PortalStore as _},
+    ports::Clock as _,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
 use portal_aws::http::testing::sample;
@@ -13,16 +13,8 @@ use sweep::Sweep;
 type Function = Sweep<MemoryStore, MemoryQueue, TestClock, TestEntropy>;
 
 /// The function, and a patient whose invitation's queue message got lost an hour ago.
-async fn function() -> Function {
-    let practice = samples::practice("lakeside");
-    let store = MemoryStore::with_practices([practice.clone()]);
-    let scope = samples::scope("lakeside");
-    let patient = samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
-    let id = samples::invitation_id("invitation-0001");
-    let invited = patient.after.invite(&practice, None, id, samples::act(samples::noon(), "request-1")).unwrap();
-    for change in [patient, invited] {
-        store.commit(&scope, &change).await.unwrap();
-    }
+fn function() -> Function {
+    let store = MemoryStore::with_queued_invitation();
     let clock = TestClock::at(samples::noon() + TimeDelta::hours(1));
     Sweep { store, queue: MemoryQueue::default(), clock, entropy: TestEntropy::default() }
 }
@@ -37,7 +29,7 @@ fn context(function: &Function, secs_left: i64) -> Context {
 
 #[tokio::test]
 async fn what_was_lost_is_queued_again() {
-    let function = function().await;
+    let function = function();
     function.run(&context(&function, 120)).await.unwrap();
     assert_eq!(function.queue.messages().len(), 1);
     function.run(&context(&function, 120)).await.unwrap();
@@ -46,7 +38,7 @@ async fn what_was_lost_is_queued_again() {
 
 #[tokio::test]
 async fn nothing_is_begun_in_the_last_half_minute() {
-    let function = function().await;
+    let function = function();
     function.run(&context(&function, 30)).await.unwrap();
     assert!(function.queue.messages().is_empty());
     function.run(&context(&function, 31)).await.unwrap();
@@ -55,7 +47,7 @@ async fn nothing_is_begun_in_the_last_half_minute() {
 
 #[tokio::test]
 async fn a_run_that_breaks_off_is_an_error() {
-    let function = function().await;
+    let function = function();
     function.store.fail_next([Some(Fault::Unavailable)]);
     assert!(function.run(&context(&function, 120)).await.is_err());
     function.queue.fail_next(1);

@@ -87,6 +87,22 @@ impl MemoryStore {
         assert_eq!(contents.commit(&sent).unwrap(), CommitOutcome::Committed);
     }
 
+    /// A store with patient `p-1001` of the practice `lakeside`, whose `invitation-0001` is queued since noon.
+    #[must_use]
+    pub fn with_queued_invitation() -> Self {
+        let practice = samples::practice("lakeside");
+        let patient =
+            samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
+        let id = samples::invitation_id("invitation-0001");
+        let invited = patient.after.invite(&practice, None, id, samples::act(samples::noon(), "request-1")).unwrap();
+        let store = Self::with_practices([practice]);
+        for change in [patient, invited] {
+            let committed = store.contents.lock().unwrap().commit(&change).unwrap();
+            assert_eq!(committed, CommitOutcome::Committed);
+        }
+        store
+    }
+
     /// The next calls go wrong, in this order; [`None`] lets one through.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.lock().unwrap().extend(faults);
