@@ -30,6 +30,7 @@ pub enum Refusal {
     },
     SupportOnly,
     VersionConflict,
+    IdempotencyKeyReused,
     LinkNotUsable,
     DateOfBirthMismatch,
     Forbidden,
@@ -100,6 +101,10 @@ impl Refusal {
             Self::VersionConflict => {
                 ("version_conflict", "The record has changed since you read it: read it again and decide anew.")
             }
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for another request on the same patient: choose a new key for each command.",
+            ),
             Self::LinkNotUsable => {
                 ("link_not_usable", "This link can no longer be used: ask your practice for a new invitation.")
             }

@@ -17,7 +17,8 @@ pub struct TenantScope {
 }
 
 impl TenantScope {
-    /// The scope that verified claims give. Never call it with anything from a path, a query or a body.
+    /// The scope that verified claims give. Never call it with anything from a query or a body, nor with anything from
+    /// a path except for Customer Care, who belong to no practice and name the one that they act for.
     #[must_use]
     pub const fn from_verified_claims(practice: PracticeId, actor: Actor) -> Self {
         Self { practice, actor }

@@ -11,7 +11,7 @@ use super::{
     request::Request,
     respond::Answer,
     routes::Operation,
-    scope::{Access, tenant_scope},
+    scope::{Access, scope_of},
 };
 use crate::{bootstrap::serve_events, config::ClaimNames};
 
@@ -72,8 +72,8 @@ impl<H: Handler> Edge<H> {
         let operation = operation.filter(|operation| operation.function == H::FUNCTION).ok_or(Problem::NotFound)?;
         let scope = match (operation.access, &self.claims) {
             (Access::Public, _) => None,
-            (Access::With(needed), Some(claims)) => Some(tenant_scope(&event.request_context, claims, needed)?),
-            (Access::With(_), None) => return Err(Problem::Internal("the function cannot tell who asks".into())),
+            (access, Some(claims)) => scope_of(&event, claims, access)?,
+            (_, None) => return Err(Problem::Internal("the function cannot tell who asks".into())),
         };
         Ok(Request { id, operation, scope, event })
     }

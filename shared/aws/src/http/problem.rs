@@ -30,6 +30,10 @@ pub enum Malformed {
     Body,
     /// `If-Match` is not a version.
     IfMatch,
+    /// `Idempotency-Key` is not a key.
+    IdempotencyKey,
+    /// A parameter of the query is missing, or not what it should be: one sentence says what that is.
+    Query(&'static str),
 }
 
 /// Everything that an HTTP answer can refuse with.
@@ -132,6 +136,12 @@ impl Problem {
                 "malformed",
                 "If-Match must be one version in quotes, as the ETag of an answer gives it.",
             ),
+            Self::Malformed(Malformed::IdempotencyKey) => (
+                StatusCode::BAD_REQUEST,
+                "malformed",
+                "Idempotency-Key must be 1 to 255 visible ASCII characters, chosen anew for each command.",
+            ),
+            Self::Malformed(Malformed::Query(expected)) => (StatusCode::BAD_REQUEST, "malformed", expected),
             // On its own, a bad address is the refusal that every client knows by its code.
             Self::Invalid(errors) => match errors.as_slice() {
                 [FieldError { code: FieldCode::EmailInvalid, .. }] => {
@@ -278,7 +288,7 @@ const fn status_of(refusal: &Refusal) -> StatusCode {
         Refusal::Forbidden | Refusal::SupportOnly => StatusCode::FORBIDDEN,
         Refusal::VersionConflict => StatusCode::PRECONDITION_FAILED,
         Refusal::TooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::EmailInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::EmailInvalid | Refusal::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::PortalNotActivated
         | Refusal::EmailRequired
         | Refusal::EmailInUse { .. }
@@ -338,6 +348,9 @@ mod tests {
             Refusal::Forbidden.into(),
             Malformed::Body.into(),
             Malformed::IfMatch.into(),
+            Malformed::IdempotencyKey.into(),
+            Malformed::Query("The cursor is not one.").into(),
+            Refusal::IdempotencyKeyReused.into(),
             Problem::Invalid(vec![pointed(FieldCode::EmailInvalid)]),
             Problem::Invalid(vec![pointed(FieldCode::EmailInvalid), pointed(FieldCode::UnknownField)]),
             Problem::Unauthenticated,

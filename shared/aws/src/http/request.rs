@@ -21,7 +21,7 @@ use super::{
 pub struct Request {
     pub(super) id: RequestId,
     pub(super) operation: Operation,
-    /// `None` for a public operation, and for no other.
+    /// `None` for an operation that acts on behalf of no practice.
     pub(super) scope: Option<TenantScope>,
     pub(super) event: HttpEvent,
 }
@@ -53,9 +53,9 @@ impl Request {
     /// On whose behalf.
     ///
     /// # Errors
-    /// [`Problem::Internal`] for a public operation: there is no such scope, and none can be made.
+    /// [`Problem::Internal`] for an operation on behalf of no practice: there is no such scope, and none can be made.
     pub fn scope(&self) -> Result<&TenantScope, Problem> {
-        self.scope.as_ref().ok_or_else(|| Problem::Internal("a public operation has no scope".into()))
+        self.scope.as_ref().ok_or_else(|| Problem::Internal("the operation acts on behalf of no practice".into()))
     }
 
     /// A parameter of the query; the first if there are several of that name.

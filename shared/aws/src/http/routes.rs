@@ -99,7 +99,7 @@ pub const UNSUBSCRIBE: Operation =
     Operation { method: "POST", path: "/v1/unsubscribe", function: "register", access: Access::Public };
 
 /// All of them. The gateway's template has exactly these routes, and one more for whatever is none of them.
-pub const ALL: [Operation; 16] = [
+pub const ALL: &[Operation] = &[
     SAVE_PATIENT,
     READ_PATIENT,
     READ_PRACTICE,
@@ -123,7 +123,7 @@ impl Operation {
     #[must_use]
     pub fn of_route_key(key: &str) -> Option<Self> {
         let (method, path) = key.split_once(' ')?;
-        ALL.into_iter().find(|operation| operation.method == method && operation.path == path)
+        ALL.iter().find(|operation| operation.method == method && operation.path == path).copied()
     }
 
     fn takes(&self, path: &str) -> bool {
@@ -152,7 +152,7 @@ mod tests {
     fn a_route_key_names_one_operation() {
         for operation in ALL {
             let key = format!("{} {}", operation.method, operation.path);
-            assert_eq!(Operation::of_route_key(&key), Some(operation));
+            assert_eq!(Operation::of_route_key(&key).as_ref(), Some(operation));
         }
         for key in ["", "$default", "GET", "GET /v1/patients", "DELETE /v1/practice", "get /v1/practice"] {
             assert_eq!(Operation::of_route_key(key), None, "{key}");
