@@ -34,7 +34,7 @@ macro_rules! contract {
         tests_of! { $start:
             states:
                 profiles_read_back invitations_read_back deliveries_read_back endings_read_back accounts_read_back choices_read_back
-                links_read_back;
+                links_read_back requests_read_back;
             versions:
                 a_stale_version_writes_nothing a_stale_fence_writes_nothing a_patient_is_begun_once
                 a_repeated_commit_recognises_itself a_rival_is_not_taken_for_a_repetition history_is_never_rewritten;
@@ -50,7 +50,8 @@ macro_rules! contract {
             calendar:
                 what_is_due_comes_in_order_and_in_portions a_row_says_what_the_record_does of_many_nudges_one_wins
                 an_outlived_row_is_not_nudged;
-            links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere;
+            links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere
+                a_used_link_of_a_keyed_registration_still_leads_there;
             logins: only_the_latest_login_is_kept who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
@@ -60,7 +61,7 @@ macro_rules! contract {
 /// The races, for stores that have real ones.
 macro_rules! races {
     ($start:path) => {
-        tests_of! { $start: race: of_many_invitations_to_one_address_one_wins; }
+        tests_of! { $start: race: of_many_invitations_to_one_address_one_wins of_many_guesses_at_once_five_are_compared; }
     };
 }
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
     email::EmailAddress,
+    idempotency::KeyedRequest,
     ids::{InvitationId, RecordKey},
     ports::{ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _},
     practice::Practice,
@@ -161,10 +162,15 @@ impl<'b, B: Backend> Story<'b, B> {
     }
 
     pub(crate) async fn register(&mut self) {
+        self.register_with(None).await;
+    }
+
+    /// Registers with a request that its client may repeat.
+    pub(crate) async fn register_with(&mut self, keyed: Option<&KeyedRequest>) {
         use portal::record::account::Registration;
         let act = self.act(Role::Patient);
         let Registration::Registered(change) =
-            self.record.register(samples::date_of_birth(), samples::account_id("account-1"), act)
+            self.record.register(samples::date_of_birth(), samples::account_id("account-1"), keyed, act)
         else {
             unreachable!("the date of birth is right")
         };

@@ -9,6 +9,8 @@ use crate::client::{Answer, Practice, send};
 
 const BORN: &str = "1980-02-29";
 const NOT_BORN: &str = "1980-02-28";
+/// Wrong dates of birth at once.
+const GUESSES: usize = 40;
 
 /// A request of somebody who has nothing but a link.
 fn with_link(practice: &Practice, path: &str, body: &Value) -> Answer {
@@ -63,7 +65,7 @@ fn of_many_guesses_at_once_five_are_compared() {
     let Some(practice) = Practice::open("guesses") else { return };
     let token = mailed(&practice, "p-1");
     let codes: Vec<Value> = thread::scope(|scope| {
-        let guesses: Vec<_> = (0..40).map(|_| scope.spawn(|| guess(&practice, &token))).collect();
+        let guesses: Vec<_> = (0..GUESSES).map(|_| scope.spawn(|| guess(&practice, &token))).collect();
         guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
     });
     let compared = codes.iter().filter(|code| *code == "date_of_birth_mismatch").count();

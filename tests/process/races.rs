@@ -3,11 +3,13 @@
 use std::thread;
 
 use serde_json::json;
+use ureq::http::header::CONTENT_TYPE;
 
-use crate::client::{Answer, Practice};
+use crate::client::{Answer, Practice, profile, send};
 
 const CLICKS: usize = 64;
 const ROUNDS: usize = 8;
+const REPEATS: usize = 16;
 
 /// Sends all of them at the same time, and waits for all answers.
 fn at_once(requests: Vec<Box<dyn FnOnce() -> Answer + Send + '_>>) -> Vec<Answer> {
@@ -55,5 +57,47 @@ fn of_two_practices_one_gets_the_address() {
         winner.await_sent(patient);
         let mails = here.mails(&email);
         assert_eq!(mails.len(), 1, "{mails:?}");
+    }
+}
+
+#[test]
+fn a_command_repeated_at_once_under_one_key_is_one_command() {
+    let Some(practice) = Practice::open("repeats") else { return };
+    let email = practice.address("p-1");
+    practice.admit("p-1", Some(&email));
+    let repeat = || -> Box<dyn FnOnce() -> Answer + Send + '_> {
+        Box::new(|| {
+            let request = practice.request("POST", "/v1/patients/p-1/portal/invite").header("idempotency-key", "key-1");
+            send(request.body(Vec::new()).unwrap())
+        })
+    };
+    let answers = at_once((0..REPEATS).map(|_| repeat()).collect());
+    assert!(answers.iter().all(|answer| [200, 202].contains(&answer.status)), "{answers:?}");
+    assert_eq!(practice.await_sent("p-1")["version"], 3);
+    assert_eq!(practice.mails(&email).len(), 1);
+}
+
+#[test]
+fn of_two_staff_who_decided_on_one_version_one_is_heard() {
+    let Some(practice) = Practice::open("two-staff") else { return };
+    practice.admit("p-1", None);
+    for round in 0..ROUNDS {
+        let before = practice.status("p-1");
+        let seen = format!("\"{}\"", before["version"]);
+        let choice = if before["panel"]["optedOut"] == true { "opt-in" } else { "opt-out" };
+        let choose = practice.request("POST", &format!("/v1/patients/p-1/portal/{choice}")).header("if-match", &seen);
+        let choose = choose.body(Vec::new()).unwrap();
+        let rename = practice.request("PUT", "/v1/patients/p-1").header("if-match", &seen);
+        let mut profile = profile(None);
+        profile["givenName"] = json!(format!("Maria {round}"));
+        let rename = rename.header(CONTENT_TYPE, "application/json").body(profile.to_string().into()).unwrap();
+
+        let answers = at_once(vec![Box::new(|| send(choose)), Box::new(|| send(rename))]);
+        let (heard, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+        let ([heard], [refused]) = (heard.as_slice(), refused.as_slice()) else { unreachable!("{answers:?}") };
+        refused.assert_problem(412, "version_conflict", "decided on a version that has passed");
+        let after = practice.status("p-1")["version"].to_string();
+        assert_eq!(heard.header("etag"), Some(format!("\"{after}\"").as_str()));
+        assert_eq!(after.parse::<u64>().unwrap(), before["version"].as_u64().unwrap() + 1);
     }
 }

@@ -91,6 +91,29 @@ async fn a_condition_on_the_version_is_kept() {
 }
 
 #[tokio::test]
+async fn a_repeat_under_the_same_key_is_the_same_command() {
+    let function = function_with_patient().await;
+    let request = Sample::of("invite/profile-email").header("idempotency-key", "key-1");
+    let first = request.ask(&function).await;
+    assert_eq!(first.status, 202);
+    let repeated = request.clone().request("request-2").ask(&function).await;
+    assert_eq!(repeated, first);
+    assert_eq!(function.handler().queue.messages().len(), 1);
+    let other_content = request.clone().body("{}");
+    let bad = vec![
+        Bad::new("another content", other_content, 422, "idempotency_key_reused"),
+        Bad::new("another key", request.clone().header("idempotency-key", "key-2"), 409, "already_invited"),
+        Bad::new("an empty key", request.clone().header("idempotency-key", ""), 400, "malformed"),
+        Bad::new("a space", request.clone().header("idempotency-key", "a b"), 400, "malformed"),
+        Bad::new("no ASCII", request.clone().header("idempotency-key", "é"), 400, "malformed"),
+        Bad::new("a long key", request.clone().header("idempotency-key", &"k".repeat(256)), 400, "malformed"),
+    ];
+    assert_refused(&function, bad, |invite| (invite.store.contents(), invite.queue.messages())).await;
+    let longest = Sample::of("invite/revoke").header("idempotency-key", &"k".repeat(255));
+    assert_eq!(longest.ask(&function).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     let function = function_with_patient().await;
     add(&function, "lakeside", "p-2", samples::profile(None)).await;

@@ -42,7 +42,7 @@ impl<S: PortalStore, C: Clock> Patients<S, C> {
         let patient = request.patient()?;
         let profile = profile::read(request.form()?, self.clock.now())?;
         let if_match = request.version_to_replace()?;
-        let command = Command { scope: request.scope()?, patient: &patient, request: request.id(), if_match };
+        let command = Command { if_match, ..request.command(&patient)? };
         let saved = save_profile(&self.store, &self.clock, &command, &profile).await?;
         answer(if saved.created { StatusCode::CREATED } else { StatusCode::OK }, &saved.record)
     }

@@ -64,7 +64,7 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
 
     async fn register(&self, request: &Request) -> Result<Answer, Problem> {
         let (token, date_of_birth) = json::registration(request, self.clock.now())?;
-        let holder = holder(&token, request);
+        let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let registered = register(&self.store, &self.clock, &self.entropy, &holder, *date_of_birth.expose()).await?;
         Answer::document(StatusCode::CREATED, &RegisteredJson::of(&registered))
     }
@@ -77,7 +77,7 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
 
     async fn new_link(&self, request: &Request) -> Result<Answer, Problem> {
         let token = json::token(request)?;
-        let holder = holder(&token, request);
+        let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let unqueued = new_link(&self.store, &self.queue, &self.clock, &self.entropy, &holder).await?;
         log_unqueued(unqueued.as_ref(), request.id());
         Answer::document(StatusCode::ACCEPTED, &AskedJson {})
@@ -93,5 +93,5 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
 }
 
 fn holder<'request>(token: &'request Token, request: &'request Request) -> Holder<'request> {
-    Holder { token, request: request.id() }
+    Holder { token, request: request.id(), keyed: None }
 }

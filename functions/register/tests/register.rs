@@ -73,6 +73,22 @@ async fn registering_gives_what_an_identity_provider_needs() {
 }
 
 #[tokio::test]
+async fn whoever_repeats_a_registration_gets_the_same_account() {
+    let function = function();
+    let request = Sample::of("register/register").header("idempotency-key", "key-1");
+    let first = request.ask(&function).await;
+    assert_eq!(first.status, 201);
+    assert_eq!(request.clone().request("request-2").ask(&function).await, first);
+    let bad = vec![
+        Bad::new("no key", Sample::of("register/register"), 409, "link_not_usable"),
+        Bad::new("another key", request.clone().header("idempotency-key", "key-2"), 409, "link_not_usable"),
+        Bad::new("no key at all", request.clone().header("idempotency-key", " "), 400, "malformed"),
+        Bad::new("another", request.member("dateOfBirth", json!("1980-02-28")), 422, "idempotency_key_reused"),
+    ];
+    assert_refused(&function, bad, watched).await;
+}
+
+#[tokio::test]
 async fn a_wrong_date_of_birth_counts_and_the_fifth_locks_the_link() {
     let function = function();
     insta::assert_json_snapshot!("date_of_birth_mismatch", guess(&function, "1980-02-28").await);

@@ -9,9 +9,11 @@
 //! * every number: [`policy`]
 //! * what staff see: [`panel`]
 //! * why not: [`refusal`]
+//! * what may be repeated: [`idempotency`]
 
 pub mod directory;
 pub mod email;
+pub mod idempotency;
 pub mod ids;
 pub mod ledger;
 pub mod link;

@@ -26,6 +26,11 @@ pub const REINVITE_WINDOW: TimeDelta = TimeDelta::hours(24);
 /// Dates of birth compared per link.
 pub const MOST_GUESSES: u8 = 5;
 
+/// How long a client may repeat a command under the same key.
+pub const REMEMBER_FOR: TimeDelta = TimeDelta::hours(24);
+/// Keyed commands remembered per patient.
+pub const MOST_REMEMBERED: usize = 16;
+
 /// How long the sweep waits before it queues the same invitation again: 2, 4, 8, then 15 minutes.
 #[must_use]
 pub fn nudge_wait(nudges: u32) -> TimeDelta {

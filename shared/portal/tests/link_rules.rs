@@ -103,7 +103,7 @@ fn at_most_five_dates_of_birth_are_compared_even_if_a_comparison_never_came_back
     }
     assert_eq!(mailed.record.count_guess(&mailed.tokens[0], act()).unwrap_err(), Refusal::LinkNotUsable);
     let wrong = samples::date_of_birth().succ_opt().unwrap();
-    let Registration::Locked(locked) = mailed.record.register(wrong, samples::account_id("a"), act()) else {
+    let Registration::Locked(locked) = mailed.record.register(wrong, samples::account_id("a"), None, act()) else {
         panic!("locked")
     };
     let state = &locked.after.invitation.as_ref().unwrap().state;

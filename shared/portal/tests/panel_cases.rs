@@ -78,7 +78,7 @@ impl Life {
     fn registered(self) -> Self {
         let account = AccountId::parse("account").unwrap();
         self.step(|record, _, act| {
-            let Registration::Registered(change) = record.register(samples::date_of_birth(), account, act) else {
+            let Registration::Registered(change) = record.register(samples::date_of_birth(), account, None, act) else {
                 panic!("the date of birth is right")
             };
             *change

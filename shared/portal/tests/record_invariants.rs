@@ -298,7 +298,7 @@ impl World {
         assert!(self.record.link.as_ref().unwrap().guesses <= MOST_GUESSES);
         let born = if right { samples::date_of_birth() } else { samples::date_of_birth().succ_opt().unwrap() };
         let account = AccountId::parse("account-1").unwrap();
-        match self.record.register(born, account, self.act(Role::Patient)) {
+        match self.record.register(born, account, None, self.act(Role::Patient)) {
             Registration::Registered(change) => {
                 assert!(right);
                 self.commit(*change);

@@ -38,7 +38,8 @@ fn request() -> RequestId {
 }
 
 async fn try_register(world: &World, token: &Token, born: NaiveDate) -> Result<Registered, OperationError> {
-    register(&world.store, &world.clock, &world.entropy, &Holder { token, request: &request() }, born).await
+    register(&world.store, &world.clock, &world.entropy, &Holder { token, request: &request(), keyed: None }, born)
+        .await
 }
 
 async fn try_check(world: &World, token: &Token) -> Result<LinkPreview, OperationError> {
@@ -114,7 +115,9 @@ async fn five_wrong_dates_of_birth_lock_the_link_and_free_the_address() {
 async fn declining_and_not_me_end_the_invitation_and_are_no_opt_out() {
     for (reason, name) in [(RevokeReason::Declined, "declined"), (RevokeReason::WrongPerson, "wrong_person")] {
         let (world, token) = mailed().await;
-        decline(&world.store, &world.clock, &Holder { token: &token, request: &request() }, reason).await.unwrap();
+        decline(&world.store, &world.clock, &Holder { token: &token, request: &request(), keyed: None }, reason)
+            .await
+            .unwrap();
         let panel = world.status("p-1").await;
         assert_eq!((panel.invitation.reason, panel.opted_out), (Some(name), false));
         assert_eq!(refusal(try_check(&world, &token).await), Refusal::LinkNotUsable);
@@ -125,7 +128,7 @@ async fn declining_and_not_me_end_the_invitation_and_are_no_opt_out() {
 async fn an_expired_link_gets_a_new_one_to_the_same_address_only() {
     let (world, token) = mailed().await;
     world.clock.advance(TimeDelta::days(8));
-    let holder = Holder { token: &token, request: &request() };
+    let holder = Holder { token: &token, request: &request(), keyed: None };
     let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
     assert!(asked.unwrap().is_none());
     assert_eq!(world.deliver().await, [Delivered::Sent]);
@@ -145,7 +148,7 @@ async fn a_link_that_was_never_mailed_gets_no_new_one() {
     token.secret = samples::secret(99);
     world.clock.advance(TimeDelta::days(8));
     let before = world.store.contents();
-    let holder = Holder { token: &token, request: &request() };
+    let holder = Holder { token: &token, request: &request(), keyed: None };
     let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
     assert_eq!(refusal(asked), Refusal::LinkNotUsable);
     assert_eq!(world.store.contents(), before);

@@ -1,6 +1,7 @@
 //! From a mailed link to its record.
 
 use portal::{
+    idempotency::KeyedRequest,
     ids::LinkId,
     ports::{CommitOutcome, LinkStore as _, Loaded, PracticeStore as _},
     testing::samples,
@@ -43,4 +44,13 @@ pub(crate) async fn a_dead_link_leads_nowhere(backend: &impl Backend) {
     let (mut story, link) = mailed(backend, "lake", "p-1", "jose@example.com").await;
     story.revoke().await;
     assert_eq!(backend.store().load_linked(&link).await.unwrap(), NOTHING);
+}
+
+pub(crate) async fn a_used_link_of_a_keyed_registration_still_leads_there(backend: &impl Backend) {
+    let (mut story, link) = mailed(backend, "lake", "p-1", "jose@example.com").await;
+    story.register().await;
+    assert_eq!(backend.store().load_linked(&link).await.unwrap(), NOTHING);
+    let (mut story, link) = mailed(backend, "lake", "p-2", "ana@example.com").await;
+    story.register_with(Some(&KeyedRequest::new("register", "key-1", b"body"))).await;
+    assert_eq!(backend.store().load_linked(&link).await.unwrap().record, Some(story.record.clone()));
 }

@@ -1,11 +1,17 @@
-//! The race that the email rule is about.
+//! The races that rules are about: for one address, and to guess a date of birth.
 
 use std::time::Instant;
 
 use portal::{
     ids::RecordKey,
+    operations::{
+        OperationError,
+        register::{Holder, register},
+    },
+    policy::MOST_GUESSES,
     ports::{CommitOutcome, PortalStore, StoreError},
-    testing::samples,
+    refusal::Refusal,
+    testing::{TestClock, TestEntropy, samples},
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -13,6 +19,7 @@ use crate::{backend::Backend, story::Story};
 
 const ROUNDS: u32 = 100;
 const RIVALS: usize = 64;
+const GUESSES: usize = 200;
 
 /// What came of one invitation, and how often the store asked to come again meanwhile.
 struct Answer {
@@ -88,4 +95,41 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
             Err(error) => unreachable!("{error:?}"),
         }
     }
+}
+
+/// Whoever loses too many races, or whom the store cannot answer, is told to come again and has compared nothing.
+pub(crate) async fn of_many_guesses_at_once_five_are_compared(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    story.invite(None).await;
+    story.send().await;
+    let token = samples::token(2);
+    assert!(story.record.usable_link(&token, samples::noon()).is_ok());
+    let start = std::sync::Arc::new(Barrier::new(GUESSES));
+    let mut guesses = JoinSet::new();
+    for number in 0..GUESSES {
+        let (backend, token, start) = (backend.store().clone(), token.clone(), start.clone());
+        guesses.spawn(async move {
+            let (clock, entropy) = (TestClock::default(), TestEntropy::default());
+            let request = samples::request_id(&format!("guess-{number}"));
+            let holder = Holder { token: &token, request: &request, keyed: None };
+            let wrong = samples::date_of_birth() + chrono::TimeDelta::days(1);
+            start.wait().await;
+            register(&*backend, &clock, &entropy, &holder, wrong).await
+        });
+    }
+    let (mut compared, mut unusable, mut busy) = (0, 0, 0);
+    for answer in guesses.join_all().await {
+        match answer {
+            Err(OperationError::Refused(Refusal::DateOfBirthMismatch)) => compared += 1,
+            Err(OperationError::Refused(Refusal::LinkNotUsable)) => unusable += 1,
+            Err(OperationError::Store(_)) => busy += 1,
+            other => unreachable!("{other:?}"),
+        }
+    }
+    eprintln!("{GUESSES} guesses: {compared} compared, {unusable} refused, {busy} to come again");
+    assert!(compared <= MOST_GUESSES, "each that was compared was counted before, and no more than five are");
+    assert!(compared == MOST_GUESSES || busy > 0, "each that was counted was compared");
+    let record = story.stored().await;
+    let locked = record.link.is_none_or(|link| link.guesses < MOST_GUESSES);
+    assert!(locked || busy > 0, "the fifth locked the link");
 }

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use portal::{
+    idempotency::KeyedRequest,
     ports::{LoginOutcome, LoginStore as _},
     profile::{Language, Profile},
     record::{Account, Delivery, FailReason, InvitationState, PortalRecord, RevokeReason},
@@ -104,7 +105,7 @@ pub(crate) async fn endings_read_back(backend: &impl Backend) {
     let wrong = samples::date_of_birth() + TimeDelta::days(1);
     let act = story.act(Role::Patient);
     let portal::record::account::Registration::Locked(change) =
-        story.record.register(wrong, samples::account_id("account-1"), act)
+        story.record.register(wrong, samples::account_id("account-1"), None, act)
     else {
         unreachable!("it was the last guess")
     };
@@ -159,4 +160,17 @@ pub(crate) async fn links_read_back(backend: &impl Backend) {
         portal::link::Token { link: story.record.link.as_ref().unwrap().id.clone(), secret: samples::secret(0) };
     assert!(story.record.usable_link(&token, story.now).is_err());
     assert_eq!(story.record.link.as_ref().unwrap().secrets.len(), 6);
+}
+
+pub(crate) async fn requests_read_back(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    for number in 0..=portal::policy::MOST_REMEMBERED {
+        let request = KeyedRequest::new("opt", &number.to_string(), b"{}");
+        let act = story.act(Role::Staff);
+        let record = &story.record;
+        let change = if number % 2 == 0 { record.opt_out(act) } else { record.opt_in(act) };
+        story.now = samples::noon();
+        story.step(change.unwrap().remembering(Some(&request))).await;
+    }
+    assert!(story.record.recent_requests.len() > 1);
 }

@@ -3,6 +3,7 @@
 use http::header::IF_MATCH;
 use portal::{
     email::EmailAddress,
+    idempotency::KeyedRequest,
     ids::{PatientId, RequestId},
     operations::Command,
     refusal::Refusal,
@@ -15,6 +16,11 @@ use super::{
     problem::{Malformed, Problem},
     routes::Operation,
 };
+
+/// The header by which a client may repeat a command (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The longest key, in characters.
+const KEY_MAX_CHARS: usize = 255;
 
 /// A request for an operation that its caller may ask for.
 #[derive(Debug)]
@@ -90,16 +96,31 @@ impl Request {
         Ok(version.map(IfMatch::Version).ok_or(Malformed::IfMatch)?)
     }
 
+    /// The request as its client may repeat it, if it has an `Idempotency-Key`.
+    ///
+    /// The command's name is its route's: on another patient the key meets another record.
+    ///
+    /// # Errors
+    /// [`Malformed::IdempotencyKey`]
+    pub fn keyed(&self) -> Result<Option<KeyedRequest>, Problem> {
+        let Some(header) = self.event.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+        let key = header.to_str().ok().filter(|key| (1..=KEY_MAX_CHARS).contains(&key.len()) && is_visible(key));
+        let key = key.ok_or(Malformed::IdempotencyKey)?;
+        let command = format!("{} {}", self.operation.method, self.operation.path);
+        let content = self.event.body.as_deref().unwrap_or_default();
+        Ok(Some(KeyedRequest::new(&command, key, content.as_bytes())))
+    }
+
     /// A command on a patient, who must exist for it: `If-Match: *` asks for no more than that.
     ///
     /// # Errors
-    /// As for [`Self::if_match`] and [`Self::scope`].
+    /// As for [`Self::if_match`], [`Self::keyed`] and [`Self::scope`].
     pub fn command<'request>(&'request self, patient: &'request PatientId) -> Result<Command<'request>, Problem> {
         let if_match = match self.if_match()? {
             IfMatch::Absent | IfMatch::Any => None,
             IfMatch::Version(version) => Some(version),
         };
-        Ok(Command { scope: self.scope()?, patient, request: &self.id, if_match })
+        Ok(Command { scope: self.scope()?, patient, request: &self.id, if_match, keyed: self.keyed()? })
     }
 
     /// The version that a save must find, for saves that also create.
@@ -149,6 +170,10 @@ impl Request {
     pub fn says_nothing(&self) -> Result<(), Problem> {
         self.form_or_empty()?.finish(Some(()))
     }
+}
+
+fn is_visible(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// Digits as we write them: one number has one tag.

@@ -22,7 +22,7 @@ use super::{
     DynamoStore, Item,
     errors::corrupt,
     expression::{millis, number, text, values},
-    items::{self, SCHEMA, Unreadable, record::action_name, secret},
+    items::{self, SCHEMA, Unreadable, packed::secret_attribute, record::action_name},
     keys::{self, DUE_INDEX},
     update::{Update, Updated},
 };
@@ -77,7 +77,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
             (":expires_at", millis(*expires_at)),
             (":fresh_link", text(fresh_link.as_str())),
             (":no_secrets", AttributeValue::L(Vec::new())),
-            (":secrets", AttributeValue::L(vec![secret::attribute(&live)])),
+            (":secrets", AttributeValue::L(vec![secret_attribute(&live)])),
             (":deliver", text(action_name(NextActionKind::Deliver))),
             (":shard", text(&keys::due_shard(keys::shard_of(key)))),
             (":due_at", millis(*now + SEND_LEASE + SEND_GRACE)),

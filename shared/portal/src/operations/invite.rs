@@ -53,6 +53,11 @@ pub(super) async fn queue_invitation(
         decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act)
     });
     let (change, panel) = decided.await?;
-    let message = InvitationMessage { key: change.after.key, invitation: id };
-    Ok(Invited { panel, unqueued: queue.send(&[message]).await.err() })
+    // A repeat needs no hint: should the first one's have been lost, the sweep looks after it.
+    let message = change.map(|change| InvitationMessage { key: change.after.key, invitation: id });
+    let unqueued = match message {
+        Some(message) => queue.send(&[message]).await.err(),
+        None => None,
+    };
+    Ok(Invited { panel, unqueued })
 }

@@ -13,6 +13,7 @@ pub mod sweep;
 pub mod track_login;
 
 use crate::{
+    idempotency::{KeyedRequest, RememberedRequest},
     ids::{PatientId, RequestId},
     panel::StatusPanel,
     ports::{Clock, CommitOutcome, Loaded, PortalStore, StoreError},
@@ -48,6 +49,8 @@ pub struct Command<'request> {
     pub request: &'request RequestId,
     /// The version that the client decided on (`If-Match`), if it said.
     pub if_match: Option<u64>,
+    /// The command as its client may repeat it (`Idempotency-Key`), if it gave a key.
+    pub keyed: Option<KeyedRequest>,
 }
 
 impl Command<'_> {
@@ -55,24 +58,41 @@ impl Command<'_> {
         Act { at: clock.now(), actor: self.scope.actor().clone(), request: self.request.clone() }
     }
 
+    /// The earlier time that this very command was carried out.
+    fn earlier<'record>(
+        &self,
+        record: &'record PortalRecord,
+        clock: &impl Clock,
+    ) -> Result<Option<&'record RememberedRequest>, Refusal> {
+        self.keyed.as_ref().map_or(Ok(None), |keyed| record.earlier(keyed, clock.now()))
+    }
+
     /// Reads the record, lets `decide` make the change, commits it, and starts over when somebody else was first.
+    ///
+    /// No change if this very command was carried out before: only the panel, as it is now.
     async fn carry_out(
         &self,
         store: &impl PortalStore,
         clock: &impl Clock,
         decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Change, Refusal>,
-    ) -> Result<(Change, StatusPanel), OperationError> {
+    ) -> Result<(Option<Change>, StatusPanel), OperationError> {
+        let panel = |record: &PortalRecord, practice: Option<&Practice>| {
+            StatusPanel::of(record, practice, self.scope.actor().role, clock.now())
+        };
         for _ in 0..MOST_ROUNDS {
             let Loaded { practice, record } = store.load(self.scope, self.patient).await?;
             let record = record.ok_or(Refusal::PatientNotFound)?;
+            if self.earlier(&record, clock)?.is_some() {
+                return Ok((None, panel(&record, practice.as_ref())));
+            }
             if self.if_match.is_some_and(|version| version != record.version) {
                 return Err(Refusal::VersionConflict.into());
             }
-            let change = decide(&record, practice.as_ref(), self.act(clock))?;
+            let change = decide(&record, practice.as_ref(), self.act(clock))?.remembering(self.keyed.as_ref());
             match store.commit(self.scope, &change).await? {
                 CommitOutcome::Committed => {
-                    let panel = StatusPanel::of(&change.after, practice.as_ref(), self.scope.actor().role, clock.now());
-                    return Ok((change, panel));
+                    let panel = panel(&change.after, practice.as_ref());
+                    return Ok((Some(change), panel));
                 }
                 CommitOutcome::Stale => {}
                 CommitOutcome::EmailInUse { holder } => {

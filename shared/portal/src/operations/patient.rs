@@ -33,6 +33,11 @@ pub async fn save_profile(
 ) -> Result<SavedProfile, OperationError> {
     for _ in 0..MOST_ROUNDS {
         let before = store.load(command.scope, command.patient).await?.record;
+        if let Some(record) = &before
+            && let Some(earlier) = command.earlier(record, clock)?
+        {
+            return Ok(SavedProfile { record: record.clone(), created: earlier.version == 1 });
+        }
         let version = before.as_ref().map(|record| record.version);
         if command.if_match.is_some() && command.if_match != version {
             return Err(Refusal::VersionConflict.into());
@@ -42,6 +47,7 @@ pub async fn save_profile(
             // Only an existing record can already be what was asked for.
             return before.map(|record| SavedProfile { record, created: false }).ok_or(StoreError::Busy.into());
         };
+        let change = change.remembering(command.keyed.as_ref());
         match store.commit(command.scope, &change).await? {
             CommitOutcome::Committed => {
                 return Ok(SavedProfile { created: change.before.is_none(), record: change.after });

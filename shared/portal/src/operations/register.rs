@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::{MOST_ROUNDS, OperationError};
 use crate::{
     email::EmailAddress,
+    idempotency::KeyedRequest,
     ids::{AccountId, LinkId, RequestId},
     link::Token,
     ports::{Clock, CommitOutcome, Entropy, InvitationMessage, LinkStore, Queue, QueueError, StoreError},
@@ -24,6 +25,8 @@ pub struct Holder<'request> {
     pub token: &'request Token,
     /// Which request.
     pub request: &'request RequestId,
+    /// The request as its client may repeat it (`Idempotency-Key`), if it gave a key.
+    pub keyed: Option<KeyedRequest>,
 }
 
 /// What a usable link shows before a date of birth is given: enough to trust it, nothing about the patient.
@@ -59,6 +62,8 @@ pub async fn check(store: &impl LinkStore, clock: &impl Clock, token: &Token) ->
 /// Opens the account, if the date of birth is the patient's. It is counted, and the count committed, before it is
 /// compared: however many guess at once, no more are compared than were counted.
 ///
+/// Whoever repeats the request that opened it gets the same account.
+///
 /// # Errors
 /// [`Refusal::LinkNotUsable`], [`Refusal::DateOfBirthMismatch`], [`OperationError::Store`].
 pub async fn register(
@@ -69,14 +74,20 @@ pub async fn register(
     date_of_birth: NaiveDate,
 ) -> Result<Registered, OperationError> {
     let account = entropy.account_id();
-    let mut record = holder.carry_out(store, clock, |record, act| record.count_guess(holder.token, act)).await?.after;
+    let counted = holder.carry_out(store, clock, |record, act| record.count_guess(holder.token, act));
+    let mut record = match counted.await? {
+        Carried::Out(change) => change.after,
+        Carried::Before(record) => return registered(*record),
+    };
     for _ in 0..MOST_ROUNDS {
-        let (change, wrong) = match record.register(date_of_birth, account.clone(), holder.act(clock)) {
-            Registration::Registered(change) => (change, false),
-            Registration::Locked(change) => (change, true),
-            Registration::Mismatch => return Err(Refusal::DateOfBirthMismatch.into()),
-            Registration::NotUsable => return Err(Refusal::LinkNotUsable.into()),
-        };
+        let (change, wrong) =
+            match record.register(date_of_birth, account.clone(), holder.keyed.as_ref(), holder.act(clock)) {
+                Registration::Registered(change) => (change, false),
+                Registration::Locked(change) => (change, true),
+                Registration::Mismatch => return Err(Refusal::DateOfBirthMismatch.into()),
+                Registration::NotUsable if holder.asked_before(&record, clock)? => return registered(record),
+                Registration::NotUsable => return Err(Refusal::LinkNotUsable.into()),
+            };
         match store.commit_linked(&change).await? {
             CommitOutcome::Committed if wrong => return Err(Refusal::DateOfBirthMismatch.into()),
             CommitOutcome::Committed => return registered(change.after),
@@ -117,9 +128,16 @@ pub async fn new_link(
 ) -> Result<Option<QueueError>, OperationError> {
     let id = entropy.invitation_id(clock.now());
     let practice = store.load_linked(&holder.token.link).await?.practice.ok_or(Refusal::LinkNotUsable)?;
-    let asked = holder.carry_out(store, clock, |record, act| record.new_link(&practice, holder.token, id.clone(), act));
-    let message = InvitationMessage { key: asked.await?.after.key, invitation: id };
-    Ok(queue.send(&[message]).await.err())
+    let ask = |record: &PortalRecord, act| {
+        Ok(record.new_link(&practice, holder.token, id.clone(), act)?.remembering(holder.keyed.as_ref()))
+    };
+    match holder.carry_out(store, clock, ask).await? {
+        Carried::Out(change) => {
+            let message = InvitationMessage { key: change.after.key, invitation: id.clone() };
+            Ok(queue.send(&[message]).await.err())
+        }
+        Carried::Before(_) => Ok(None),
+    }
 }
 
 /// Stops the reminders of the record that has this link (RFC 8058). The id alone permits it: it is in no mail but the
@@ -145,6 +163,14 @@ pub async fn stop_reminders(
     Err(StoreError::Busy)
 }
 
+/// What came of a request.
+enum Carried {
+    /// It was carried out, now.
+    Out(Box<Change>),
+    /// It was carried out before; the record is as it is now.
+    Before(Box<PortalRecord>),
+}
+
 impl Holder<'_> {
     fn act(&self, clock: &impl Clock) -> Act {
         act(clock, self.request)
@@ -154,18 +180,29 @@ impl Holder<'_> {
         Ok(store.load_linked(&self.token.link).await?.record.ok_or(Refusal::LinkNotUsable)?)
     }
 
+    /// Whether this very request was carried out before. Only whoever was mailed the link may know.
+    fn asked_before(&self, record: &PortalRecord, clock: &impl Clock) -> Result<bool, Refusal> {
+        let link = record.link.as_ref().filter(|link| link.id == self.token.link);
+        let mailed = link.is_some_and(|link| link.was_mailed_with(&self.token.secret));
+        let Some(keyed) = self.keyed.as_ref().filter(|_| mailed) else { return Ok(false) };
+        Ok(record.earlier(keyed, clock.now())?.is_some())
+    }
+
     /// Reads the record, lets `decide` make the change, commits it, and starts over when somebody else was first.
     async fn carry_out(
         &self,
         store: &impl LinkStore,
         clock: &impl Clock,
         decide: impl Fn(&PortalRecord, Act) -> Result<Change, Refusal>,
-    ) -> Result<Change, OperationError> {
+    ) -> Result<Carried, OperationError> {
         for _ in 0..MOST_ROUNDS {
             let record = self.load(store).await?;
+            if self.asked_before(&record, clock)? {
+                return Ok(Carried::Before(Box::new(record)));
+            }
             let change = decide(&record, self.act(clock))?;
             match store.commit_linked(&change).await? {
-                CommitOutcome::Committed => return Ok(change),
+                CommitOutcome::Committed => return Ok(Carried::Out(Box::new(change))),
                 CommitOutcome::Stale => {}
                 // Another patient's profile has come to carry the address: staff must sort it out.
                 CommitOutcome::EmailInUse { .. } => return Err(Refusal::LinkNotUsable.into()),

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{Account, Change, Choice, InvitationState, PortalRecord, RevokeReason};
 use crate::{
     email::EmailAddress,
+    idempotency::KeyedRequest,
     ids::{AccountId, InvitationId},
     link::{Link, Token},
     policy::{MOST_GUESSES, REINVITE_GAP},
@@ -42,8 +43,17 @@ impl PortalRecord {
     /// Compares the date of birth that [`PortalRecord::count_guess`] counted, and opens the account if it is right.
     ///
     /// A wrong one changes nothing more, except that the last one permitted locks the link.
+    ///
+    /// The link is used up by it, and gone; only after a request with a key it stays where it is, opening nothing, so
+    /// that a client that lost the answer can find the record by it once more.
     #[must_use]
-    pub fn register(&self, date_of_birth: NaiveDate, id: AccountId, act: Act) -> Registration {
+    pub fn register(
+        &self,
+        date_of_birth: NaiveDate,
+        id: AccountId,
+        keyed: Option<&KeyedRequest>,
+        act: Act,
+    ) -> Registration {
         let Some((invitation, link)) = self.invitation.as_ref().zip(self.link.as_ref()) else {
             return Registration::NotUsable;
         };
@@ -57,12 +67,13 @@ impl PortalRecord {
             return Registration::Locked(Box::new(self.revoked(invitation.id.clone(), RevokeReason::Locked, act)));
         }
         let (at, email, receipt) = (act.at, invitation.email.clone(), invitation.receipt().cloned());
-        Registration::Registered(Box::new(self.change(act, EventKind::Registered, |after| {
+        let change = self.change(act, EventKind::Registered, |after| {
             after.set_invitation_state(InvitationState::Consumed { at, receipt });
             after.account = Account::Active { id, email, registered_at: at, last_login_at: at };
-            after.link = None;
+            after.link = after.link.take().filter(|_| keyed.is_some());
             after.next_action = None;
-        })))
+        });
+        Registration::Registered(Box::new(change.remembering(keyed)))
     }
 
     /// The holder of the link declines the invitation or is somebody else. Not an opt-out: a stranger may hold a

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     email::EmailAddress,
+    idempotency::RememberedRequest,
     ids::{AccountId, InvitationId, MessageId, RecordKey},
     link::Link,
     profile::Profile,
@@ -292,6 +293,8 @@ pub struct PortalRecord {
     pub last_reinvited_at: Option<DateTime<Utc>>,
     /// Reinvitations by hand within [`crate::policy::REINVITE_WINDOW`], oldest first.
     pub recent_reinvites: Vec<DateTime<Utc>>,
+    /// What clients asked for under a key of their own within [`crate::policy::REMEMBER_FOR`], oldest first.
+    pub recent_requests: Vec<RememberedRequest>,
     /// The patient asked for no more reminders.
     pub reminders_stopped: bool,
     /// What it is waiting for.
@@ -328,6 +331,7 @@ impl PortalRecord {
                 first_sent_at: None,
                 last_reinvited_at: None,
                 recent_reinvites: Vec::new(),
+                recent_requests: Vec::new(),
                 reminders_stopped: false,
                 next_action: None,
             };

@@ -127,7 +127,7 @@ impl World {
     /// The patient opens an account with the right date of birth.
     pub fn registration(&self) -> Change {
         let act = samples::act_of(Role::Patient, self.clock.now(), "r");
-        let registered = self.record().register(samples::date_of_birth(), samples::account_id("account-1"), act);
+        let registered = self.record().register(samples::date_of_birth(), samples::account_id("account-1"), None, act);
         let Registration::Registered(change) = registered else { panic!("{registered:?}") };
         *change
     }

@@ -62,7 +62,7 @@ impl World {
     }
 
     pub fn command<'a>(&'a self, scope: &'a TenantScope, patient: &'a PatientId) -> Command<'a> {
-        Command { scope, patient, request: &self.request, if_match: None }
+        Command { scope, patient, request: &self.request, if_match: None, keyed: None }
     }
 
     /// Invites a patient to the address in the profile.

@@ -6,9 +6,9 @@
 pub(super) mod directory;
 pub(super) mod email;
 pub(super) mod event;
+pub(super) mod packed;
 pub(super) mod practice;
 pub(super) mod record;
-pub(super) mod secret;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
@@ -135,8 +135,12 @@ mod tests {
         let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
         let sent = claimed.stamp(&practice, &id, 1, message, act(Role::Sender)).unwrap();
         let delivered = sent.after.record_delivery(&id, Delivery::Delivered, act(Role::MailService)).unwrap();
-        let registration =
-            delivered.after.register(samples::date_of_birth(), samples::account_id(id.as_str()), act(Role::Patient));
+        let registration = delivered.after.register(
+            samples::date_of_birth(),
+            samples::account_id(id.as_str()),
+            None,
+            act(Role::Patient),
+        );
         let Registration::Registered(opened) = registration else { unreachable!("the date of birth is right") };
         let mut most_mailed = delivered.clone();
         let link = most_mailed.after.link.as_mut().unwrap();

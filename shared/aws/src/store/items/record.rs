@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use portal::{
     email::EmailAddress,
+    idempotency::RememberedRequest,
     ids::{AccountId, InvitationId, LinkId, MessageId, Subject},
     link::{Link, LiveSecret},
     ports::StoreError,
@@ -17,7 +18,11 @@ use portal::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Millis, Unreadable, corrupt, named, need, parsed, secret::PackedSecret};
+use super::{
+    Item, Millis, Unreadable, corrupt, named, need,
+    packed::{PackedRequest, PackedSecret},
+    parsed,
+};
 use crate::store::keys;
 
 /// The attributes of a record. Which of them are there follows from the states.
@@ -68,6 +73,7 @@ struct RecordItem {
     first_sent_at: Option<Millis>,
     reinvited_at: Option<Millis>,
     reinvites: Option<Vec<Millis>>,
+    requests: Option<Vec<PackedRequest>>,
     reminders_stopped: Option<bool>,
 
     next_action: Option<String>,
@@ -89,6 +95,7 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         first_sent_at,
         last_reinvited_at,
         recent_reinvites,
+        recent_requests,
         reminders_stopped,
         next_action,
     } = record;
@@ -98,6 +105,7 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         first_sent_at: first_sent_at.map(Millis),
         reinvited_at: last_reinvited_at.map(Millis),
         reinvites: (!recent_reinvites.is_empty()).then(|| recent_reinvites.iter().copied().map(Millis).collect()),
+        requests: (!recent_requests.is_empty()).then(|| recent_requests.iter().map(PackedRequest::from).collect()),
         reminders_stopped: reminders_stopped.then_some(true),
         ..RecordItem::default()
     };
@@ -228,7 +236,8 @@ impl RecordItem {
             link: self.link()?,
             first_sent_at: self.first_sent_at.map(Into::into),
             last_reinvited_at: self.reinvited_at.map(Into::into),
-            recent_reinvites: self.reinvites.unwrap_or_default().into_iter().map(Into::into).collect(),
+            recent_reinvites: self.reinvites.iter().flatten().copied().map(Into::into).collect(),
+            recent_requests: self.recent_requests()?,
             reminders_stopped: self.reminders_stopped.unwrap_or_default(),
             next_action,
         })
@@ -333,6 +342,10 @@ impl RecordItem {
             secrets: secrets.iter().map(LiveSecret::try_from).collect::<Result<_, _>>()?,
             guesses: need(self.guesses, "guesses")?,
         }))
+    }
+
+    fn recent_requests(&self) -> Result<Vec<RememberedRequest>, Unreadable> {
+        self.requests.iter().flatten().map(RememberedRequest::try_from).collect()
     }
 
     fn next_action(&self) -> Result<Option<NextAction>, Unreadable> {

@@ -1,0 +1,196 @@
+//! What happens to a command that its client repeats, with the in-memory store.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod world;
+
+use chrono::TimeDelta;
+use portal::{
+    idempotency::KeyedRequest,
+    ids::RequestId,
+    link::Token,
+    operations::{
+        Command, OperationError,
+        deliver::Delivered,
+        invite::{Invited, invite},
+        patient::save_profile,
+        register::{Holder, Registered, new_link, register},
+        revoke::revoke,
+    },
+    policy::REMEMBER_FOR,
+    refusal::Refusal,
+    testing::{Fault, samples},
+};
+use world::{ADDRESS, World, refusal};
+
+fn keyed(command: &str, content: &str) -> KeyedRequest {
+    KeyedRequest::new(command, "key-1", content.as_bytes())
+}
+
+async fn invite_as(
+    world: &World,
+    patient: &str,
+    if_match: Option<u64>,
+    keyed: Option<KeyedRequest>,
+) -> Result<Invited, OperationError> {
+    let (scope, patient) = (samples::scope("north"), samples::patient_id(patient));
+    let command = Command { if_match, keyed, ..world.command(&scope, &patient) };
+    invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, None).await
+}
+
+#[tokio::test]
+async fn a_repeated_invitation_is_answered_and_not_sent_again() {
+    let world = World::with_one().await;
+    let first = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
+    let before = world.store.contents();
+    // It repeats the condition as well, which its first time has made untrue.
+    let second = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
+    assert_eq!(second.panel, first.panel);
+    assert_eq!(world.store.contents(), before);
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+
+    let third = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
+    assert_eq!(third.panel, world.status("p-1").await, "where the patient stands now");
+    assert!(world.deliver().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_comes_with_the_repeat() {
+    let world = World::with_one().await;
+    world.store.fail_next([None, Some(Fault::LostReply)]);
+    assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.is_err());
+    let repeated = invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
+    assert!(repeated.panel.mail_is_queued());
+    assert_eq!(refusal(invite_as(&world, "p-1", None, None).await), Refusal::AlreadyInvited, "without a key it is new");
+}
+
+#[tokio::test]
+async fn a_key_means_one_request_for_a_day() {
+    let world = World::with_one().await;
+    invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
+    let before = world.store.contents();
+    let other = invite_as(&world, "p-1", None, Some(keyed("invite", "{}"))).await;
+    assert_eq!(refusal(other), Refusal::IdempotencyKeyReused);
+    assert_eq!(world.store.contents(), before);
+
+    world.clock.advance(REMEMBER_FOR);
+    assert_eq!(refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await), Refusal::AlreadyInvited);
+}
+
+#[tokio::test]
+async fn a_key_is_of_one_patient_and_one_command() {
+    let world = World::with_patients(&[("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some("b@example.com"))]).await;
+    invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
+    invite_as(&world, "p-2", None, Some(keyed("invite", "other"))).await.unwrap();
+    let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
+    let command = Command { keyed: Some(keyed("revoke", "other")), ..world.command(&scope, &patient) };
+    let revoked = revoke(&world.store, &world.clock, &command).await.unwrap();
+    assert_eq!(revoked.invitation.state, "revoked");
+    assert_eq!(revoke(&world.store, &world.clock, &command).await.unwrap(), revoked);
+}
+
+#[tokio::test]
+async fn a_refused_command_is_decided_anew() {
+    let world = World::with_patients(&[("north", "p-1", None)]).await;
+    assert_eq!(refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await), Refusal::EmailRequired);
+    world.save("north", "p-1", Some(ADDRESS)).await;
+    assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_patient_who_was_created_is_created_to_whoever_repeats_it() {
+    let world = World::with_patients(&[]).await;
+    let (scope, patient) = (samples::scope("north"), samples::patient_id("p-9"));
+    let save = async |content, name| {
+        let command = Command { keyed: Some(keyed("save", content)), ..world.command(&scope, &patient) };
+        save_profile(&world.store, &world.clock, &command, &samples::profile(name)).await
+    };
+    let created = save("a", None).await.unwrap();
+    assert_eq!(save("a", None).await.unwrap(), created);
+    assert!(created.created);
+    assert_eq!(refusal(save("b", Some(ADDRESS)).await), Refusal::IdempotencyKeyReused);
+}
+
+#[tokio::test]
+async fn a_hint_that_was_lost_is_the_sweeps_to_give() {
+    let world = World::with_one().await;
+    world.queue.fail_next(1);
+    assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap().unqueued.is_some());
+    assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap().unqueued.is_none());
+    assert!(world.deliver().await.is_empty());
+    world.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(world.sweep().await.queued, 1);
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
+}
+
+/// A patient whose invitation was mailed, its token, and the request that presents it.
+struct Guest {
+    world: World,
+    token: Token,
+    request: RequestId,
+}
+
+impl Guest {
+    async fn mailed() -> Self {
+        let world = World::with_one().await;
+        world.invite("north", "p-1").await.unwrap();
+        assert_eq!(world.deliver().await, [Delivered::Sent]);
+        let token = world.mailer.mails().last().unwrap().token.clone();
+        Self { world, token, request: samples::request_id("request-2") }
+    }
+
+    fn holder(&self, keyed: Option<KeyedRequest>) -> Holder<'_> {
+        Holder { token: &self.token, request: &self.request, keyed }
+    }
+
+    async fn register(&self, keyed: Option<KeyedRequest>) -> Result<Registered, OperationError> {
+        let Self { world, .. } = self;
+        let born = samples::date_of_birth();
+        register(&world.store, &world.clock, &world.entropy, &self.holder(keyed), born).await
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_registration_gives_the_same_account() {
+    let guest = Guest::mailed().await;
+    let registered = guest.register(Some(keyed("register", "right"))).await.unwrap();
+    let before = guest.world.store.contents();
+    assert_eq!(guest.register(Some(keyed("register", "right"))).await.unwrap(), registered);
+    assert_eq!(refusal(guest.register(Some(keyed("register", "other"))).await), Refusal::IdempotencyKeyReused);
+    assert_eq!(refusal(guest.register(None).await), Refusal::LinkNotUsable, "without its key it is a used link");
+    assert_eq!(guest.world.store.contents(), before);
+    assert!(guest.world.record().usable_link(&guest.token, samples::noon()).is_err());
+
+    guest.world.clock.advance(REMEMBER_FOR);
+    assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
+}
+
+#[tokio::test]
+async fn a_registration_whose_answer_was_lost_gives_its_account_with_the_repeat() {
+    let guest = Guest::mailed().await;
+    // The guess is read and counted; the account is written, and nobody is told.
+    guest.world.store.fail_next([None, None, Some(Fault::LostReply)]);
+    assert!(guest.register(Some(keyed("register", "right"))).await.is_err());
+    let registered = guest.register(Some(keyed("register", "right"))).await.unwrap();
+    assert_eq!(registered.email, samples::email(ADDRESS));
+    assert_eq!(guest.world.status("p-1").await.account.state, "active");
+}
+
+#[tokio::test]
+async fn the_key_alone_opens_nothing() {
+    let mut guest = Guest::mailed().await;
+    guest.register(Some(keyed("register", "right"))).await.unwrap();
+    guest.token.secret = samples::secret(99);
+    assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
+}
+
+#[tokio::test]
+async fn a_repeated_wish_for_a_new_link_sends_one() {
+    let guest = Guest::mailed().await;
+    guest.world.clock.advance(TimeDelta::days(8));
+    for _ in 0..2 {
+        let Guest { world, .. } = &guest;
+        let holder = guest.holder(Some(keyed("new-link", "")));
+        new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await.unwrap();
+    }
+    assert_eq!(guest.world.deliver().await, [Delivered::Sent]);
+}
