@@ -111,6 +111,33 @@ impl Practice {
         mails.remove(0)
     }
 
+    /// The same, and the token of the link that was mailed.
+    pub(crate) fn mailed(&self, patient: &str) -> String {
+        token_of(&self.admit_and_invite(patient))
+    }
+
+    /// A command that needs no more words.
+    pub(crate) fn command(&self, patient: &str, command: &str) -> Answer {
+        self.post(&format!("/v1/patients/{patient}/portal/{command}"), &json!({}))
+    }
+
+    /// A request of somebody who has nothing but a link.
+    pub(crate) fn with_link(&self, path: &str, body: &Value) -> Answer {
+        let request = self.anonymous("POST", path).header(CONTENT_TYPE, "application/json");
+        send(request.body(body.to_string().into()).unwrap())
+    }
+
+    /// What a link shows of itself.
+    pub(crate) fn check(&self, token: &str) -> Value {
+        let answer = self.with_link("/v1/activation/check", &json!({ "token": token }));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    pub(crate) fn register(&self, token: &str, born: &str) -> Answer {
+        self.with_link("/v1/activation", &json!({ "token": token, "dateOfBirth": born }))
+    }
+
     /// The answer of a read of the status.
     pub(crate) fn status(&self, patient: &str) -> Value {
         let answer = self.get(&format!("/v1/patients/{patient}/portal"));
@@ -176,6 +203,12 @@ impl Answer {
     }
 }
 
+/// The token of the link in a mail.
+pub(crate) fn token_of(mail: &Mail) -> String {
+    let link = mail.activation_link().unwrap();
+    link.split_once("/activate#").unwrap().1.to_owned()
+}
+
 /// Sends a request. Whatever it is, the system has an answer for it that is no failure of its own.
 pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
     static AGENT: LazyLock<Agent> = LazyLock::new(|| {
@@ -200,8 +233,12 @@ pub(crate) fn settings() -> Value {
     })
 }
 
+/// The date of birth in [`profile`], and another one.
+pub(crate) const BORN: &str = "1980-02-29";
+pub(crate) const NOT_BORN: &str = "1980-02-28";
+
 pub(crate) fn profile(email: Option<&str>) -> Value {
-    let mut profile = json!({ "givenName": "Maria", "familyName": "Example", "dateOfBirth": "1980-02-29" });
+    let mut profile = json!({ "givenName": "Maria", "familyName": "Example", "dateOfBirth": BORN });
     if let Some(email) = email {
         profile["email"] = email.into();
     }

@@ -5,65 +5,36 @@ use std::thread;
 use serde_json::{Value, json};
 use ureq::http::header::CONTENT_TYPE;
 
-use crate::client::{Answer, Practice, send};
+use crate::client::{BORN, NOT_BORN, Practice, send};
 
-const BORN: &str = "1980-02-29";
-const NOT_BORN: &str = "1980-02-28";
 /// Wrong dates of birth at once.
 const GUESSES: usize = 40;
-
-/// A request of somebody who has nothing but a link.
-fn with_link(practice: &Practice, path: &str, body: &Value) -> Answer {
-    let request = practice.anonymous("POST", path).header(CONTENT_TYPE, "application/json");
-    send(request.body(body.to_string().into()).unwrap())
-}
-
-fn check(practice: &Practice, token: &str) -> Value {
-    let answer = with_link(practice, "/v1/activation/check", &json!({ "token": token }));
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
-}
-
-fn register(practice: &Practice, token: &str, born: &str) -> Answer {
-    with_link(practice, "/v1/activation", &json!({ "token": token, "dateOfBirth": born }))
-}
-
-/// A patient whose invitation was mailed, and the token of its link.
-fn mailed(practice: &Practice, patient: &str) -> String {
-    let mail = practice.admit_and_invite(patient);
-    let link = mail.activation_link().unwrap();
-    link.split_once("/activate#").unwrap().1.to_owned()
-}
-
-fn command(practice: &Practice, patient: &str, command: &str) -> Answer {
-    practice.post(&format!("/v1/patients/{patient}/portal/{command}"), &json!({}))
-}
 
 #[test]
 fn a_link_is_looked_at_and_registers_once() {
     let Some(practice) = Practice::open("registers") else { return };
-    let token = mailed(&practice, "p-1");
+    let token = practice.mailed("p-1");
     let before = practice.see("p-1");
     for _ in 0..10 {
-        let preview = check(&practice, &token);
+        let preview = practice.check(&token);
         assert_eq!((&preview["usable"], &preview["practiceName"]), (&json!(true), &json!("Atoll Family Medicine")));
     }
     assert_eq!(practice.see("p-1"), before, "looking changes nothing");
 
-    let registered = register(&practice, &token, BORN);
+    let registered = practice.register(&token, BORN);
     assert_eq!(registered.status, 201, "{registered:?}");
     assert_eq!(registered.json()["email"], practice.address("p-1"));
     let panel = practice.status("p-1")["panel"].clone();
     assert_eq!((&panel["registeredOn"]["status"], &panel["lastLoginOn"]["status"]), (&json!("date"), &json!("date")));
-    register(&practice, &token, BORN).assert_problem(409, "link_not_usable", "used up");
-    assert_eq!(check(&practice, &token), json!({ "usable": false }));
-    command(&practice, "p-1", "reinvite").assert_problem(409, "already_registered", "not registered patients only");
+    practice.register(&token, BORN).assert_problem(409, "link_not_usable", "used up");
+    assert_eq!(practice.check(&token), json!({ "usable": false }));
+    practice.command("p-1", "reinvite").assert_problem(409, "already_registered", "not registered patients only");
 }
 
 #[test]
 fn of_many_guesses_at_once_five_are_compared() {
     let Some(practice) = Practice::open("guesses") else { return };
-    let token = mailed(&practice, "p-1");
+    let token = practice.mailed("p-1");
     let codes: Vec<Value> = thread::scope(|scope| {
         let guesses: Vec<_> = (0..GUESSES).map(|_| scope.spawn(|| guess(&practice, &token))).collect();
         guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
@@ -72,26 +43,26 @@ fn of_many_guesses_at_once_five_are_compared() {
     assert!(compared <= 5, "{compared} were compared");
     // Whoever lost a race too often was told to come again; sooner or later the link is locked.
     while guess(&practice, &token) != "link_not_usable" {}
-    register(&practice, &token, BORN).assert_problem(409, "link_not_usable", "locked for the right date too");
+    practice.register(&token, BORN).assert_problem(409, "link_not_usable", "locked for the right date too");
     assert_eq!(practice.status("p-1")["invitation"]["reason"], "locked");
 }
 
 /// The code of the answer to a wrong date of birth. Under contention the store may ask to come again.
 fn guess(practice: &Practice, token: &str) -> Value {
-    register(practice, token, NOT_BORN).json()["code"].clone()
+    practice.register(token, NOT_BORN).json()["code"].clone()
 }
 
 #[test]
 fn what_is_taken_back_or_declined_frees_the_address_at_once() {
     let Some(practice) = Practice::open("frees") else { return };
     for (patient, other, end) in [("p-1", "p-2", "revoke"), ("p-3", "p-4", "decline"), ("p-5", "p-6", "not-me")] {
-        let token = mailed(&practice, patient);
+        let token = practice.mailed(patient);
         let ended = match end {
-            "revoke" => command(&practice, patient, end).status,
-            _ => with_link(&practice, &format!("/v1/activation/{end}"), &json!({ "token": token })).status,
+            "revoke" => practice.command(patient, end).status,
+            _ => practice.with_link(&format!("/v1/activation/{end}"), &json!({ "token": token })).status,
         };
         assert!([200, 204].contains(&ended), "{end}: {ended}");
-        assert_eq!(check(&practice, &token), json!({ "usable": false }), "{end}");
+        assert_eq!(practice.check(&token), json!({ "usable": false }), "{end}");
         // The profile that carries the address must let go of it too.
         let moved = practice.put_as(
             xtask::token::Role::Staff,
@@ -108,13 +79,13 @@ fn what_is_taken_back_or_declined_frees_the_address_at_once() {
 #[test]
 fn opting_out_ends_it_and_opting_in_sends_nothing() {
     let Some(practice) = Practice::open("opts") else { return };
-    let token = mailed(&practice, "p-1");
-    let out = command(&practice, "p-1", "opt-out");
+    let token = practice.mailed("p-1");
+    let out = practice.command("p-1", "opt-out");
     assert_eq!((out.status, &out.json()["panel"]["optedOut"]), (200, &json!(true)), "{out:?}");
-    assert_eq!(check(&practice, &token), json!({ "usable": false }));
-    command(&practice, "p-1", "opt-out").assert_problem(409, "opted_out", "twice");
-    command(&practice, "p-1", "reinvite").assert_problem(409, "opted_out", "no invitation");
-    let back = command(&practice, "p-1", "opt-in");
+    assert_eq!(practice.check(&token), json!({ "usable": false }));
+    practice.command("p-1", "opt-out").assert_problem(409, "opted_out", "twice");
+    practice.command("p-1", "reinvite").assert_problem(409, "opted_out", "no invitation");
+    let back = practice.command("p-1", "opt-in");
     assert_eq!((back.status, &back.json()["panel"]["optedOut"]), (200, &json!(false)), "{back:?}");
     assert_eq!(practice.mails(&practice.address("p-1")).len(), 1, "and no mail went out by itself");
 }
@@ -122,7 +93,7 @@ fn opting_out_ends_it_and_opting_in_sends_nothing() {
 #[test]
 fn unsubscribing_says_nothing_and_changes_only_the_reminders() {
     let Some(practice) = Practice::open("unsubscribes") else { return };
-    let token = mailed(&practice, "p-1");
+    let token = practice.mailed("p-1");
     let link = token.split_once('.').unwrap().0;
     for id in [link, link, "unknown", "%20"] {
         let request = practice.anonymous("POST", &format!("/v1/unsubscribe?t={id}"));
@@ -130,5 +101,5 @@ fn unsubscribing_says_nothing_and_changes_only_the_reminders() {
         let answer = send(request.body(b"List-Unsubscribe=One-Click".to_vec()).unwrap());
         assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{id}");
     }
-    assert_eq!(check(&practice, &token)["usable"], true);
+    assert_eq!(practice.check(&token)["usable"], true);
 }
