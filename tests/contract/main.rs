@@ -51,7 +51,9 @@ macro_rules! contract {
                 what_is_due_comes_in_order_and_in_portions a_row_says_what_the_record_does of_many_nudges_one_wins
                 an_outlived_row_is_not_nudged;
             links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere;
-            logins: only_the_latest_login_is_kept who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
+            logins:
+                only_the_latest_login_is_kept a_repeated_event_is_known_whatever_its_time
+                who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
     };
