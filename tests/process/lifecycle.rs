@@ -7,7 +7,7 @@ use ureq::http::header::CONTENT_TYPE;
 
 use crate::client::{Answer, Practice, send};
 
-const BORN: &str = "1980-02-29";
+pub(crate) const BORN: &str = "1980-02-29";
 const NOT_BORN: &str = "1980-02-28";
 
 /// A request of somebody who has nothing but a link.
@@ -22,12 +22,12 @@ fn check(practice: &Practice, token: &str) -> Value {
     answer.json()
 }
 
-fn register(practice: &Practice, token: &str, born: &str) -> Answer {
+pub(crate) fn register(practice: &Practice, token: &str, born: &str) -> Answer {
     with_link(practice, "/v1/activation", &json!({ "token": token, "dateOfBirth": born }))
 }
 
 /// A patient whose invitation was mailed, and the token of its link.
-fn mailed(practice: &Practice, patient: &str) -> String {
+pub(crate) fn mailed(practice: &Practice, patient: &str) -> String {
     let mail = practice.admit_and_invite(patient);
     let link = mail.activation_link().unwrap();
     link.split_once("/activate#").unwrap().1.to_owned()
