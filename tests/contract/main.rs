@@ -52,7 +52,9 @@ macro_rules! contract {
                 an_outlived_row_is_not_nudged;
             links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere
                 a_used_link_of_a_keyed_registration_still_leads_there;
-            logins: only_the_latest_login_is_kept who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
+            logins:
+                only_the_latest_login_is_kept a_repeated_event_is_known_whatever_its_time
+                who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
     };

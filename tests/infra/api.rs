@@ -104,12 +104,17 @@ fn every_operation_wants_a_token_that_is_not_public() {
     );
 }
 
+/// The permission of the user pool, which calls one function by itself.
+const OF_USER_POOL: &str = "TrackLoginUserPoolPermission";
+
 #[test]
 fn only_the_gateway_may_call_the_functions_behind_it() {
     rule(
         |template| {
             let mut complaints = Vec::new();
-            for (name, permission) in template.resources("AWS::Lambda::Permission") {
+            let mut permissions = template.resources("AWS::Lambda::Permission");
+            permissions.remove(OF_USER_POOL);
+            for (name, permission) in permissions {
                 let properties = &permission["Properties"];
                 complaints.extend(expect(name, &properties["Principal"], &json!("apigateway.amazonaws.com")));
                 let source = properties["SourceArn"]["Fn::Sub"].as_str().unwrap_or_default();
@@ -126,6 +131,37 @@ fn only_the_gateway_may_call_the_functions_behind_it() {
             ("/Resources/InvitePermission/Properties/Principal", json!("*")),
             ("/Resources/InvitePermission/Properties/SourceArn", Value::Null),
             ("/Resources/InviteIntegration/Properties/PayloadFormatVersion", json!("1.0")),
+        ],
+    );
+}
+
+#[test]
+fn a_user_pool_may_report_logins_if_it_is_the_one_that_is_named() {
+    rule(
+        |template| {
+            let permission = |pointer| template.property(OF_USER_POOL, pointer);
+            let condition = template.at(&format!("/Resources/{OF_USER_POOL}/Condition"));
+            let named = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "LoginUserPoolArn" }, ""] }] });
+            [
+                expect("who may", permission("/Principal"), &json!("cognito-idp.amazonaws.com")),
+                expect("which pool", permission("/SourceArn"), &json!({ "Ref": "LoginUserPoolArn" })),
+                expect("what", permission("/FunctionName"), &json!({ "Ref": "TrackLoginFunction" })),
+                expect("how", permission("/Action"), &json!("lambda:InvokeFunction")),
+                expect("the condition", condition, &json!("HasLoginUserPool")),
+                expect("what it says", template.at("/Conditions/HasLoginUserPool"), &named),
+                expect("without one", template.at("/Parameters/LoginUserPoolArn/Default"), &json!("")),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+        &[
+            ("/Resources/TrackLoginUserPoolPermission/Condition", Value::Null),
+            ("/Resources/TrackLoginUserPoolPermission/Properties/SourceArn", Value::Null),
+            ("/Resources/TrackLoginUserPoolPermission/Properties/Principal", json!("*")),
+            ("/Resources/TrackLoginUserPoolPermission/Properties/FunctionName", json!({ "Ref": "InviteFunction" })),
+            ("/Conditions/HasLoginUserPool", json!({ "Fn::Equals": [1, 1] })),
+            ("/Parameters/LoginUserPoolArn/Default", json!("*")),
         ],
     );
 }

@@ -248,6 +248,14 @@ fn who_writes_records_keeps_the_addresses_too() {
                 json!("dynamodb:PutItem"),
             ),
             ("/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/3", json!({ "Action": [] })),
+            (
+                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:PutItem"),
+            ),
+            (
+                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/1/Action/-",
+                json!("dynamodb:UpdateItem"),
+            ),
         ],
     );
 }
@@ -259,10 +267,10 @@ fn who_may_write_what() {
             [
                 // History is kept: what is written in a patient's partition stays.
                 ("dynamodb:DeleteItem", PATIENT, vec![]),
-                ("dynamodb:UpdateItem", PATIENT, vec!["SenderRole", "SweepRole"]),
+                ("dynamodb:UpdateItem", PATIENT, vec!["SenderRole", "SweepRole", "TrackLoginRole"]),
                 ("dynamodb:DeleteItem", ADDRESS, vec![]),
                 ("dynamodb:PutItem", ADDRESS, vec![]),
-                ("dynamodb:GetItem", ADDRESS, vec![]),
+                ("dynamodb:GetItem", ADDRESS, vec!["TrackLoginRole"]),
                 ("dynamodb:PutItem", "PRACTICE#oak", vec!["PracticeRole"]),
                 ("dynamodb:UpdateItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:DeleteItem", "PRACTICE#oak", vec![]),
@@ -295,6 +303,17 @@ fn who_may_write_what() {
                 "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
                 json!("dynamodb:UpdateItem"),
             ),
+            // Who notes logins writes no record as a whole, no event, and nothing of an address.
+            (
+                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
+                json!("dynamodb:PutItem"),
+            ),
+            (
+                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*"]),
+            ),
+            ("/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2", json!({ "Action": [] })),
         ],
     );
 }

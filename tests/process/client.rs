@@ -138,6 +138,13 @@ impl Practice {
         self.with_link("/v1/activation", &json!({ "token": token, "dateOfBirth": born }))
     }
 
+    /// Saves a new patient, who is invited and opens an account.
+    pub(crate) fn admit_and_register(&self, patient: &str) {
+        let token = self.mailed(patient);
+        let answer = self.register(&token, BORN);
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+
     /// The answer of a read of the status.
     pub(crate) fn status(&self, patient: &str) -> Value {
         let answer = self.get(&format!("/v1/patients/{patient}/portal"));

@@ -11,6 +11,7 @@ mod delivery;
 mod identity;
 mod invitation;
 mod lifecycle;
+mod logins;
 mod races;
 mod record;
 mod wait;

@@ -11,6 +11,7 @@ pub mod queue;
 pub mod sqs;
 pub mod store;
 pub mod telemetry;
+pub mod user_pool;
 
 /// The SDK, for tests that make tables of their own: nothing else may depend on it.
 #[cfg(feature = "testing")]

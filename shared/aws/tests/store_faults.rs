@@ -27,13 +27,14 @@ use portal::{
     email::Pepper,
     policy::{SEND_GRACE, SEND_LEASE},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _, PracticeStore as _,
-        StoreError,
+        ClaimOutcome, CommitOutcome, DeliveryStore as _, LoginOutcome, LoginStore as _, PortalReader as _,
+        PortalStore as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
-    record::{Change, PortalRecord, delivery::Unclaimable},
+    record::{Change, PortalRecord, account::Registration, delivery::Unclaimable},
     testing::samples,
     text::PersonName,
+    timeline::Role,
 };
 use portal_aws::store::{DynamoStore, keys};
 
@@ -400,6 +401,99 @@ async fn conditional_updates_are_false_when_outlived_and_errors_when_throttled()
     assert!(!store(&[&outlived]).put_off(&waiting).await.unwrap());
     let throttled = updates(|_, _| http(400, "ThrottlingException"));
     assert!(matches!(store(&[&throttled]).put_off(&waiting).await, Err(StoreError::Busy)));
+    assert_eq!(throttled.num_calls(), 5);
+}
+
+/// The patient has registered; their address is `jose@example.com`.
+fn registration() -> Change {
+    let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
+    let mailed = invitation().after.claim(&request).unwrap();
+    let act = samples::act_of(Role::Patient, samples::noon(), "request-2");
+    let account = samples::account_id("account-1");
+    let Registration::Registered(opened) = mailed.register(samples::date_of_birth(), account, None, act) else {
+        unreachable!("the date of birth is right")
+    };
+    *opened
+}
+
+/// What is read of an address, as last written.
+fn address_of(item: Option<Item>) -> Rule {
+    mock!(Client::get_item)
+        .match_requests(|request| request.consistent_read() == Some(true))
+        .then_output(move || GetItemOutput::builder().set_item(item.clone()).build())
+}
+
+async fn note_login(rules: &[&Rule]) -> Result<LoginOutcome, StoreError> {
+    let login = samples::login("event-1", samples::noon() + chrono::TimeDelta::hours(1));
+    store(rules).note_login(&samples::email("jose@example.com"), &login).await
+}
+
+#[tokio::test]
+async fn a_login_is_one_read_and_one_conditional_update_of_two_attributes() {
+    let address = address_of(Some(owned_by("lake#p-1")));
+    let update = updates(|_, request| {
+        let (change, condition) = (request.update_expression().unwrap(), request.condition_expression().unwrap());
+        assert_eq!(change, "SET #login_at = :login_at, #login_event = :login_event");
+        assert!(condition.contains("#login_at < :login_at") && condition.contains("#login_event <> :login_event"));
+        assert_eq!(request.key().unwrap()["PK"], AttributeValue::S("PRACTICE#lake#PATIENT#p-1".into()));
+        assert!(!format!("{request:?}").contains("jose"), "{request:?}");
+        MockResponse::Output(UpdateItemOutput::builder().build())
+    });
+    assert_eq!(note_login(&[&address, &update]).await.unwrap(), LoginOutcome::Noted);
+    assert_eq!((address.num_calls(), update.num_calls()), (1, 1), "two round trips, and nothing else is called");
+}
+
+#[tokio::test]
+async fn nobodys_address_costs_one_read() {
+    for item in [None, Some(email_item(&[("profiles", AttributeValue::Ss(vec!["lake#p-1".into()]))]))] {
+        let address = address_of(item);
+        assert_eq!(note_login(&[&address]).await.unwrap(), LoginOutcome::NoAccount);
+        assert_eq!(address.num_calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_reply_was_lost_is_known() {
+    let mut item = stored(&registration()).await;
+    let login_at = samples::noon() + chrono::TimeDelta::hours(1);
+    item.insert("login_at".into(), AttributeValue::N(login_at.timestamp_millis().to_string()));
+    item.insert("login_event".into(), AttributeValue::S("event-1".into()));
+    let address = address_of(Some(owned_by("lake#p-1")));
+    let update =
+        updates(
+            move |call, _| {
+                if call == 1 { http(500, "InternalServerError") } else { condition_failed(Some(item.clone())) }
+            },
+        );
+    assert_eq!(note_login(&[&address, &update]).await.unwrap(), LoginOutcome::Known);
+    assert_eq!((address.num_calls(), update.num_calls()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_cannot_be_noted_is_no_account_only_where_there_is_none() {
+    let invited = stored(&invitation()).await;
+    let mut newer = stored(&registration()).await;
+    newer.insert("schema".into(), AttributeValue::N("2".into()));
+    let mut unreadable = stored(&registration()).await;
+    unreadable.insert("login_event".into(), AttributeValue::S("no event".into()));
+    for (item, expected) in [
+        (None, Some(LoginOutcome::NoAccount)),
+        (Some(invited), Some(LoginOutcome::NoAccount)),
+        (Some(newer), None),
+        (Some(unreadable), None),
+    ] {
+        let (address, update) =
+            (address_of(Some(owned_by("lake#p-1"))), updates(move |_, _| condition_failed(item.clone())));
+        match (note_login(&[&address, &update]).await, expected) {
+            (Ok(outcome), Some(expected)) => assert_eq!(outcome, expected),
+            (outcome, expected) => {
+                assert!(expected.is_none() && matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
+            }
+        }
+    }
+    let throttled = updates(|_, _| http(400, "ThrottlingException"));
+    let outcome = note_login(&[&address_of(Some(owned_by("lake#p-1"))), &throttled]).await;
+    assert!(matches!(outcome, Err(StoreError::Busy)), "{outcome:?}");
     assert_eq!(throttled.num_calls(), 5);
 }
 

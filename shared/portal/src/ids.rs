@@ -70,6 +70,10 @@ identifier!(
     RequestId, "request id", MACHINE_ID_MAX_CHARS, "._:=+/-"
 );
 identifier!(
+    /// One event of the portal or its identity provider, for telling a repeated report from a new one.
+    EventId, "event id", MACHINE_ID_MAX_CHARS, "._:=+/-"
+);
+identifier!(
     /// A person or program as the identity provider names them (the token's subject).
     Subject, "subject", MACHINE_ID_MAX_CHARS, "._:=+/@|-"
 );

@@ -16,6 +16,7 @@ use crate::{
     profile::Language,
     record::{
         Change, NextActionKind, PortalRecord,
+        account::Login,
         delivery::{ClaimRequest, Unclaimable},
     },
     scope::TenantScope,
@@ -124,7 +125,7 @@ pub trait LinkStore: Sync {
 pub enum LoginOutcome {
     /// It is the latest login now.
     Noted,
-    /// A login as late was known.
+    /// It was known, or one as late was.
     Known,
     /// No active account has this address.
     NoAccount,
@@ -140,7 +141,7 @@ pub trait LoginStore: Sync {
     fn note_login(
         &self,
         email: &EmailAddress,
-        login_at: DateTime<Utc>,
+        login: &Login,
     ) -> impl Future<Output = Result<LoginOutcome, StoreError>> + Send;
 }
 

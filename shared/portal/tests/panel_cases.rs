@@ -86,7 +86,7 @@ impl Life {
     }
 
     fn logged_in(mut self) -> Self {
-        self.record = self.record.track_login(self.now).unwrap().unwrap();
+        self.record = self.record.track_login(&samples::login("event-1", self.now)).unwrap().unwrap();
         self
     }
 

@@ -15,7 +15,8 @@ use portal::{
     profile::Profile,
     record::{
         Account, Change, Choice, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord, RevokeReason,
-        account::Registration, delivery::ClaimRequest,
+        account::{Login, Registration},
+        delivery::ClaimRequest,
     },
     testing::samples,
     timeline::{Act, Role, TimelineEvent},
@@ -38,7 +39,7 @@ enum Command {
     OptIn,
     Register { mail: u8, right: bool },
     Decline { mail: u8 },
-    Login { minutes_ago: u16 },
+    Login { event: u8, minutes_ago: u16 },
     ChangeAccountEmail(u8),
     StopReminders,
     Wait { secs: u32 },
@@ -69,7 +70,7 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         2 => Just(Command::OptIn),
         3 => (any::<u8>(), prop::bool::weighted(0.3)).prop_map(|(mail, right)| Command::Register { mail, right }),
         1 => any::<u8>().prop_map(|mail| Command::Decline { mail }),
-        2 => any::<u16>().prop_map(|minutes_ago| Command::Login { minutes_ago }),
+        3 => (0_u8..3, 0_u16..2_000).prop_map(|(event, minutes_ago)| Command::Login { event, minutes_ago }),
         1 => address.prop_map(Command::ChangeAccountEmail),
         1 => Just(Command::StopReminders),
         6 => prop_oneof![0_u32..120, 0_u32..4_000, 0_u32..900_000].prop_map(|secs| Command::Wait { secs }),
@@ -230,12 +231,9 @@ impl World {
                 let change = self.record.decline(&mail.token, RevokeReason::Declined, self.act(Role::Patient));
                 self.commit_if(change.ok());
             }
-            Command::Login { minutes_ago } => {
-                let login_at = self.now - TimeDelta::minutes(minutes_ago.into());
-                if let Ok(Some(after)) = self.record.track_login(login_at) {
-                    assert_eq!(after.version, self.record.version, "a login is no change of the record");
-                    self.record = after;
-                }
+            Command::Login { event, minutes_ago } => {
+                let at = self.now - TimeDelta::minutes(minutes_ago.into());
+                self.log_in(&samples::login(&format!("event-{event}"), at));
             }
             Command::StopReminders => self.commit_if(self.record.stop_reminders(self.act(Role::Patient))),
             Command::Wait { secs } => self.now += TimeDelta::seconds(secs.into()),
@@ -289,6 +287,20 @@ impl World {
         if invitation.attempt > 0 {
             self.commit_if(change);
         }
+    }
+
+    fn log_in(&mut self, login: &Login) {
+        let Ok(noted) = self.record.track_login(login) else { return };
+        let after = noted.unwrap_or_else(|| self.record.clone());
+        assert_eq!(after.version, self.record.version, "a login is no change of the record");
+        assert_eq!(after.fence, self.record.fence);
+        if after != self.record {
+            assert!(after.last_login_at() > self.record.last_login_at());
+            assert_eq!(after.last_login_at(), Some(login.at));
+            let repeated = Login { at: login.at + TimeDelta::hours(1), ..login.clone() };
+            assert_eq!(after.track_login(&repeated), Ok(None), "a repeated report changes nothing, whatever its time");
+        }
+        self.record = after;
     }
 
     fn register(&mut self, mail: u8, right: bool) {
@@ -345,10 +357,13 @@ impl World {
                 assert!(next >= one, "the delivery rank never falls");
             }
         }
-        if let (Account::Active { last_login_at: one, .. }, Account::Active { last_login_at: next, .. }) =
-            (&before.account, &record.account)
+        if let (
+            Account::Active { last_login_at: one, last_login_event: its_event, .. },
+            Account::Active { last_login_at: next, last_login_event: next_event, .. },
+        ) = (&before.account, &record.account)
         {
             assert!(next >= one, "the login time never falls");
+            assert_eq!(next > one, next_event != its_event, "each time that is kept is another event's");
         }
 
         assert!(

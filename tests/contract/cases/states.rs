@@ -119,20 +119,20 @@ pub(crate) async fn accounts_read_back(backend: &impl Backend) {
     story.claim().await;
     story.register().await;
     story.stamp().await;
-    let login_at = story.now + TimeDelta::days(1);
-    let outcome = backend.store().note_login(&samples::email("jose@example.com"), login_at).await.unwrap();
+    let login = samples::login("event-1", story.now + TimeDelta::days(1));
+    let outcome = backend.store().note_login(&samples::email("jose@example.com"), &login).await.unwrap();
     assert_eq!(outcome, LoginOutcome::Noted);
-    story.record = story.record.track_login(login_at).unwrap().unwrap();
+    story.record = story.record.track_login(&login).unwrap().unwrap();
     story.is_stored().await;
     let act = samples::act_of(Role::Support, story.now, "support-request-1");
     let change = story.record.change_account_email(samples::email("New@Example.com"), act).unwrap();
     story.step(change).await;
     let act = story.act(Role::Staff);
     let mut change = story.record.opt_out(act).unwrap();
-    let Account::Active { id, email, registered_at, last_login_at } = change.after.account else {
+    let Account::Active { id, email, registered_at, last_login_at, last_login_event } = change.after.account else {
         unreachable!("it is active")
     };
-    change.after.account = Account::Deactivated { id, email, registered_at, last_login_at };
+    change.after.account = Account::Deactivated { id, email, registered_at, last_login_at, last_login_event };
     story.step(change).await;
 }
 

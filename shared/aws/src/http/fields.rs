@@ -3,6 +3,7 @@
 //! The members are taken one by one instead of by a derived `Deserialize`, which stops at the first mistake and tells
 //! an unknown member from a missing one in prose only.
 
+use chrono::{DateTime, Utc};
 use portal::email::EmailAddress;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -128,6 +129,18 @@ pub fn email(value: &Value) -> Result<EmailAddress, FieldCode> {
     EmailAddress::parse(value.as_str().ok_or(FieldCode::WrongType)?).map_err(|_| FieldCode::EmailInvalid)
 }
 
+/// Reads an instant in RFC 3339, of whatever offset, as whole milliseconds in UTC.
+///
+/// # Errors
+/// [`FieldCode::WrongType`], [`FieldCode::Invalid`]
+pub fn instant(value: &Value) -> Result<DateTime<Utc>, FieldCode> {
+    // The parser would also take the minus sign of typesetters.
+    let text = Some(value.as_str().ok_or(FieldCode::WrongType)?).filter(|text| text.is_ascii());
+    let at = DateTime::parse_from_rfc3339(text.ok_or(FieldCode::Invalid)?).map_err(|_| FieldCode::Invalid)?;
+    // A leap second has no milliseconds of its own: it is the first of the minute after.
+    DateTime::from_timestamp_millis(at.timestamp_millis()).ok_or(FieldCode::Invalid)
+}
+
 /// Reads `true` or `false`.
 ///
 /// # Errors
@@ -192,6 +205,43 @@ mod tests {
         assert_eq!(form.nested("b", |_| Some(1)), None);
         assert_eq!(form.required("c", flag), None);
         assert_eq!(errors(&form.finish(Some(())).unwrap_err()), json!([{ "pointer": "/c", "code": "required" }]));
+    }
+
+    #[test]
+    fn an_instant_is_the_same_in_every_offset() {
+        let read = |text: &str| instant(&json!(text)).map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+        for (text, utc) in [
+            ("2026-05-05T12:00:00Z", "2026-05-05T12:00:00.000Z"),
+            ("2026-05-05T12:00:00.5Z", "2026-05-05T12:00:00.500Z"),
+            ("2026-05-05T12:00:00.123999999Z", "2026-05-05T12:00:00.123Z"),
+            ("2026-05-05T02:00:00.123+14:00", "2026-05-04T12:00:00.123Z"),
+            ("2026-05-05T23:59:59.999-12:00", "2026-05-06T11:59:59.999Z"),
+            ("2026-05-05t12:00:00z", "2026-05-05T12:00:00.000Z"),
+            ("2026-05-05T12:00:00-00:00", "2026-05-05T12:00:00.000Z"),
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+            ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(utc), "{text}");
+        }
+        for text in [
+            "",
+            "now",
+            "2026-05-05",
+            "2026-05-05T12:00:00",
+            "2026-05-05T12:00Z",
+            "2026-05-05T12:00:00+0200",
+            "2026-05-05T24:00:00Z",
+            "2026-02-30T12:00:00Z",
+            "2026-05-05T12:00:00+24:00",
+            "2026-05-05T12:00:00Z ",
+            "2026-05-05T12:00:00.Z",
+            "+12026-05-05T12:00:00Z",
+            "1777982400000",
+            "2026-05-05T12:00:00\u{2212}02:00",
+        ] {
+            assert_eq!(read(text), Err(FieldCode::Invalid), "{text}");
+        }
+        assert_eq!(instant(&json!(1_777_982_400_000_u64)), Err(FieldCode::WrongType));
     }
 
     #[test]

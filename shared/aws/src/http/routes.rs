@@ -98,6 +98,10 @@ pub const NEW_LINK: Operation =
 pub const UNSUBSCRIBE: Operation =
     Operation { method: "POST", path: "/v1/unsubscribe", function: "register", access: Access::Public };
 
+/// Reports that a patient has logged in.
+pub const TRACK_LOGIN: Operation =
+    Operation { method: "POST", path: "/v1/logins", function: "track-login", access: Access::Portal };
+
 /// All of them. The gateway's template has exactly these routes, and one more for whatever is none of them.
 pub const ALL: &[Operation] = &[
     SAVE_PATIENT,
@@ -116,6 +120,7 @@ pub const ALL: &[Operation] = &[
     NOT_ME,
     NEW_LINK,
     UNSUBSCRIBE,
+    TRACK_LOGIN,
 ];
 
 impl Operation {

@@ -205,24 +205,46 @@ impl Bad {
     }
 }
 
-/// The request from callers who may not ask.
-#[must_use]
-pub fn bad_callers(good: &Sample) -> Vec<Bad> {
+/// The request with tokens that permit nothing, and by a route of another function.
+fn bad_tokens(good: &Sample) -> Vec<Bad> {
     let forbidden = |what: &str, sample| Bad::new(what, sample, 403, "forbidden");
     let good = || good.clone();
     vec![
         Bad::new("no token", good().anonymous(), 401, "unauthenticated"),
-        forbidden("no practice", good().without_claim("practice_id")),
-        forbidden("an empty practice", good().claim("practice_id", "")),
-        forbidden("a list of practices", good().claim("practice_id", "[lakeside hillside]")),
-        forbidden("a list of one practice", good().claim("practice_id", "[lakeside]")),
-        forbidden("a practice with a separator", good().claim("practice_id", "lakeside#PATIENT")),
         forbidden("no scope", good().without_claim("scope")),
-        forbidden("other scopes", good().claim("scope", "openid portal/logins")),
-        forbidden("a scope within another", good().claim("scope", "xportal/readx portal/invites")),
+        forbidden("a scope within another", good().claim("scope", "xportal/readx portal/invites portal/logins2")),
         forbidden("no subject", good().without_claim("sub")),
         Bad::new("a route of another function", good().route("GET /v1/elsewhere"), 404, "not_found"),
     ]
+}
+
+/// The request from callers who may not ask, where only the portal may.
+#[must_use]
+pub fn bad_machines(good: &Sample) -> Vec<Bad> {
+    let staff = "openid portal/read portal/patients portal/invite portal/admin";
+    let others = [("staff", staff), ("Customer Care", "portal/support"), ("a scope like it", "PORTAL/LOGINS")];
+    let bad = |(what, scope): (&str, &str)| {
+        let sample = good.clone().claim("practice_id", "lakeside").claim("scope", scope);
+        Bad::new(what, sample, 403, "forbidden")
+    };
+    others.map(bad).into_iter().chain(bad_tokens(good)).collect()
+}
+
+/// The request from callers who may not ask.
+#[must_use]
+pub fn bad_callers(good: &Sample) -> Vec<Bad> {
+    let forbidden = |what: &str, sample| Bad::new(what, sample, 403, "forbidden");
+    let again = || good.clone();
+    let mut bad = vec![
+        forbidden("no practice", again().without_claim("practice_id")),
+        forbidden("an empty practice", again().claim("practice_id", "")),
+        forbidden("a list of practices", again().claim("practice_id", "[lakeside hillside]")),
+        forbidden("a list of one practice", again().claim("practice_id", "[lakeside]")),
+        forbidden("a practice with a separator", again().claim("practice_id", "lakeside#PATIENT")),
+        forbidden("other scopes", again().claim("scope", "openid portal/logins")),
+    ];
+    bad.append(&mut bad_tokens(good));
+    bad
 }
 
 /// The request with patient ids that nobody has.

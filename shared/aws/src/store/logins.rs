@@ -1,10 +1,10 @@
 //! Noting logins: from an account's address to its record, and one conditional update.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-use chrono::{DateTime, Utc};
 use portal::{
     email::{EmailAddress, Pepper},
     ports::{LoginOutcome, LoginStore, StoreError},
+    record::account::Login,
     refusal::Refusal,
 };
 
@@ -17,18 +17,25 @@ use super::{
 };
 
 impl LoginStore for DynamoStore<Pepper> {
-    async fn note_login(&self, email: &EmailAddress, login_at: DateTime<Utc>) -> Result<LoginOutcome, StoreError> {
+    async fn note_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
         let entry = self.get(&keys::email(&self.pepper.fingerprint(email)), true).await?;
         let entry = entry.map(items::email::decode).transpose()?.unwrap_or_default();
         let Some(owner) = entry.owner else { return Ok(LoginOutcome::NoAccount) };
-        let change = "SET #login_at = :login_at";
-        let condition = "#schema <= :schema AND #account_state = :active AND #login_at < :login_at";
-        let values = [(":schema", number(SCHEMA)), (":active", text("active")), (":login_at", millis(login_at))];
+        let change = "SET #login_at = :login_at, #login_event = :login_event";
+        // Registering is a login without an event.
+        let condition = "#schema <= :schema AND #account_state = :active AND #login_at < :login_at \
+                         AND (attribute_not_exists(#login_event) OR #login_event <> :login_event)";
+        let values = [
+            (":schema", number(SCHEMA)),
+            (":active", text("active")),
+            (":login_at", millis(login.at)),
+            (":login_event", text(login.event.as_str())),
+        ];
         let updated = self.update(Update { key: &owner, change, condition, values, answer: ReturnValue::None }).await?;
         match updated {
             Updated::Yes(_) => Ok(LoginOutcome::Noted),
             Updated::No(None) => Ok(LoginOutcome::NoAccount),
-            Updated::No(Some(item)) => match items::record::decode(item)?.track_login(login_at) {
+            Updated::No(Some(item)) => match items::record::decode(item)?.track_login(login) {
                 Ok(_) => Ok(LoginOutcome::Known),
                 Err(Refusal::NotRegistered) => Ok(LoginOutcome::NoAccount),
                 Err(refusal) => Err(StoreError::Corrupt(Box::new(refusal))),

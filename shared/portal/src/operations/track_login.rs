@@ -1,11 +1,12 @@
 //! Noting that a patient logged in. Two round trips.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::OperationError;
 use crate::{
     email::EmailAddress,
     ports::{Clock, LoginOutcome, LoginStore},
+    record::account::Login,
     refusal::Refusal,
 };
 
@@ -13,7 +14,8 @@ use crate::{
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// The portal reports a login. Repeated and late reports change nothing; one from the future counts as now, because a
-/// wrong clock would otherwise hide every login until that day.
+/// wrong clock would otherwise hide every login until that day. A repetition of such a one is known by its event, as
+/// long as no other login has come between.
 ///
 /// # Errors
 /// [`Refusal::NotRegistered`] if no active account has this address, [`OperationError::Store`].
@@ -21,11 +23,11 @@ pub async fn track_login(
     store: &impl LoginStore,
     clock: &impl Clock,
     email: &EmailAddress,
-    login_at: DateTime<Utc>,
+    login: Login,
 ) -> Result<(), OperationError> {
     let now = clock.now();
-    let login_at = if login_at > now + CLOCK_SKEW { now } else { login_at };
-    match store.note_login(email, login_at).await? {
+    let at = if login.at > now + CLOCK_SKEW { now } else { login.at };
+    match store.note_login(email, &Login { at, ..login }).await? {
         LoginOutcome::Noted | LoginOutcome::Known => Ok(()),
         LoginOutcome::NoAccount => Err(Refusal::NotRegistered.into()),
     }

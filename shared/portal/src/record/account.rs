@@ -6,7 +6,7 @@ use super::{Account, Change, Choice, InvitationState, PortalRecord, RevokeReason
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,
-    ids::{AccountId, InvitationId},
+    ids::{AccountId, EventId, InvitationId},
     link::{Link, Token},
     policy::{MOST_GUESSES, REINVITE_GAP},
     practice::Practice,
@@ -69,7 +69,7 @@ impl PortalRecord {
         let (at, email, receipt) = (act.at, invitation.email.clone(), invitation.receipt().cloned());
         let change = self.change(act, EventKind::Registered, |after| {
             after.set_invitation_state(InvitationState::Consumed { at, receipt });
-            after.account = Account::Active { id, email, registered_at: at, last_login_at: at };
+            after.account = Account::Active { id, email, registered_at: at, last_login_at: at, last_login_event: None };
             after.link = after.link.take().filter(|_| keyed.is_some());
             after.next_action = None;
         });
@@ -109,22 +109,22 @@ impl PortalRecord {
         })
     }
 
-    /// The patient logged in at this time: the record as it is then, or `None` if a login as late is known. Repeats
-    /// and late news change nothing. Only the latest login is kept, and it is no entry of the history.
+    /// The patient logged in: the record as it is then, or `None` if the report changes nothing, because a login as
+    /// late is known or because the latest one is of this very event, whatever time it gives now. Only the latest login
+    /// and its event are kept, and they are no entry of the history.
     ///
     /// # Errors
     /// [`Refusal::NotRegistered`] without an active account.
-    pub fn track_login(&self, login_at: DateTime<Utc>) -> Result<Option<Self>, Refusal> {
-        let Account::Active { last_login_at: known, .. } = &self.account else {
+    pub fn track_login(&self, login: &Login) -> Result<Option<Self>, Refusal> {
+        let mut after = self.clone();
+        let Account::Active { last_login_at, last_login_event, .. } = &mut after.account else {
             return Err(Refusal::NotRegistered);
         };
-        if login_at <= *known {
+        if login.at <= *last_login_at || last_login_event.as_ref() == Some(&login.event) {
             return Ok(None);
         }
-        let mut after = self.clone();
-        if let Account::Active { last_login_at, .. } = &mut after.account {
-            *last_login_at = login_at;
-        }
+        *last_login_at = login.at;
+        *last_login_event = Some(login.event.clone());
         Ok(Some(after))
     }
 
@@ -140,6 +140,15 @@ impl PortalRecord {
             }
         }))
     }
+}
+
+/// A report that somebody logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The event that is reported. Repeated reports have the same one.
+    pub event: EventId,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// What came of comparing a date of birth.

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     email::EmailAddress,
     idempotency::RememberedRequest,
-    ids::{AccountId, InvitationId, MessageId, RecordKey},
+    ids::{AccountId, EventId, InvitationId, MessageId, RecordKey},
     link::Link,
     profile::Profile,
     timeline::{Act, Actor, EventKind, FacetStates, TimelineEvent},
@@ -236,6 +236,8 @@ pub enum Account {
         registered_at: DateTime<Utc>,
         /// The latest login; registering counts as the first.
         last_login_at: DateTime<Utc>,
+        /// The event that reported it; `None` for registering.
+        last_login_event: Option<EventId>,
     },
     /// Registered once, and closed.
     Deactivated {
@@ -247,6 +249,8 @@ pub enum Account {
         registered_at: DateTime<Utc>,
         /// The latest login.
         last_login_at: DateTime<Utc>,
+        /// The event that reported it; `None` for registering.
+        last_login_event: Option<EventId>,
     },
 }
 

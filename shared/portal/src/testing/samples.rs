@@ -4,11 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
     email::EmailAddress,
-    ids::{AccountId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey, RequestId, Subject},
+    ids::{AccountId, EventId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey, RequestId, Subject},
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::{Language, Profile},
-    record::{Change, PortalRecord, delivery::ClaimRequest},
+    record::{Change, PortalRecord, account::Login, delivery::ClaimRequest},
     redacted::Redacted,
     scope::TenantScope,
     text::{DisplayName, PersonName, Phone},
@@ -67,6 +67,12 @@ pub fn account_id(text: &str) -> AccountId {
 #[must_use]
 pub fn request_id(text: &str) -> RequestId {
     RequestId::parse(text).unwrap()
+}
+
+/// A login, reported by an event of this id.
+#[must_use]
+pub fn login(event: &str, at: DateTime<Utc>) -> Login {
+    Login { event: EventId::parse(event).unwrap(), at }
 }
 
 /// The id of the mail of this number.

@@ -18,6 +18,7 @@ use crate::{
     practice::Practice,
     record::{
         Change, NextAction, PortalRecord,
+        account::Login,
         delivery::{ClaimRequest, Unclaimable},
     },
     scope::TenantScope,
@@ -284,13 +285,13 @@ impl PracticeStore for MemoryStore {
 }
 
 impl LoginStore for MemoryStore {
-    async fn note_login(&self, email: &EmailAddress, login_at: DateTime<Utc>) -> Result<LoginOutcome, StoreError> {
+    async fn note_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
         self.call(|contents| {
             let owner = contents.emails.get(email).and_then(|entry| entry.owner.as_ref());
             let Some(record) = owner.and_then(|owner| contents.records.get_mut(owner)) else {
                 return LoginOutcome::NoAccount;
             };
-            match record.track_login(login_at) {
+            match record.track_login(login) {
                 Ok(Some(after)) => {
                     *record = after;
                     LoginOutcome::Noted

@@ -59,7 +59,8 @@ async fn opting_out_keeps_the_account_and_the_panel_says_so() {
     assert_eq!((world.record().account, world.owner(ADDRESS)), (account, Some(samples::patient_id("p-1"))));
 
     world.clock.advance(DAY);
-    track_login(&world.store, &world.clock, &samples::email(ADDRESS), world.clock.now()).await.unwrap();
+    let login = samples::login("event-1", world.clock.now());
+    track_login(&world.store, &world.clock, &samples::email(ADDRESS), login).await.unwrap();
     assert_eq!(day(world.status("p-1").await.last_login_on), may(6), "and the patient can still log in");
     assert!(!world.staff(Step::OptIn).await.unwrap().opted_out);
     assert!(matches!(world.record().account, Account::Active { .. }));

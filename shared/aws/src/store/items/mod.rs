@@ -145,6 +145,9 @@ mod tests {
         let mut most_mailed = delivered.clone();
         let link = most_mailed.after.link.as_mut().unwrap();
         link.secrets = vec![link.secrets[0].clone(); portal::policy::MOST_SECRETS];
+        let login = samples::login(id.as_str(), samples::noon() + chrono::TimeDelta::days(1));
+        let logged_in = opened.after.track_login(&login).unwrap().unwrap();
+        assert!(size(&record::encode(&logged_in).unwrap()) <= 700);
         for change in [saved, invited, sent, delivered, *opened] {
             let (record, event) = sizes(&change);
             assert!(record <= 700 && event <= 400, "{}: {record}, {event}", change.event.kind.name());

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use portal::{
     email::EmailAddress,
     idempotency::RememberedRequest,
-    ids::{AccountId, InvitationId, LinkId, MessageId, Subject},
+    ids::{AccountId, EventId, InvitationId, LinkId, MessageId, Subject},
     link::{Link, LiveSecret},
     ports::StoreError,
     profile::{Language, Profile},
@@ -65,6 +65,7 @@ struct RecordItem {
     account_email: Option<String>,
     registered_at: Option<Millis>,
     login_at: Option<Millis>,
+    login_event: Option<String>,
 
     link_id: Option<String>,
     link_secrets: Option<Vec<PackedSecret>>,
@@ -207,13 +208,13 @@ impl RecordItem {
     }
 
     fn put_account(&mut self, account: &Account) {
-        let (state, id, email, registered_at, last_login_at) = match account {
+        let (state, id, email, registered_at, last_login_at, last_login_event) = match account {
             Account::None => return,
-            Account::Active { id, email, registered_at, last_login_at } => {
-                ("active", id, email, registered_at, last_login_at)
+            Account::Active { id, email, registered_at, last_login_at, last_login_event } => {
+                ("active", id, email, registered_at, last_login_at, last_login_event)
             }
-            Account::Deactivated { id, email, registered_at, last_login_at } => {
-                ("deactivated", id, email, registered_at, last_login_at)
+            Account::Deactivated { id, email, registered_at, last_login_at, last_login_event } => {
+                ("deactivated", id, email, registered_at, last_login_at, last_login_event)
             }
         };
         self.account_state = Some(state.to_owned());
@@ -221,6 +222,7 @@ impl RecordItem {
         self.account_email = Some(email.typed().to_owned());
         self.registered_at = Some(Millis(*registered_at));
         self.login_at = Some(Millis(*last_login_at));
+        self.login_event = last_login_event.as_ref().map(|event| event.as_str().to_owned());
     }
 
     fn into_record(self) -> Result<PortalRecord, Unreadable> {
@@ -327,9 +329,11 @@ impl RecordItem {
         let email = address(self.account_email.as_deref(), "account_email")?;
         let registered_at = need(self.registered_at, "registered_at")?.into();
         let last_login_at = need(self.login_at, "login_at")?.into();
+        let last_login_event =
+            self.login_event.as_deref().map(|event| parsed(EventId::parse(event), "login_event")).transpose()?;
         match state {
-            "active" => Ok(Account::Active { id, email, registered_at, last_login_at }),
-            "deactivated" => Ok(Account::Deactivated { id, email, registered_at, last_login_at }),
+            "active" => Ok(Account::Active { id, email, registered_at, last_login_at, last_login_event }),
+            "deactivated" => Ok(Account::Deactivated { id, email, registered_at, last_login_at, last_login_event }),
             _ => Err(Unreadable::Attribute("account_state")),
         }
     }

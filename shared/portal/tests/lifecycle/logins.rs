@@ -1,0 +1,88 @@
+//! What the portal reports after a registration.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portal::{
+    operations::{OperationError, track_login::track_login},
+    ports::Clock as _,
+    refusal::Refusal,
+    testing::samples,
+};
+
+use crate::{
+    stage::{OTHER, Registered, STAGES},
+    world::{ADDRESS, World, refusal},
+};
+
+async fn log_in(world: &World, email: &str, event: &str, at: DateTime<Utc>) -> Result<(), OperationError> {
+    track_login(&world.store, &world.clock, &samples::email(email), samples::login(event, at)).await
+}
+
+fn latest(world: &World) -> DateTime<Utc> {
+    world.record().last_login_at().unwrap()
+}
+
+#[tokio::test]
+async fn a_login_is_a_fact_and_no_change() {
+    let world = World::at(Registered).await;
+    let (version, events) = (world.record().version, world.store.contents().timeline.len());
+    log_in(&world, &ADDRESS.to_uppercase(), "event-1", world.clock.now()).await.unwrap();
+    assert_eq!(latest(&world), world.clock.now());
+    assert_eq!((world.record().version, world.store.contents().timeline.len()), (version, events));
+}
+
+#[tokio::test]
+async fn repeated_and_late_reports_change_nothing() {
+    let world = World::at(Registered).await;
+    let now = world.clock.now();
+    log_in(&world, ADDRESS, "event-1", now).await.unwrap();
+    let before = world.store.contents();
+    world.clock.advance(TimeDelta::hours(3));
+    for (event, at) in
+        [("event-1", now), ("event-1", world.clock.now()), ("event-2", now), ("event-3", now - TimeDelta::seconds(1))]
+    {
+        log_in(&world, ADDRESS, event, at).await.unwrap();
+        assert_eq!(world.store.contents(), before, "{event} at {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_in_the_future_counts_as_now_and_only_once() {
+    let world = World::at(Registered).await;
+    let (now, next_year) = (world.clock.now(), world.clock.now() + TimeDelta::days(365));
+    log_in(&world, ADDRESS, "event-1", next_year).await.unwrap();
+    assert_eq!(latest(&world), now);
+
+    world.clock.advance(TimeDelta::hours(3));
+    log_in(&world, ADDRESS, "event-1", next_year).await.unwrap();
+    assert_eq!(latest(&world), now, "the same event again is not a login three hours later");
+
+    log_in(&world, ADDRESS, "event-2", world.clock.now()).await.unwrap();
+    assert_eq!(latest(&world), world.clock.now(), "and hides no true one");
+}
+
+#[tokio::test]
+async fn clocks_may_differ_a_little() {
+    let world = World::at(Registered).await;
+    let (now, skew) = (world.clock.now(), TimeDelta::minutes(5));
+    log_in(&world, ADDRESS, "event-1", now + skew).await.unwrap();
+    assert_eq!(latest(&world), now + skew);
+    log_in(&world, ADDRESS, "event-2", now + skew + TimeDelta::milliseconds(1)).await.unwrap();
+    assert_eq!(latest(&world), now + skew, "a millisecond more is the future, and counts as now");
+}
+
+#[tokio::test]
+async fn nobody_logs_in_who_has_not_registered() {
+    for stage in STAGES {
+        let world = World::at(stage).await;
+        let before = world.store.contents();
+        for email in [OTHER, "nobody@example.com", ADDRESS] {
+            let result = log_in(&world, email, "event-1", world.clock.now()).await;
+            if stage == Registered && email == ADDRESS {
+                result.unwrap();
+            } else {
+                assert_eq!(refusal(result), Refusal::NotRegistered, "{stage:?} {email}");
+                assert_eq!(world.store.contents(), before, "{stage:?} {email}");
+            }
+        }
+    }
+}
