@@ -5,7 +5,7 @@ use crate::{
     email::EmailAddress,
     ids::InvitationId,
     panel::StatusPanel,
-    ports::{Clock, Entropy, InvitationMessage, PortalStore, Queue, QueueError},
+    ports::{Clock, Entropy, Hint, InvitationMessage, PortalStore, Queue, QueueError},
     practice::Practice,
     record::{Change, PortalRecord},
     refusal::Refusal,
@@ -53,6 +53,6 @@ pub(super) async fn queue_invitation(
         decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act)
     });
     let (change, panel) = decided.await?;
-    let message = InvitationMessage { key: change.after.key, invitation: id };
-    Ok(Invited { panel, unqueued: queue.send(&[message]).await.err() })
+    let hint = Hint::Invitation(InvitationMessage { key: change.after.key, invitation: id });
+    Ok(Invited { panel, unqueued: queue.send(&[hint]).await.err() })
 }

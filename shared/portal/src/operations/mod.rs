@@ -1,8 +1,10 @@
 //! What the functions do: one file a use case, each a plain async function over the ports it needs.
 
+pub mod change_email;
 pub mod choice;
 pub mod deliver;
 pub mod invite;
+pub mod notify;
 pub mod patient;
 pub mod practice;
 pub mod register;

@@ -10,7 +10,7 @@ use crate::{
     email::EmailAddress,
     ids::{AccountId, LinkId, RequestId},
     link::Token,
-    ports::{Clock, CommitOutcome, Entropy, InvitationMessage, LinkStore, Queue, QueueError, StoreError},
+    ports::{Clock, CommitOutcome, Entropy, Hint, InvitationMessage, LinkStore, Queue, QueueError, StoreError},
     record::{Account, Change, PortalRecord, RevokeReason, account::Registration},
     refusal::Refusal,
     text::DisplayName,
@@ -118,8 +118,8 @@ pub async fn new_link(
     let id = entropy.invitation_id(clock.now());
     let practice = store.load_linked(&holder.token.link).await?.practice.ok_or(Refusal::LinkNotUsable)?;
     let asked = holder.carry_out(store, clock, |record, act| record.new_link(&practice, holder.token, id.clone(), act));
-    let message = InvitationMessage { key: asked.await?.after.key, invitation: id };
-    Ok(queue.send(&[message]).await.err())
+    let hint = Hint::Invitation(InvitationMessage { key: asked.await?.after.key, invitation: id });
+    Ok(queue.send(&[hint]).await.err())
 }
 
 /// Stops the reminders of the record that has this link (RFC 8058). The id alone permits it: it is in no mail but the
