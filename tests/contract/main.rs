@@ -42,7 +42,8 @@ macro_rules! contract {
                 an_address_has_one_owner another_practice_is_never_named a_profile_keeps_its_address_from_others
                 ones_own_profile_does_not_matter more_than_fifty_profiles_are_everybodys a_full_list_can_be_left
                 revoking_frees_the_address another_address_swaps_the_claim a_swap_that_is_refused_changes_nothing
-                the_account_keeps_and_swaps_its_address a_reinvite_looks_at_the_address_again;
+                the_account_keeps_and_swaps_its_address a_new_address_that_is_taken_leaves_the_account_its_own
+                of_many_accounts_that_want_one_address_one_gets_it a_reinvite_looks_at_the_address_again;
             claims:
                 a_queued_mail_is_claimed_once a_lease_and_its_grace_must_be_over what_is_done_is_not_claimed
                 tries_run_out an_opted_out_mail_is_abandoned a_repeated_claim_recognises_itself a_claim_is_given_back
@@ -50,6 +51,9 @@ macro_rules! contract {
             calendar:
                 what_is_due_comes_in_order_and_in_portions a_row_says_what_the_record_does of_many_nudges_one_wins
                 an_outlived_row_is_not_nudged;
+            notices:
+                notices_read_back notices_are_due_at_once_and_until_they_are_gone of_many_senders_one_claims_the_notices
+                a_stale_notice_writes_nothing_twice;
             links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere
                 a_used_link_of_a_keyed_registration_still_leads_there;
             logins:

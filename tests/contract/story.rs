@@ -177,6 +177,25 @@ impl<'b, B: Backend> Story<'b, B> {
         self.step(*change).await;
     }
 
+    /// A patient who has an account of this address, which is in nobody's profile.
+    pub(crate) async fn with_account(backend: &'b B, practice: &str, patient: &str, address: &str) -> Self {
+        let mut story = Self::begin(backend, practice, patient, None).await;
+        story.invite(Some(address)).await;
+        story.send().await;
+        story.register().await;
+        story
+    }
+
+    pub(crate) fn changing_email(&mut self, address: &str) -> Change {
+        let act = self.act(Role::Support);
+        self.record.change_account_email(&samples::email(address), act).unwrap().unwrap()
+    }
+
+    pub(crate) async fn change_email(&mut self, address: &str) {
+        let change = self.changing_email(address);
+        self.step(change).await;
+    }
+
     /// The change is refused since the address is another patient's, and nothing changes.
     pub(crate) async fn is_in_use(&self, change: &Change, holder: Option<&str>) {
         let expected = CommitOutcome::EmailInUse { holder: holder.map(samples::patient_id) };
@@ -195,5 +214,9 @@ impl<'b, B: Backend> Story<'b, B> {
 fn typed_emails(record: &PortalRecord) -> Vec<Option<String>> {
     let typed = |email: Option<&EmailAddress>| email.map(|email| email.typed().to_owned());
     let invitation = record.invitation.as_ref().map(|invitation| &invitation.email);
-    vec![typed(record.profile.email.as_ref()), typed(invitation), typed(record.claimed_email())]
+    let notices = record.notices.iter().map(|notice| typed(Some(&notice.to)));
+    [typed(record.profile.email.as_ref()), typed(invitation), typed(record.claimed_email())]
+        .into_iter()
+        .chain(notices)
+        .collect()
 }

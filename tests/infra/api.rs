@@ -47,6 +47,8 @@ fn the_routes_are_the_operations() {
         &[
             ("/Resources/InviteRoute", Value::Null),
             ("/Resources/InviteRoute/Properties/RouteKey", json!("POST /v1/invite")),
+            // Customer Care's practice is the path's: without it there would be none.
+            ("/Resources/ChangeEmailRoute/Properties/RouteKey", json!("PUT /v1/patients/{patientId}/portal/email")),
             ("/Resources/StatusRoute/Properties/Target", json!({ "Fn::Sub": "integrations/${InviteIntegration}" })),
             ("/Resources/SweepRoute", json!({ "Type": ROUTE, "Properties": { "RouteKey": "POST /v1/sweep" } })),
         ],
@@ -96,6 +98,7 @@ fn every_operation_wants_a_token_that_is_not_public() {
         },
         &[
             ("/Resources/InviteRoute/Properties/AuthorizationType", json!("NONE")),
+            ("/Resources/ChangeEmailRoute/Properties/AuthorizationType", json!("NONE")),
             ("/Resources/CheckLinkRoute/Properties/AuthorizationType", json!("JWT")),
             ("/Resources/StatusRoute/Properties/AuthorizerId", Value::Null),
             ("/Resources/TokenAuthorizer/Properties/JwtConfiguration/Audience", json!([])),

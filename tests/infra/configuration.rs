@@ -50,6 +50,7 @@ fn every_function_has_what_it_reads_and_nothing_else() {
         },
         &[
             ("/Resources/InviteFunction/Properties/Environment/Variables/QUEUE_URL", Value::Null),
+            ("/Resources/ChangeEmailFunction/Properties/Environment/Variables/QUEUE_URL", Value::Null),
             ("/Resources/StatusFunction/Properties/Environment/Variables/FINGERPRINT_PEPPER", json!("x")),
             ("/Resources/UnroutedFunction/Properties/Environment", json!({ "Variables": { "TABLE_NAME": "x" } })),
         ],

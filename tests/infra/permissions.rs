@@ -256,6 +256,7 @@ fn who_writes_records_keeps_the_addresses_too() {
                 "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/1/Action/-",
                 json!("dynamodb:UpdateItem"),
             ),
+            ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/3", json!({ "Action": [] })),
         ],
     );
 }
@@ -314,6 +315,50 @@ fn who_may_write_what() {
                 json!(["PRACTICE#*"]),
             ),
             ("/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2", json!({ "Action": [] })),
+            (
+                "/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:UpdateItem"),
+            ),
+            (
+                "/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*"]),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn who_may_hint_the_sender() {
+    rule(
+        |template| {
+            let queue = json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] });
+            let statements = template.statements();
+            let may = statements.iter().filter(|statement| statement.actions().contains(&"sqs:SendMessage"));
+            let mut complaints = Vec::new();
+            let mut roles = BTreeSet::new();
+            for statement in may {
+                complaints
+                    .extend(statement.resources().into_iter().filter_map(|to| expect(statement.role, to, &queue)));
+                roles.insert(statement.role);
+            }
+            // Whoever makes a change that mails follow, and the sweep; never who only reads, and not the sender itself.
+            let wanted = ["ChangeEmailRole", "InviteRole", "RegisterRole", "ReinviteRole", "SweepRole"];
+            if roles != BTreeSet::from(wanted) {
+                complaints.push(format!("{roles:?} may hint the sender and {wanted:?} should"));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4", json!({ "Action": [] })),
+            (
+                "/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
+                json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] }),
+            ),
+            (
+                "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/-",
+                json!("sqs:SendMessage"),
+            ),
         ],
     );
 }

@@ -3,7 +3,7 @@
 
 use invite::Invite;
 use portal::{
-    ports::PortalStore as _,
+    ports::{Hint, InvitationMessage, PortalStore as _},
     practice::Practice,
     profile::Profile,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
@@ -38,9 +38,8 @@ async fn an_invitation_is_accepted_and_queued() {
     insta::assert_json_snapshot!("accepted", Sample::of("invite/profile-email").ask(&function).await);
     let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
     let messages = function.handler().queue.messages();
-    assert_eq!(messages.len(), 1);
-    assert_eq!(messages[0].key, record.key);
-    assert_eq!(messages[0].invitation, record.invitation.unwrap().id);
+    let message = InvitationMessage { key: record.key, invitation: record.invitation.unwrap().id };
+    assert_eq!(messages, [Hint::Invitation(message)]);
 }
 
 #[tokio::test]

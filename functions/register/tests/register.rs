@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _},
+    ports::{Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMessage},
     record::{Account, Change, InvitationState, PortalRecord, RevokeReason},
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
@@ -142,7 +142,8 @@ async fn a_new_link_is_queued_for_the_address_of_the_old_one() {
     insta::assert_json_snapshot!("new_link", ask(&function, "register/new-link").await);
     let (invitation, messages) = (record(&function).invitation.unwrap(), function.handler().queue.messages());
     assert_eq!(invitation.email, samples::email("jose@example.com"));
-    assert_eq!((messages.len(), &messages[0].invitation), (1, &invitation.id));
+    let key = samples::key("lakeside", "p-1001");
+    assert_eq!(messages, [Hint::Invitation(InvitationMessage { key, invitation: invitation.id })]);
 }
 
 #[tokio::test]

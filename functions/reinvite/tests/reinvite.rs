@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, PortalStore as _},
+    ports::{Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMessage, PortalStore as _},
     record::Change,
     testing::{MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
@@ -40,8 +40,8 @@ async fn a_reinvitation_is_accepted_and_queued() {
     insta::assert_json_snapshot!("accepted", Sample::of("reinvite/same-email").ask(&function).await);
     let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
     let messages = function.handler().queue.messages();
-    assert_eq!(messages.len(), 1);
-    assert_eq!((&messages[0].key, &messages[0].invitation), (&record.key, &record.invitation.unwrap().id));
+    let message = InvitationMessage { key: record.key, invitation: record.invitation.unwrap().id };
+    assert_eq!(messages, [Hint::Invitation(message)]);
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
-//! Hands the mails of queued invitations to the mail service.
+//! Hands the mails of queued invitations, and notices, to the mail service.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Error, LambdaEvent};
 use portal::{
     ids::RequestId,
-    operations::deliver::{Delivery, time_to_claim},
-    ports::{Clock, DeliveryStore, Entropy, InvitationMessage, Mailer},
+    operations::{
+        deliver::{Delivery, time_to_claim},
+        notify::Notify,
+    },
+    ports::{Clock, DeliveryStore, Entropy, Hint, Mailer, StoreError},
 };
 use portal_aws::{
     bootstrap::deadline,
@@ -35,24 +38,35 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Sender<S, M, C, E> {
     pub async fn work(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let run = RequestId::parse(&event.context.request_id)?;
         let deadline = deadline(&event.context);
-        Ok(work_batch(event.payload, async |message| self.deliver(&message, &run, deadline).await).await)
+        Ok(work_batch(event.payload, async |hint| self.follow(&hint, &run, deadline).await).await)
     }
 
-    async fn deliver(&self, message: &InvitationMessage, run: &RequestId, deadline: DateTime<Utc>) -> MessageOutcome {
+    async fn follow(&self, hint: &Hint, run: &RequestId, deadline: DateTime<Utc>) -> MessageOutcome {
         if !time_to_claim(self.clock.now(), deadline) {
             tracing::warn!("no time left to hand the mail over");
             return MessageOutcome::Retry;
         }
-        let Self { store, mailer, clock, entropy } = self;
-        match (Delivery { store, mailer, clock, entropy }).deliver(message, run).await {
-            Ok(delivered) => {
-                tracing::info!(?delivered, "message worked off");
-                MessageOutcome::Done
-            }
+        match self.hand_over(hint, run, deadline).await {
+            Ok(()) => MessageOutcome::Done,
             Err(error) => {
                 tracing::error!(cause = cause::of_store(&error), "message not worked off");
                 MessageOutcome::Retry
             }
         }
+    }
+
+    async fn hand_over(&self, hint: &Hint, run: &RequestId, deadline: DateTime<Utc>) -> Result<(), StoreError> {
+        let Self { store, mailer, clock, entropy } = self;
+        match hint {
+            Hint::Invitation(message) => {
+                let delivered = Delivery { store, mailer, clock, entropy }.deliver(message, run).await?;
+                tracing::info!(?delivered, "message worked off");
+            }
+            Hint::Notices(key) => {
+                let notified = Notify { store, mailer, clock }.notify(key, deadline, run).await?;
+                tracing::info!(?notified, "message worked off");
+            }
+        }
+        Ok(())
     }
 }

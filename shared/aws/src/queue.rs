@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
 };
 use portal::{
     ids::{InvalidId, InvitationId, PatientId, PracticeId, RecordKey},
-    ports::{InvitationMessage, Queue, QueueError},
+    ports::{Hint, InvitationMessage, Queue, QueueError},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,17 @@ struct Body {
     schema: u32,
     practice: String,
     patient: String,
-    invitation_id: String,
+    #[serde(flatten)]
+    waits: Waits,
+}
+
+/// What may wait: the member of this name. A sender that does not know of one cannot read the message, and leaves it
+/// to one that does.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Waits {
+    InvitationId(String),
+    Notices {},
 }
 
 /// The one member that every schema has.
@@ -50,31 +60,35 @@ pub enum MessageError {
 }
 
 /// Writes a message's body.
-fn to_body(message: &InvitationMessage) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&Body {
-        schema: SCHEMA,
-        practice: message.key.practice.to_string(),
-        patient: message.key.patient.to_string(),
-        invitation_id: message.invitation.to_string(),
-    })
+fn to_body(hint: &Hint) -> Result<String, serde_json::Error> {
+    let (RecordKey { practice, patient }, waits) = match hint {
+        Hint::Invitation(message) => (&message.key, Waits::InvitationId(message.invitation.to_string())),
+        Hint::Notices(key) => (key, Waits::Notices {}),
+    };
+    let body = Body { schema: SCHEMA, practice: practice.to_string(), patient: patient.to_string(), waits };
+    serde_json::to_string(&body)
 }
 
 /// Reads a received message's body.
 ///
 /// # Errors
 /// [`MessageError`]; the body is never quoted in it.
-pub fn from_body(body: &str) -> Result<InvitationMessage, MessageError> {
+pub fn from_body(body: &str) -> Result<Hint, MessageError> {
     let Versioned { schema } = serde_json::from_str(body).map_err(MessageError::Shape)?;
     if schema != SCHEMA {
         return Err(MessageError::Schema(schema));
     }
     let body: Body = serde_json::from_str(body).map_err(MessageError::Shape)?;
-    Ok(InvitationMessage {
-        key: RecordKey {
-            practice: PracticeId::parse(&body.practice).map_err(MessageError::Id)?,
-            patient: PatientId::parse(&body.patient).map_err(MessageError::Id)?,
-        },
-        invitation: InvitationId::parse(&body.invitation_id).map_err(MessageError::Id)?,
+    let key = RecordKey {
+        practice: PracticeId::parse(&body.practice).map_err(MessageError::Id)?,
+        patient: PatientId::parse(&body.patient).map_err(MessageError::Id)?,
+    };
+    Ok(match body.waits {
+        Waits::InvitationId(id) => {
+            let invitation = InvitationId::parse(&id).map_err(MessageError::Id)?;
+            Hint::Invitation(InvitationMessage { key, invitation })
+        }
+        Waits::Notices {} => Hint::Notices(key),
     })
 }
 
@@ -100,15 +114,15 @@ impl SqsQueue {
         Self { client, url }
     }
 
-    async fn send_one(&self, message: &InvitationMessage) -> Result<(), QueueError> {
-        let body = to_body(message).map_err(boxed)?;
+    async fn send_one(&self, hint: &Hint) -> Result<(), QueueError> {
+        let body = to_body(hint).map_err(boxed)?;
         self.client.send_message().queue_url(&self.url).message_body(body).send().await.map_err(boxed)?;
         Ok(())
     }
 
-    async fn send_batch(&self, messages: &[InvitationMessage]) -> Result<(), QueueError> {
-        let entries = messages.iter().enumerate().map(|(number, message)| {
-            let body = to_body(message).map_err(boxed)?;
+    async fn send_batch(&self, hints: &[Hint]) -> Result<(), QueueError> {
+        let entries = hints.iter().enumerate().map(|(number, hint)| {
+            let body = to_body(hint).map_err(boxed)?;
             SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(body).build().map_err(boxed)
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
@@ -128,9 +142,9 @@ fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> QueueError {
 }
 
 impl Queue for SqsQueue {
-    async fn send(&self, messages: &[InvitationMessage]) -> Result<(), QueueError> {
+    async fn send(&self, hints: &[Hint]) -> Result<(), QueueError> {
         let mut outcome = Ok(());
-        for batch in messages.chunks(BATCH_MAX_MESSAGES) {
+        for batch in hints.chunks(BATCH_MAX_MESSAGES) {
             let sent = match batch {
                 [one] => self.send_one(one).await,
                 many => self.send_batch(many).await,

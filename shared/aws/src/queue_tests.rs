@@ -14,15 +14,18 @@ use super::*;
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/invitations";
 const GOLDEN: &str = r#"{"schema":1,"practice":"oak","patient":"p-1001","invitationId":"i-1"}"#;
+const GOLDEN_NOTICES: &str = r#"{"schema":1,"practice":"oak","patient":"p-1001","notices":{}}"#;
 
-fn message(number: usize) -> InvitationMessage {
-    InvitationMessage {
-        key: RecordKey { practice: PracticeId::parse("oak").unwrap(), patient: PatientId::parse("p-1001").unwrap() },
-        invitation: InvitationId::parse(&format!("i-{number}")).unwrap(),
-    }
+fn key() -> RecordKey {
+    RecordKey { practice: PracticeId::parse("oak").unwrap(), patient: PatientId::parse("p-1001").unwrap() }
 }
 
-fn messages(count: usize) -> Vec<InvitationMessage> {
+fn message(number: usize) -> Hint {
+    let invitation = InvitationId::parse(&format!("i-{number}")).unwrap();
+    Hint::Invitation(InvitationMessage { key: key(), invitation })
+}
+
+fn messages(count: usize) -> Vec<Hint> {
     (0..count).map(message).collect()
 }
 
@@ -30,12 +33,17 @@ fn messages(count: usize) -> Vec<InvitationMessage> {
 fn the_format_on_the_wire_is_this() {
     assert_eq!(to_body(&message(1)).unwrap(), GOLDEN);
     assert_eq!(from_body(GOLDEN).unwrap(), message(1));
+    let notices = Hint::Notices(key());
+    assert_eq!(to_body(&notices).unwrap(), GOLDEN_NOTICES);
+    assert_eq!(from_body(GOLDEN_NOTICES).unwrap(), notices);
 }
 
 #[test]
 fn a_member_may_be_added_without_a_new_schema() {
     let body = GOLDEN.replace('}', r#","trace":"t-1"}"#);
     assert_eq!(from_body(&body).unwrap(), message(1));
+    let body = GOLDEN_NOTICES.replace("{}", r#"{"most":1}"#).replace(r#""schema""#, r#""trace":["t-1"],"schema""#);
+    assert_eq!(from_body(&body).unwrap(), Hint::Notices(key()));
 }
 
 #[test]
@@ -55,6 +63,9 @@ fn other_shapes_are_errors() {
         r#"{"schema":-1}"#,
         r#"{"schema":1,"practice":"oak","patient":"p-1001"}"#,
         r#"{"schema":1,"practice":"oak","patient":1001,"invitationId":"i-1"}"#,
+        r#"{"schema":1,"practice":"oak","patient":"p-1001","notices":true}"#,
+        r#"{"schema":1,"practice":"oak","patient":"p-1001","reports":{}}"#,
+        r#"{"schema":1,"notices":{}}"#,
         &GOLDEN[1..],
     ] {
         assert!(matches!(from_body(body), Err(MessageError::Shape(_))), "{body}");
@@ -79,7 +90,7 @@ proptest! {
     #[test]
     fn reading_json_never_panics(schema in 0_u32..3, practice in "\\PC{0,70}", patient in "\\PC{0,70}", id in "\\PC{0,70}") {
         let body = serde_json::json!({ "schema": schema, "practice": practice, "patient": patient, "invitationId": id });
-        if let Ok(message) = from_body(&body.to_string()) {
+        if let Ok(Hint::Invitation(message)) = from_body(&body.to_string()) {
             prop_assert_eq!(message.key.practice.as_str(), practice);
             prop_assert_eq!(message.invitation.as_str(), id);
         }
@@ -88,7 +99,9 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(practice in "[A-Za-z0-9._:-]{1,64}", patient in "[A-Za-z0-9._:-]{1,64}", id in "[A-Za-z0-9-]{1,64}") {
         let key = RecordKey { practice: PracticeId::parse(&practice).unwrap(), patient: PatientId::parse(&patient).unwrap() };
-        let message = InvitationMessage { key, invitation: InvitationId::parse(&id).unwrap() };
+        let notices = Hint::Notices(key.clone());
+        prop_assert_eq!(from_body(&to_body(&notices).unwrap()).unwrap(), notices);
+        let message = Hint::Invitation(InvitationMessage { key, invitation: InvitationId::parse(&id).unwrap() });
         prop_assert_eq!(from_body(&to_body(&message).unwrap()).unwrap(), message);
     }
 }

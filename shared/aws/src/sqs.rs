@@ -8,7 +8,7 @@ use std::{future::Future, panic::AssertUnwindSafe};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt as _, future::join_all};
-use portal::ports::InvitationMessage;
+use portal::ports::Hint;
 use tracing::Instrument as _;
 
 use crate::queue;
@@ -28,7 +28,7 @@ pub enum MessageOutcome {
 /// queue), and the others are deleted all the same.
 pub async fn work_batch<F, Fut>(event: SqsEvent, handler: F) -> SqsBatchResponse
 where
-    F: Fn(InvitationMessage) -> Fut,
+    F: Fn(Hint) -> Fut,
     Fut: Future<Output = MessageOutcome>,
 {
     let outcomes = join_all(event.records.iter().map(|message| work(message, &handler))).await;
@@ -42,7 +42,7 @@ where
 
 async fn work<F, Fut>(message: &SqsMessage, handler: &F) -> MessageOutcome
 where
-    F: Fn(InvitationMessage) -> Fut,
+    F: Fn(Hint) -> Fut,
     Fut: Future<Output = MessageOutcome>,
 {
     let span = tracing::info_span!(
@@ -54,9 +54,11 @@ where
     let work = async {
         let body = message.body.as_deref().unwrap_or_default();
         match queue::from_body(body) {
-            Ok(invitation) => {
-                tracing::Span::current().record("invitation", invitation.invitation.as_str());
-                handler(invitation).await
+            Ok(hint) => {
+                if let Hint::Invitation(message) = &hint {
+                    tracing::Span::current().record("invitation", message.invitation.as_str());
+                }
+                handler(hint).await
             }
             Err(error) => {
                 tracing::error!(%error, "message cannot be read");
@@ -101,17 +103,17 @@ mod tests {
 
     async fn answer<F, Fut>(records: &[Value], handler: F) -> String
     where
-        F: Fn(InvitationMessage) -> Fut,
+        F: Fn(Hint) -> Fut,
         Fut: Future<Output = MessageOutcome>,
     {
         serde_json::to_string(&work_batch(event(records), handler).await).unwrap()
     }
 
-    async fn done(_message: InvitationMessage) -> MessageOutcome {
+    async fn done(_hint: Hint) -> MessageOutcome {
         MessageOutcome::Done
     }
 
-    async fn retry(_message: InvitationMessage) -> MessageOutcome {
+    async fn retry(_hint: Hint) -> MessageOutcome {
         MessageOutcome::Retry
     }
 
@@ -143,9 +145,9 @@ mod tests {
         let worked = Cell::new(0);
         let golden =
             r#"{"batchItemFailures":[{"itemIdentifier":"m-2"},{"itemIdentifier":"m-3"},{"itemIdentifier":"m-4"}]}"#;
-        let count = |message| {
+        let count = |hint| {
             worked.set(worked.get() + 1);
-            done(message)
+            done(hint)
         };
         assert_eq!(answer(&mixed, count).await, golden);
         assert_eq!(worked.get(), 2);
@@ -155,13 +157,16 @@ mod tests {
     async fn a_message_whose_handler_panics_fails_alone() {
         let both = [record("m-1", &invitation("i-1")), record("m-2", &invitation("i-2"))];
         let golden = r#"{"batchItemFailures":[{"itemIdentifier":"m-2"}]}"#;
-        let in_the_call = |message: InvitationMessage| {
-            assert_eq!(message.invitation.as_str(), "i-1");
-            done(message)
+        let assert_first = |hint: &Hint| {
+            assert!(matches!(hint, Hint::Invitation(message) if message.invitation.as_str() == "i-1"));
+        };
+        let in_the_call = |hint: Hint| {
+            assert_first(&hint);
+            done(hint)
         };
         assert_eq!(answer(&both, in_the_call).await, golden);
-        let in_the_future = async |message: InvitationMessage| {
-            assert_eq!(message.invitation.as_str(), "i-1");
+        let in_the_future = async |hint: Hint| {
+            assert_first(&hint);
             MessageOutcome::Done
         };
         assert_eq!(answer(&both, in_the_future).await, golden);
@@ -171,7 +176,7 @@ mod tests {
     async fn messages_are_worked_at_the_same_time() {
         let records: Vec<_> = (0..10).map(|number| record(&format!("m-{number}"), &invitation("i-1"))).collect();
         let all_there = Barrier::new(10);
-        let meet = async |_message: InvitationMessage| {
+        let meet = async |_hint: Hint| {
             all_there.wait().await;
             MessageOutcome::Done
         };

@@ -231,6 +231,28 @@ async fn the_holder_is_named_within_the_practice_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_address_that_is_taken_is_told_from_an_old_one_that_is_not_the_accounts() {
+    /// The addresses come in their own order.
+    const RELEASED: usize = EMAIL;
+    const TAKEN: usize = EMAIL + 1;
+    let act = |role| samples::act_of(role, samples::noon(), "request-1");
+    let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
+    let mailed = invitation().after.claim(&request).unwrap();
+    let registered =
+        mailed.register(samples::date_of_birth(), samples::account_id("account-1"), None, act(Role::Patient));
+    let Registration::Registered(opened) = registered else { unreachable!("the date of birth is right") };
+    let new = samples::email("new@example.com");
+    let change = opened.after.change_account_email(&new, act(Role::Support)).unwrap().unwrap();
+    for (holder, named) in [("lake#p-2", Some(samples::patient_id("p-2"))), ("hill#p-2", None)] {
+        let rule = transactions(move |_, request| cancelled(request, &[(TAKEN, FAILED, Some(owned_by(holder)))]));
+        assert_eq!(commit(&rule, &change).await.unwrap(), CommitOutcome::EmailInUse { holder: named });
+    }
+    let rule = transactions(|_, request| cancelled(request, &[(RELEASED, FAILED, Some(owned_by("lake#p-2")))]));
+    let outcome = commit(&rule, &change).await;
+    assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn items_that_contradict_each_other_or_cannot_be_read_are_corrupt() {
     let revoked = invitation().after.revoke(samples::act(samples::noon(), "request-2")).unwrap();
     // Released by somebody who does not own it.

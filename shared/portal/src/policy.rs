@@ -13,7 +13,7 @@ pub const SEND_GRACE: TimeDelta = TimeDelta::minutes(10);
 pub const FIRST_NUDGE: TimeDelta = TimeDelta::minutes(2);
 /// Sends whose outcome counts against the invitation. A send that SES put off does not count.
 pub const MOST_TRIES: u8 = 5;
-/// An invitation that SES has put off for so long has failed.
+/// An invitation that SES has put off for so long has failed, and so has a notice that it has not accepted since.
 pub const LONGEST_DEFERRAL: TimeDelta = TimeDelta::days(3);
 /// Secrets kept per link; the oldest is dropped.
 pub const MOST_SECRETS: usize = 16;
@@ -30,6 +30,21 @@ pub const MOST_GUESSES: u8 = 5;
 pub const REMEMBER_FOR: TimeDelta = TimeDelta::hours(24);
 /// Keyed commands remembered per patient.
 pub const MOST_REMEMBERED: usize = 16;
+
+/// Notices that may wait in a record at once.
+pub const MOST_NOTICES: usize = 8;
+/// How long somebody waits who would add to them when there is no room: ordinarily they are gone within a second.
+pub const NOTICES_WAIT: TimeDelta = TimeDelta::seconds(60);
+/// How long the sweep waits before it hints at the same notices again.
+pub const HINT_WAIT: TimeDelta = TimeDelta::minutes(5);
+
+/// How long notices are left alone that a sender has claimed: at least ten minutes, of which [`HINT_WAIT`] and more
+/// than [`SEND_LEASE`] besides pass before another sender may have them; then as long again as the newest has been
+/// waiting. So each is tried ten times or so before [`LONGEST_DEFERRAL`] has passed, whatever becomes of the tries.
+#[must_use]
+pub fn notice_wait(age: TimeDelta) -> TimeDelta {
+    age.max(TimeDelta::minutes(10))
+}
 
 /// How long the sweep waits before it queues the same invitation again: 2, 4, 8, then 15 minutes.
 #[must_use]
@@ -162,6 +177,19 @@ mod tests {
                 assert_eq!(in_daytime(&policy, zone, due), due, "{zone} {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_notice_is_tried_ten_times_in_three_days_and_never_while_a_sender_may_be_at_it() {
+        let (mut tries, mut age) = (0, TimeDelta::zero());
+        while age < LONGEST_DEFERRAL {
+            tries += 1;
+            // Another sender takes what is due within the time that a hint gets.
+            assert!(notice_wait(age) - HINT_WAIT > SEND_LEASE);
+            age += notice_wait(age);
+        }
+        assert_eq!(tries, 10);
+        assert_eq!(notice_wait(TimeDelta::seconds(-5)), TimeDelta::minutes(10), "whatever another clock says");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
         Change, NextActionKind, PortalRecord,
         account::Login,
         delivery::{ClaimRequest, Unclaimable},
+        notices::NoticeKind,
     },
     scope::TenantScope,
 };
@@ -192,8 +193,23 @@ pub struct DueEntry {
     pub at: DateTime<Utc>,
     /// Its current invitation.
     pub invitation: InvitationId,
-    /// Times that the sweep has queued it again.
+    /// Times that it was moved to a later time.
     pub nudges: u32,
+}
+
+impl DueEntry {
+    /// The row that a record has in the calendar, if it waits for anything.
+    #[must_use]
+    pub fn of(record: &PortalRecord) -> Option<Self> {
+        let (next, invitation) = (record.next_action?, record.invitation.as_ref()?);
+        Some(Self {
+            key: record.key.clone(),
+            kind: next.kind,
+            at: next.at,
+            invitation: invitation.id.clone(),
+            nudges: invitation.nudges,
+        })
+    }
 }
 
 /// The records of all practices, for the functions that hand over mails and watch over them.
@@ -244,8 +260,8 @@ pub trait DeliveryStore: Sync {
         limit: u16,
     ) -> impl Future<Output = Result<Vec<DueEntry>, StoreError>> + Send;
 
-    /// Moves an entry's next action to `next` and counts the nudge, if the entry is still the record's: of several
-    /// sweeps that see one entry, one is told `true`.
+    /// Moves an entry's next action to `next` as [`PortalRecord::nudged`] says, if the entry is still the record's: of
+    /// several that see one entry, one is told `true`.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -261,6 +277,15 @@ pub struct InvitationMessage {
     pub invitation: InvitationId,
 }
 
+/// A hint to the sender that mails may wait. Ids only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// An invitation's.
+    Invitation(InvitationMessage),
+    /// The notices of a record.
+    Notices(RecordKey),
+}
+
 /// The queue did not take a message.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue is unavailable")]
@@ -272,7 +297,7 @@ pub trait Queue: Sync {
     ///
     /// # Errors
     /// [`QueueError`] if any was not taken. Nothing is lost by it: the record is the truth and the sweep looks again.
-    fn send(&self, messages: &[InvitationMessage]) -> impl Future<Output = Result<(), QueueError>> + Send;
+    fn send(&self, hints: &[Hint]) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 /// An invitation's mail, ready to be rendered.
@@ -294,6 +319,21 @@ pub struct InvitationMail {
     pub attempt: u32,
 }
 
+/// A notice, ready to be rendered.
+#[derive(Clone, Debug)]
+pub struct NoticeMail {
+    /// What it tells; tags the mail.
+    pub kind: NoticeKind,
+    /// To whom.
+    pub to: EmailAddress,
+    /// In which language.
+    pub language: Language,
+    /// On whose behalf: name, sender name, phone and time zone.
+    pub practice: Practice,
+    /// When what it tells of happened.
+    pub happened_at: DateTime<Utc>,
+}
+
 /// What came of handing a mail over. Each asks for another reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -313,6 +353,9 @@ pub enum SendOutcome {
 pub trait Mailer: Sync {
     /// Hands over one mail, in one try: a second one could double it.
     fn send(&self, mail: &InvitationMail) -> impl Future<Output = SendOutcome> + Send;
+
+    /// Hands over one notice, in one try.
+    fn notify(&self, mail: &NoticeMail) -> impl Future<Output = SendOutcome> + Send;
 }
 
 /// The time.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     ids::{InvitationId, MessageId, RequestId, Subject},
-    record::{Delivery, FailReason, RevokeReason},
+    record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
 };
 
 /// In which part somebody or something acts.
@@ -86,6 +86,8 @@ pub enum EventKind {
     OptedOut,
     OptedIn,
     AccountEmailChanged,
+    NoticeSent { notice: NoticeKind, message: MessageId },
+    NoticeFailed { notice: NoticeKind, reason: FailReason },
     RemindersStopped,
 }
 
@@ -106,6 +108,8 @@ impl EventKind {
             Self::OptedOut => "opted-out",
             Self::OptedIn => "opted-in",
             Self::AccountEmailChanged => "account-email-changed",
+            Self::NoticeSent { .. } => "notice-sent",
+            Self::NoticeFailed { .. } => "notice-failed",
             Self::RemindersStopped => "reminders-stopped",
         }
     }

@@ -13,7 +13,10 @@ use portal::{
         sweep::{Sweep, Swept},
     },
     panel::Shown,
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, InvitationMail, Mailer, PortalStore as _, SendOutcome},
+    ports::{
+        Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMail, InvitationMessage, Mailer, NoticeMail,
+        PortalStore as _, SendOutcome,
+    },
     record::{Delivery as MailDelivery, InvitationState, NextActionKind, delivery::Unclaimable},
     refusal::Refusal,
     testing::{Fault, samples},
@@ -24,6 +27,13 @@ use world::{ADDRESS, World, refusal};
 impl World {
     fn state(&self) -> InvitationState {
         self.record().invitation.unwrap().state
+    }
+
+    /// The one message that the queue holds.
+    fn message(&self) -> InvitationMessage {
+        let hints = self.queue.messages();
+        let [Hint::Invitation(message)] = hints.as_slice() else { panic!("not one invitation: {hints:?}") };
+        message.clone()
     }
 }
 
@@ -135,7 +145,7 @@ async fn a_queue_that_is_down_fails_no_invitation() {
 async fn one_message_a_hundred_times_is_one_mail() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    let message = world.queue.take().remove(0);
+    let message = world.message();
     let delivery =
         Delivery { store: &world.store, mailer: &world.mailer, clock: &world.clock, entropy: &world.entropy };
     for _ in 0..100 {
@@ -198,7 +208,7 @@ async fn without_an_answer_nobody_sends_again_before_lease_and_grace_are_over() 
     let world = World::with_one().await;
     world.mailer.answer_next([SendOutcome::Unknown]);
     world.invite("north", "p-1").await.unwrap();
-    let message = world.queue.messages().remove(0);
+    let message = world.message();
     assert_eq!(world.deliver().await, [Delivered::Unknown]);
 
     let delivery =
@@ -264,7 +274,7 @@ async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
 async fn a_command_that_was_decided_while_a_mail_was_out_cannot_bring_its_claim_back() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    let message = world.queue.messages().remove(0);
+    let message = world.message();
     let claim = samples::claim_request(&message.invitation, world.clock.now(), 1);
     world.store.claim(&message.key, &claim).await.unwrap();
     let sending = world.record();
@@ -329,6 +339,10 @@ impl Mailer for BusyStaff<'_> {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
         self.0.save("north", "p-1", Some("new@example.com")).await;
         self.0.mailer.send(mail).await
+    }
+
+    async fn notify(&self, mail: &NoticeMail) -> SendOutcome {
+        self.0.mailer.notify(mail).await
     }
 }
 

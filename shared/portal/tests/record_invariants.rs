@@ -10,7 +10,7 @@ use portal::{
     ledger::{self, EmailEntry},
     link::{LinkSecret, Token},
     panel::{Shown, StatusPanel},
-    policy::{MOST_GUESSES, MOST_SECRETS},
+    policy::{MOST_GUESSES, MOST_NOTICES, MOST_SECRETS},
     practice::Practice,
     profile::Profile,
     record::{
@@ -41,8 +41,17 @@ enum Command {
     Decline { mail: u8 },
     Login { event: u8, minutes_ago: u16 },
     ChangeAccountEmail(u8),
+    Notify(NoticeAnswer),
     StopReminders,
     Wait { secs: u32 },
+}
+
+/// What the mail service says to a notice.
+#[derive(Clone, Copy, Debug)]
+enum NoticeAnswer {
+    Accepted,
+    Refused,
+    Nothing,
 }
 
 fn commands() -> impl Strategy<Value = Vec<Command>> {
@@ -71,7 +80,9 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         3 => (any::<u8>(), prop::bool::weighted(0.3)).prop_map(|(mail, right)| Command::Register { mail, right }),
         1 => any::<u8>().prop_map(|mail| Command::Decline { mail }),
         3 => (0_u8..3, 0_u16..2_000).prop_map(|(event, minutes_ago)| Command::Login { event, minutes_ago }),
-        1 => address.prop_map(Command::ChangeAccountEmail),
+        4 => address.prop_map(Command::ChangeAccountEmail),
+        3 => prop_oneof![Just(NoticeAnswer::Accepted), Just(NoticeAnswer::Refused), Just(NoticeAnswer::Nothing)]
+            .prop_map(Command::Notify),
         1 => Just(Command::StopReminders),
         6 => prop_oneof![0_u32..120, 0_u32..4_000, 0_u32..900_000].prop_map(|secs| Command::Wait { secs }),
     ];
@@ -197,12 +208,19 @@ impl World {
             Command::ChangeAccountEmail(address) => {
                 assert_eq!(
                     panel.actions.change_email,
-                    self.record.change_account_email(email(address), staff).map(drop),
+                    self.record.change_account_email(&email(address), staff).map(drop),
                     "staff are told what they would be told"
                 );
-                let change = self.record.change_account_email(email(address), self.act(Role::Support));
-                self.commit_if(change.ok());
+                let offered = self.record.may_change_email(Role::Support);
+                let change = self.record.change_account_email(&email(address), self.act(Role::Support));
+                if self.record.claimed_email() == Some(&email(address)) && self.record.account != Account::None {
+                    assert_eq!(change, Ok(None), "the same address is no change");
+                } else {
+                    assert_eq!(change.clone().map(drop), offered, "and so is Customer Care");
+                }
+                self.commit_if(change.ok().flatten());
             }
+            Command::Notify(answer) => self.notify(serial, answer),
             Command::Claim => self.claim(serial),
             Command::Stamp { stale } => self.stamp(serial, stale),
             Command::FailSending => {
@@ -238,6 +256,45 @@ impl World {
             Command::StopReminders => self.commit_if(self.record.stop_reminders(self.act(Role::Patient))),
             Command::Wait { secs } => self.now += TimeDelta::seconds(secs.into()),
         }
+    }
+
+    fn notify(&mut self, serial: u32, answer: NoticeAnswer) {
+        let Some(until) = self.record.notices_claimable(self.now) else { return };
+        let claimed = self.record.nudged(until).unwrap();
+        assert_eq!((claimed.version, claimed.fence), (self.record.version, self.record.fence), "a claim is no change");
+        assert_eq!(claimed.notices_claimable(self.now), None, "nor is it made twice at once");
+        self.record = claimed;
+        let act = self.act(Role::Sender);
+        let notice = self.record.notices.first().unwrap().clone();
+        let message = MessageId::parse(&format!("n-{serial}")).unwrap();
+        let change = match answer {
+            NoticeAnswer::Accepted => self.record.notice_sent(&notice, message, act),
+            NoticeAnswer::Refused => self.record.notice_failed(&notice, FailReason::Refused, act),
+            NoticeAnswer::Nothing if notice.is_overdue(self.now) => {
+                self.record.notice_failed(&notice, FailReason::Exhausted, act)
+            }
+            NoticeAnswer::Nothing => None,
+        };
+        self.commit_if(change);
+    }
+
+    /// How often something of this kind has happened.
+    fn times(&self, kind: &str) -> usize {
+        self.events.iter().filter(|event| event.kind.name() == kind).count()
+    }
+
+    fn check_notices(&self) {
+        let (record, notices) = (&self.record, &self.record.notices);
+        let to_notify = record.next_action.is_some_and(|next| next.kind == NextActionKind::Notify);
+        assert_eq!(!notices.is_empty(), to_notify, "what is to be told is in the calendar, and nothing else is");
+        assert!(notices.len() <= MOST_NOTICES && notices.is_sorted_by_key(|notice| notice.at));
+        assert!(notices.is_empty() || record.account != Account::None);
+        let told = self.times("notice-sent") + self.times("notice-failed");
+        assert_eq!(
+            2 * self.times("account-email-changed"),
+            told + notices.len(),
+            "nobody is forgotten, nobody told twice"
+        );
     }
 
     fn claim(&mut self, serial: u32) {
@@ -342,7 +399,8 @@ impl World {
             assert!(record.may_be_reminded(&self.practice.settings.reminders));
         }
 
-        let sent_events = self.events.iter().filter(|event| event.kind.name() == "invitation-sent").count();
+        self.check_notices();
+        let sent_events = self.times("invitation-sent");
         assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "a date appears with the first accepted mail");
         if before.first_sent_at.is_some() {
             assert_eq!(record.first_sent_at, before.first_sent_at, "and never moves");

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{backend::Backend, story::Story};
 
-async fn due(backend: &impl Backend, story: &Story<'_, impl Backend>) -> Vec<DueEntry> {
+pub(crate) async fn due(backend: &impl Backend, story: &Story<'_, impl Backend>) -> Vec<DueEntry> {
     let mut due = Vec::new();
     for shard in DueShard::all_from(DueShard::of(0)) {
         due.extend(backend.store().due(shard, story.now, 100).await.unwrap());
@@ -50,16 +50,7 @@ pub(crate) async fn a_row_says_what_the_record_does(backend: &impl Backend) {
     assert_eq!(due(backend, &story).await, []);
     story.invite(None).await;
     story.now += FIRST_NUDGE;
-    let entry = |story: &Story<'_, _>| {
-        let (next, invitation) = (story.record.next_action.unwrap(), story.record.invitation.as_ref().unwrap());
-        DueEntry {
-            key: story.key.clone(),
-            kind: next.kind,
-            at: next.at,
-            invitation: invitation.id.clone(),
-            nudges: invitation.nudges,
-        }
-    };
+    let entry = |story: &Story<'_, _>| DueEntry::of(&story.record).unwrap();
     assert_eq!(due(backend, &story).await, [entry(&story)]);
     story.send().await;
     assert_eq!(due(backend, &story).await, [], "the reminder is not due yet");
@@ -82,8 +73,7 @@ pub(crate) async fn of_many_nudges_one_wins(backend: &impl Backend) {
         sweeps.spawn(async move { shared.nudge(&entry, next).await.unwrap() });
     }
     assert_eq!(sweeps.join_all().await.into_iter().filter(|won| *won).count(), 1);
-    story.record.invitation.as_mut().unwrap().nudges = 1;
-    story.record.next_action.as_mut().unwrap().at = next;
+    story.record = story.record.nudged(next).unwrap();
     story.is_stored().await;
     assert_eq!(due(backend, &story).await, []);
     story.now = next;

@@ -1,6 +1,13 @@
 //! *The email must be unique: not associated to another patient's record, in this practice or any other.*
 
-use portal::{record::PortalRecord, testing::samples, timeline::Role};
+use chrono::TimeDelta;
+use portal::{
+    ports::{CommitOutcome, LoginOutcome, LoginStore as _, PortalStore as _, StoreError},
+    record::PortalRecord,
+    testing::samples,
+    timeline::Role,
+};
+use tokio::task::JoinSet;
 
 use crate::{backend::Backend, story::Story};
 
@@ -127,13 +134,78 @@ pub(crate) async fn the_account_keeps_and_swaps_its_address(backend: &impl Backe
     story.opt_out(Role::Staff).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, Some("p-1")).await;
-    let act = samples::act_of(Role::Support, story.now, "support-request-1");
-    let change = story.record.change_account_email(samples::email("new@example.com"), act).unwrap();
-    story.step(change).await;
+    story.change_email("new@example.com").await;
     other.invite(Some(EMAIL)).await;
-    let act = samples::act_of(Role::Support, story.now, "support-request-2");
-    let change = story.record.change_account_email(samples::email(EMAIL), act).unwrap();
+    let change = story.changing_email(EMAIL);
     story.is_in_use(&change, Some("p-2")).await;
+    // Who logs in is known by the new address, and by that one only.
+    let login = samples::login("event-1", story.now + TimeDelta::hours(1));
+    let by = async |address| backend.store().note_login(&samples::email(address), &login).await.unwrap();
+    assert_eq!(by(EMAIL).await, LoginOutcome::NoAccount);
+    assert_eq!(by("new@example.com").await, LoginOutcome::Noted);
+}
+
+pub(crate) async fn a_new_address_that_is_taken_leaves_the_account_its_own(backend: &impl Backend) {
+    let mut story = Story::with_account(backend, "lake", "p-1", EMAIL).await;
+    Story::begin(backend, "lake", "p-2", None).await.invite(Some("two@example.com")).await;
+    Story::with_account(backend, "hill", "p-3", "three@example.com").await;
+    Story::begin(backend, "hill", "p-4", Some("four@example.com")).await;
+    for (address, holder) in [("two@example.com", Some("p-2")), ("three@example.com", None), ("four@example.com", None)]
+    {
+        let change = story.changing_email(address);
+        story.is_in_use(&change, holder).await;
+    }
+    let mut other = Story::begin(backend, "hill", "p-5", None).await;
+    let change = other.inviting(Some(EMAIL));
+    other.is_in_use(&change, None).await;
+    story.change_email("free@example.com").await;
+}
+
+pub(crate) async fn of_many_accounts_that_want_one_address_one_gets_it(backend: &impl Backend) {
+    const RIVALS: u8 = 8;
+    let mut stories = Vec::new();
+    for number in 0..RIVALS {
+        let practice = if number % 2 == 0 { "lake" } else { "hill" };
+        let address = format!("own-{number}@example.com");
+        stories.push(Story::with_account(backend, practice, &format!("p-{number}"), &address).await);
+    }
+    let mut rivals = JoinSet::new();
+    for story in &mut stories {
+        let (store, scope, change) = (backend.store().clone(), story.scope.clone(), story.changing_email(EMAIL));
+        // Under contention a store may ask to come again.
+        rivals.spawn(async move {
+            loop {
+                match store.commit(&scope, &change).await {
+                    Err(StoreError::Busy) => {}
+                    outcome => return (change, outcome.unwrap()),
+                }
+            }
+        });
+    }
+    let mut winners = 0;
+    for (change, outcome) in rivals.join_all().await {
+        let story = stories.iter_mut().find(|story| story.key == change.after.key).unwrap();
+        match outcome {
+            CommitOutcome::Committed => {
+                winners += 1;
+                story.record = change.after;
+            }
+            CommitOutcome::EmailInUse { holder } => {
+                // Named to nobody in the other practice.
+                assert!(holder.is_none_or(|holder| holder != story.key.patient));
+            }
+            CommitOutcome::Stale => unreachable!("each has a record of their own"),
+        }
+        // The losers keep what they had, and are told of nothing.
+        story.is_stored().await;
+    }
+    assert_eq!(winners, 1);
+    for story in stories.iter().filter(|story| story.record.notices.is_empty()) {
+        let own = story.record.claimed_email().unwrap();
+        let outcome =
+            backend.store().note_login(own, &samples::login("event-1", story.now + TimeDelta::days(1))).await.unwrap();
+        assert_eq!(outcome, LoginOutcome::Noted, "and keep the claim of it");
+    }
 }
 
 pub(crate) async fn a_reinvite_looks_at_the_address_again(backend: &impl Backend) {

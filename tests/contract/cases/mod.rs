@@ -5,6 +5,7 @@ pub(crate) mod claims;
 pub(crate) mod emails;
 pub(crate) mod links;
 pub(crate) mod logins;
+pub(crate) mod notices;
 pub(crate) mod practices;
 pub(crate) mod race;
 pub(crate) mod states;

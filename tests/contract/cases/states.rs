@@ -124,9 +124,7 @@ pub(crate) async fn accounts_read_back(backend: &impl Backend) {
     assert_eq!(outcome, LoginOutcome::Noted);
     story.record = story.record.track_login(&login).unwrap().unwrap();
     story.is_stored().await;
-    let act = samples::act_of(Role::Support, story.now, "support-request-1");
-    let change = story.record.change_account_email(samples::email("New@Example.com"), act).unwrap();
-    story.step(change).await;
+    story.change_email("New@Example.com").await;
     let act = story.act(Role::Staff);
     let mut change = story.record.opt_out(act).unwrap();
     let Account::Active { id, email, registered_at, last_login_at, last_login_event } = change.after.account else {

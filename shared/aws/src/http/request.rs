@@ -163,6 +163,16 @@ impl Request {
         form.finish(Some(given))
     }
 
+    /// The address that the body gives.
+    ///
+    /// # Errors
+    /// As for [`Self::form`]; [`Problem::Invalid`] also if it is missing or no address, or the body has anything else.
+    pub fn email(&self) -> Result<EmailAddress, Problem> {
+        let mut form = self.form()?;
+        let given = form.required("email", email);
+        form.finish(given)
+    }
+
     /// Makes sure that the body says nothing: it is missing, or an object without members.
     ///
     /// # Errors

@@ -128,11 +128,11 @@ impl From<Answer> for HttpAnswer {
     }
 }
 
-/// Writes to the log if the queue did not take an invitation, which nobody else is told.
+/// Writes to the log if the queue did not take a hint, which nobody else is told.
 pub fn log_unqueued(unqueued: Option<&QueueError>, request: &RequestId) {
     if let Some(error) = unqueued {
         let (request_id, cause) = (request.as_str(), cause::of_queue(error));
-        tracing::warn!(request_id, cause, "invitation accepted but not queued: the sweep will queue it");
+        tracing::warn!(request_id, cause, "accepted but not queued: the sweep will queue it");
     }
 }
 

@@ -79,6 +79,14 @@ pub const OPT_IN: Operation = Operation {
     access: Access::With(Permission::Invite),
 };
 
+/// Changes the address of a patient's account.
+pub const CHANGE_EMAIL: Operation = Operation {
+    method: "PUT",
+    path: "/v1/practices/{practiceId}/patients/{patientId}/portal/email",
+    function: "change-email",
+    access: Access::CustomerCare,
+};
+
 /// Looks at a link, and leaves it as it is.
 pub const CHECK_LINK: Operation =
     Operation { method: "POST", path: "/v1/activation/check", function: "register", access: Access::Public };
@@ -114,6 +122,7 @@ pub const ALL: &[Operation] = &[
     REVOKE,
     OPT_OUT,
     OPT_IN,
+    CHANGE_EMAIL,
     CHECK_LINK,
     REGISTER,
     DECLINE,
@@ -169,8 +178,18 @@ mod tests {
         assert_eq!(methods_at("/v1/practice"), ["GET", "PUT"]);
         assert_eq!(methods_at("/v1/patients/p-1"), ["PUT", "GET"]);
         assert_eq!(methods_at("/v1/patients/p-1/portal/invite"), ["POST"]);
+        assert_eq!(methods_at("/v1/practices/oak/patients/p-1/portal/email"), ["PUT"]);
         assert_eq!(methods_at("/v1/unsubscribe"), ["POST"], "a link that is only looked at stops nothing");
-        for path in ["", "/", "/v1", "/v1/patients/", "/v1/patients/p-1/", "/v1/patients//portal", "/v2/practice"] {
+        for path in [
+            "",
+            "/",
+            "/v1",
+            "/v1/patients/",
+            "/v1/patients/p-1/",
+            "/v1/patients/p-1/portal/email",
+            "/v1/patients//portal",
+            "/v2/practice",
+        ] {
             assert!(methods_at(path).is_empty(), "{path}");
         }
     }

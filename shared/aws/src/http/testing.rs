@@ -122,6 +122,12 @@ impl Sample {
         self.set("/pathParameters", "patientId", json!(id))
     }
 
+    /// With this practice in the path.
+    #[must_use]
+    pub fn practice(self, id: &str) -> Self {
+        self.set("/pathParameters", "practiceId", json!(id))
+    }
+
     /// With this parameter in the query.
     #[must_use]
     pub fn query(self, name: &str, value: &str) -> Self {

@@ -3,6 +3,7 @@
 //! SES has no idempotency token, so a second try of a call whose answer was lost would double the mail. The SDK's
 //! retries are off for this client; whether a mail is handed over again is decided with the record at hand.
 
+mod notices;
 mod outcome;
 #[cfg(test)]
 mod samples;
@@ -15,15 +16,17 @@ use aws_sdk_sesv2::{
     Client,
     error::{BuildError, ProvideErrorMetadata as _},
     operation::{RequestId as _, send_email::builders::SendEmailFluentBuilder},
-    types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag},
+    types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag, builders::MessageBuilder},
 };
 use email_encoding::headers::{quoted_string, writer::EmailWriter};
 use portal::{
     email::EmailAddress,
-    ports::{InvitationMail, Mailer, SendOutcome},
+    ports::{InvitationMail, Mailer, NoticeMail, SendOutcome},
+    practice::Practice,
     text::DisplayName,
 };
 
+use self::templates::Rendered;
 use crate::config::PortalUrl;
 
 /// How mails go out.
@@ -82,24 +85,37 @@ impl SesMailer {
         Self { client: Client::from_conf(config), settings }
     }
 
-    fn request(&self, mail: &InvitationMail) -> Result<SendEmailFluentBuilder, Unfit> {
-        let rendered = templates::render(mail, &self.settings.portal)?;
-        let body = Body::builder().text(utf8(rendered.text)?).html(utf8(rendered.html)?).build();
-        let message = Message::builder()
-            .subject(utf8(rendered.subject)?)
-            .body(body)
+    fn invitation(&self, mail: &InvitationMail) -> Result<SendEmailFluentBuilder, Unfit> {
+        let message = message(templates::render(mail, &self.settings.portal)?)?
             .headers(header("List-Unsubscribe", self.unsubscribe(mail))?)
             .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")?)
             .build();
         Ok(self
+            .request(&mail.practice, &mail.to, message)?
+            .email_tags(tag("invitation", mail.invitation.as_str())?)
+            .email_tags(tag("attempt", mail.attempt.to_string())?))
+    }
+
+    /// A notice is nothing that one could want no more of, hence no `List-Unsubscribe`. Its tag is another than an
+    /// invitation's, so that what becomes of it is not taken for news of one.
+    fn notice(&self, mail: &NoticeMail) -> Result<SendEmailFluentBuilder, Unfit> {
+        let message = message(notices::render(mail)?)?.build();
+        Ok(self.request(&mail.practice, &mail.to, message)?.email_tags(tag("notice", mail.kind.name())?))
+    }
+
+    fn request(
+        &self,
+        practice: &Practice,
+        to: &EmailAddress,
+        message: Message,
+    ) -> Result<SendEmailFluentBuilder, Unfit> {
+        Ok(self
             .client
             .send_email()
             .configuration_set_name(&self.settings.configuration_set)
-            .from_email_address(from_line(&mail.practice.settings.sender_name, &self.settings.from)?)
-            .destination(Destination::builder().to_addresses(mail.to.canonical()).build())
-            .content(EmailContent::builder().simple(message).build())
-            .email_tags(tag("invitation", mail.invitation.as_str())?)
-            .email_tags(tag("attempt", mail.attempt.to_string())?))
+            .from_email_address(from_line(&practice.settings.sender_name, &self.settings.from)?)
+            .destination(Destination::builder().to_addresses(to.canonical()).build())
+            .content(EmailContent::builder().simple(message).build()))
     }
 
     /// Where a mail program posts to when its user wants no more of these mails (RFC 8058).
@@ -113,33 +129,57 @@ impl SesMailer {
 
 impl Mailer for SesMailer {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
-        let (invitation, attempt) = (mail.invitation.as_str(), mail.attempt);
-        let request = match self.request(mail) {
-            Ok(request) => request,
-            Err(error) => {
-                tracing::error!(invitation, attempt, %error, "mail cannot be put together");
-                return SendOutcome::Refused;
-            }
-        };
-        match request.send().await {
-            Ok(answer) => outcome::of_answer(&answer),
-            Err(error) => {
-                let outcome = outcome::of_error(&error);
-                // Neither the error's message nor its causes: SES quotes addresses.
-                tracing::warn!(
-                    invitation,
-                    attempt,
-                    ?outcome,
-                    %error,
-                    code = error.code(),
-                    status = error.raw_response().map(|answer| answer.status().as_u16()),
-                    ses_request = error.request_id(),
-                    "mail not accepted"
-                );
-                outcome
-            }
+        let named = Named { invitation: Some(mail.invitation.as_str()), attempt: Some(mail.attempt), notice: None };
+        hand_over(self.invitation(mail), named).await
+    }
+
+    async fn notify(&self, mail: &NoticeMail) -> SendOutcome {
+        let named = Named { invitation: None, attempt: None, notice: Some(mail.kind.name()) };
+        hand_over(self.notice(mail), named).await
+    }
+}
+
+/// What the log calls a mail.
+#[derive(Clone, Copy)]
+struct Named<'mail> {
+    invitation: Option<&'mail str>,
+    attempt: Option<u32>,
+    notice: Option<&'static str>,
+}
+
+async fn hand_over(request: Result<SendEmailFluentBuilder, Unfit>, named: Named<'_>) -> SendOutcome {
+    let Named { invitation, attempt, notice } = named;
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => {
+            tracing::error!(invitation, attempt, notice, %error, "mail cannot be put together");
+            return SendOutcome::Refused;
+        }
+    };
+    match request.send().await {
+        Ok(answer) => outcome::of_answer(&answer),
+        Err(error) => {
+            let outcome = outcome::of_error(&error);
+            // Neither the error's message nor its causes: SES quotes addresses.
+            tracing::warn!(
+                invitation,
+                attempt,
+                notice,
+                ?outcome,
+                %error,
+                code = error.code(),
+                status = error.raw_response().map(|answer| answer.status().as_u16()),
+                ses_request = error.request_id(),
+                "mail not accepted"
+            );
+            outcome
         }
     }
+}
+
+fn message(rendered: Rendered) -> Result<MessageBuilder, BuildError> {
+    let body = Body::builder().text(utf8(rendered.text)?).html(utf8(rendered.html)?).build();
+    Ok(Message::builder().subject(utf8(rendered.subject)?).body(body))
 }
 
 fn utf8(text: impl Into<String>) -> Result<Content, BuildError> {
@@ -150,7 +190,7 @@ fn header(name: &str, value: impl Into<String>) -> Result<MessageHeader, BuildEr
     MessageHeader::builder().name(name).value(value).build()
 }
 
-/// SES takes letters, digits and `_ . @ -` in a tag's value; an invitation's id has nothing else.
+/// SES takes letters, digits and `_ . @ -` in a tag's value; an invitation's id and a notice's kind have nothing else.
 fn tag(name: &str, value: impl Into<String>) -> Result<MessageTag, BuildError> {
     MessageTag::builder().name(name).value(value).build()
 }

@@ -4,9 +4,10 @@ use portal::{
     email::EmailAddress,
     ids::{InvitationId, LinkId, PracticeId},
     link::{LinkSecret, Token},
-    ports::InvitationMail,
+    ports::{InvitationMail, NoticeMail},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::Language,
+    record::notices::NoticeKind,
     text::{DisplayName, Phone},
 };
 
@@ -24,7 +25,7 @@ pub(super) fn token_text() -> String {
     token().to_text().expose().clone()
 }
 
-pub(super) fn mail(language: Language) -> InvitationMail {
+fn practice() -> Practice {
     let settings = PracticeSettings {
         name: DisplayName::parse("Oak Family Medicine & Sons").unwrap(),
         sender_name: DisplayName::parse("Oak Medicine").unwrap(),
@@ -33,10 +34,25 @@ pub(super) fn mail(language: Language) -> InvitationMail {
         link_days: LinkDays::default(),
         reminders: ReminderPolicy::default(),
     };
+    Practice { id: PracticeId::parse("oak").unwrap(), settings, portal_activated_at: None, version: 1 }
+}
+
+pub(super) fn notice(kind: NoticeKind, language: Language) -> NoticeMail {
+    NoticeMail {
+        kind,
+        to: EmailAddress::parse("Jose.Patient@example.com").unwrap(),
+        language,
+        practice: practice(),
+        // Still the day before in New York.
+        happened_at: "2026-05-06T03:59:59Z".parse().unwrap(),
+    }
+}
+
+pub(super) fn mail(language: Language) -> InvitationMail {
     InvitationMail {
         to: EmailAddress::parse("Jose.Patient@example.com").unwrap(),
         language,
-        practice: Practice { id: PracticeId::parse("oak").unwrap(), settings, portal_activated_at: None, version: 1 },
+        practice: practice(),
         token: token(),
         expires_at: "2026-05-09T14:03:11Z".parse().unwrap(),
         invitation: InvitationId::parse("i-1").unwrap(),

@@ -63,22 +63,32 @@ pub(super) fn render(mail: &InvitationMail, portal: &PortalUrl) -> askama::Resul
 }
 
 /// An instant as people in the practice's zone say it, seconds cut off: a link never dies before the time told.
-///
-/// The names of days and months in Spanish are written out here. The crates that know them bring those of some
-/// hundred languages into every binary.
 fn local_time(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
-    let local = at.with_timezone(&zone);
+    let (local, date) = (at.with_timezone(&zone), local_date(at, zone, language));
     // Zones without a common abbreviation have their offset in its place.
     let zone = local.format("%Z").to_string();
     let zone = if zone.starts_with(['+', '-']) { format!("UTC{zone}") } else { zone };
     match language {
-        Language::English => format!("{} {zone}", local.format("%A, %B %-d, %Y at %-I:%M %p")),
+        Language::English => format!("{date} at {} {zone}", local.format("%-I:%M %p")),
         Language::Spanish => {
-            let day = spanish_day(local.weekday());
-            let month = spanish_month(local.month());
             let (afternoon, _) = chrono::Timelike::hour12(&local);
             let half = if afternoon { "p.\u{a0}m." } else { "a.\u{a0}m." };
-            format!("{day} {} de {month} de {}, {} {half} {zone}", local.day(), local.year(), local.format("%-I:%M"))
+            format!("{date}, {} {half} {zone}", local.format("%-I:%M"))
+        }
+    }
+}
+
+/// The day of an instant as people in the practice's zone say it.
+///
+/// The names of days and months in Spanish are written out here. The crates that know them bring those of some
+/// hundred languages into every binary.
+pub(super) fn local_date(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
+    let local = at.with_timezone(&zone);
+    match language {
+        Language::English => local.format("%A, %B %-d, %Y").to_string(),
+        Language::Spanish => {
+            let (day, month) = (spanish_day(local.weekday()), spanish_month(local.month()));
+            format!("{day} {} de {month} de {}", local.day(), local.year())
         }
     }
 }

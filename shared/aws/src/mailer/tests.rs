@@ -9,7 +9,7 @@ use std::{
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
-use portal::{ids::MessageId, profile::Language};
+use portal::{ids::MessageId, profile::Language, record::notices::NoticeKind};
 use serde_json::{Value, json};
 
 use super::{samples::*, *};
@@ -82,6 +82,16 @@ async fn answered(status: u16, code: &str, body: &str) -> (SendOutcome, (String,
 }
 
 async fn answered_mail(mail: &InvitationMail, status: u16, code: &str, body: &str) -> (SendOutcome, (String, Value)) {
+    answered_by(status, code, body, async |mailer| mailer.send(mail).await).await
+}
+
+/// Hands something to a mailer and answers it with a status, an error code and a body.
+async fn answered_by(
+    status: u16,
+    code: &str,
+    body: &str,
+    hand_over: impl AsyncFnOnce(SesMailer) -> SendOutcome,
+) -> (SendOutcome, (String, Value)) {
     let answer = format!(
         "HTTP/1.1 {status} X\r\nx-amzn-errortype: {code}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -91,7 +101,7 @@ async fn answered_mail(mail: &InvitationMail, status: u16, code: &str, body: &st
         stream.write_all(answer.as_bytes()).unwrap();
         request
     });
-    let outcome = mailer(address, PATIENT).send(mail).await;
+    let outcome = hand_over(mailer(address, PATIENT)).await;
     (outcome, finished(server).await)
 }
 
@@ -131,6 +141,42 @@ async fn an_accepted_mail_has_its_message_id_and_went_out_like_this() {
     // The secret is nowhere else.
     let (_, secret) = token_text().split_once('.').map(|(id, secret)| (id.to_owned(), secret.to_owned())).unwrap();
     assert_eq!(request.to_string().matches(&secret).count(), 2);
+}
+
+#[tokio::test]
+async fn a_notice_goes_out_like_this() {
+    for (kind, name) in [(NoticeKind::AddressRemoved, "address-removed"), (NoticeKind::AddressAdded, "address-added")] {
+        let mail = notice(kind, Language::Spanish);
+        let answer = r#"{"MessageId":"n-1"}"#;
+        let (outcome, (_, request)) = answered_by(200, "", answer, async |mailer| mailer.notify(&mail).await).await;
+        assert_eq!(outcome, SendOutcome::Accepted(MessageId::parse("n-1").unwrap()));
+        assert_eq!(request["FromEmailAddress"], "\"Oak Medicine\" <portal@mail.example.com>");
+        assert_eq!(request["Destination"], json!({ "ToAddresses": ["jose.patient@example.com"] }));
+        assert_eq!(request["ConfigurationSetName"], "invitations");
+        assert_eq!(request["EmailTags"], json!([{ "Name": "notice", "Value": name }]), "no invitation's");
+        let simple = &request["Content"]["Simple"];
+        assert_eq!(simple["Subject"], json!({ "Data": "Un cambio en su cuenta", "Charset": "UTF-8" }));
+        assert_eq!(simple["Headers"], Value::Null, "there is nothing to unsubscribe from");
+        for part in ["Text", "Html"] {
+            assert_eq!(simple["Body"][part]["Charset"], "UTF-8");
+            assert!(simple["Body"][part]["Data"].as_str().unwrap().contains("martes 5 de mayo de 2026"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_ses_makes_of_a_notice_is_told_apart_too() {
+    let mail = notice(NoticeKind::AddressAdded, Language::English);
+    for (status, code, expected) in [
+        (429, "TooManyRequestsException", SendOutcome::Throttled),
+        (400, "SendingPausedException", SendOutcome::Paused),
+        (400, "MessageRejected", SendOutcome::Refused),
+        (500, "InternalServiceErrorException", SendOutcome::Unknown),
+    ] {
+        let body = error_body("of no matter");
+        let answered = answered_by(status, code, &body, async |mailer| mailer.notify(&mail).await).await;
+        assert_eq!(answered.0, expected, "{status} {code}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub async fn opt_out(
     clock: &impl Clock,
     command: &Command<'_>,
 ) -> Result<StatusPanel, OperationError> {
-    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.opt_out(act)).await?;
+    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.opt_out(act).map(Some)).await?;
     Ok(panel)
 }
 
@@ -28,6 +28,6 @@ pub async fn opt_in(
     clock: &impl Clock,
     command: &Command<'_>,
 ) -> Result<StatusPanel, OperationError> {
-    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.opt_in(act)).await?;
+    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.opt_in(act).map(Some)).await?;
     Ok(panel)
 }

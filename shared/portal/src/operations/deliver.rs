@@ -123,40 +123,16 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
         }
     }
 
-    /// Writes the change that `decide` makes of the record, reading it again whenever something else was first, and
-    /// repeating it when the store has a fault: an accepted mail that is not written down would be sent again. A
-    /// repetition finds what an earlier try has written.
     async fn commit(
         &self,
-        mut record: PortalRecord,
+        record: PortalRecord,
         request: &RequestId,
         decide: impl Fn(&PortalRecord, Act) -> Option<Change>,
         done: Delivered,
     ) -> Result<Delivered, StoreError> {
-        let act = self.act(request);
-        let mut fault = StoreError::Busy;
-        for _ in 0..MOST_ROUNDS {
-            let Some(change) = decide(&record, act.clone()) else {
-                return Ok(Delivered::Superseded);
-            };
-            match self.store.commit_delivery(&change).await {
-                Ok(CommitOutcome::Committed) => return Ok(done),
-                Ok(CommitOutcome::Stale) => {}
-                Ok(CommitOutcome::EmailInUse { .. }) => {
-                    return Err(StoreError::Corrupt("delivering claims no address".into()));
-                }
-                Err(corrupt @ StoreError::Corrupt(_)) => return Err(corrupt),
-                Err(passing @ (StoreError::Busy | StoreError::Unavailable(_))) => {
-                    fault = passing;
-                    continue;
-                }
-            }
-            let Some(newer) = self.store.record(&record.key).await? else {
-                return Ok(Delivered::Superseded);
-            };
-            record = newer;
-        }
-        Err(fault)
+        let act = act(self.clock, request);
+        let written = write_down(self.store, record, |record| decide(record, act.clone())).await?;
+        Ok(written.map_or(Delivered::Superseded, |_| done))
     }
 
     /// SES took nothing: the invitation is queued again, unless it has been put off for days.
@@ -197,10 +173,46 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
             }
         }
     }
+}
 
-    fn act(&self, request: &RequestId) -> Act {
-        Act { at: self.clock.now(), actor: Actor::unnamed(Role::Sender), request: request.clone() }
+/// What the sender does, now.
+pub(super) fn act(clock: &impl Clock, request: &RequestId) -> Act {
+    Act { at: clock.now(), actor: Actor::unnamed(Role::Sender), request: request.clone() }
+}
+
+/// Writes the change that `decide` makes of the record, reading it again whenever something else was first, and
+/// repeating it when the store has a fault: an accepted mail that is not written down would be sent again. A
+/// repetition finds what an earlier try has written.
+///
+/// Gives the record as it is then; `None` if there is nothing to write any more.
+pub(super) async fn write_down(
+    store: &impl DeliveryStore,
+    mut record: PortalRecord,
+    decide: impl Fn(&PortalRecord) -> Option<Change>,
+) -> Result<Option<PortalRecord>, StoreError> {
+    let mut fault = StoreError::Busy;
+    for _ in 0..MOST_ROUNDS {
+        let Some(change) = decide(&record) else {
+            return Ok(None);
+        };
+        match store.commit_delivery(&change).await {
+            Ok(CommitOutcome::Committed) => return Ok(Some(change.after)),
+            Ok(CommitOutcome::Stale) => {}
+            Ok(CommitOutcome::EmailInUse { .. }) => {
+                return Err(StoreError::Corrupt("delivering claims no address".into()));
+            }
+            Err(corrupt @ StoreError::Corrupt(_)) => return Err(corrupt),
+            Err(passing @ (StoreError::Busy | StoreError::Unavailable(_))) => {
+                fault = passing;
+                continue;
+            }
+        }
+        let Some(newer) = store.record(&record.key).await? else {
+            return Ok(None);
+        };
+        record = newer;
     }
+    Err(fault)
 }
 
 /// Whether a batch may still begin a claim: a mail must not be handed over by a function that is about to be stopped.

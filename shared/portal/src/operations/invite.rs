@@ -5,7 +5,7 @@ use crate::{
     email::EmailAddress,
     ids::InvitationId,
     panel::StatusPanel,
-    ports::{Clock, Entropy, InvitationMessage, PortalStore, Queue, QueueError},
+    ports::{Clock, Entropy, Hint, InvitationMessage, PortalStore, Queue, QueueError},
     practice::Practice,
     record::{Change, PortalRecord},
     refusal::Refusal,
@@ -50,13 +50,13 @@ pub(super) async fn queue_invitation(
 ) -> Result<Invited, OperationError> {
     let id = entropy.invitation_id(clock.now());
     let decided = command.carry_out(store, clock, |record, practice, act| {
-        decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act)
+        decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act).map(Some)
     });
     let (change, panel) = decided.await?;
     // A repeat needs no hint: should the first one's have been lost, the sweep looks after it.
-    let message = change.map(|change| InvitationMessage { key: change.after.key, invitation: id });
-    let unqueued = match message {
-        Some(message) => queue.send(&[message]).await.err(),
+    let hint = change.map(|change| Hint::Invitation(InvitationMessage { key: change.after.key, invitation: id }));
+    let unqueued = match hint {
+        Some(hint) => queue.send(&[hint]).await.err(),
         None => None,
     };
     Ok(Invited { panel, unqueued })

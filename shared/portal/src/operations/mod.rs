@@ -1,8 +1,10 @@
 //! What the functions do: one file a use case, each a plain async function over the ports it needs.
 
+pub mod change_email;
 pub mod choice;
 pub mod deliver;
 pub mod invite;
+pub mod notify;
 pub mod patient;
 pub mod practice;
 pub mod register;
@@ -69,12 +71,13 @@ impl Command<'_> {
 
     /// Reads the record, lets `decide` make the change, commits it, and starts over when somebody else was first.
     ///
-    /// No change if this very command was carried out before: only the panel, as it is now.
+    /// No change if there is nothing to change, or this very command was carried out before: only the panel, as it is
+    /// now.
     async fn carry_out(
         &self,
         store: &impl PortalStore,
         clock: &impl Clock,
-        decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Change, Refusal>,
+        decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Option<Change>, Refusal>,
     ) -> Result<(Option<Change>, StatusPanel), OperationError> {
         let panel = |record: &PortalRecord, practice: Option<&Practice>| {
             StatusPanel::of(record, practice, self.scope.actor().role, clock.now())
@@ -88,7 +91,10 @@ impl Command<'_> {
             if self.if_match.is_some_and(|version| version != record.version) {
                 return Err(Refusal::VersionConflict.into());
             }
-            let change = decide(&record, practice.as_ref(), self.act(clock))?.remembering(self.keyed.as_ref());
+            let Some(change) = decide(&record, practice.as_ref(), self.act(clock))? else {
+                return Ok((None, panel(&record, practice.as_ref())));
+            };
+            let change = change.remembering(self.keyed.as_ref());
             match store.commit(self.scope, &change).await? {
                 CommitOutcome::Committed => {
                     let panel = panel(&change.after, practice.as_ref());

@@ -11,7 +11,7 @@ use crate::{
     idempotency::KeyedRequest,
     ids::{AccountId, LinkId, RequestId},
     link::Token,
-    ports::{Clock, CommitOutcome, Entropy, InvitationMessage, LinkStore, Queue, QueueError, StoreError},
+    ports::{Clock, CommitOutcome, Entropy, Hint, InvitationMessage, LinkStore, Queue, QueueError, StoreError},
     record::{Account, Change, PortalRecord, RevokeReason, account::Registration},
     refusal::Refusal,
     text::DisplayName,
@@ -133,8 +133,8 @@ pub async fn new_link(
     };
     match holder.carry_out(store, clock, ask).await? {
         Carried::Out(change) => {
-            let message = InvitationMessage { key: change.after.key, invitation: id.clone() };
-            Ok(queue.send(&[message]).await.err())
+            let hint = Hint::Invitation(InvitationMessage { key: change.after.key, invitation: id.clone() });
+            Ok(queue.send(&[hint]).await.err())
         }
         Carried::Before(_) => Ok(None),
     }

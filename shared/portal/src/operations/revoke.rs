@@ -15,6 +15,6 @@ pub async fn revoke(
     clock: &impl Clock,
     command: &Command<'_>,
 ) -> Result<StatusPanel, OperationError> {
-    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.revoke(act)).await?;
+    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.revoke(act).map(Some)).await?;
     Ok(panel)
 }

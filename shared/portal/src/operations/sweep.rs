@@ -1,16 +1,16 @@
 //! The scheduled run over everything that is due.
 //!
-//! An invitation whose queue message was lost, or whose sender died, is queued again; a reminder that is due is sent
-//! by the reinvite command. Rows of the calendar are candidates only; the conditional write decides, so that two
+//! An invitation or a notice whose queue message was lost, or whose sender died, is queued again; a reminder that is due
+//! is sent by the reinvite command. Rows of the calendar are candidates only; the conditional write decides, so that two
 //! sweeps at once, a killed one and a late one all do no harm.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     ids::RequestId,
-    policy::{in_daytime, nudge_wait},
+    policy::{HINT_WAIT, in_daytime, nudge_wait},
     ports::{
-        Clock, CommitOutcome, DeliveryStore, DueEntry, DueShard, Entropy, InvitationMessage, Queue, QueueError,
+        Clock, CommitOutcome, DeliveryStore, DueEntry, DueShard, Entropy, Hint, InvitationMessage, Queue, QueueError,
         StoreError,
     },
     record::NextActionKind,
@@ -29,7 +29,7 @@ const UNREADABLE_WAIT: TimeDelta = TimeDelta::minutes(15);
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Invitations queued again.
+    /// Invitations, and records with notices, queued again.
     pub queued: u32,
     /// Reminders queued.
     pub reminded: u32,
@@ -82,8 +82,8 @@ impl Run {
 
 /// What became of one row.
 enum Seen {
-    Queued(InvitationMessage),
-    Reminded(InvitationMessage),
+    Queued(Hint),
+    Reminded(Hint),
     Postponed,
     Outlived,
 }
@@ -124,16 +124,16 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
     async fn see_to(&self, page: Vec<DueEntry>, request: &RequestId, run: &mut Run) -> Result<bool, SweepError> {
         let mut stood = false;
         let mut broken_off = None;
-        let mut messages = Vec::with_capacity(page.len());
+        let mut hints = Vec::with_capacity(page.len());
         for entry in page {
             match self.see(&entry, request).await {
-                Ok(Seen::Queued(message)) => {
+                Ok(Seen::Queued(hint)) => {
                     run.swept.queued += 1;
-                    messages.push(message);
+                    hints.push(hint);
                 }
-                Ok(Seen::Reminded(message)) => {
+                Ok(Seen::Reminded(hint)) => {
                     run.swept.reminded += 1;
-                    messages.push(message);
+                    hints.push(hint);
                 }
                 Ok(Seen::Postponed) => run.swept.postponed += 1,
                 Ok(Seen::Outlived) => {
@@ -154,27 +154,28 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
         }
         // Nudged first: a run that dies here loses hints, and the next nudge comes minutes later. The other way
         // round, two sweeps at once would queue everything twice.
-        if !messages.is_empty() {
-            self.queue.send(&messages).await?;
+        if !hints.is_empty() {
+            self.queue.send(&hints).await?;
         }
         broken_off.map_or(Ok(stood), |error| Err(error.into()))
     }
 
     async fn see(&self, entry: &DueEntry, request: &RequestId) -> Result<Seen, StoreError> {
         match entry.kind {
-            NextActionKind::Deliver => self.queue_again(entry).await,
+            NextActionKind::Deliver => {
+                let message = InvitationMessage { key: entry.key.clone(), invitation: entry.invitation.clone() };
+                self.queue_again(entry, nudge_wait(entry.nudges), Hint::Invitation(message)).await
+            }
             NextActionKind::Remind => self.remind(entry, request).await,
+            // Moved by less than a claim does, so that the sender it hints may claim it; but moved, so that it comes
+            // neither again in this run nor always before what else is due.
+            NextActionKind::Notify => self.queue_again(entry, HINT_WAIT, Hint::Notices(entry.key.clone())).await,
         }
     }
 
-    async fn queue_again(&self, entry: &DueEntry) -> Result<Seen, StoreError> {
-        let next = self.clock.now() + nudge_wait(entry.nudges);
-        let mine = self.store.nudge(entry, next).await?;
-        Ok(if mine {
-            Seen::Queued(InvitationMessage { key: entry.key.clone(), invitation: entry.invitation.clone() })
-        } else {
-            Seen::Outlived
-        })
+    async fn queue_again(&self, entry: &DueEntry, wait: TimeDelta, hint: Hint) -> Result<Seen, StoreError> {
+        let mine = self.store.nudge(entry, self.clock.now() + wait).await?;
+        Ok(if mine { Seen::Queued(hint) } else { Seen::Outlived })
     }
 
     /// Sends a reminder by the reinvite command, if the rules and the hour still allow it.
@@ -201,7 +202,10 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
             return self.postpone(entry, now + REFUSED_REMINDER_WAIT).await;
         };
         match self.store.commit_delivery(&change).await? {
-            CommitOutcome::Committed => Ok(Seen::Reminded(InvitationMessage { key: change.after.key, invitation: id })),
+            CommitOutcome::Committed => {
+                let message = InvitationMessage { key: change.after.key, invitation: id };
+                Ok(Seen::Reminded(Hint::Invitation(message)))
+            }
             CommitOutcome::Stale => Ok(Seen::Outlived),
             CommitOutcome::EmailInUse { .. } => self.postpone(entry, now + REFUSED_REMINDER_WAIT).await,
         }

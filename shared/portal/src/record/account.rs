@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Account, Change, Choice, InvitationState, PortalRecord, RevokeReason};
+use super::{
+    Account, Change, Choice, InvitationState, PortalRecord, RevokeReason,
+    notices::{Notice, NoticeKind},
+};
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,
@@ -128,17 +131,26 @@ impl PortalRecord {
         Ok(Some(after))
     }
 
-    /// Customer Care changes the account's address. Whether it is free is the store's to say.
+    /// Customer Care changes the account's address, of which both the old one and the new one are told. Whether the new
+    /// one is free is the store's to say. `None` if it is the account's already: then nobody is told anything.
     ///
     /// # Errors
     /// As [`PortalRecord::may_change_email`].
-    pub fn change_account_email(&self, new: EmailAddress, act: Act) -> Result<Change, Refusal> {
+    pub fn change_account_email(&self, new: &EmailAddress, act: Act) -> Result<Option<Change>, Refusal> {
+        let old = self.email_to_change(act.actor.role)?;
+        if old == new {
+            return Ok(None);
+        }
         self.may_change_email(act.actor.role)?;
-        Ok(self.change(act, EventKind::AccountEmailChanged, |after| {
+        let at = act.at;
+        let notices = [(NoticeKind::AddressRemoved, old), (NoticeKind::AddressAdded, new)];
+        let notices = notices.map(|(kind, to)| Notice { kind, to: to.clone(), at });
+        Ok(Some(self.change(act, EventKind::AccountEmailChanged, |after| {
             if let Account::Active { email, .. } = &mut after.account {
-                *email = new;
+                *email = new.clone();
             }
-        }))
+            after.notify(notices, at);
+        })))
     }
 }
 

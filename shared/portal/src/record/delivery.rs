@@ -140,16 +140,16 @@ impl PortalRecord {
     ) -> Option<Change> {
         let current = self.invitation.as_ref().filter(|current| current.id == *invitation && self.fence == fence)?;
         let receipt = Receipt { at: act.at, message: message.clone() };
-        let (state, reminder) = match &current.state {
+        let (state, next_action) = match &current.state {
             InvitationState::Sending { expires_at, .. } => {
                 let reminder = self.next_reminder_after(practice, current, act.at);
                 (InvitationState::Sent { receipt, delivery: Delivery::Accepted, expires_at: *expires_at }, reminder)
             }
             InvitationState::Revoked { reason, at, receipt: None } => {
-                (InvitationState::Revoked { reason: *reason, at: *at, receipt: Some(receipt) }, None)
+                (InvitationState::Revoked { reason: *reason, at: *at, receipt: Some(receipt) }, self.next_action)
             }
             InvitationState::Consumed { at, receipt: None } => {
-                (InvitationState::Consumed { at: *at, receipt: Some(receipt) }, None)
+                (InvitationState::Consumed { at: *at, receipt: Some(receipt) }, self.next_action)
             }
             InvitationState::Queued
             | InvitationState::Sent { .. }
@@ -161,7 +161,7 @@ impl PortalRecord {
         let at = act.at;
         Some(self.change(act, kind, |after| {
             after.first_sent_at.get_or_insert(at);
-            after.next_action = reminder;
+            after.next_action = next_action;
             after.set_invitation_state(state);
         }))
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Account, Choice, Invitation, InvitationState, PortalRecord};
 use crate::{
     email::EmailAddress,
-    policy::{MOST_REINVITES, REINVITE_GAP, REINVITE_WINDOW},
+    policy::{MOST_NOTICES, MOST_REINVITES, NOTICES_WAIT, REINVITE_GAP, REINVITE_WINDOW},
     practice::Practice,
     refusal::Refusal,
     timeline::Role,
@@ -99,11 +99,22 @@ impl PortalRecord {
     /// May this role change the account's address?
     ///
     /// # Errors
-    /// [`Refusal::NotRegistered`] without an active account, [`Refusal::SupportOnly`] for everybody but support.
+    /// [`Refusal::NotRegistered`] without an active account, [`Refusal::SupportOnly`] for everybody but support, and
+    /// [`Refusal::TooSoon`] while too many earlier changes are yet to be told of.
     pub fn may_change_email(&self, role: Role) -> Result<(), Refusal> {
-        match self.account {
+        self.email_to_change(role)?;
+        // The old address is told and the new one.
+        if self.notices.len() + 2 > MOST_NOTICES {
+            return Err(Refusal::TooSoon { retry_after_secs: whole_secs_up(NOTICES_WAIT) });
+        }
+        Ok(())
+    }
+
+    /// The address of the account, for who may change it.
+    pub(super) fn email_to_change(&self, role: Role) -> Result<&EmailAddress, Refusal> {
+        match &self.account {
             Account::None | Account::Deactivated { .. } => Err(Refusal::NotRegistered),
-            Account::Active { .. } if role == Role::Support => Ok(()),
+            Account::Active { email, .. } if role == Role::Support => Ok(email),
             Account::Active { .. } => Err(Refusal::SupportOnly),
         }
     }

@@ -1,7 +1,8 @@
 //! The portal record: one per patient, three facets that are never folded into one.
 //!
 //! * [`guards`] decides whether a command is allowed; the status panel asks the same functions.
-//! * [`invitation`], [`delivery`], [`account`] and [`choice`] are the transitions, by the facet they move.
+//! * [`invitation`], [`delivery`], [`account`] and [`choice`] are the transitions, by the facet they move; [`notices`]
+//!   those of what its patient is yet to be told.
 //!
 //! A transition takes the record as it was read and gives a [`Change`]: the record before, after, and the one
 //! timeline event. Nothing else makes a record, so every change raises the version by one and leaves one event.
@@ -11,6 +12,7 @@ pub mod choice;
 pub mod delivery;
 pub mod guards;
 pub mod invitation;
+pub mod notices;
 
 use chrono::{DateTime, Utc};
 
@@ -20,6 +22,7 @@ use crate::{
     ids::{AccountId, EventId, InvitationId, MessageId, RecordKey},
     link::Link,
     profile::Profile,
+    record::notices::Notice,
     timeline::{Act, Actor, EventKind, FacetStates, TimelineEvent},
 };
 
@@ -37,7 +40,7 @@ pub enum Choice {
     },
 }
 
-/// Why an invitation's mail was never sent.
+/// Why a mail was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailReason {
     /// SES refused the address or the message for good.
@@ -213,7 +216,7 @@ pub struct Invitation {
     pub attempt: u32,
     /// Tries left whose outcome may stay unknown before the invitation has failed.
     pub tries_left: u8,
-    /// Times that the sweep has queued it again.
+    /// Times that what the record waits for was moved to a later time.
     pub nudges: u32,
     /// Reminders that led to it; by hand it begins at 0 again.
     pub reminders_sent: u8,
@@ -261,6 +264,8 @@ pub enum NextActionKind {
     Deliver,
     /// A reminder is to go out.
     Remind,
+    /// Notices are to go out; as long as there are any, and no longer.
+    Notify,
 }
 
 /// The record's place in the calendar that the sweep works off.
@@ -301,6 +306,8 @@ pub struct PortalRecord {
     pub recent_requests: Vec<RememberedRequest>,
     /// The patient asked for no more reminders.
     pub reminders_stopped: bool,
+    /// What is yet to be told of the account, oldest first; at most [`crate::policy::MOST_NOTICES`].
+    pub notices: Vec<Notice>,
     /// What it is waiting for.
     pub next_action: Option<NextAction>,
 }
@@ -337,6 +344,7 @@ impl PortalRecord {
                 recent_reinvites: Vec::new(),
                 recent_requests: Vec::new(),
                 reminders_stopped: false,
+                notices: Vec::new(),
                 next_action: None,
             };
             let event = TimelineEvent {
@@ -411,6 +419,16 @@ impl PortalRecord {
             after: after.facet_states(),
         };
         Change { before: Some(self.clone()), after, event }
+    }
+
+    /// Moves what it waits for to a later time: of several who have seen an entry of the calendar, one does so. Like a
+    /// claim it raises no version and leaves no event; it raises no fence either. `None` if it waits for nothing.
+    #[must_use]
+    pub fn nudged(&self, next: DateTime<Utc>) -> Option<Self> {
+        let mut after = self.clone();
+        after.next_action.as_mut()?.at = next;
+        after.invitation.as_mut()?.nudges += 1;
+        Some(after)
     }
 
     /// Puts the current invitation into a state.

@@ -3,12 +3,13 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use super::samples;
-use crate::ports::{InvitationMail, Mailer, SendOutcome};
+use crate::ports::{InvitationMail, Mailer, NoticeMail, SendOutcome};
 
 /// Keeps every mail that it was handed, whatever it answered, and accepts those that its script does not cover.
 #[derive(Debug, Default)]
 pub struct ScriptedMailer {
     mails: Mutex<Vec<InvitationMail>>,
+    notices: Mutex<Vec<NoticeMail>>,
     script: Mutex<VecDeque<SendOutcome>>,
 }
 
@@ -26,10 +27,22 @@ impl ScriptedMailer {
         self.script.lock().unwrap().extend(outcomes);
     }
 
-    /// The mails so far.
+    /// The invitations' mails so far.
     #[must_use]
     pub fn mails(&self) -> Vec<InvitationMail> {
         self.mails.lock().unwrap().clone()
+    }
+
+    /// The notices so far.
+    #[must_use]
+    pub fn notices(&self) -> Vec<NoticeMail> {
+        self.notices.lock().unwrap().clone()
+    }
+
+    /// What the script says to the mail of this number.
+    fn answer(&self, number: usize) -> SendOutcome {
+        let accepted = || SendOutcome::Accepted(samples::message_id(number));
+        self.script.lock().unwrap().pop_front().unwrap_or_else(accepted)
     }
 }
 
@@ -37,7 +50,12 @@ impl Mailer for ScriptedMailer {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
         let mut mails = self.mails.lock().unwrap();
         mails.push(mail.clone());
-        let accepted = || SendOutcome::Accepted(samples::message_id(mails.len()));
-        self.script.lock().unwrap().pop_front().unwrap_or_else(accepted)
+        self.answer(mails.len())
+    }
+
+    async fn notify(&self, mail: &NoticeMail) -> SendOutcome {
+        let mut notices = self.notices.lock().unwrap();
+        notices.push(mail.clone());
+        self.answer(notices.len())
     }
 }

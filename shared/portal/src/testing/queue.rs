@@ -5,12 +5,12 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use crate::ports::{InvitationMessage, Queue, QueueError};
+use crate::ports::{Hint, Queue, QueueError};
 
 /// Keeps every message that it took, in order.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
-    messages: Mutex<Vec<InvitationMessage>>,
+    messages: Mutex<Vec<Hint>>,
     failures: AtomicU32,
 }
 
@@ -22,24 +22,24 @@ impl MemoryQueue {
 
     /// The messages that it holds.
     #[must_use]
-    pub fn messages(&self) -> Vec<InvitationMessage> {
+    pub fn messages(&self) -> Vec<Hint> {
         self.messages.lock().unwrap().clone()
     }
 
     /// Receives the messages: it holds none of them any more.
     #[must_use]
-    pub fn take(&self) -> Vec<InvitationMessage> {
+    pub fn take(&self) -> Vec<Hint> {
         std::mem::take(&mut self.messages.lock().unwrap())
     }
 }
 
 impl Queue for MemoryQueue {
-    async fn send(&self, messages: &[InvitationMessage]) -> Result<(), QueueError> {
+    async fn send(&self, hints: &[Hint]) -> Result<(), QueueError> {
         let failing = self.failures.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if failing {
             return Err(QueueError("the test says so".into()));
         }
-        self.messages.lock().unwrap().extend_from_slice(messages);
+        self.messages.lock().unwrap().extend_from_slice(hints);
         Ok(())
     }
 }

@@ -113,6 +113,14 @@ pub fn staff() -> Actor {
     Actor { role: Role::Staff, subject: Some(Subject::parse("staff-7").unwrap()) }
 }
 
+/// The scope of Customer Care, on behalf of a practice.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a test vouches for its own claims")]
+pub fn support_scope(practice: &str) -> TenantScope {
+    let actor = Actor { role: Role::Support, subject: Some(Subject::parse("support-3").unwrap()) };
+    TenantScope::from_verified_claims(practice_id(practice), actor)
+}
+
 /// José Núñez, born on 29 February 1980, with this address in his profile.
 #[must_use]
 pub fn profile(address: Option<&str>) -> Profile {

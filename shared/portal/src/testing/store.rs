@@ -18,7 +18,7 @@ use crate::{
     practice::Practice,
     record::{
         Change, NextAction, PortalRecord,
-        account::Login,
+        account::{Login, Registration},
         delivery::{ClaimRequest, Unclaimable},
     },
     scope::TenantScope,
@@ -88,6 +88,19 @@ impl MemoryStore {
         assert_eq!(contents.commit(&sent).unwrap(), CommitOutcome::Committed);
     }
 
+    /// Lets a new patient of one of the practices be invited and mailed and open an account, all at [`samples::noon`].
+    pub fn open_account(&self, key: &RecordKey, address: &str) {
+        self.mail_invitation(key, address);
+        let act = samples::act_of(Role::Patient, samples::noon(), "register");
+        let account = samples::account_id("account-1");
+        let Registration::Registered(opened) =
+            self.peek(key).unwrap().register(samples::date_of_birth(), account, None, act)
+        else {
+            unreachable!("the date of birth is right")
+        };
+        assert_eq!(self.contents.lock().unwrap().commit(&opened).unwrap(), CommitOutcome::Committed);
+    }
+
     /// A store with patient `p-1001` of the practice `lakeside`, whose `invitation-0001` is queued since noon.
     #[must_use]
     pub fn with_queued_invitation() -> Self {
@@ -102,6 +115,11 @@ impl MemoryStore {
             assert_eq!(committed, CommitOutcome::Committed);
         }
         store
+    }
+
+    /// Loses a practice, which no call does.
+    pub fn forget_practice(&self, practice: &PracticeId) {
+        self.contents.lock().unwrap().practices.remove(practice);
     }
 
     /// The next calls go wrong, in this order; [`None`] lets one through.
@@ -207,30 +225,17 @@ impl Contents {
     fn nudge(&mut self, entry: &DueEntry, next: DateTime<Utc>) -> bool {
         let expected = NextAction { kind: entry.kind, at: entry.at };
         let Some(record) = self.records.get_mut(&entry.key) else { return false };
-        let Some(invitation) = record.invitation.as_mut().filter(|invitation| invitation.id == entry.invitation) else {
-            return false;
+        let same = |record: &PortalRecord| {
+            let invitation = record.invitation.as_ref();
+            record.next_action == Some(expected) && invitation.is_some_and(|current| current.id == entry.invitation)
         };
-        if record.next_action != Some(expected) {
-            return false;
-        }
-        invitation.nudges += 1;
-        record.next_action = Some(NextAction { at: next, ..expected });
-        true
+        let nudged = same(record).then(|| record.nudged(next)).flatten();
+        nudged.map(|nudged| *record = nudged).is_some()
     }
 
     fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Vec<DueEntry> {
-        let entry = |record: &PortalRecord| {
-            let (next, invitation) = (record.next_action?, record.invitation.as_ref()?);
-            let due = next.at <= until && shard_of(&record.key) == shard;
-            due.then(|| DueEntry {
-                key: record.key.clone(),
-                kind: next.kind,
-                at: next.at,
-                invitation: invitation.id.clone(),
-                nudges: invitation.nudges,
-            })
-        };
-        let mut due: Vec<DueEntry> = self.records.values().filter_map(entry).collect();
+        let is_due = |entry: &DueEntry| entry.at <= until && shard_of(&entry.key) == shard;
+        let mut due: Vec<DueEntry> = self.records.values().filter_map(DueEntry::of).filter(is_due).collect();
         due.sort_by_key(|entry| entry.at);
         due.truncate(usize::from(limit));
         due

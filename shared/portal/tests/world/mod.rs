@@ -13,7 +13,7 @@ use portal::{
         sweep::{Sweep, Swept},
     },
     panel::StatusPanel,
-    ports::{Clock as _, Mailer, StoreError},
+    ports::{Clock as _, Hint, Mailer, StoreError},
     record::PortalRecord,
     refusal::Refusal,
     scope::TenantScope,
@@ -83,7 +83,8 @@ impl World {
     pub async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<Delivered, StoreError>> {
         let delivery = Delivery { store: &self.store, mailer, clock: &self.clock, entropy: &self.entropy };
         let mut outcomes = Vec::new();
-        for message in self.queue.take() {
+        for hint in self.queue.take() {
+            let Hint::Invitation(message) = hint else { panic!("a notice waits: {hint:?}") };
             outcomes.push(delivery.deliver(&message, &self.request).await);
         }
         outcomes

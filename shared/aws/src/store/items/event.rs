@@ -35,6 +35,7 @@ struct Details<'event> {
     delivery: Option<&'static str>,
     reason: Option<&'static str>,
     guesses: Option<u8>,
+    notice: Option<&'static str>,
 }
 
 /// Makes the item.
@@ -88,6 +89,12 @@ fn details(kind: &EventKind) -> Details<'_> {
         }
         EventKind::DeliveryChanged { invitation, delivery } => {
             Details { invitation: Some(invitation.as_str()), delivery: Some(delivery.name()), ..Details::default() }
+        }
+        EventKind::NoticeSent { notice, message } => {
+            Details { notice: Some(notice.name()), message: Some(message.as_str()), ..Details::default() }
+        }
+        EventKind::NoticeFailed { notice, reason } => {
+            Details { notice: Some(notice.name()), reason: Some(reason.name()), ..Details::default() }
         }
         EventKind::DateOfBirthChecked { guesses } => Details { guesses: Some(*guesses), ..Details::default() },
     }

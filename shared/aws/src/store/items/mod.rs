@@ -113,7 +113,8 @@ mod tests {
         let digits = value.as_n().map(|digits| digits.len().div_ceil(2) + 1).ok();
         let bytes = value.as_b().map(|bytes| bytes.as_ref().len()).ok();
         let list = value.as_l().map(|list| 3 + list.iter().map(|value| 1 + value_size(value)).sum::<usize>()).ok();
-        text.or(digits).or(bytes).or(list).unwrap_or(1)
+        let map = value.as_m().map(|map| 3 + map.len() + size(map)).ok();
+        text.or(digits).or(bytes).or(list).or(map).unwrap_or(1)
     }
 
     fn sizes(change: &Change) -> (usize, usize) {
@@ -133,7 +134,7 @@ mod tests {
         let saved = samples::new_patient(&key, profile);
         let invited = saved.after.invite(&practice, None, id.clone(), act(Role::Staff)).unwrap();
         let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
-        let sent = claimed.stamp(&practice, &id, 1, message, act(Role::Sender)).unwrap();
+        let sent = claimed.stamp(&practice, &id, 1, message.clone(), act(Role::Sender)).unwrap();
         let delivered = sent.after.record_delivery(&id, Delivery::Delivered, act(Role::MailService)).unwrap();
         let registration = delivered.after.register(
             samples::date_of_birth(),
@@ -142,6 +143,9 @@ mod tests {
             act(Role::Patient),
         );
         let Registration::Registered(opened) = registration else { unreachable!("the date of birth is right") };
+        let moved = samples::email("nunez.martinez.family@mail.example.com");
+        let moved = opened.after.change_account_email(&moved, act(Role::Support)).unwrap().unwrap();
+        let told = moved.after.notice_sent(&moved.after.notices[0], message, act(Role::Sender)).unwrap();
         let mut most_mailed = delivered.clone();
         let link = most_mailed.after.link.as_mut().unwrap();
         link.secrets = vec![link.secrets[0].clone(); portal::policy::MOST_SECRETS];
@@ -151,6 +155,11 @@ mod tests {
         for change in [saved, invited, sent, delivered, *opened] {
             let (record, event) = sizes(&change);
             assert!(record <= 700 && event <= 400, "{}: {record}, {event}", change.event.kind.name());
+        }
+        // With an account's two addresses and what is to be told of them.
+        for change in [moved, told] {
+            let (record, event) = sizes(&change);
+            assert!(record <= 1024 && event <= 400, "{}: {record}, {event}", change.event.kind.name());
         }
         // Only a patient who has been mailed many times needs a second one.
         assert!(sizes(&most_mailed).0 <= 2 * 1024);

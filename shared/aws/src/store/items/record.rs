@@ -11,6 +11,7 @@ use portal::{
     record::{
         Account, Choice, Delivery, FailReason, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord,
         Receipt, RevokeReason,
+        notices::{Notice, NoticeKind},
     },
     redacted::Redacted,
     text::PersonName,
@@ -76,10 +77,19 @@ struct RecordItem {
     reinvites: Option<Vec<Millis>>,
     requests: Option<Vec<PackedRequest>>,
     reminders_stopped: Option<bool>,
+    notices: Option<Vec<NoticeItem>>,
 
     next_action: Option<String>,
     due_shard: Option<String>,
     due_at: Option<Millis>,
+}
+
+/// One notice, as it is stored in the record.
+#[derive(Serialize, Deserialize)]
+struct NoticeItem {
+    kind: String,
+    to: String,
+    at: Millis,
 }
 
 /// Makes the item.
@@ -98,6 +108,7 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         recent_reinvites,
         recent_requests,
         reminders_stopped,
+        notices,
         next_action,
     } = record;
     let mut item = RecordItem {
@@ -108,6 +119,7 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         reinvites: (!recent_reinvites.is_empty()).then(|| recent_reinvites.iter().copied().map(Millis).collect()),
         requests: (!recent_requests.is_empty()).then(|| recent_requests.iter().map(PackedRequest::from).collect()),
         reminders_stopped: reminders_stopped.then_some(true),
+        notices: (!notices.is_empty()).then(|| notices.iter().map(NoticeItem::of).collect()),
         ..RecordItem::default()
     };
     item.put_profile(profile);
@@ -139,12 +151,29 @@ pub(in crate::store) const fn action_name(kind: NextActionKind) -> &'static str 
     match kind {
         NextActionKind::Deliver => "deliver",
         NextActionKind::Remind => "remind",
+        NextActionKind::Notify => "notify",
     }
 }
 
 /// Reads what a record waits for.
 pub(in crate::store) fn action_kind(name: &str) -> Result<NextActionKind, Unreadable> {
-    named(&[NextActionKind::Deliver, NextActionKind::Remind], action_name, name, "next_action")
+    let all = [NextActionKind::Deliver, NextActionKind::Remind, NextActionKind::Notify];
+    named(&all, action_name, name, "next_action")
+}
+
+impl NoticeItem {
+    fn of(Notice { kind, to, at }: &Notice) -> Self {
+        Self { kind: kind.name().to_owned(), to: to.typed().to_owned(), at: Millis(*at) }
+    }
+
+    fn notice(&self) -> Result<Notice, Unreadable> {
+        let kinds = [NoticeKind::AddressRemoved, NoticeKind::AddressAdded];
+        Ok(Notice {
+            kind: named(&kinds, NoticeKind::name, &self.kind, "notices")?,
+            to: address(Some(&self.to), "notices")?,
+            at: self.at.into(),
+        })
+    }
 }
 
 impl RecordItem {
@@ -241,6 +270,7 @@ impl RecordItem {
             recent_reinvites: self.reinvites.iter().flatten().copied().map(Into::into).collect(),
             recent_requests: self.recent_requests()?,
             reminders_stopped: self.reminders_stopped.unwrap_or_default(),
+            notices: self.notices.iter().flatten().map(NoticeItem::notice).collect::<Result<_, _>>()?,
             next_action,
         })
     }

@@ -1,0 +1,14 @@
+//! Starts the function `change-email`.
+
+use change_email::ChangeEmail;
+use lambda_http::Error;
+use portal_aws::{bootstrap, clock::SystemClock, http::Edge, store::DynamoStore};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (environment, aws) = bootstrap::start(module_path!()).await?;
+    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let queue = aws.queue(environment.queue_url()?);
+    let change_email = ChangeEmail { store, queue, clock: SystemClock };
+    Edge::new(environment.claim_names(), change_email).serve().await
+}
