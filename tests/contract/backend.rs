@@ -4,13 +4,22 @@ use std::sync::Arc;
 
 use portal::{
     ids::RecordKey,
-    ports::{DeliveryStore, LinkStore, LoginStore, PortalStore, PracticeStore},
+    ports::{DeliveryStore, DirectoryStore, LinkStore, LoginStore, PortalStore, PracticeStore, TimelineReader},
     testing::MemoryStore,
 };
 
 /// A store under test.
 pub(crate) trait Backend {
-    type Store: PortalStore + PracticeStore + DeliveryStore + LinkStore + LoginStore + Send + Sync + 'static;
+    type Store: PortalStore
+        + PracticeStore
+        + DeliveryStore
+        + LinkStore
+        + LoginStore
+        + TimelineReader
+        + DirectoryStore
+        + Send
+        + Sync
+        + 'static;
 
     fn store(&self) -> &Arc<Self::Store>;
 

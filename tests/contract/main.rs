@@ -10,6 +10,7 @@
 
 mod backend;
 mod cases;
+mod large;
 mod story;
 mod table;
 
@@ -59,6 +60,11 @@ macro_rules! contract {
             logins:
                 only_the_latest_login_is_kept a_repeated_event_is_known_whatever_its_time
                 who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
+            directory:
+                the_first_letters_of_each_word_find_a_patient only_ones_own_patients_are_found
+                a_date_of_birth_finds_who_was_born_on_it a_new_name_takes_the_place_of_the_old_one
+                pages_follow_one_another several_words_are_looked_for_in_portions;
+            timeline: a_history_comes_newest_first_in_pages a_history_is_its_patients_alone;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
     };

@@ -5,7 +5,9 @@ use portal::{
     email::EmailAddress,
     idempotency::KeyedRequest,
     ids::{InvitationId, RecordKey},
-    ports::{ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _},
+    ports::{
+        ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _, TimelineReader as _,
+    },
     practice::Practice,
     record::{
         Change, Delivery, PortalRecord,
@@ -58,9 +60,11 @@ impl<'b, B: Backend> Story<'b, B> {
         self.backend.store().commit(&self.scope, change).await.unwrap()
     }
 
-    /// Commits a change and reads it back.
+    /// Commits a change and reads it back, the record and the event.
     pub(crate) async fn step(&mut self, change: Change) {
         assert_eq!(self.try_commit(&change).await, CommitOutcome::Committed);
+        let newest = self.backend.store().events(&self.scope, &self.key.patient, None, 1).await.unwrap();
+        assert_eq!(newest, [change.event]);
         self.record = change.after;
         self.is_stored().await;
     }

@@ -28,21 +28,28 @@ pub(crate) struct Table {
 
 /// A table in a DynamoDB that lives in this process.
 pub(crate) async fn in_process(case: &str) -> Option<Table> {
-    static ENDPOINT: OnceLock<String> = OnceLock::new();
-    let endpoint = ENDPOINT.get_or_init(|| {
+    let (endpoint, _) = local_dynamodb();
+    Some(Table::create(local_client(endpoint, "us-east-1"), case).await)
+}
+
+/// Where the DynamoDB of this process answers, and what it holds.
+pub(crate) fn local_dynamodb() -> &'static (String, Database) {
+    static LOCAL: OnceLock<(String, Database)> = OnceLock::new();
+    LOCAL.get_or_init(|| {
         let (send, receive) = mpsc::channel();
+        let database = Database::memory().unwrap();
+        let served = database.clone();
         // A runtime of its own: the server outlives the test that happens to start it.
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 send.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-                dynoxide::server::serve_on(listener, Database::memory().unwrap()).await;
+                dynoxide::server::serve_on(listener, served).await;
             });
         });
-        receive.recv().unwrap()
-    });
-    Some(Table::create(local_client(endpoint, "us-east-1"), case).await)
+        (receive.recv().unwrap(), database)
+    })
 }
 
 /// A table wherever the environment says; `None`, and a line that says so, if it says nothing.
@@ -57,7 +64,7 @@ pub(crate) async fn external(case: &str) -> Option<Table> {
     Some(Table::create(client, case).await)
 }
 
-fn local_client(endpoint: &str, region: &str) -> Client {
+pub(crate) fn local_client(endpoint: &str, region: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .credentials_provider(Credentials::new("test", "test", None, None, "contract"))

@@ -1,10 +1,10 @@
-//! How a patient is found by name: folded, so that "nunez" finds "Núñez", and by each word of the name.
+//! Under what a practice's directory lists a patient: each word of the name, folded, so that "nunez" finds "Núñez", and
+//! the date of birth. What is asked of it is [`crate::search`]'s.
 
-use std::collections::BTreeSet;
-
+use chrono::NaiveDate;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-use crate::{profile::Profile, redacted::Redacted};
+use crate::{ids::PatientId, profile::Profile, redacted::Redacted, text::PersonName};
 
 /// Words of a name that a patient is found by; of a longer name the first given names are left out.
 pub const MOST_TOKENS: usize = 6;
@@ -18,23 +18,85 @@ const REST_MAX_CHARS: usize = 64;
 pub struct NameEntry {
     /// The word, folded.
     pub token: Redacted<String>,
-    /// The other words, folded and separated by spaces.
+    /// The other words, folded and separated by commas.
     pub rest: Redacted<String>,
 }
 
-/// The entries of a patient's name: at most [`MOST_TOKENS`], family name first.
+/// Where a row of the directory stands. Rows come in this order: a name's by the word that they are under, then by the
+/// other words; those of one date of birth by the patient's id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DirectoryPlace {
+    /// Under one word of the name.
+    Name {
+        /// Which word, and the others.
+        entry: NameEntry,
+        /// Whose.
+        patient: PatientId,
+    },
+    /// Under the date of birth.
+    Born {
+        /// Which date.
+        on: Redacted<NaiveDate>,
+        /// Whose.
+        patient: PatientId,
+    },
+}
+
+impl DirectoryPlace {
+    /// Whose row it is.
+    #[must_use]
+    pub const fn patient(&self) -> &PatientId {
+        match self {
+            Self::Name { patient, .. } | Self::Born { patient, .. } => patient,
+        }
+    }
+}
+
+/// A row of the directory: a place, and what a search shows of the patient there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryRow {
+    /// Where it stands, and whose it is.
+    pub place: DirectoryPlace,
+    /// Given name or names.
+    pub given_name: PersonName,
+    /// Family name or names.
+    pub family_name: PersonName,
+    /// The date of birth, if the practice knows it.
+    pub date_of_birth: Option<Redacted<NaiveDate>>,
+}
+
+/// Every row of a patient.
 #[must_use]
-pub fn name_entries(profile: &Profile) -> BTreeSet<NameEntry> {
-    let mut tokens = folded_tokens(profile.family_name.expose());
-    for token in folded_tokens(profile.given_name.expose()) {
+pub fn rows(patient: &PatientId, profile: &Profile) -> Vec<DirectoryRow> {
+    let named = name_entries(profile).into_iter().map(|entry| DirectoryPlace::Name { entry, patient: patient.clone() });
+    let born = profile.date_of_birth.map(|on| DirectoryPlace::Born { on, patient: patient.clone() });
+    let row = |place| DirectoryRow {
+        place,
+        given_name: profile.given_name.clone(),
+        family_name: profile.family_name.clone(),
+        date_of_birth: profile.date_of_birth,
+    };
+    named.chain(born).map(row).collect()
+}
+
+/// The words that a patient of this name is under: at most [`MOST_TOKENS`], family name first.
+#[must_use]
+pub fn name_tokens(given: &PersonName, family: &PersonName) -> Vec<String> {
+    let mut tokens = folded_tokens(family.expose());
+    for token in folded_tokens(given.expose()) {
         if !tokens.contains(&token) {
             tokens.push(token);
         }
     }
     tokens.truncate(MOST_TOKENS);
+    tokens
+}
+
+fn name_entries(profile: &Profile) -> Vec<NameEntry> {
+    let tokens = name_tokens(&profile.given_name, &profile.family_name);
     let rest_of = |token: &String| {
         let others: Vec<&str> = tokens.iter().filter(|other| *other != token).map(String::as_str).collect();
-        others.join(" ").chars().take(REST_MAX_CHARS).collect()
+        others.join(",").chars().take(REST_MAX_CHARS).collect()
     };
     tokens
         .iter()
@@ -42,12 +104,16 @@ pub fn name_entries(profile: &Profile) -> BTreeSet<NameEntry> {
         .collect()
 }
 
-/// The distinct words of a text in lower case and without accents. Whoever searches folds the query likewise.
+/// The distinct words of a text in lower case, without accents, ligatures and full-width forms. Whoever searches folds the query likewise.
 #[must_use]
 pub fn folded_tokens(text: &str) -> Vec<String> {
-    let bare: String = text.nfd().filter(|c| !is_combining_mark(*c) && !is_apostrophe(*c)).collect();
+    let bare: String = text.nfkd().filter(|c| !is_combining_mark(*c) && !is_apostrophe(*c)).collect();
+    // By way of capitals, because several small letters may have one; letter by letter, because what follows one is not
+    // known yet when somebody has typed the beginning of a word.
+    let small: String = bare.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    let folded = LETTERS_OF_THEIR_OWN.iter().fold(small, |text, (from, to)| text.replace(*from, to));
     let mut tokens = Vec::new();
-    for word in bare.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         // Composed again, because decomposed Hangul is three times as long.
         let token: String = word.nfc().take(TOKEN_MAX_CHARS).collect();
         if !tokens.contains(&token) {
@@ -56,6 +122,17 @@ pub fn folded_tokens(text: &str) -> Vec<String> {
     }
     tokens
 }
+
+/// Letters that Unicode does not take apart into a plain one and a mark, as they are written on keyboards without them.
+const LETTERS_OF_THEIR_OWN: [(char, &str); 7] = [
+    ('\u{df}', "ss"),
+    ('\u{e6}', "ae"),
+    ('\u{f8}', "o"),
+    ('\u{fe}', "th"),
+    ('\u{111}', "d"),
+    ('\u{142}', "l"),
+    ('\u{153}', "oe"),
+];
 
 /// Apostrophes are within a word: O'Brien is one name.
 const fn is_apostrophe(c: char) -> bool {
@@ -93,6 +170,8 @@ mod tests {
         assert_eq!(folded_tokens("Nu\u{301}n\u{303}ez"), ["nunez"]);
         assert_eq!(folded_tokens("O\u{2019}Brien-Smith"), ["obrien", "smith"]);
         assert_eq!(folded_tokens("\u{130}pek"), ["ipek"]);
+        assert_eq!(folded_tokens("Łukasz GROẞ Sørensen Ægir"), ["lukasz", "gross", "sorensen", "aegir"]);
+        assert_eq!(folded_tokens("ΟΔΥΣΣΕΥΣ"), folded_tokens("οδυσσευσ"));
         assert_eq!(folded_tokens("김철수 李"), ["김철수", "李"]);
         assert_eq!(folded_tokens(" - # "), Vec::<String>::new());
     }
@@ -102,7 +181,7 @@ mod tests {
         let pair = |token: &str, rest: &str| (token.to_owned(), rest.to_owned());
         assert_eq!(
             entries("José María", "Núñez"),
-            [pair("jose", "nunez maria"), pair("maria", "nunez jose"), pair("nunez", "jose maria")]
+            [pair("nunez", "jose,maria"), pair("jose", "nunez,maria"), pair("maria", "nunez,jose")]
         );
         assert_eq!(entries("Lee", "Lee"), [pair("lee", "")]);
         assert_eq!(entries("a b c d e f g", "x y").len(), MOST_TOKENS);

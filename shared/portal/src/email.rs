@@ -154,13 +154,29 @@ impl Pepper {
     /// What stands for this address in keys: keyed, so that a reader of keys cannot test guesses.
     #[must_use]
     pub fn fingerprint(&self, email: &EmailAddress) -> Fingerprint {
+        Fingerprint(URL_SAFE_NO_PAD.encode(self.hmac(&[email.canonical().as_bytes()])))
+    }
+
+    /// A key for something else than fingerprints; another for each purpose.
+    ///
+    /// What a purpose becomes here begins with a NUL, which no canonical address has: so no key is ever some address's
+    /// fingerprint, however the purpose is named. Whoever learns a derived key learns neither the pepper nor another
+    /// purpose's key.
+    #[must_use]
+    pub fn key_for(&self, purpose: &'static str) -> Redacted<[u8; 32]> {
+        Redacted::new(self.hmac(&[b"\0", purpose.as_bytes()]))
+    }
+
+    fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
         // HMAC takes keys of any length, so this cannot fail; the fallback would still be keyed by nothing secret,
         // which is why it is unreachable by type rather than by luck.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()) else {
             unreachable!("HMAC accepts keys of every length")
         };
-        mac.update(email.canonical().as_bytes());
-        Fingerprint(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -178,6 +194,7 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use proptest::prelude::*;
 
     use super::{EmailAddress, InvalidEmail, Pepper};
@@ -269,6 +286,17 @@ mod tests {
         assert_eq!(one.fingerprint(&email), one.fingerprint(&twin));
         assert_ne!(one.fingerprint(&email), other.fingerprint(&email));
         assert_eq!(one.fingerprint(&email).as_str().len(), 43);
+    }
+
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let (one, other) = (Pepper::new("one".into()), Pepper::new("other".into()));
+        assert_eq!(one.key_for("cursors"), one.key_for("cursors"));
+        assert_ne!(one.key_for("cursors"), one.key_for("cursors 2"));
+        assert_ne!(one.key_for("cursors"), other.key_for("cursors"));
+        let email = EmailAddress::parse("a@example.com").unwrap();
+        let of_the_same_text = URL_SAFE_NO_PAD.encode(one.key_for("a@example.com").expose());
+        assert_ne!(of_the_same_text, one.fingerprint(&email).as_str());
     }
 
     proptest! {

@@ -7,7 +7,8 @@
 //! * who may have an address: [`email`] (what is one), [`ledger`] (whose it is)
 //! * what a command may do: [`record::guards`]; what it does: the other modules of [`record`]
 //! * every number: [`policy`]
-//! * what staff see: [`panel`]
+//! * what staff see: [`panel`], [`timeline`]
+//! * how staff find a patient: [`directory`], [`search`]
 //! * why not: [`refusal`]
 //! * what may be repeated: [`idempotency`]
 
@@ -27,6 +28,7 @@ pub mod record;
 pub mod redacted;
 pub mod refusal;
 pub mod scope;
+pub mod search;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;

@@ -9,6 +9,7 @@ use std::future::Future;
 use chrono::{DateTime, Utc};
 
 use crate::{
+    directory::{DirectoryPlace, DirectoryRow},
     email::EmailAddress,
     ids::{AccountId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey},
     link::{LinkSecret, Token},
@@ -21,6 +22,8 @@ use crate::{
         notices::NoticeKind,
     },
     scope::TenantScope,
+    search::DirectoryQuery,
+    timeline::{HistoryPlace, TimelineEvent},
 };
 
 /// The store did not do what was asked, and it is not known to have changed anything.
@@ -82,6 +85,38 @@ pub trait PortalStore: PortalReader {
         scope: &TenantScope,
         change: &Change,
     ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+}
+
+/// The histories of one practice's patients.
+pub trait TimelineReader: Sync {
+    /// A patient's events, newest first, at most `limit` of them: the newest, or those before a place. None if there is
+    /// no such patient in this practice.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn events(
+        &self,
+        scope: &TenantScope,
+        patient: &PatientId,
+        before: Option<HistoryPlace>,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<TimelineEvent>, StoreError>> + Send;
+}
+
+/// One practice's directory. It is changed with the profiles, by [`PortalStore::commit`].
+pub trait DirectoryStore: Sync {
+    /// The rows that a query reaches, in the order of their places, at most `limit` of them: the first, or those after
+    /// a place that the query reaches. One round trip, whatever the size of the directory.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn search(
+        &self,
+        scope: &TenantScope,
+        query: &DirectoryQuery,
+        after: Option<&DirectoryPlace>,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<DirectoryRow>, StoreError>> + Send;
 }
 
 /// The settings of one practice.

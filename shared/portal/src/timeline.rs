@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     ids::{InvitationId, MessageId, RequestId, Subject},
+    policy::MOST_GUESSES,
     record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
 };
 
@@ -38,6 +39,19 @@ impl Role {
             Self::Sender => "sender",
             Self::Sweep => "sweep",
             Self::MailService => "mail-service",
+        }
+    }
+
+    /// The role as the subject of a sentence.
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Staff => "Practice staff",
+            Self::Support => "Customer Care",
+            Self::Patient => "The patient",
+            Self::Portal => "The patient portal",
+            Self::Sender => "The sender of mails",
+            Self::Sweep => "The scheduled run",
+            Self::MailService => "The mail service",
         }
     }
 }
@@ -115,7 +129,7 @@ impl EventKind {
     }
 }
 
-/// The names of the three facets' states at one instant.
+/// The names of the three facets' states at one instant. Each is one of the names that are listed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FacetStates {
     /// `in` or `opted-out`.
@@ -124,6 +138,44 @@ pub struct FacetStates {
     pub invitation: &'static str,
     /// The account's state name.
     pub account: &'static str,
+}
+
+impl FacetStates {
+    /// Every name of `choice`.
+    pub const CHOICES: [&'static str; 2] = ["in", "opted-out"];
+    /// Every name of `invitation`.
+    pub const INVITATIONS: [&'static str; 7] = ["none", "queued", "sending", "sent", "failed", "revoked", "consumed"];
+    /// Every name of `account`.
+    pub const ACCOUNTS: [&'static str; 3] = ["none", "active", "deactivated"];
+}
+
+/// A place between two pages of a history: the next page begins before this version.
+///
+/// It is at least 2, so something is always before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryPlace(u64);
+
+impl HistoryPlace {
+    /// Versions have at most ten digits where they are stored.
+    const LAST: u64 = 9_999_999_999;
+
+    /// The place before a version, if anything can be there.
+    #[must_use]
+    pub fn before(version: u64) -> Option<Self> {
+        (2..=Self::LAST).contains(&version).then_some(Self(version))
+    }
+
+    /// Reads a place that an answer has given out: its version in digits, and in no other form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().and_then(Self::before).filter(|place| place.0.to_string() == text)
+    }
+
+    /// The version before which it is.
+    #[must_use]
+    pub const fn version(self) -> u64 {
+        self.0
+    }
 }
 
 /// One entry of the history.
@@ -139,4 +191,184 @@ pub struct TimelineEvent {
     pub before: Option<FacetStates>,
     /// The facets after.
     pub after: FacetStates,
+}
+
+impl TimelineEvent {
+    /// One plain sentence or two: who did what, and why.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let role = self.act.actor.role;
+        let who = role.in_words();
+        let fixed = match &self.kind {
+            EventKind::ProfileSaved if self.before.is_none() => {
+                return format!("{who} saved the patient's profile for the first time.");
+            }
+            EventKind::ProfileSaved => return format!("{who} changed the patient's profile."),
+            EventKind::Invited { .. } => return format!("{who} invited the patient."),
+            EventKind::Reinvited { another_address, .. } => match (role, another_address) {
+                (Role::Sweep, _) => "A reminder was due: the patient was invited again.",
+                (Role::Patient, _) => "The holder of the link asked for a new one: the patient was invited again.",
+                (Role::Staff | Role::Support | Role::Portal | Role::Sender | Role::MailService, true) => {
+                    return format!(
+                        "{who} invited the patient again, at another address: earlier links stopped working."
+                    );
+                }
+                (Role::Staff | Role::Support | Role::Portal | Role::Sender | Role::MailService, false) => {
+                    return format!("{who} invited the patient again.");
+                }
+            },
+            EventKind::InvitationSent { attempt: 0 | 1, .. } => "The mail service accepted the invitation.",
+            EventKind::InvitationSent { attempt, .. } => {
+                return format!("The mail service accepted the invitation, at try {attempt}.");
+            }
+            EventKind::InvitationFailed { reason, .. } => match reason {
+                FailReason::Refused => "The invitation failed: the mail service refused it.",
+                FailReason::Exhausted => "The invitation failed: the mail service did not take it in time.",
+            },
+            EventKind::InvitationRevoked { reason, .. } => match reason {
+                RevokeReason::Undone => return format!("{who} took the invitation back."),
+                RevokeReason::OptedOut => "The invitation was taken back, because the patient opted out.",
+                RevokeReason::Locked => "The link was locked after five wrong dates of birth.",
+                RevokeReason::Declined => "The holder of the link declined the invitation.",
+                RevokeReason::WrongPerson => "The holder of the link said that the invitation is not for them.",
+            },
+            EventKind::DeliveryChanged { delivery, .. } => match delivery {
+                Delivery::Accepted => "The mail service accepted the mail.",
+                Delivery::Delayed => "The mailbox did not take the mail yet: the mail service keeps trying.",
+                Delivery::Delivered => "The mail was delivered.",
+                Delivery::Complained => "The recipient reported the mail as unwanted.",
+                Delivery::Bounced => "The mail bounced: the mailbox does not exist.",
+                Delivery::Rejected => "The mail service rejected the mail after it had accepted it.",
+                Delivery::Suppressed => "The mail service held the mail back: mail to this address has bounced before.",
+            },
+            EventKind::DateOfBirthChecked { guesses } => {
+                return format!("The holder of the link gave a date of birth: {guesses} of {MOST_GUESSES}.");
+            }
+            EventKind::Registered => "The patient registered and has a portal account.",
+            EventKind::OptedOut => return self.opted_out(who),
+            EventKind::OptedIn => return format!("{who} recorded that the patient wants access after all."),
+            EventKind::AccountEmailChanged => return format!("{who} changed the email address of the account."),
+            EventKind::NoticeSent { notice, .. } => match notice {
+                NoticeKind::AddressRemoved => {
+                    "A mail told the former address of the account that it is not used any more."
+                }
+                NoticeKind::AddressAdded => "A mail told the new address of the account that it is used now.",
+            },
+            EventKind::NoticeFailed { notice, reason } => return notice_failed(*notice, *reason),
+            EventKind::RemindersStopped => "The recipient of the mail asked for no more reminders.",
+        };
+        fixed.to_owned()
+    }
+
+    fn opted_out(&self, who: &str) -> String {
+        let was_queued = self.before.is_some_and(|before| before.invitation == "queued");
+        let invitation = if was_queued { " The invitation was not sent." } else { "" };
+        format!("{who} recorded that the patient does not want to receive access to health information.{invitation}")
+    }
+}
+
+fn notice_failed(notice: NoticeKind, reason: FailReason) -> String {
+    let address = match notice {
+        NoticeKind::AddressRemoved => "former",
+        NoticeKind::AddressAdded => "new",
+    };
+    let why = match reason {
+        FailReason::Refused => "the mail service refused the mail",
+        FailReason::Exhausted => "the mail service did not take the mail in time",
+    };
+    format!("The {address} address of the account could not be told of the change: {why}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::samples;
+
+    const QUIET: FacetStates = FacetStates { choice: "in", invitation: "none", account: "none" };
+
+    fn sentence(kind: EventKind, role: Role, before: Option<FacetStates>) -> String {
+        let act = samples::act_of(role, samples::noon(), "request-1");
+        TimelineEvent { version: 7, act, kind, before, after: QUIET }.sentence()
+    }
+
+    #[test]
+    fn each_kind_says_who_did_what_and_why() {
+        let sentences: Vec<String> =
+            samples::event_kinds().into_iter().map(|kind| sentence(kind, Role::Staff, Some(QUIET))).collect();
+        let expected = [
+            "Practice staff changed the patient's profile.",
+            "Practice staff invited the patient.",
+            "Practice staff invited the patient again.",
+            "Practice staff invited the patient again, at another address: earlier links stopped working.",
+            "The mail service accepted the invitation.",
+            "The mail service accepted the invitation, at try 2.",
+            "The invitation failed: the mail service refused it.",
+            "The invitation failed: the mail service did not take it in time.",
+            "Practice staff took the invitation back.",
+            "The invitation was taken back, because the patient opted out.",
+            "The link was locked after five wrong dates of birth.",
+            "The holder of the link declined the invitation.",
+            "The holder of the link said that the invitation is not for them.",
+            "The mail service accepted the mail.",
+            "The mailbox did not take the mail yet: the mail service keeps trying.",
+            "The mail was delivered.",
+            "The recipient reported the mail as unwanted.",
+            "The mail bounced: the mailbox does not exist.",
+            "The mail service rejected the mail after it had accepted it.",
+            "The mail service held the mail back: mail to this address has bounced before.",
+            "The holder of the link gave a date of birth: 3 of 5.",
+            "The patient registered and has a portal account.",
+            "Practice staff recorded that the patient does not want to receive access to health information.",
+            "Practice staff recorded that the patient wants access after all.",
+            "Practice staff changed the email address of the account.",
+            "A mail told the former address of the account that it is not used any more.",
+            "A mail told the new address of the account that it is used now.",
+            "The former address of the account could not be told of the change: the mail service refused the mail.",
+            "The former address of the account could not be told of the change: the mail service did not take the mail in time.",
+            "The new address of the account could not be told of the change: the mail service refused the mail.",
+            "The new address of the account could not be told of the change: the mail service did not take the mail in time.",
+            "The recipient of the mail asked for no more reminders.",
+        ];
+        assert_eq!(sentences, expected);
+    }
+
+    #[test]
+    fn who_acts_and_what_was_before_changes_the_sentence() {
+        let reinvited = || EventKind::Reinvited { invitation: samples::invitation_id("i"), another_address: false };
+        let queued = FacetStates { invitation: "queued", ..QUIET };
+        for (kind, role, before, expected) in [
+            (
+                EventKind::ProfileSaved,
+                Role::Staff,
+                None,
+                "Practice staff saved the patient's profile for the first time.",
+            ),
+            (reinvited(), Role::Sweep, Some(QUIET), "A reminder was due: the patient was invited again."),
+            (
+                reinvited(),
+                Role::Patient,
+                Some(QUIET),
+                "The holder of the link asked for a new one: the patient was invited again.",
+            ),
+            (
+                EventKind::OptedOut,
+                Role::Support,
+                Some(queued),
+                "Customer Care recorded that the patient does not want to receive access to health information. \
+                 The invitation was not sent.",
+            ),
+        ] {
+            assert_eq!(sentence(kind, role, before), expected);
+        }
+    }
+
+    #[test]
+    fn a_place_is_read_in_one_form_only() {
+        for (text, version) in [("2", 2), ("21", 21), ("9999999999", 9_999_999_999)] {
+            assert_eq!(HistoryPlace::parse(text).map(HistoryPlace::version), Some(version), "{text}");
+        }
+        for text in ["", "0", "1", "02", "+2", "-2", " 2", "2.0", "x", "10000000000", "99999999999999999999", "２"] {
+            assert_eq!(HistoryPlace::parse(text), None, "{text}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod calendar;
 pub(crate) mod claims;
+pub(crate) mod directory;
 pub(crate) mod emails;
 pub(crate) mod links;
 pub(crate) mod logins;
@@ -9,4 +10,5 @@ pub(crate) mod notices;
 pub(crate) mod practices;
 pub(crate) mod race;
 pub(crate) mod states;
+pub(crate) mod timeline;
 pub(crate) mod versions;

@@ -3,12 +3,13 @@
 //! `#` separates the parts of a key and is in no identifier, so no identifier can reach into another's key. An
 //! address is in a key only as its fingerprint.
 
-use chrono::NaiveDate;
 use portal::{
-    directory::NameEntry,
+    directory::{DirectoryPlace, NameEntry},
     email::Fingerprint,
     ids::{PatientId, PracticeId, RecordKey},
     ports::DueShard,
+    redacted::Redacted,
+    search::DirectoryQuery,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -71,8 +72,11 @@ pub fn parse_record_partition(partition: &str) -> Option<RecordKey> {
 /// The event that brought a record to this version. Ten digits, so that events sort by version.
 #[must_use]
 pub fn event(key: &RecordKey, version: u64) -> Key {
-    Key { partition: record_partition(key), sort: format!("EVENT#{version:010}") }
+    Key { partition: record_partition(key), sort: format!("{EVENTS}{version:010}") }
 }
+
+/// What the sort keys of a record's events begin with.
+pub const EVENTS: &str = "EVENT#";
 
 /// What is known of one address.
 #[must_use]
@@ -92,17 +96,48 @@ pub fn directory_partition(practice: &PracticeId) -> String {
     format!("PRACTICE#{practice}#DIRECTORY")
 }
 
-/// A patient under one word of the name.
+/// A row of a practice's directory.
 #[must_use]
-pub fn directory_name(key: &RecordKey, entry: &NameEntry) -> Key {
-    let sort = format!("NAME#{}#{}#{}", entry.token.expose(), entry.rest.expose(), key.patient);
-    Key { partition: directory_partition(&key.practice), sort }
+pub fn directory(practice: &PracticeId, place: &DirectoryPlace) -> Key {
+    Key { partition: directory_partition(practice), sort: directory_place(place) }
 }
 
-/// A patient under the date of birth.
+/// A place in a directory. Rows sort by it as [`DirectoryPlace`] is ordered: no part of it has a character that sorts
+/// before the separator.
 #[must_use]
-pub fn directory_born(key: &RecordKey, born: NaiveDate) -> Key {
-    Key { partition: directory_partition(&key.practice), sort: format!("BORN#{born}#{}", key.patient) }
+pub fn directory_place(place: &DirectoryPlace) -> String {
+    match place {
+        DirectoryPlace::Name { entry: NameEntry { token, rest }, patient } => {
+            format!("NAME#{}#{}#{patient}", token.expose(), rest.expose())
+        }
+        DirectoryPlace::Born { on, patient } => format!("BORN#{}#{patient}", on.expose()),
+    }
+}
+
+/// Reads a place back.
+#[must_use]
+pub fn parse_directory_place(text: &str) -> Option<DirectoryPlace> {
+    let (kind, place) = text.split_once('#')?;
+    let (under, patient) = place.rsplit_once('#')?;
+    let patient = PatientId::parse(patient).ok()?;
+    match kind {
+        "NAME" => {
+            let (token, rest) = under.split_once('#')?;
+            let [token, rest] = [token, rest].map(|words| Redacted::new(words.to_owned()));
+            Some(DirectoryPlace::Name { entry: NameEntry { token, rest }, patient })
+        }
+        "BORN" => Some(DirectoryPlace::Born { on: Redacted::new(under.parse().ok()?), patient }),
+        _ => None,
+    }
+}
+
+/// What the places that a query reaches begin with.
+#[must_use]
+pub fn directory_beginning(query: &DirectoryQuery) -> String {
+    match query {
+        DirectoryQuery::Born(on) => format!("BORN#{}#", on.expose()),
+        DirectoryQuery::Name(name) => format!("NAME#{}", name.lead().expose()),
+    }
 }
 
 /// A patient as an address's item names them.
@@ -134,9 +169,63 @@ pub fn shard_of(key: &RecordKey) -> DueShard {
 
 #[cfg(test)]
 mod tests {
-    use portal::testing::samples;
+    use portal::{directory, profile::Profile, testing::samples, text::PersonName};
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn places_sort_as_their_keys_do_and_read_back(names in prop::collection::vec(("\\PC{1,20}", "[a-c ]{1,8}"), 1..4)) {
+            let mut places = Vec::new();
+            for (number, (family, given)) in names.iter().enumerate() {
+                let patient = samples::patient_id(&format!("p{}-{number}", ["", "."][number % 2]));
+                let [Ok(given_name), Ok(family_name)] = [given, family].map(|name| PersonName::parse(name)) else { continue };
+                let profile = Profile { given_name, family_name, ..samples::profile(None) };
+                places.extend(directory::rows(&patient, &profile).into_iter().map(|row| row.place));
+            }
+            for place in &places {
+                prop_assert_eq!(parse_directory_place(&directory_place(place)), Some(place.clone()));
+            }
+            let keys_of = |places: &[DirectoryPlace]| places.iter().map(directory_place).collect::<Vec<_>>();
+            let mut keys = keys_of(&places);
+            keys.sort();
+            places.sort();
+            // Those of names and those of dates are never asked for together.
+            let of = |keys: Vec<String>, kind: &str| keys.into_iter().filter(|key| key.starts_with(kind)).collect::<Vec<_>>();
+            for kind in ["NAME", "BORN"] {
+                prop_assert_eq!(of(keys.clone(), kind), of(keys_of(&places), kind));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_not_read_as_one() {
+        for bad in [
+            "",
+            "NAME",
+            "NAME#jo",
+            "NAME#jo#smith",
+            "NAME#jo#smith#",
+            "BORN#1980-02-30#p-1",
+            "BORN#p-1",
+            "X#jo#smith#p",
+        ] {
+            assert_eq!(parse_directory_place(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_query_reaches_the_places_that_begin_with_its_key() {
+        let rows = directory::rows(&samples::patient_id("p-1"), &samples::profile(None));
+        for text in ["jo", "nu", "nunez", "josefa", "1980-02-29", "02/28/1980", "jose nu"] {
+            let query = DirectoryQuery::parse(text).unwrap();
+            for row in &rows {
+                let begins = directory_place(&row.place).starts_with(&directory_beginning(&query));
+                assert_eq!(begins, query.reaches(&row.place), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn keys_are_what_the_data_design_says() {
@@ -146,10 +235,10 @@ mod tests {
         assert_eq!(parts(record(&key)), pair("PRACTICE#lake:1#PATIENT#p-1001", "PORTAL"));
         assert_eq!(parts(event(&key, 12)), pair("PRACTICE#lake:1#PATIENT#p-1001", "EVENT#0000000012"));
         assert_eq!(parts(practice(&key.practice)), pair("PRACTICE#lake:1", "SETTINGS"));
-        assert_eq!(
-            parts(directory_born(&key, samples::date_of_birth())),
-            pair("PRACTICE#lake:1#DIRECTORY", "BORN#1980-02-29#p-1001")
-        );
+        let rows = directory::rows(&key.patient, &samples::profile(None));
+        let places: Vec<_> = rows.iter().map(|row| parts(super::directory(&key.practice, &row.place))).collect();
+        let expected = ["NAME#nunez#jose#p-1001", "NAME#jose#nunez#p-1001", "BORN#1980-02-29#p-1001"];
+        assert_eq!(places, expected.map(|place| pair("PRACTICE#lake:1#DIRECTORY", place)));
         assert_eq!(due_shard(DueShard::of(7)), "DUE#07");
     }
 

@@ -2,7 +2,7 @@
 //!
 //! * [`keys`] builds every key, `items` says what is stored under it
 //! * `commit` writes changes, `delivery` claims mails and works the calendar, `links` finds what a mail leads to,
-//!   `logins` notes logins, this module reads
+//!   `logins` notes logins, `lists` reads histories and directories, this module reads
 //! * `errors` classifies what the SDK reports, once; `retry` repeats what may succeed later
 //!
 //! An index is used for finding candidates only. What must be unique is an item of its own, written in the same
@@ -16,6 +16,7 @@ mod expression;
 mod items;
 pub mod keys;
 mod links;
+mod lists;
 mod logins;
 mod retry;
 mod update;
@@ -28,7 +29,7 @@ use std::{
 use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
-    operation::put_item::PutItemError,
+    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
     types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use portal::{
@@ -94,19 +95,27 @@ impl<P> DynamoStore<P> {
         values: &HashMap<String, AttributeValue>,
         limit: u16,
     ) -> Result<Vec<Item>, StoreError> {
+        self.query(condition, values, limit, |query| query.index_name(index)).await
+    }
+
+    /// One query, whose answer is within one page of DynamoDB's: 1 MB, which no limit of ours comes near to.
+    async fn query(
+        &self,
+        condition: &str,
+        values: &HashMap<String, AttributeValue>,
+        limit: u16,
+        of_what: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
+    ) -> Result<Vec<Item>, StoreError> {
         retry::patiently(|| async {
-            let answer = self
+            let query = self
                 .client
                 .query()
                 .table_name(&self.table)
-                .index_name(index)
                 .key_condition_expression(condition)
                 .set_expression_attribute_names(Some(expression::names(&[condition])))
                 .set_expression_attribute_values(Some(values.clone()))
-                .limit(limit.into())
-                .send()
-                .await;
-            Ok(answer.map_err(Trouble::of)?.items.unwrap_or_default())
+                .limit(limit.into());
+            Ok(of_what(query).send().await.map_err(Trouble::of)?.items.unwrap_or_default())
         })
         .await
     }

@@ -10,8 +10,10 @@ pub mod practice;
 pub mod register;
 pub mod reinvite;
 pub mod revoke;
+pub mod search;
 pub mod status;
 pub mod sweep;
+pub mod timeline;
 pub mod track_login;
 
 use crate::{

@@ -8,11 +8,14 @@ use crate::{
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::{Language, Profile},
-    record::{Change, PortalRecord, account::Login, delivery::ClaimRequest},
+    record::{
+        Change, Delivery, FailReason, PortalRecord, RevokeReason, account::Login, delivery::ClaimRequest,
+        notices::NoticeKind,
+    },
     redacted::Redacted,
     scope::TenantScope,
     text::{DisplayName, PersonName, Phone},
-    timeline::{Act, Actor, Role},
+    timeline::{Act, Actor, EventKind, Role},
 };
 
 /// Tuesday, 5 May 2026, noon in UTC; eight in the morning in New York.
@@ -179,4 +182,72 @@ pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) ->
         secret: token(seed).secret.hash(),
         expires_at: LinkDays::default().expiry(now),
     }
+}
+
+/// Every kind of event, with every reason that it can have.
+#[must_use]
+pub fn event_kinds() -> Vec<EventKind> {
+    std::iter::successors(Some(EventKind::ProfileSaved), next_kind).collect()
+}
+
+/// The kind after this one. A new kind, or a new reason, does not compile before it has its place.
+fn next_kind(kind: &EventKind) -> Option<EventKind> {
+    let invitation = invitation_id("invitation-1");
+    let delivered = |delivery| EventKind::DeliveryChanged { invitation: invitation.clone(), delivery };
+    let revoked = |reason| EventKind::InvitationRevoked { invitation: invitation.clone(), reason };
+    let failed = |notice, reason| EventKind::NoticeFailed { notice, reason };
+    let next = match kind {
+        EventKind::ProfileSaved => EventKind::Invited { invitation },
+        EventKind::Invited { .. } => EventKind::Reinvited { invitation, another_address: false },
+        EventKind::Reinvited { another_address: false, .. } => {
+            EventKind::Reinvited { invitation, another_address: true }
+        }
+        EventKind::Reinvited { another_address: true, .. } => {
+            EventKind::InvitationSent { invitation, attempt: 1, message: message_id(1) }
+        }
+        EventKind::InvitationSent { attempt: 1, message, .. } => {
+            EventKind::InvitationSent { invitation, attempt: 2, message: message.clone() }
+        }
+        EventKind::InvitationSent { .. } => EventKind::InvitationFailed { invitation, reason: FailReason::Refused },
+        EventKind::InvitationFailed { reason, .. } => match reason {
+            FailReason::Refused => EventKind::InvitationFailed { invitation, reason: FailReason::Exhausted },
+            FailReason::Exhausted => revoked(RevokeReason::Undone),
+        },
+        EventKind::InvitationRevoked { reason, .. } => match reason {
+            RevokeReason::Undone => revoked(RevokeReason::OptedOut),
+            RevokeReason::OptedOut => revoked(RevokeReason::Locked),
+            RevokeReason::Locked => revoked(RevokeReason::Declined),
+            RevokeReason::Declined => revoked(RevokeReason::WrongPerson),
+            RevokeReason::WrongPerson => delivered(Delivery::Accepted),
+        },
+        EventKind::DeliveryChanged { delivery, .. } => match delivery {
+            Delivery::Accepted => delivered(Delivery::Delayed),
+            Delivery::Delayed => delivered(Delivery::Delivered),
+            Delivery::Delivered => delivered(Delivery::Complained),
+            Delivery::Complained => delivered(Delivery::Bounced),
+            Delivery::Bounced => delivered(Delivery::Rejected),
+            Delivery::Rejected => delivered(Delivery::Suppressed),
+            Delivery::Suppressed => EventKind::DateOfBirthChecked { guesses: 3 },
+        },
+        EventKind::DateOfBirthChecked { .. } => EventKind::Registered,
+        EventKind::Registered => EventKind::OptedOut,
+        EventKind::OptedOut => EventKind::OptedIn,
+        EventKind::OptedIn => EventKind::AccountEmailChanged,
+        EventKind::AccountEmailChanged => {
+            EventKind::NoticeSent { notice: NoticeKind::AddressRemoved, message: message_id(1) }
+        }
+        EventKind::NoticeSent { notice, message } => match notice {
+            NoticeKind::AddressRemoved => {
+                EventKind::NoticeSent { notice: NoticeKind::AddressAdded, message: message.clone() }
+            }
+            NoticeKind::AddressAdded => failed(NoticeKind::AddressRemoved, FailReason::Refused),
+        },
+        EventKind::NoticeFailed { notice, reason: FailReason::Refused } => failed(*notice, FailReason::Exhausted),
+        EventKind::NoticeFailed { notice, reason: FailReason::Exhausted } => match notice {
+            NoticeKind::AddressRemoved => failed(NoticeKind::AddressAdded, FailReason::Refused),
+            NoticeKind::AddressAdded => EventKind::RemindersStopped,
+        },
+        EventKind::RemindersStopped => return None,
+    };
+    Some(next)
 }

@@ -8,12 +8,13 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
+    directory::{self, DirectoryPlace, DirectoryRow},
     email::EmailAddress,
     ids::{LinkId, PatientId, PracticeId, RecordKey},
     ledger::{self, EmailEntry},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, LinkStore, Loaded, LoginOutcome, LoginStore,
-        PortalReader, PortalStore, PracticeStore, StoreError,
+        ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry, DueShard, LinkStore, Loaded,
+        LoginOutcome, LoginStore, PortalReader, PortalStore, PracticeStore, StoreError, TimelineReader,
     },
     practice::Practice,
     record::{
@@ -22,8 +23,9 @@ use crate::{
         delivery::{ClaimRequest, Unclaimable},
     },
     scope::TenantScope,
+    search::DirectoryQuery,
     testing::samples,
-    timeline::{Role, TimelineEvent},
+    timeline::{HistoryPlace, Role, TimelineEvent},
 };
 
 /// Everything that a store holds. Compared before and after, it tells that nothing has changed.
@@ -233,6 +235,22 @@ impl Contents {
         nudged.map(|nudged| *record = nudged).is_some()
     }
 
+    fn search(
+        &self,
+        practice: &PracticeId,
+        query: &DirectoryQuery,
+        after: Option<&DirectoryPlace>,
+        limit: u16,
+    ) -> Vec<DirectoryRow> {
+        let own = self.records.values().filter(|record| record.key.practice == *practice);
+        let rows = own.flat_map(|record| directory::rows(&record.key.patient, &record.profile));
+        let is_next = |place: &DirectoryPlace| query.reaches(place) && after.is_none_or(|after| place > after);
+        let mut rows: Vec<DirectoryRow> = rows.filter(|row| is_next(&row.place)).collect();
+        rows.sort_by(|one, other| one.place.cmp(&other.place));
+        rows.truncate(limit.into());
+        rows
+    }
+
     fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Vec<DueEntry> {
         let is_due = |entry: &DueEntry| entry.at <= until && shard_of(&entry.key) == shard;
         let mut due: Vec<DueEntry> = self.records.values().filter_map(DueEntry::of).filter(is_due).collect();
@@ -265,6 +283,35 @@ impl PortalStore for MemoryStore {
     async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
         same_practice(scope, &change.after.key.practice)?;
         self.call(|contents| contents.commit(change))?
+    }
+}
+
+impl TimelineReader for MemoryStore {
+    async fn events(
+        &self,
+        scope: &TenantScope,
+        patient: &PatientId,
+        before: Option<HistoryPlace>,
+        limit: u16,
+    ) -> Result<Vec<TimelineEvent>, StoreError> {
+        let key = scope.record(patient);
+        let end = before.map_or(u64::MAX, HistoryPlace::version);
+        self.call(|contents| {
+            let events = contents.timeline.range((key.clone(), 0)..(key, end)).rev();
+            events.take(limit.into()).map(|(_, event)| event.clone()).collect()
+        })
+    }
+}
+
+impl DirectoryStore for MemoryStore {
+    async fn search(
+        &self,
+        scope: &TenantScope,
+        query: &DirectoryQuery,
+        after: Option<&DirectoryPlace>,
+        limit: u16,
+    ) -> Result<Vec<DirectoryRow>, StoreError> {
+        self.call(|contents| contents.search(scope.practice(), query, after, limit))
     }
 }
 

@@ -1,41 +1,50 @@
 //! One entry of a record's history. Written once and never again.
 
+use std::borrow::Cow;
+
 use portal::{
-    ids::{RecordKey, Subject},
+    ids::{InvitationId, MessageId, RecordKey, RequestId, Subject},
     ports::StoreError,
+    record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
     timeline::{Act, Actor, EventKind, FacetStates, TimelineEvent},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Item, Millis};
+use super::{
+    Item, Millis, Unreadable, corrupt, named, need, parsed,
+    record::{DELIVERIES, FAIL_REASONS, NOTICE_KINDS, REVOKE_REASONS, role},
+};
 use crate::store::keys;
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct EventItem<'event> {
     version: u64,
-    kind: &'static str,
+    kind: Cow<'event, str>,
     at: Millis,
-    role: &'static str,
-    by: Option<&'event str>,
-    request: &'event str,
-    /// Choice, invitation and account, in this order.
-    before: Option<[&'static str; 3]>,
-    after: [&'static str; 3],
+    role: Cow<'event, str>,
+    by: Option<Cow<'event, str>>,
+    request: Cow<'event, str>,
+    before: Option<States<'event>>,
+    after: States<'event>,
     #[serde(flatten)]
     details: Details<'event>,
 }
 
+/// Choice, invitation and account, in this order.
+type States<'event> = [Cow<'event, str>; 3];
+
 /// What some kinds of event say beside their name.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Details<'event> {
-    invitation: Option<&'event str>,
+    invitation: Option<Cow<'event, str>>,
     another_address: Option<bool>,
     attempt: Option<u32>,
-    message: Option<&'event str>,
-    delivery: Option<&'static str>,
-    reason: Option<&'static str>,
+    message: Option<Cow<'event, str>>,
+    delivery: Option<Cow<'event, str>>,
+    reason: Option<Cow<'event, str>>,
     guesses: Option<u8>,
-    notice: Option<&'static str>,
+    notice: Option<Cow<'event, str>>,
 }
 
 /// Makes the item.
@@ -44,11 +53,11 @@ pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result
         event;
     let body = EventItem {
         version: *version,
-        kind: kind.name(),
+        kind: kind.name().into(),
         at: Millis(*at),
-        role: role.name(),
-        by: subject.as_ref().map(Subject::as_str),
-        request: request.as_str(),
+        role: role.name().into(),
+        by: subject.as_ref().map(|subject| subject.as_str().into()),
+        request: request.as_str().into(),
         before: before.map(names),
         after: names(*after),
         details: details(kind),
@@ -56,9 +65,74 @@ pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result
     super::encode(&keys::event(key, *version), &body)
 }
 
-const fn names(states: FacetStates) -> [&'static str; 3] {
+/// Reads the item.
+pub(in crate::store) fn decode(item: Item) -> Result<TimelineEvent, StoreError> {
+    super::decode(item).and_then(event).map_err(corrupt)
+}
+
+fn event(item: EventItem<'_>) -> Result<TimelineEvent, Unreadable> {
+    let EventItem { version, kind: name, at, role: role_name, by, request, before, after, details } = item;
+    let subject = by.map(|by| parsed(Subject::parse(&by), "by")).transpose()?;
+    Ok(TimelineEvent {
+        version,
+        act: Act {
+            at: at.into(),
+            actor: Actor { role: role(&role_name, "role")?, subject },
+            request: parsed(RequestId::parse(&request), "request")?,
+        },
+        kind: kind(&name, &details)?,
+        before: before.map(|names| states(&names, "before")).transpose()?,
+        after: states(&after, "after")?,
+    })
+}
+
+fn names(states: FacetStates) -> States<'static> {
     let FacetStates { choice, invitation, account } = states;
-    [choice, invitation, account]
+    [choice, invitation, account].map(Cow::Borrowed)
+}
+
+fn states(names: &States<'_>, attribute: &'static str) -> Result<FacetStates, Unreadable> {
+    let one_of = |all: &[&'static str], name: &str| named(all, |state| state, name, attribute);
+    let [choice, invitation, account] = names;
+    Ok(FacetStates {
+        choice: one_of(&FacetStates::CHOICES, choice)?,
+        invitation: one_of(&FacetStates::INVITATIONS, invitation)?,
+        account: one_of(&FacetStates::ACCOUNTS, account)?,
+    })
+}
+
+/// [`EventKind::name`] and [`details`] read back. Its tests go through every kind that there is.
+fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
+    let invitation = || parsed(InvitationId::parse(need(details.invitation.as_deref(), "invitation")?), "invitation");
+    let message = || parsed(MessageId::parse(need(details.message.as_deref(), "message")?), "message");
+    let reason = || need(details.reason.as_deref(), "reason");
+    let fail_reason = || named(&FAIL_REASONS, FailReason::name, reason()?, "reason");
+    let revoke_reason = || named(&REVOKE_REASONS, RevokeReason::name, reason()?, "reason");
+    let delivery = || named(&DELIVERIES, Delivery::name, need(details.delivery.as_deref(), "delivery")?, "delivery");
+    let notice = || named(&NOTICE_KINDS, NoticeKind::name, need(details.notice.as_deref(), "notice")?, "notice");
+    let another_address = || need(details.another_address, "another_address");
+    Ok(match name {
+        "profile-saved" => EventKind::ProfileSaved,
+        "invited" => EventKind::Invited { invitation: invitation()? },
+        "reinvited" => EventKind::Reinvited { invitation: invitation()?, another_address: another_address()? },
+        "invitation-sent" => EventKind::InvitationSent {
+            invitation: invitation()?,
+            attempt: need(details.attempt, "attempt")?,
+            message: message()?,
+        },
+        "invitation-failed" => EventKind::InvitationFailed { invitation: invitation()?, reason: fail_reason()? },
+        "invitation-revoked" => EventKind::InvitationRevoked { invitation: invitation()?, reason: revoke_reason()? },
+        "delivery-changed" => EventKind::DeliveryChanged { invitation: invitation()?, delivery: delivery()? },
+        "date-of-birth-checked" => EventKind::DateOfBirthChecked { guesses: need(details.guesses, "guesses")? },
+        "registered" => EventKind::Registered,
+        "opted-out" => EventKind::OptedOut,
+        "opted-in" => EventKind::OptedIn,
+        "account-email-changed" => EventKind::AccountEmailChanged,
+        "notice-sent" => EventKind::NoticeSent { notice: notice()?, message: message()? },
+        "notice-failed" => EventKind::NoticeFailed { notice: notice()?, reason: fail_reason()? },
+        "reminders-stopped" => EventKind::RemindersStopped,
+        _ => return Err(Unreadable::Attribute("kind")),
+    })
 }
 
 fn details(kind: &EventKind) -> Details<'_> {
@@ -69,33 +143,104 @@ fn details(kind: &EventKind) -> Details<'_> {
         | EventKind::OptedIn
         | EventKind::AccountEmailChanged
         | EventKind::RemindersStopped => Details::default(),
-        EventKind::Invited { invitation } => Details { invitation: Some(invitation.as_str()), ..Details::default() },
+        EventKind::Invited { invitation } => {
+            Details { invitation: Some(invitation.as_str().into()), ..Details::default() }
+        }
         EventKind::Reinvited { invitation, another_address } => Details {
-            invitation: Some(invitation.as_str()),
+            invitation: Some(invitation.as_str().into()),
             another_address: Some(*another_address),
             ..Details::default()
         },
         EventKind::InvitationSent { invitation, attempt, message } => Details {
-            invitation: Some(invitation.as_str()),
+            invitation: Some(invitation.as_str().into()),
             attempt: Some(*attempt),
-            message: Some(message.as_str()),
+            message: Some(message.as_str().into()),
             ..Details::default()
         },
-        EventKind::InvitationFailed { invitation, reason } => {
-            Details { invitation: Some(invitation.as_str()), reason: Some(reason.name()), ..Details::default() }
-        }
-        EventKind::InvitationRevoked { invitation, reason } => {
-            Details { invitation: Some(invitation.as_str()), reason: Some(reason.name()), ..Details::default() }
-        }
-        EventKind::DeliveryChanged { invitation, delivery } => {
-            Details { invitation: Some(invitation.as_str()), delivery: Some(delivery.name()), ..Details::default() }
-        }
+        EventKind::InvitationFailed { invitation, reason } => Details {
+            invitation: Some(invitation.as_str().into()),
+            reason: Some(reason.name().into()),
+            ..Details::default()
+        },
+        EventKind::InvitationRevoked { invitation, reason } => Details {
+            invitation: Some(invitation.as_str().into()),
+            reason: Some(reason.name().into()),
+            ..Details::default()
+        },
+        EventKind::DeliveryChanged { invitation, delivery } => Details {
+            invitation: Some(invitation.as_str().into()),
+            delivery: Some(delivery.name().into()),
+            ..Details::default()
+        },
         EventKind::NoticeSent { notice, message } => {
-            Details { notice: Some(notice.name()), message: Some(message.as_str()), ..Details::default() }
+            Details { notice: Some(notice.name().into()), message: Some(message.as_str().into()), ..Details::default() }
         }
         EventKind::NoticeFailed { notice, reason } => {
-            Details { notice: Some(notice.name()), reason: Some(reason.name()), ..Details::default() }
+            Details { notice: Some(notice.name().into()), reason: Some(reason.name().into()), ..Details::default() }
         }
         EventKind::DateOfBirthChecked { guesses } => Details { guesses: Some(*guesses), ..Details::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portal::{testing::samples, timeline::Role};
+
+    use super::*;
+
+    fn read_back(event: &TimelineEvent) -> Result<TimelineEvent, StoreError> {
+        decode(encode(&samples::key("lake", "p-1"), event).unwrap())
+    }
+
+    fn an_event(kind: EventKind) -> TimelineEvent {
+        let states = FacetStates { choice: "in", invitation: "none", account: "none" };
+        TimelineEvent { version: 7, act: samples::act(samples::noon(), "request-1"), kind, before: None, after: states }
+    }
+
+    #[test]
+    fn every_kind_of_event_reads_back() {
+        for kind in samples::event_kinds() {
+            let event = an_event(kind);
+            assert_eq!(read_back(&event).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn every_state_and_every_actor_reads_back() {
+        for choice in FacetStates::CHOICES {
+            for invitation in FacetStates::INVITATIONS {
+                for account in FacetStates::ACCOUNTS {
+                    let after = FacetStates { choice, invitation, account };
+                    let event = TimelineEvent { before: Some(after), after, ..an_event(EventKind::OptedIn) };
+                    assert_eq!(read_back(&event).unwrap(), event);
+                }
+            }
+        }
+        for role in
+            [Role::Staff, Role::Support, Role::Patient, Role::Portal, Role::Sender, Role::Sweep, Role::MailService]
+        {
+            let act = samples::act_of(role, samples::noon(), "request-1");
+            let event = TimelineEvent { act, ..an_event(EventKind::Registered) };
+            assert_eq!(read_back(&event).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_not_read() {
+        let kind = EventKind::InvitationRevoked {
+            invitation: samples::invitation_id("invitation-1"),
+            reason: RevokeReason::Declined,
+        };
+        let good = encode(&samples::key("lake", "p-1"), &an_event(kind)).unwrap();
+        for name in ["version", "kind", "at", "role", "request", "after", "invitation", "reason", "schema"] {
+            let mut item = good.clone();
+            assert!(item.remove(name).is_some(), "{name}");
+            assert!(matches!(decode(item), Err(StoreError::Corrupt(_))), "{name}");
+        }
+        for name in ["kind", "role", "request", "by", "invitation", "reason"] {
+            let mut item = good.clone();
+            item.insert(name.to_owned(), crate::store::expression::text("no such thing"));
+            assert!(matches!(decode(item), Err(StoreError::Corrupt(_))), "{name}");
+        }
     }
 }

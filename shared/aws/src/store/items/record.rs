@@ -167,9 +167,8 @@ impl NoticeItem {
     }
 
     fn notice(&self) -> Result<Notice, Unreadable> {
-        let kinds = [NoticeKind::AddressRemoved, NoticeKind::AddressAdded];
         Ok(Notice {
-            kind: named(&kinds, NoticeKind::name, &self.kind, "notices")?,
+            kind: named(&NOTICE_KINDS, NoticeKind::name, &self.kind, "notices")?,
             to: address(Some(&self.to), "notices")?,
             at: self.at.into(),
         })
@@ -287,7 +286,7 @@ impl RecordItem {
 
     fn choice(&self) -> Result<Choice, Unreadable> {
         let Some(at) = self.opted_out_at else { return Ok(Choice::In) };
-        let role = role(need(self.opted_out_role.as_deref(), "opted_out_role")?)?;
+        let role = role(need(self.opted_out_role.as_deref(), "opted_out_role")?, "opted_out_role")?;
         let subject = self.opted_out_by.as_deref().map(|by| parsed(Subject::parse(by), "opted_out_by")).transpose()?;
         Ok(Choice::OptedOut { at: at.into(), by: Actor { role, subject } })
     }
@@ -321,12 +320,7 @@ impl RecordItem {
                 expires_at: expires_at()?,
             }),
             "failed" => Ok(InvitationState::Failed {
-                reason: named(
-                    &[FailReason::Refused, FailReason::Exhausted],
-                    FailReason::name,
-                    self.reason()?,
-                    "reason",
-                )?,
+                reason: named(&FAIL_REASONS, FailReason::name, self.reason()?, "reason")?,
                 at: ended_at()?,
             }),
             "revoked" => Ok(InvitationState::Revoked {
@@ -388,7 +382,9 @@ impl RecordItem {
     }
 }
 
-const REVOKE_REASONS: [RevokeReason; 5] = [
+pub(super) const FAIL_REASONS: [FailReason; 2] = [FailReason::Refused, FailReason::Exhausted];
+
+pub(super) const REVOKE_REASONS: [RevokeReason; 5] = [
     RevokeReason::Undone,
     RevokeReason::OptedOut,
     RevokeReason::Locked,
@@ -396,7 +392,9 @@ const REVOKE_REASONS: [RevokeReason; 5] = [
     RevokeReason::WrongPerson,
 ];
 
-const DELIVERIES: [Delivery; 7] = [
+pub(super) const NOTICE_KINDS: [NoticeKind; 2] = [NoticeKind::AddressRemoved, NoticeKind::AddressAdded];
+
+pub(super) const DELIVERIES: [Delivery; 7] = [
     Delivery::Accepted,
     Delivery::Delayed,
     Delivery::Delivered,
@@ -406,9 +404,9 @@ const DELIVERIES: [Delivery; 7] = [
     Delivery::Suppressed,
 ];
 
-fn role(name: &str) -> Result<Role, Unreadable> {
+pub(super) fn role(name: &str, attribute: &'static str) -> Result<Role, Unreadable> {
     let all = [Role::Staff, Role::Support, Role::Patient, Role::Portal, Role::Sender, Role::Sweep, Role::MailService];
-    named(&all, Role::name, name, "opted_out_role")
+    named(&all, Role::name, name, attribute)
 }
 
 fn address(typed: Option<&str>, name: &'static str) -> Result<EmailAddress, Unreadable> {

@@ -1,0 +1,48 @@
+//! A patient's history, in pages.
+
+use portal::{
+    operations::timeline::{MOST_EVENTS, timeline},
+    ports::TimelineReader as _,
+    record::PortalRecord,
+    testing::samples,
+    timeline::{HistoryPlace, Role},
+};
+
+use crate::{backend::Backend, story::Story};
+
+pub(crate) async fn a_history_comes_newest_first_in_pages(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", None).await;
+    while story.record.version < 45 {
+        story.opt_out(Role::Staff).await;
+        story.commit(PortalRecord::opt_in).await;
+    }
+    let (mut versions, mut sizes, mut place) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = timeline(&**backend.store(), &story.scope, &story.key.patient, place).await.unwrap();
+        sizes.push(page.events.len());
+        versions.extend(page.events.iter().map(|event| event.version));
+        place = page.next;
+        if place.is_none() {
+            break;
+        }
+    }
+    assert_eq!(versions, (1..=45).rev().collect::<Vec<_>>());
+    assert_eq!(sizes, [usize::from(MOST_EVENTS), usize::from(MOST_EVENTS), 5]);
+}
+
+pub(crate) async fn a_history_is_its_patients_alone(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    story.invite(None).await;
+    let events = async |practice: &str, patient: &str, before: Option<HistoryPlace>| {
+        let patient = samples::patient_id(patient);
+        backend.store().events(&samples::scope(practice), &patient, before, 100).await.unwrap()
+    };
+    assert_eq!(events("lake", "p-1", None).await.len(), 2);
+    assert_eq!(events("lake", "p-1", HistoryPlace::before(2)).await.len(), 1);
+    assert_eq!(events("lake", "p-1", HistoryPlace::before(9_999_999_999)).await.len(), 2);
+    for (practice, patient) in [("hill", "p-1"), ("lake", "p"), ("lake", "p-11"), ("lake", "p-2")] {
+        for before in [None, HistoryPlace::before(2)] {
+            assert_eq!(events(practice, patient, before).await, [], "{practice} {patient}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A search costs the same in a directory of any size: one query, and a bounded number of rows.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex},
+};
+
+use dynoxide::{ImportOptions, types::AttributeValue as Stored};
+use portal::{
+    directory::{DirectoryRow, rows},
+    email::Pepper,
+    ids::PracticeId,
+    operations::search::search,
+    ports::{CommitOutcome, PortalStore as _},
+    profile::Profile,
+    redacted::Redacted,
+    search::{DirectoryQuery, MOST_HITS},
+    testing::samples,
+    text::PersonName,
+};
+use portal_aws::{
+    aws_sdk_dynamodb::{
+        Client,
+        config::{
+            ConfigBag, Intercept, RuntimeComponents,
+            interceptors::{BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef},
+        },
+        error::BoxError,
+        operation::query::{QueryInput, QueryOutput},
+        types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
+    },
+    store::{DynamoStore, keys},
+};
+
+use crate::table::{local_client, local_dynamodb};
+
+const PATIENTS: usize = 100_000;
+const SYLLABLES: [&str; 20] = [
+    "jo", "ma", "ri", "an", "el", "so", "ka", "lu", "pe", "te", "vi", "ro", "ha", "ni", "do", "ce", "ba", "mo", "fi",
+    "gu",
+];
+
+/// What was asked of DynamoDB: the limit of each query, and the rows that DynamoDB looked at for it.
+#[derive(Clone, Debug, Default)]
+struct Watch(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    calls: usize,
+    limits: Vec<Option<i32>>,
+    looked_at: Vec<i32>,
+}
+
+impl Watch {
+    /// What was seen since the last time.
+    fn take(&self) -> Seen {
+        mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Intercept for Watch {
+    fn name(&self) -> &'static str {
+        "watch"
+    }
+
+    fn read_before_execution(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut seen = self.0.lock().unwrap();
+        seen.calls += 1;
+        seen.limits.extend(context.input().downcast_ref::<QueryInput>().map(QueryInput::limit));
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let output = context.output_or_error().and_then(Result::ok);
+        let output = output.and_then(|output| output.downcast_ref::<QueryOutput>());
+        self.0.lock().unwrap().looked_at.extend(output.map(QueryOutput::scanned_count));
+        Ok(())
+    }
+}
+
+/// The patient of a number: 8,000 family names, 400 given names, and twenty thousand dates of birth.
+fn patient(number: usize) -> Profile {
+    let syllable = |place: u32| SYLLABLES[(number * 7_919 / 20_usize.pow(place)) % 20];
+    let name = |text: String| PersonName::parse(&text).unwrap();
+    let born = samples::date_of_birth() + chrono::TimeDelta::days(i64::try_from(number * 31 % 20_000).unwrap());
+    Profile {
+        family_name: name(format!("{}{}{}", syllable(0), syllable(1), syllable(2))),
+        given_name: name(format!("{}{}", syllable(3), syllable(0))),
+        date_of_birth: Some(Redacted::new(born)),
+        ..samples::profile(None)
+    }
+}
+
+/// A row as it is stored, but for what makes it another patient's.
+fn stored(template: &HashMap<String, Stored>, row: &DirectoryRow) -> HashMap<String, Stored> {
+    let mut item = template.clone();
+    for (name, text) in [
+        (keys::SORT, keys::directory_place(&row.place)),
+        ("given", row.given_name.expose().to_owned()),
+        ("family", row.family_name.expose().to_owned()),
+        ("born", row.date_of_birth.unwrap().expose().to_string()),
+    ] {
+        let before = item.insert(name.to_owned(), Stored::S(text));
+        assert!(matches!(before, Some(Stored::S(_))), "rows have no {name}");
+    }
+    item
+}
+
+/// A table without the indexes, which a search has no use for and which take most of the time of filling it.
+async fn bare_table(client: &Client) -> String {
+    let name = format!("contract-{}-large", std::process::id());
+    let mut create = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+    for (attribute, kind) in [(keys::PARTITION, KeyType::Hash), (keys::SORT, KeyType::Range)] {
+        let definition = AttributeDefinition::builder().attribute_name(attribute);
+        create = create
+            .attribute_definitions(definition.attribute_type(ScalarAttributeType::S).build().unwrap())
+            .key_schema(KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build().unwrap());
+    }
+    create.send().await.unwrap();
+    name
+}
+
+/// Some row of a practice's directory, as it is stored.
+async fn any_row(client: &Client, table: &str, practice: &PracticeId) -> HashMap<String, Stored> {
+    let query = client
+        .query()
+        .table_name(table)
+        .key_condition_expression("PK = :partition")
+        .expression_attribute_values(":partition", AttributeValue::S(keys::directory_partition(practice)))
+        .limit(1);
+    let row = query.send().await.unwrap().items.unwrap().remove(0);
+    let stored = |value: AttributeValue| {
+        let text = value.as_s().map(|text| Stored::S(text.clone()));
+        text.unwrap_or_else(|other| Stored::N(other.as_n().unwrap().clone()))
+    };
+    row.into_iter().map(|(name, value)| (name, stored(value))).collect()
+}
+
+/// What the search finds on its first page, by the rows that the query reaches.
+fn expected<'rows>(all: &'rows [DirectoryRow], query: &DirectoryQuery) -> (Vec<&'rows DirectoryRow>, bool) {
+    let mut reached: Vec<&DirectoryRow> = all.iter().filter(|row| query.reaches(&row.place)).collect();
+    reached.sort_by(|one, other| one.place.cmp(&other.place));
+    let (mut hits, mut looked_at) = (Vec::new(), 0);
+    while looked_at < usize::from(query.rows_a_page()).min(reached.len()) && hits.len() < MOST_HITS {
+        hits.extend(Some(reached[looked_at]).filter(|row| query.finds(row)));
+        looked_at += 1;
+    }
+    (hits, looked_at < reached.len())
+}
+
+#[tokio::test]
+async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
+    let (endpoint, database) = local_dynamodb();
+    let client = local_client(endpoint, "us-east-1");
+    let table = bare_table(&client).await;
+    let watch = Watch::default();
+    let watched = Client::from_conf(client.config().to_builder().interceptor(watch.clone()).build());
+    let store = DynamoStore::new(&watched, &table).with_pepper(Pepper::new("a pepper for tests".into()));
+    let scope = samples::scope("lake");
+
+    // One patient is saved as any other, and shows what a row is like.
+    let first = samples::new_patient(&samples::key("lake", "p-0"), patient(0));
+    assert_eq!(store.commit(&scope, &first).await.unwrap(), CommitOutcome::Committed);
+    let template = any_row(&client, &table, scope.practice()).await;
+    let all: Vec<DirectoryRow> =
+        (0..PATIENTS).flat_map(|number| rows(&samples::patient_id(&format!("p-{number}")), &patient(number))).collect();
+    let items = all.iter().map(|row| stored(&template, row)).collect();
+    database.import_items(&table, items, ImportOptions::default()).unwrap();
+    watch.take();
+
+    for (text, limit) in [("jo", 21), ("joma", 21), ("joma mace", 201), ("mace", 21), ("06/07/1985", 21), ("xx", 21)] {
+        let query = DirectoryQuery::parse(text).unwrap();
+        let page = search(&store, &scope, &query, None).await.unwrap();
+        let seen = watch.take();
+        assert_eq!((seen.calls, seen.limits.as_slice()), (1, [Some(limit)].as_slice()), "{text}");
+        assert!(matches!(seen.looked_at.as_slice(), [rows] if *rows <= limit), "{text}: {seen:?}");
+        let (hits, more) = expected(&all, &query);
+        assert_eq!(hits.is_empty(), text == "xx", "{text}");
+        assert_eq!(page.hits.iter().collect::<Vec<_>>(), hits, "{text}");
+        assert_eq!(page.next.is_some(), more, "{text}");
+    }
+}
