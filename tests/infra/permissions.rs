@@ -363,6 +363,62 @@ fn who_may_hint_the_sender() {
     );
 }
 
+#[test]
+fn who_may_list_what() {
+    rule(
+        |template| {
+            let directory = "PRACTICE#oak#DIRECTORY";
+            [
+                (PATIENT, vec!["StatusRole"]),
+                (directory, vec!["PatientsRole"]),
+                // Nobody's list: what is in these is read by its own key.
+                ("PRACTICE#oak", vec![]),
+                (ADDRESS, vec![]),
+            ]
+            .into_iter()
+            .filter_map(|(partition, wanted)| {
+                let actual = who_may(template, "dynamodb:Query", partition);
+                let wanted: BTreeSet<_> = wanted.into_iter().map(str::to_owned).collect();
+                (actual != wanted).then(|| format!("{actual:?} may list {partition}, {wanted:?} should"))
+            })
+            .collect()
+        },
+        &[
+            (
+                "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/1/Action/-",
+                json!("dynamodb:Query"),
+            ),
+            ("/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/2", json!({ "Action": [] })),
+            (
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:Query"),
+            ),
+            (
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action",
+                json!("dynamodb:PutItem"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn who_reads_changes_nothing() {
+    rule(
+        |template| {
+            let reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"];
+            let statements = template.statements();
+            let of_status = statements.iter().filter(|statement| statement.role == "StatusRole");
+            let actions = of_status.flat_map(Statement::actions).filter(|action| !action.starts_with("logs:"));
+            let more = actions.filter(|action| !reads.contains(action));
+            more.map(|action| format!("who asks for a status may do {action}")).collect()
+        },
+        &[(
+            "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+            json!("dynamodb:UpdateItem"),
+        )],
+    );
+}
+
 /// How the names of the actions begin that use a key rather than look after it.
 const USES_OF_A_KEY: [&str; 5] =
     ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt"];

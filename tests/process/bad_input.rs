@@ -188,7 +188,6 @@ fn a_path_that_is_not_there_is_not_found() {
         "/v1",
         "/v2/practice",
         "/v1/practice/",
-        "/v1/patients",
         "/v1/patients/p-1/portal/nothing",
         "/v1/patients/p-1/portal/invite/again",
         "/V1/practice",
@@ -210,8 +209,10 @@ fn a_method_that_a_path_does_not_take_is_refused() {
     let before = practice.see("p-1");
     for (path, allowed, methods) in [
         ("/v1/practice", "GET, PUT", ["POST", "DELETE", "PATCH"]),
+        ("/v1/patients", "GET", ["POST", "DELETE", "PUT"]),
         ("/v1/patients/p-1", "PUT, GET", ["POST", "DELETE", "PATCH"]),
         ("/v1/patients/p-1/portal", "GET", ["POST", "DELETE", "PUT"]),
+        ("/v1/patients/p-1/portal/timeline", "GET", ["POST", "DELETE", "PUT"]),
         ("/v1/patients/p-1/portal/invite", "POST", ["GET", "DELETE", "PUT"]),
     ] {
         for method in methods {
@@ -229,7 +230,8 @@ fn a_patient_id_that_is_none_is_nobodys() {
     let missing = practice.get("/v1/patients/p-2/portal");
     missing.assert_problem(404, "patient_not_found", "a patient who is not there");
     for id in ["p%231", "p%20%201", "p%00", "%C3%A9", "%FF", "p-1%23PATIENT", &"x".repeat(65)] {
-        for (method, rest) in [("GET", ""), ("GET", "/portal"), ("POST", "/portal/invite")] {
+        for (method, rest) in [("GET", ""), ("GET", "/portal"), ("GET", "/portal/timeline"), ("POST", "/portal/invite")]
+        {
             let path = format!("/v1/patients/{id}{rest}");
             let answer = send(practice.request(method, &path).body(Vec::new()).unwrap());
             answer.assert_problem(404, "patient_not_found", &format!("{method} {path}"));

@@ -15,4 +15,6 @@ mod lifecycle;
 mod logins;
 mod races;
 mod record;
+mod search;
+mod timeline;
 mod wait;

@@ -1,5 +1,6 @@
-//! Saves and reads patients' profiles.
+//! Saves and reads patients' profiles, and finds patients.
 
+mod hits;
 mod profile;
 
 use http::StatusCode;
@@ -7,13 +8,14 @@ use portal::{
     operations::{
         Command,
         patient::{read_profile, save_profile},
+        search::search,
     },
-    ports::{Clock, PortalStore},
+    ports::{Clock, DirectoryStore, PortalStore},
     record::PortalRecord,
 };
 use portal_aws::http::{
-    Answer, Handler, Problem, Request,
-    routes::{READ_PATIENT, SAVE_PATIENT},
+    Answer, DirectoryCursors, Handler, Problem, Request,
+    routes::{READ_PATIENT, SAVE_PATIENT, SEARCH_PATIENTS},
 };
 
 /// The function, over its ports.
@@ -23,21 +25,24 @@ pub struct Patients<S, C> {
     pub store: S,
     /// The time.
     pub clock: C,
+    /// From one page of a search to the next.
+    pub cursors: DirectoryCursors,
 }
 
-impl<S: PortalStore, C: Clock> Handler for Patients<S, C> {
+impl<S: PortalStore + DirectoryStore, C: Clock> Handler for Patients<S, C> {
     const FUNCTION: &'static str = "patients";
 
     async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
         match request.operation() {
             SAVE_PATIENT => self.save(request).await,
             READ_PATIENT => self.read(request).await,
+            SEARCH_PATIENTS => self.search(request).await,
             _ => Err(Problem::NotFound),
         }
     }
 }
 
-impl<S: PortalStore, C: Clock> Patients<S, C> {
+impl<S: PortalStore + DirectoryStore, C: Clock> Patients<S, C> {
     async fn save(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
         let profile = profile::read(request.form()?, self.clock.now())?;
@@ -50,6 +55,16 @@ impl<S: PortalStore, C: Clock> Patients<S, C> {
     async fn read(&self, request: &Request) -> Result<Answer, Problem> {
         let record = read_profile(&self.store, request.scope()?, &request.patient()?).await?;
         answer(StatusCode::OK, &record)
+    }
+
+    async fn search(&self, request: &Request) -> Result<Answer, Problem> {
+        let scope = request.scope()?;
+        let query = hits::query(request)?;
+        let cursor = request.query("cursor");
+        let after = cursor.map(|cursor| self.cursors.open(scope, &query, cursor)).transpose()?;
+        let page = search(&self.store, scope, &query, after.as_ref()).await?;
+        let next = page.next.map(|place| self.cursors.seal(scope, &query, &place)).transpose()?;
+        Answer::document(StatusCode::OK, &hits::HitsJson::of(&page.hits, next))
     }
 }
 

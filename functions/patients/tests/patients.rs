@@ -3,11 +3,12 @@
 
 use patients::Patients;
 use portal::{
+    email::Pepper,
     ports::PortalStore as _,
     testing::{Fault, MemoryStore, TestClock, samples},
 };
 use portal_aws::http::{
-    Edge,
+    DirectoryCursors, Edge,
     testing::{Bad, Sample, assert_refused, bad_bodies, bad_callers, bad_patients, edge},
 };
 use serde_json::{Value, json};
@@ -16,7 +17,8 @@ type Function = Edge<Patients<MemoryStore, TestClock>>;
 
 fn function() -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
-    edge(Patients { store, clock: TestClock::default() })
+    let cursors = DirectoryCursors::new(Pepper::new("a pepper for tests".into()));
+    edge(Patients { store, clock: TestClock::default(), cursors })
 }
 
 async fn function_with_patient(practice: &str) -> Function {

@@ -5,6 +5,7 @@
 //! (`docs/adr/0007-events-as-they-come.md`).
 
 mod body;
+mod cursor;
 pub mod fields;
 mod handler;
 mod panel;
@@ -16,6 +17,7 @@ pub mod scope;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use cursor::DirectoryCursors;
 pub use handler::{Edge, Handler, request_id};
 pub use lambda_http::aws_lambda_events::apigw::{
     ApiGatewayV2httpRequest as HttpEvent, ApiGatewayV2httpResponse as HttpAnswer,

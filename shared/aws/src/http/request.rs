@@ -70,6 +70,13 @@ impl Request {
         self.event.query_string_parameters.first(name)
     }
 
+    /// A parameter of the query that may have commas in it, as "Smith, Jo" has. The gateway gives parameters of the same
+    /// name as one, with commas between them, so these two cannot be told apart.
+    #[must_use]
+    pub fn query_with_commas(&self, name: &str) -> Option<String> {
+        self.event.query_string_parameters.all(name).map(|parts| parts.join(","))
+    }
+
     /// The patient that the path names.
     ///
     /// # Errors

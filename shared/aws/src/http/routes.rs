@@ -29,6 +29,9 @@ pub const READ_PATIENT: Operation = Operation {
     function: "patients",
     access: Access::With(Permission::Read),
 };
+/// Finds patients by the first letters of their names, or by their date of birth.
+pub const SEARCH_PATIENTS: Operation =
+    Operation { method: "GET", path: "/v1/patients", function: "patients", access: Access::With(Permission::Read) };
 /// Reads the practice's settings.
 pub const READ_PRACTICE: Operation =
     Operation { method: "GET", path: "/v1/practice", function: "practice", access: Access::With(Permission::Read) };
@@ -39,6 +42,13 @@ pub const SAVE_PRACTICE: Operation =
 pub const STATUS: Operation = Operation {
     method: "GET",
     path: "/v1/patients/{patientId}/portal",
+    function: "status",
+    access: Access::With(Permission::Read),
+};
+/// Reads a patient's history.
+pub const TIMELINE: Operation = Operation {
+    method: "GET",
+    path: "/v1/patients/{patientId}/portal/timeline",
     function: "status",
     access: Access::With(Permission::Read),
 };
@@ -114,9 +124,11 @@ pub const TRACK_LOGIN: Operation =
 pub const ALL: &[Operation] = &[
     SAVE_PATIENT,
     READ_PATIENT,
+    SEARCH_PATIENTS,
     READ_PRACTICE,
     SAVE_PRACTICE,
     STATUS,
+    TIMELINE,
     INVITE,
     REINVITE,
     REVOKE,
@@ -168,7 +180,7 @@ mod tests {
             let key = format!("{} {}", operation.method, operation.path);
             assert_eq!(Operation::of_route_key(&key).as_ref(), Some(operation));
         }
-        for key in ["", "$default", "GET", "GET /v1/patients", "DELETE /v1/practice", "get /v1/practice"] {
+        for key in ["", "$default", "GET", "GET /v1/patients/", "DELETE /v1/practice", "get /v1/practice"] {
             assert_eq!(Operation::of_route_key(key), None, "{key}");
         }
     }
@@ -176,6 +188,7 @@ mod tests {
     #[test]
     fn a_path_has_the_methods_of_its_operations() {
         assert_eq!(methods_at("/v1/practice"), ["GET", "PUT"]);
+        assert_eq!(methods_at("/v1/patients"), ["GET"]);
         assert_eq!(methods_at("/v1/patients/p-1"), ["PUT", "GET"]);
         assert_eq!(methods_at("/v1/patients/p-1/portal/invite"), ["POST"]);
         assert_eq!(methods_at("/v1/practices/oak/patients/p-1/portal/email"), ["PUT"]);

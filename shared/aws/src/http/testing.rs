@@ -130,7 +130,10 @@ impl Sample {
 
     /// With this parameter in the query.
     #[must_use]
-    pub fn query(self, name: &str, value: &str) -> Self {
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        let members = self.0.as_object_mut().unwrap();
+        // The gateway leaves the parameters out where there are none.
+        members.entry("queryStringParameters").or_insert_with(|| json!({}));
         self.set("/queryStringParameters", name, json!(value))
     }
 

@@ -1,0 +1,56 @@
+//! A search and its hits in JSON.
+
+use portal::{
+    directory::DirectoryRow,
+    search::{DirectoryQuery, InvalidQuery},
+};
+use portal_aws::http::{Problem, Request, problem::Malformed, respond::date};
+use serde::Serialize;
+
+/// Reads what is looked for.
+pub fn query(request: &Request) -> Result<DirectoryQuery, Problem> {
+    let text = request.query_with_commas("q").unwrap_or_default();
+    let query = DirectoryQuery::parse(&text).map_err(|invalid| {
+        Malformed::Query(match invalid {
+            InvalidQuery::TooShort => {
+                "The parameter q must be at least two letters of a name, or a date of birth as mm/dd/yyyy or yyyy-mm-dd."
+            }
+            InvalidQuery::TooLong => "The parameter q must have at most 100 characters.",
+            InvalidQuery::NoSuchDate => {
+                "The date in the parameter q must be one of the calendar, as mm/dd/yyyy or yyyy-mm-dd."
+            }
+        })
+    });
+    Ok(query?)
+}
+
+/// A page of hits.
+#[derive(Serialize)]
+pub struct HitsJson<'page> {
+    patients: Vec<HitJson<'page>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HitJson<'page> {
+    patient_id: &'page str,
+    given_name: &'page str,
+    family_name: &'page str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_of_birth: Option<String>,
+}
+
+impl<'page> HitsJson<'page> {
+    /// These hits, and the cursor of the next page if there is one.
+    pub fn of(hits: &'page [DirectoryRow], next: Option<String>) -> Self {
+        let hit = |row: &'page DirectoryRow| HitJson {
+            patient_id: row.place.patient().as_str(),
+            given_name: row.given_name.expose(),
+            family_name: row.family_name.expose(),
+            date_of_birth: row.date_of_birth.map(|born| date(*born.expose())),
+        };
+        Self { patients: hits.iter().map(hit).collect(), next }
+    }
+}

@@ -1,0 +1,113 @@
+//! The history of the function `status`, from the gateway's events to its answers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that cannot go on is a failed test"
+)]
+
+use portal::{
+    ports::PortalStore as _,
+    record::PortalRecord,
+    testing::{MemoryStore, TestClock, samples},
+};
+use portal_aws::http::{
+    Edge,
+    testing::{Bad, Sample, Shown, assert_refused, bad_callers, bad_patients, edge},
+};
+use serde_json::{Value, json};
+use status::Status;
+
+type Function = Edge<Status<MemoryStore, TestClock>>;
+
+fn function() -> Function {
+    let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
+    edge(Status { store, clock: TestClock::default() })
+}
+
+/// A patient who was invited, mailed, and has opted out and in so many times.
+async fn function_with_history(practice: &str, choices: u32) -> Function {
+    let function = function();
+    let (key, store, scope) = (samples::key(practice, "p-1001"), &function.handler().store, samples::scope(practice));
+    store.mail_invitation(&key, "jose@example.com");
+    let mut record = store.peek(&key).unwrap();
+    for number in 0..choices {
+        let act = samples::act(samples::noon(), &format!("request-{number}"));
+        let choose = if number % 2 == 0 { PortalRecord::opt_out } else { PortalRecord::opt_in };
+        let change = choose(&record, act).unwrap();
+        store.commit(&scope, &change).await.unwrap();
+        record = change.after;
+    }
+    function
+}
+
+fn versions(answer: &Shown) -> Vec<u64> {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body["events"].as_array().unwrap().iter().map(|event| event["version"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_history_is_told_newest_first() {
+    let function = function_with_history("lakeside", 1).await;
+    insta::assert_json_snapshot!("history", Sample::of("status/timeline").ask(&function).await);
+}
+
+#[tokio::test]
+async fn twenty_events_are_a_page() {
+    let timeline = Sample::of("status/timeline");
+    let function = function_with_history("lakeside", 40).await;
+    let (mut found, mut cursors, mut sample) = (Vec::new(), Vec::new(), timeline.clone());
+    loop {
+        let answer = sample.ask(&function).await;
+        found.push(versions(&answer));
+        let Some(next) = answer.body.get("next").and_then(Value::as_str) else { break };
+        cursors.push(next.to_owned());
+        sample = timeline.clone().query("cursor", next);
+    }
+    let falling = |from: u64, to: u64| (to..=from).rev().collect::<Vec<_>>();
+    assert_eq!(found, [falling(43, 24), falling(23, 4), falling(3, 1)]);
+    assert_eq!(cursors, ["24", "4"]);
+
+    let exactly_a_page = function_with_history("lakeside", 17).await;
+    let answer = timeline.ask(&exactly_a_page).await;
+    assert_eq!((versions(&answer), answer.body.get("next")), (falling(20, 1), None));
+    let from_the_future = timeline.query("cursor", "9999999999").ask(&exactly_a_page).await;
+    assert_eq!(from_the_future.body, answer.body);
+}
+
+#[tokio::test]
+async fn another_practices_patient_is_as_good_as_missing_on_every_page() {
+    let foreign = function_with_history("hillside", 30).await;
+    let bytes = async |function: &Function, sample: &Sample| {
+        serde_json::to_string(&function.answer(sample.event()).await).unwrap()
+    };
+    let timeline = Sample::of("status/timeline");
+    let missing = bytes(&function(), &Sample::of("status/read")).await;
+    assert!(missing.contains("patient_not_found"), "{missing}");
+    for sample in [timeline.clone(), timeline.clone().query("cursor", "14"), timeline.clone().query("cursor", "2")] {
+        assert_eq!(bytes(&foreign, &sample).await, missing);
+        assert_eq!(bytes(&function(), &sample).await, missing);
+        assert_eq!(bytes(&function(), &sample.patient("no such")).await, missing);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_request_for_a_history_is_refused() {
+    let function = function_with_history("lakeside", 30).await;
+    let timeline = Sample::of("status/timeline");
+    let mut bad = [bad_callers(&timeline), bad_patients(&timeline)].concat();
+    bad.push(Bad::new("another operation's scope", timeline.clone().claim("scope", "portal/invite"), 403, "forbidden"));
+    for cursor in ["", "0", "1", "01", "+2", "-1", "2.5", "x", " 2", "10000000000", "99999999999999999999", "EVENT#2"] {
+        bad.push(Bad::new(format!("cursor={cursor}"), timeline.clone().query("cursor", cursor), 400, "malformed"));
+    }
+    assert_refused(&function, bad, |status| status.store.contents()).await;
+}
+
+#[tokio::test]
+async fn a_history_tells_no_address_and_no_name() {
+    let function = function_with_history("lakeside", 3).await;
+    let answer = Sample::of("status/timeline").ask(&function).await;
+    for personal in ["jose@", "example.com", "José", "Núñez", "1980"] {
+        assert!(!answer.body.to_string().contains(personal), "{}", answer.body);
+    }
+    assert_eq!(answer.body["events"][0]["actor"], json!({ "role": "staff", "subject": "staff-7" }));
+}
