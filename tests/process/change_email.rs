@@ -141,7 +141,7 @@ fn nobody_but_customer_care_changes_an_address() {
 #[test]
 fn customer_care_acts_for_the_practice_in_the_path_whatever_their_token_says() {
     let (Some(ours), Some(theirs)) = (Practice::open("care-ours"), Practice::open("care-theirs")) else { return };
-    open_account(&theirs, "p-1");
+    theirs.admit_and_register("p-1");
     let before = theirs.see("p-1");
     let mut claims = serde_json::to_value(Claims::new(&ours.stack.issuer, Role::Support, &ours.id).unwrap()).unwrap();
     claims["practice_id"] = theirs.id.clone().into();
@@ -168,7 +168,7 @@ fn what_is_refused_changes_nothing_and_tells_nobody() {
         return;
     };
     practice.admit_and_register("p-1");
-    open_account(&other, "p-1");
+    other.admit_and_register("p-1");
     practice.admit("p-2", Some(&practice.address("p-2")));
     let before = practice.see("p-1");
     let by_care = |patient: &str, new: &str| change(&practice, Role::Support, patient, new);

@@ -2,6 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use ureq::{
     Agent,
@@ -125,6 +126,18 @@ impl Practice {
     pub(crate) fn with_link(&self, path: &str, body: &Value) -> Answer {
         let request = self.anonymous("POST", path).header(CONTENT_TYPE, "application/json");
         send(request.body(body.to_string().into()).unwrap())
+    }
+
+    /// Reports a login, as the portal does, a second after the last one. Returns its time.
+    pub(crate) fn log_in(&self, patient: &str, email: &str) -> String {
+        let known = self.status(patient)["panel"]["lastLoginOn"]["at"].clone();
+        let known: DateTime<Utc> = known.as_str().unwrap().parse().unwrap();
+        let at = (known + TimeDelta::seconds(1)).to_rfc3339_opts(SecondsFormat::Millis, true);
+        let body = json!({ "email": email, "at": at, "eventId": format!("login-{:016x}", getrandom::u64().unwrap()) });
+        let request = self.request_by(&self.token(Role::Portal), "POST", "/v1/logins");
+        let answer = send(request.header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap());
+        assert_eq!(answer.status, 204, "{answer:?}");
+        at
     }
 
     /// What a link shows of itself.

@@ -86,8 +86,7 @@ fn the_readmes_three_calls() {
     let live_for = expires_at.parse::<DateTime<FixedOffset>>().unwrap() - sent_at;
     // Seven days from the claim, which comes a moment before the mail.
     assert!((TimeDelta::days(7) - TimeDelta::minutes(1)..=TimeDelta::days(7)).contains(&live_for), "{status}");
-    let mut soon =
-        no("too_soon", "The patient was invited a moment ago or too often today: wait before you invite again.");
+    let mut soon = no("too_soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.");
     soon["retryAfter"] = status["actions"]["reinvite"]["retryAfter"].clone();
     assert!(soon["retryAfter"].as_u64().is_some_and(|seconds| (1..=60).contains(&seconds)), "{status}");
     let sentence = format!("Invitation sent on {}. Not registered yet.", local.format("%B %-d, %Y"));

@@ -15,6 +15,7 @@ mod lifecycle;
 mod logins;
 mod races;
 mod record;
+mod rules;
 mod search;
 mod timeline;
 mod wait;

@@ -47,6 +47,11 @@ impl<'practice> Record<'practice> {
         );
     }
 
+    /// Lets the invitation be a minute older, for the rule that spaces out those by hand.
+    pub(crate) fn pass_a_minute(&self) {
+        self.update("SET queued_at = queued_at - :minute", &json!({ ":minute": { "N": "60000" } }));
+    }
+
     /// Lets the time of the next action come.
     pub(crate) fn make_due(&self) {
         self.update("SET due_at = queued_at", &Value::Null);

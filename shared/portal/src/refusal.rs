@@ -92,7 +92,7 @@ impl Refusal {
                 "Mail to this address bounced or was reported as unwanted: ask for another address.",
             ),
             Self::TooSoon { .. } => {
-                ("too_soon", "The patient was invited a moment ago or too often today: wait before you invite again.")
+                ("too_soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.")
             }
             Self::SupportOnly => (
                 "support_only",
