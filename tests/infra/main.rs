@@ -1,6 +1,6 @@
-//! What must be true of the template, whatever else it says.
+//! What must be true of the template and of the API's description, whatever else they say.
 //!
-//! Each rule is a function from a template to its complaints. Its test shows that the template gives no cause for any,
+//! Each rule is a function from a document to its complaints. Its test shows that the document gives no cause for any,
 //! and that each of a list of changes does: a rule that cannot be broken holds nothing.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,6 +8,7 @@ mod api;
 mod configuration;
 mod data;
 mod functions;
+mod openapi;
 mod permissions;
 mod sources;
 mod template;

@@ -1,10 +1,9 @@
 //! The template as JSON, its short forms (`!Ref` and its like) written out.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Value, json};
-use xtask::workspace::Workspace;
+use system_tests::yaml;
 
 /// A template.
 pub(crate) struct Template(Value);
@@ -26,30 +25,7 @@ pub(crate) struct Statement<'template> {
 impl Template {
     /// The template that is deployed.
     pub(crate) fn load() -> Self {
-        let path = Workspace::locate().unwrap().path("infra/template.yaml");
-        let documents = Yaml::load_from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let [document] = documents.as_slice() else { unreachable!("one document") };
-        Self(to_json(document))
-    }
-
-    /// The template with the value at a JSON pointer replaced, or added, or taken away (`null`).
-    fn with(&self, pointer: &str, value: &Value) -> Self {
-        let (parent, name) = pointer.rsplit_once('/').unwrap();
-        let mut changed = self.0.clone();
-        let parent = changed.pointer_mut(parent).unwrap_or_else(|| unreachable!("nothing at {parent}"));
-        match parent {
-            Value::Object(members) if value.is_null() => {
-                members.remove(name).unwrap_or_else(|| unreachable!("nothing at {pointer}"));
-            }
-            Value::Object(members) => {
-                members.insert(name.to_owned(), value.clone());
-            }
-            Value::Array(items) if name == "-" => items.push(value.clone()),
-            Value::Array(items) => items[name.parse::<usize>().unwrap()] = value.clone(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => unreachable!("nothing in {pointer}"),
-        }
-        assert_ne!(changed, self.0, "{pointer} is {value} already");
-        Self(changed)
+        Self(yaml::read("infra/template.yaml", intrinsic).unwrap())
     }
 
     /// What is at a JSON pointer below a resource's properties; null if there is nothing.
@@ -149,46 +125,55 @@ pub(crate) fn expect(what: impl Into<String>, actual: &Value, wanted: &Value) ->
 
 /// The rule holds for the template, and each of these changes breaks it.
 pub(crate) fn rule(complaints: impl Fn(&Template) -> Vec<String>, changes: &[(&str, Value)]) {
-    let template = Template::load();
-    assert_eq!(complaints(&template), Vec::<String>::new());
+    rule_of(&Template::load().0, |template| complaints(&Template(template.clone())), changes);
+}
+
+/// The rule holds for the document, and each of these changes breaks it.
+pub(crate) fn rule_of(document: &Value, complaints: impl Fn(&Value) -> Vec<String>, changes: &[(&str, Value)]) {
+    assert_eq!(complaints(document), Vec::<String>::new());
     assert!(!changes.is_empty(), "nothing shows that the rule can be broken");
     for (pointer, value) in changes {
-        assert!(!complaints(&template.with(pointer, value)).is_empty(), "no complaint about {pointer} = {value}");
+        assert!(!complaints(&changed(document, pointer, value)).is_empty(), "no complaint about {pointer} = {value}");
     }
 }
 
-fn to_json(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => (*value).into(),
-        Yaml::Value(Scalar::Integer(value)) => (*value).into(),
-        Yaml::Value(Scalar::FloatingPoint(value)) => value.into_inner().into(),
-        Yaml::Value(Scalar::String(value)) => value.as_ref().into(),
-        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
-        Yaml::Mapping(members) => {
-            members.iter().map(|(name, value)| (name.as_str().unwrap().to_owned(), to_json(value))).collect()
+/// The document with the value at a JSON pointer replaced, or added, or taken away (`null`).
+fn changed(document: &Value, pointer: &str, value: &Value) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let name = name.replace("~1", "/").replace("~0", "~");
+    let mut changed = document.clone();
+    let parent = changed.pointer_mut(parent).unwrap_or_else(|| unreachable!("nothing at {parent}"));
+    match parent {
+        Value::Object(members) if value.is_null() => {
+            members.remove(&name).unwrap_or_else(|| unreachable!("nothing at {pointer}"));
         }
-        Yaml::Tagged(tag, value) => intrinsic(&tag.suffix, &to_json(value)),
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => unreachable!("CloudFormation has no {node:?}"),
+        Value::Object(members) => {
+            members.insert(name, value.clone());
+        }
+        Value::Array(items) if name == "-" => items.push(value.clone()),
+        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => unreachable!("nothing in {pointer}"),
     }
+    assert_ne!(changed, *document, "{pointer} is {value} already");
+    changed
 }
 
 /// The long form of a short one.
-fn intrinsic(name: &str, value: &Value) -> Value {
-    match name {
+fn intrinsic(name: &str, value: &Value) -> Option<Value> {
+    Some(match name {
         "Ref" | "Condition" => json!({ name: value }),
         "GetAtt" => {
-            let (resource, attribute) = value.as_str().and_then(|path| path.split_once('.')).unwrap();
+            let (resource, attribute) = value.as_str()?.split_once('.')?;
             json!({ "Fn::GetAtt": [resource, attribute] })
         }
         _ => json!({ format!("Fn::{name}"): value }),
-    }
+    })
 }
 
 #[test]
 fn short_forms_are_written_out() {
     let text = "{a: !Ref X, b: !GetAtt X.Arn, c: !Sub 'y${X}', d: !If [C, !Ref X, 2], e: '3', f: true, g: ~}";
-    let json = to_json(&Yaml::load_from_str(text).unwrap()[0]);
+    let json = yaml::parse(text, intrinsic).unwrap();
     let expected = json!({
         "a": { "Ref": "X" }, "b": { "Fn::GetAtt": ["X", "Arn"] }, "c": { "Fn::Sub": "y${X}" },
         "d": { "Fn::If": ["C", { "Ref": "X" }, 2] }, "e": "3", "f": true, "g": null,

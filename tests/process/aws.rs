@@ -4,7 +4,7 @@ use serde_json::Value;
 use ureq::http;
 use xtask::{StackFile, stack_file::CREDENTIAL};
 
-use crate::client::send;
+use crate::client::exchange;
 
 /// Calls an operation of the table.
 pub(crate) fn dynamodb(stack: &StackFile, operation: &str, input: &Value) -> Value {
@@ -19,7 +19,7 @@ pub(crate) fn sqs(stack: &StackFile, operation: &str, input: &Value) -> Value {
 /// Invokes a function, waits for its end, and returns what it answered.
 pub(crate) fn invoke(stack: &StackFile, function: &str, event: &Value) -> Value {
     let url = format!("{}/2015-03-31/functions/{}/invocations", stack.aws_endpoint, stack.functions[function]);
-    let answer = send(request(stack, "lambda", &url).body(event.to_string().into()).unwrap());
+    let answer = exchange(request(stack, "lambda", &url).body(event.to_string().into()).unwrap());
     assert_eq!((answer.status, answer.header("x-amz-function-error")), (200, None), "{answer:?}");
     answer.json()
 }
@@ -28,7 +28,7 @@ fn call(stack: &StackFile, service: &str, target: &str, input: &Value) -> Value 
     let request = request(stack, service, &stack.aws_endpoint)
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", target);
-    let answer = send(request.body(input.to_string().into()).unwrap());
+    let answer = exchange(request.body(input.to_string().into()).unwrap());
     assert_eq!(answer.status, 200, "{target}: {answer:?}");
     answer.json()
 }

@@ -4,6 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
+use system_tests::openapi::{self, Document};
 use ureq::{
     Agent,
     http::{self, HeaderMap, Method, header::CONTENT_TYPE},
@@ -229,8 +230,22 @@ pub(crate) fn token_of(mail: &Mail) -> String {
     link.split_once("/activate#").unwrap().1.to_owned()
 }
 
-/// Sends a request. Whatever it is, the system has an answer for it that is no failure of its own.
+/// Sends a request to the API. Whatever it is, the system has an answer for it that is documented, and that is no failure
+/// of its own.
 pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
+    let stack = system_tests::stack().unwrap();
+    let (method, uri) = (request.method().to_string(), request.uri().to_string());
+    let path = uri.strip_prefix(&stack.api_url).unwrap_or_else(|| unreachable!("{uri} is not the API's"));
+    let answer = exchange(request);
+    let Answer { status, headers, body } = &answer;
+    let shown = openapi::Answer { status: *status, headers, body };
+    let checked = Document::load().check_answer(&method, path, shown);
+    checked.unwrap_or_else(|error| unreachable!("{method} {path}: {error}: {answer:?}"));
+    answer
+}
+
+/// Sends a request to whatever it names.
+pub(crate) fn exchange(request: http::Request<Vec<u8>>) -> Answer {
     static AGENT: LazyLock<Agent> = LazyLock::new(|| {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(1)));
         config.build().into()

@@ -1,5 +1,8 @@
 //! What the tests of the whole system share.
 
+pub mod openapi;
+pub mod yaml;
+
 use std::{path::Path, sync::OnceLock};
 
 use xtask::{StackFile, stack_file::STACK_FILE_VARIABLE};

@@ -26,7 +26,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Documentation", || cargo(workspace, &docs, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
     let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &deny))?;
-    step("Template", || check_template(workspace))?;
+    step("Template and API description", || check_infra(workspace))?;
     test::run(workspace, &[])
 }
 
@@ -60,12 +60,14 @@ fn check_dependencies(workspace: &Workspace, deny: &PathBuf) -> Result<()> {
     process::check(Command::new(deny).current_dir(workspace.root()).args(arguments))
 }
 
-fn check_template(workspace: &Workspace) -> Result<()> {
+fn check_infra(workspace: &Workspace) -> Result<()> {
     let requirements = workspace.path("infra/checks/requirements.txt");
     let environment = Environment::prepare(workspace.local().join("checks"), &requirements)?;
     let template = workspace.path("infra/template.yaml");
     process::check(environment.command("cfn-lint").arg(&template))?;
     let mut sam = environment.command("sam");
     sam.current_dir(workspace.root()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1");
-    process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))
+    process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))?;
+    let mut openapi = environment.command("openapi-spec-validator");
+    process::check(openapi.args(["--schema", "3.1"]).arg(workspace.path("infra/openapi.yaml")))
 }
