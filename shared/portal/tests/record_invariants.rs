@@ -1,7 +1,7 @@
 //! Random command sequences on one record keep every invariant that a single record can show.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
@@ -15,10 +15,11 @@ use portal::{
     profile::Profile,
     record::{
         Account, Change, Choice, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord, RevokeReason,
-        account::Registration, delivery::ClaimRequest,
+        account::Registration,
+        delivery::{ClaimRequest, MailEvent},
     },
     testing::samples,
-    timeline::{Act, Role, TimelineEvent},
+    timeline::{Act, EventKind, Role, TimelineEvent},
 };
 use proptest::prelude::*;
 
@@ -33,7 +34,7 @@ enum Command {
     FailSending,
     PutOff,
     Settle,
-    RecordDelivery(Delivery),
+    Hear { tries_ago: u32, news: Delivery },
     OptOut,
     OptIn,
     Register { mail: u8, right: bool },
@@ -47,6 +48,7 @@ enum Command {
 fn commands() -> impl Strategy<Value = Vec<Command>> {
     let address = 0_u8..3;
     let delivery = prop_oneof![
+        Just(Delivery::Accepted),
         Just(Delivery::Delayed),
         Just(Delivery::Delivered),
         Just(Delivery::Complained),
@@ -64,7 +66,7 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         1 => Just(Command::FailSending),
         2 => Just(Command::PutOff),
         2 => Just(Command::Settle),
-        2 => delivery.prop_map(Command::RecordDelivery),
+        4 => (0_u32..3, delivery).prop_map(|(tries_ago, news)| Command::Hear { tries_ago, news }),
         1 => Just(Command::OptOut),
         2 => Just(Command::OptIn),
         3 => (any::<u8>(), prop::bool::weighted(0.3)).prop_map(|(mail, right)| Command::Register { mail, right }),
@@ -80,6 +82,11 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
 /// One of a few addresses, so that sequences return to them.
 fn email(index: u8) -> EmailAddress {
     samples::email(&format!("patient{index}@example.com"))
+}
+
+/// Which invitation's acceptance an event notes.
+fn stamped(event: &TimelineEvent) -> Option<&InvitationId> {
+    if let EventKind::InvitationSent { invitation, .. } = &event.kind { Some(invitation) } else { None }
 }
 
 /// A mail that a sender may have handed over.
@@ -219,11 +226,7 @@ impl World {
                 let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
                 self.commit_if(current.and_then(|current| self.record.settle(&current, self.act(Role::Sender))));
             }
-            Command::RecordDelivery(news) => {
-                let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
-                let act = self.act(Role::MailService);
-                self.commit_if(current.and_then(|current| self.record.record_delivery(&current, news, act)));
-            }
+            Command::Hear { tries_ago, news } => self.hear(serial, tries_ago, news),
             Command::Register { mail, right } => self.register(mail, right),
             Command::Decline { mail } => {
                 let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
@@ -291,6 +294,22 @@ impl World {
         }
     }
 
+    fn hear(&mut self, serial: u32, tries_ago: u32, news: Delivery) {
+        let Some(invitation) = self.record.invitation.clone() else { return };
+        let event = MailEvent {
+            key: self.record.key.clone(),
+            invitation: invitation.id,
+            attempt: invitation.attempt.saturating_sub(tries_ago),
+            message: MessageId::parse(&format!("m-{serial}")).unwrap(),
+            news,
+        };
+        let act = self.act(Role::MailService);
+        while let Some(change) = self.record.hear(&self.practice, &event, act.clone()) {
+            assert!(event.attempt > 0, "nothing is heard of a mail that nobody claimed");
+            self.commit(change);
+        }
+    }
+
     fn register(&mut self, mail: u8, right: bool) {
         let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
         let Ok(counted) = self.record.count_guess(&mail.token, self.act(Role::Patient)) else { return };
@@ -332,6 +351,8 @@ impl World {
 
         let sent_events = self.events.iter().filter(|event| event.kind.name() == "invitation-sent").count();
         assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "a date appears with the first accepted mail");
+        let stamped: Vec<_> = self.events.iter().filter_map(stamped).collect();
+        assert_eq!(stamped.iter().collect::<BTreeSet<_>>().len(), stamped.len(), "no invitation is stamped twice");
         if before.first_sent_at.is_some() {
             assert_eq!(record.first_sent_at, before.first_sent_at, "and never moves");
         }

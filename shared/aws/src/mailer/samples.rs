@@ -2,7 +2,7 @@
 
 use portal::{
     email::EmailAddress,
-    ids::{InvitationId, LinkId, PracticeId},
+    ids::{InvitationId, LinkId, PatientId, PracticeId, RecordKey},
     link::{LinkSecret, Token},
     ports::InvitationMail,
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
@@ -34,6 +34,7 @@ pub(super) fn mail(language: Language) -> InvitationMail {
         reminders: ReminderPolicy::default(),
     };
     InvitationMail {
+        key: RecordKey { practice: PracticeId::parse("oak").unwrap(), patient: PatientId::parse("p-1001").unwrap() },
         to: EmailAddress::parse("Jose.Patient@example.com").unwrap(),
         language,
         practice: Practice { id: PracticeId::parse("oak").unwrap(), settings, portal_activated_at: None, version: 1 },

@@ -5,13 +5,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::insist::insist;
 use crate::{
     ids::RequestId,
     link::Token,
     policy::deferral_wait,
     ports::{
-        ClaimOutcome, Clock, CommitOutcome, DeliveryStore, Entropy, InvitationMail, InvitationMessage, Mailer,
-        SendOutcome, StoreError,
+        ClaimOutcome, Clock, DeliveryStore, Entropy, InvitationMail, InvitationMessage, Mailer, SendOutcome, StoreError,
     },
     record::{
         Change, FailReason, PortalRecord,
@@ -20,8 +20,6 @@ use crate::{
     timeline::{Act, Actor, Role},
 };
 
-/// How often the outcome of a send is written anew when something else changed the record meanwhile.
-const MOST_ROUNDS: u32 = 8;
 /// How long everything waits once SES says that it sends nothing for now; the first one after it is the probe.
 const PAUSE: TimeDelta = TimeDelta::minutes(1);
 
@@ -81,6 +79,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
             return Err(StoreError::Corrupt("a claimed record has no invitation or no link".into()));
         };
         let mail = InvitationMail {
+            key: message.key.clone(),
             to: invitation.email.clone(),
             language: record.profile.language,
             token: Token { link: link.id.clone(), secret },
@@ -123,40 +122,18 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
         }
     }
 
-    /// Writes the change that `decide` makes of the record, reading it again whenever something else was first, and
-    /// repeating it when the store has a fault: an accepted mail that is not written down would be sent again. A
-    /// repetition finds what an earlier try has written.
+    /// Writes the change that `decide` makes of the record: an accepted mail that is not written down would be sent
+    /// again.
     async fn commit(
         &self,
-        mut record: PortalRecord,
+        record: PortalRecord,
         request: &RequestId,
         decide: impl Fn(&PortalRecord, Act) -> Option<Change>,
         done: Delivered,
     ) -> Result<Delivered, StoreError> {
         let act = self.act(request);
-        let mut fault = StoreError::Busy;
-        for _ in 0..MOST_ROUNDS {
-            let Some(change) = decide(&record, act.clone()) else {
-                return Ok(Delivered::Superseded);
-            };
-            match self.store.commit_delivery(&change).await {
-                Ok(CommitOutcome::Committed) => return Ok(done),
-                Ok(CommitOutcome::Stale) => {}
-                Ok(CommitOutcome::EmailInUse { .. }) => {
-                    return Err(StoreError::Corrupt("delivering claims no address".into()));
-                }
-                Err(corrupt @ StoreError::Corrupt(_)) => return Err(corrupt),
-                Err(passing @ (StoreError::Busy | StoreError::Unavailable(_))) => {
-                    fault = passing;
-                    continue;
-                }
-            }
-            let Some(newer) = self.store.record(&record.key).await? else {
-                return Ok(Delivered::Superseded);
-            };
-            record = newer;
-        }
-        Err(fault)
+        let written = insist(self.store, record, |record| decide(record, act.clone())).await?;
+        Ok(written.map_or(Delivered::Superseded, |_| done))
     }
 
     /// SES took nothing: the invitation is queued again, unless it has been put off for days.

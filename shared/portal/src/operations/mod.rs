@@ -2,7 +2,9 @@
 
 pub mod choice;
 pub mod deliver;
+mod insist;
 pub mod invite;
+pub mod mail_event;
 pub mod patient;
 pub mod practice;
 pub mod register;

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod choice;
+mod mail_events;
 mod reinvite;
 mod revoke;
 mod stage;
