@@ -13,7 +13,7 @@ mod request;
 pub mod respond;
 pub mod routes;
 pub mod scope;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use handler::{Edge, Handler, request_id};

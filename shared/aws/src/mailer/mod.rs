@@ -24,7 +24,7 @@ use portal::{
     text::DisplayName,
 };
 
-use crate::config::PortalUrl;
+use crate::{config::PortalUrl, mail_tags};
 
 /// How mails go out.
 #[derive(Clone, Debug)]
@@ -98,8 +98,9 @@ impl SesMailer {
             .from_email_address(from_line(&mail.practice.settings.sender_name, &self.settings.from)?)
             .destination(Destination::builder().to_addresses(mail.to.canonical()).build())
             .content(EmailContent::builder().simple(message).build())
-            .email_tags(tag("invitation", mail.invitation.as_str())?)
-            .email_tags(tag("attempt", mail.attempt.to_string())?))
+            .email_tags(tag(mail_tags::INVITATION, mail.invitation.as_str())?)
+            .email_tags(tag(mail_tags::ATTEMPT, mail.attempt.to_string())?)
+            .email_tags(tag(mail_tags::RECORD, mail_tags::of_record(&mail.key))?))
     }
 
     /// Where a mail program posts to when its user wants no more of these mails (RFC 8058).
@@ -150,7 +151,7 @@ fn header(name: &str, value: impl Into<String>) -> Result<MessageHeader, BuildEr
     MessageHeader::builder().name(name).value(value).build()
 }
 
-/// SES takes letters, digits and `_ . @ -` in a tag's value; an invitation's id has nothing else.
+/// SES takes letters, digits and `_ . @ -` in a tag's value; none of ours has anything else.
 fn tag(name: &str, value: impl Into<String>) -> Result<MessageTag, BuildError> {
     MessageTag::builder().name(name).value(value).build()
 }
