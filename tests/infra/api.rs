@@ -109,7 +109,10 @@ fn only_the_gateway_may_call_the_functions_behind_it() {
     rule(
         |template| {
             let mut complaints = Vec::new();
-            for (name, permission) in template.resources("AWS::Lambda::Permission") {
+            let mut permissions = template.resources("AWS::Lambda::Permission");
+            // The bus's, of which `mail_events` has its own rule.
+            permissions.remove("MailEventsPermission");
+            for (name, permission) in permissions {
                 let properties = &permission["Properties"];
                 complaints.extend(expect(name, &properties["Principal"], &json!("apigateway.amazonaws.com")));
                 let source = properties["SourceArn"]["Fn::Sub"].as_str().unwrap_or_default();

@@ -86,6 +86,10 @@ fn every_action_is_used() {
                 "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/5/Action",
                 json!("ses:SendRawEmail"),
             ),
+            (
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action/-",
+                json!("sqs:DeleteMessage"),
+            ),
         ],
     );
 }
@@ -295,6 +299,10 @@ fn who_may_write_what() {
                 "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
                 json!("dynamodb:UpdateItem"),
             ),
+            (
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:UpdateItem"),
+            ),
         ],
     );
 }
@@ -343,6 +351,41 @@ fn mail_goes_out_under_one_identity_and_from_one_address() {
         &[
             ("/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition", Value::Null),
             ("/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/-", json!("ses:SendEmail")),
+        ],
+    );
+}
+
+#[test]
+fn each_queue_takes_messages_of_its_own_senders_only() {
+    rule(
+        |template| {
+            let mut complaints = Vec::new();
+            for (queue, wanted) in [
+                ("InvitationQueue", vec!["InviteRole", "RegisterRole", "ReinviteRole", "SweepRole"]),
+                ("InvitationDlq", vec![]),
+                ("MailEventDlq", vec!["MailEventsRole"]),
+            ] {
+                let arn = json!({ "Fn::GetAtt": [queue, "Arn"] });
+                let statements = template.statements();
+                let senders = statements.iter().filter(|statement| {
+                    statement.actions().contains(&"sqs:SendMessage") && statement.resources().contains(&&arn)
+                });
+                let senders: BTreeSet<_> = senders.map(|statement| statement.role).collect();
+                if senders != wanted.iter().copied().collect() {
+                    complaints.push(format!("{senders:?} send to {queue}, {wanted:?} should"));
+                }
+            }
+            complaints
+        },
+        &[
+            (
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
+                json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] }),
+            ),
+            (
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
+                json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] }),
+            ),
         ],
     );
 }

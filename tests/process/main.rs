@@ -11,6 +11,7 @@ mod delivery;
 mod identity;
 mod invitation;
 mod lifecycle;
+mod mail_events;
 mod races;
 mod record;
 mod wait;
