@@ -34,7 +34,7 @@ macro_rules! contract {
     ($start:path) => {
         tests_of! { $start:
             states:
-                profiles_read_back invitations_read_back deliveries_read_back endings_read_back accounts_read_back choices_read_back
+                profiles_read_back invitations_read_back deliveries_read_back words_of_ses_read_back endings_read_back accounts_read_back choices_read_back
                 links_read_back requests_read_back;
             versions:
                 a_stale_version_writes_nothing a_stale_fence_writes_nothing a_patient_is_begun_once

@@ -11,7 +11,7 @@ use portal::{
     practice::Practice,
     record::{
         Change, Delivery, PortalRecord,
-        delivery::{ClaimRequest, Unclaimable},
+        delivery::{ClaimRequest, MailEvent, Unclaimable},
     },
     refusal::Refusal,
     scope::TenantScope,
@@ -157,6 +157,23 @@ impl<'b, B: Backend> Story<'b, B> {
         let act = self.act(Role::MailService);
         let change = self.record.record_delivery(&self.invitation_id(), news, act).unwrap();
         self.step(change).await;
+    }
+
+    /// SES tells something of the latest try: every change that follows, one after the other.
+    pub(crate) async fn hear(&mut self, news: Delivery) {
+        let act = self.act(Role::MailService);
+        let event = MailEvent {
+            key: self.key.clone(),
+            invitation: self.invitation_id(),
+            attempt: self.record.invitation.as_ref().unwrap().attempt,
+            message: samples::message_id(usize::from(self.steps)),
+            news,
+        };
+        let first = self.record.hear(&self.practice, &event, act.clone()).unwrap();
+        self.step(first).await;
+        while let Some(next) = self.record.hear(&self.practice, &event, act.clone()) {
+            self.step(next).await;
+        }
     }
 
     pub(crate) async fn opt_out(&mut self, role: Role) {

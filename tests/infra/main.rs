@@ -8,6 +8,7 @@ mod api;
 mod configuration;
 mod data;
 mod functions;
+mod mail_events;
 mod openapi;
 mod permissions;
 mod sources;

@@ -86,6 +86,10 @@ fn every_action_is_used() {
                 "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/5/Action",
                 json!("ses:SendRawEmail"),
             ),
+            (
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action/-",
+                json!("sqs:DeleteMessage"),
+            ),
         ],
     );
 }
@@ -324,40 +328,9 @@ fn who_may_write_what() {
                  /ForAllValues:StringLike/dynamodb:LeadingKeys",
                 json!(["PRACTICE#*"]),
             ),
-        ],
-    );
-}
-
-#[test]
-fn who_may_hint_the_sender() {
-    rule(
-        |template| {
-            let queue = json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] });
-            let statements = template.statements();
-            let may = statements.iter().filter(|statement| statement.actions().contains(&"sqs:SendMessage"));
-            let mut complaints = Vec::new();
-            let mut roles = BTreeSet::new();
-            for statement in may {
-                complaints
-                    .extend(statement.resources().into_iter().filter_map(|to| expect(statement.role, to, &queue)));
-                roles.insert(statement.role);
-            }
-            // Whoever makes a change that mails follow, and the sweep; never who only reads, and not the sender itself.
-            let wanted = ["ChangeEmailRole", "InviteRole", "RegisterRole", "ReinviteRole", "SweepRole"];
-            if roles != BTreeSet::from(wanted) {
-                complaints.push(format!("{roles:?} may hint the sender and {wanted:?} should"));
-            }
-            complaints
-        },
-        &[
-            ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4", json!({ "Action": [] })),
             (
-                "/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
-                json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] }),
-            ),
-            (
-                "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/-",
-                json!("sqs:SendMessage"),
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:UpdateItem"),
             ),
         ],
     );
@@ -463,6 +436,50 @@ fn mail_goes_out_under_one_identity_and_from_one_address() {
         &[
             ("/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition", Value::Null),
             ("/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/-", json!("ses:SendEmail")),
+        ],
+    );
+}
+
+#[test]
+fn each_queue_takes_messages_of_its_own_senders_only() {
+    rule(
+        |template| {
+            let mut complaints = Vec::new();
+            for (queue, wanted) in [
+                // Whoever makes a change that mails follow, and the sweep; never who only reads, and not the sender itself.
+                ("InvitationQueue", vec!["ChangeEmailRole", "InviteRole", "RegisterRole", "ReinviteRole", "SweepRole"]),
+                ("InvitationDlq", vec![]),
+                ("MailEventDlq", vec!["MailEventsRole"]),
+            ] {
+                let arn = json!({ "Fn::GetAtt": [queue, "Arn"] });
+                let statements = template.statements();
+                let senders = statements.iter().filter(|statement| {
+                    statement.actions().contains(&"sqs:SendMessage") && statement.resources().contains(&&arn)
+                });
+                let senders: BTreeSet<_> = senders.map(|statement| statement.role).collect();
+                if senders != wanted.iter().copied().collect() {
+                    complaints.push(format!("{senders:?} send to {queue}, {wanted:?} should"));
+                }
+            }
+            complaints
+        },
+        &[
+            (
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
+                json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] }),
+            ),
+            (
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
+                json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] }),
+            ),
+            ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4", json!({ "Action": [] })),
+            (
+                "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/-",
+                json!({
+                    "Effect": "Allow", "Action": "sqs:SendMessage",
+                    "Resource": { "Fn::GetAtt": ["InvitationQueue", "Arn"] },
+                }),
+            ),
         ],
     );
 }

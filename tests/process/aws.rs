@@ -16,6 +16,16 @@ pub(crate) fn sqs(stack: &StackFile, operation: &str, input: &Value) -> Value {
     call(stack, "sqs", &format!("AmazonSQS.{operation}"), input)
 }
 
+/// Calls an operation of the event buses.
+pub(crate) fn events(stack: &StackFile, operation: &str, input: &Value) -> Value {
+    call(stack, "events", &format!("AWSEvents.{operation}"), input)
+}
+
+/// The account that the stack is in: part of a queue's URL.
+pub(crate) fn account(stack: &StackFile) -> &str {
+    stack.queue_url.rsplit('/').nth(1).unwrap()
+}
+
 /// Invokes a function, waits for its end, and returns what it answered.
 pub(crate) fn invoke(stack: &StackFile, function: &str, event: &Value) -> Value {
     let url = format!("{}/2015-03-31/functions/{}/invocations", stack.aws_endpoint, stack.functions[function]);

@@ -13,6 +13,7 @@ mod identity;
 mod invitation;
 mod lifecycle;
 mod logins;
+mod mail_events;
 mod races;
 mod record;
 mod rules;

@@ -6,7 +6,7 @@ use portal::{
     ids::{PatientId, PracticeId, RecordKey},
     policy::MOST_TRIES,
 };
-use portal_aws::store::keys;
+use portal_aws::{http::testing, mail_tags, store::keys};
 use serde_json::{Map, Value, json};
 
 use crate::{aws, client::Practice};
@@ -73,6 +73,32 @@ impl<'practice> Record<'practice> {
         body.to_string()
     }
 
+    /// The sample event of this name, as SES would tell it of the latest try to hand over the invitation's mail.
+    pub(crate) fn mail_event(&self, sample: &str) -> Value {
+        let item = self.item();
+        let mut event: Value = testing::sample(&format!("mail-events/{sample}"));
+        event["account"] = aws::account(self.practice.stack).into();
+        let tags = event["detail"]["mail"]["tags"].as_object_mut().unwrap();
+        for (tag, value) in [
+            (mail_tags::INVITATION, item["invitation_id"]["S"].clone()),
+            (mail_tags::ATTEMPT, item["attempt"]["N"].clone()),
+            (mail_tags::RECORD, mail_tags::of_record(&self.key()).into()),
+        ] {
+            // Where the sample has none, it is not of an invitation's mail.
+            if let Some(values) = tags.get_mut(tag) {
+                *values = json!([value]);
+            }
+        }
+        event
+    }
+
+    fn key(&self) -> RecordKey {
+        RecordKey {
+            practice: PracticeId::parse(&self.practice.id).unwrap(),
+            patient: PatientId::parse(self.patient).unwrap(),
+        }
+    }
+
     fn item(&self) -> Value {
         let answer = self.call("GetItem", Map::from_iter([("ConsistentRead".into(), true.into())]));
         answer["Item"].clone()
@@ -91,11 +117,8 @@ impl<'practice> Record<'practice> {
     }
 
     fn call(&self, operation: &str, mut input: Map<String, Value>) -> Value {
-        let key = RecordKey {
-            practice: PracticeId::parse(&self.practice.id).unwrap(),
-            patient: PatientId::parse(self.patient).unwrap(),
-        };
-        let key = json!({ keys::PARTITION: { "S": keys::record_partition(&key) }, keys::SORT: { "S": "PORTAL" } });
+        let key =
+            json!({ keys::PARTITION: { "S": keys::record_partition(&self.key()) }, keys::SORT: { "S": "PORTAL" } });
         input.insert("Key".into(), key);
         input.insert("TableName".into(), self.practice.stack.table.clone().into());
         aws::dynamodb(self.practice.stack, operation, &Value::Object(input))

@@ -106,6 +106,13 @@ pub fn deadline(context: &Context) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// The AWS account that the function runs in; `None` if Lambda does not say.
+#[must_use]
+pub fn account(context: &Context) -> Option<&str> {
+    // arn:aws:lambda:<region>:<account>:function:<name>
+    context.invoked_function_arn.split(':').nth(4).filter(|account| !account.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use aws_config::Region;
@@ -130,5 +137,19 @@ mod tests {
         assert_eq!(deadline(&context).timestamp_millis(), 1_700_000_000_123);
         context.deadline = u64::MAX;
         assert_eq!(deadline(&context), DateTime::<Utc>::MAX_UTC);
+    }
+
+    #[test]
+    fn an_account_is_that_of_the_functions_name() {
+        let mut context = Context::default();
+        for (arn, expected) in [
+            ("arn:aws:lambda:us-east-1:123456789012:function:portal-mail-events", Some("123456789012")),
+            ("arn:aws-us-gov:lambda:us-gov-west-1:210987654321:function:portal:live", Some("210987654321")),
+            ("arn:aws:lambda:us-east-1::function:portal", None),
+            ("", None),
+        ] {
+            arn.clone_into(&mut context.invoked_function_arn);
+            assert_eq!(account(&context), expected, "{arn}");
+        }
     }
 }

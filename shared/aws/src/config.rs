@@ -130,6 +130,14 @@ impl Environment {
         self.parsed("FINGERPRINT_PEPPER", "at least 32 bytes long", secret)
     }
 
+    /// `CONFIGURATION_SET`: what mails are sent with, and what their events name.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn configuration_set(&self) -> Result<String, ConfigError> {
+        self.required("CONFIGURATION_SET")
+    }
+
     /// `MAIL_FROM`, `CONFIGURATION_SET` and `PORTAL_BASE_URL`: how mails go out.
     ///
     /// # Errors
@@ -140,7 +148,7 @@ impl Environment {
             from: self.parsed("MAIL_FROM", "one bare ASCII email address", |text| {
                 EmailAddress::parse(text).ok().filter(|_| text.is_ascii())
             })?,
-            configuration_set: self.required("CONFIGURATION_SET")?,
+            configuration_set: self.configuration_set()?,
             portal: self.parsed(
                 "PORTAL_BASE_URL",
                 "an https URL without query, fragment or final slash",

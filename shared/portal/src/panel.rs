@@ -255,7 +255,9 @@ fn invitation_sentence(
             Delivery::Bounced => "The mailbox does not exist: ask for another address.",
             Delivery::Complained => "The recipient reported the mail as unwanted: ask for another address.",
             Delivery::Rejected => "The mail service rejected the mail: ask for another address.",
-            Delivery::Suppressed => "Mail to this address has bounced before: ask for another address.",
+            Delivery::Suppressed => {
+                "Mail to this address bounced or was reported as unwanted before: ask for another address."
+            }
             Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if !has_link => {
                 "The link stopped working when the patient opted out: send a new one with reinvite."
             }

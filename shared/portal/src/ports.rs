@@ -338,6 +338,8 @@ pub trait Queue: Sync {
 /// An invitation's mail, ready to be rendered.
 #[derive(Clone, Debug)]
 pub struct InvitationMail {
+    /// Whose record; tags the mail.
+    pub key: RecordKey,
     /// To whom.
     pub to: EmailAddress,
     /// In which language.

@@ -213,6 +213,11 @@ fn the_sentence_says_the_state_and_the_next_step() {
             sent().delivery(Delivery::Complained),
             "The recipient reported the mail as unwanted: ask for another address.",
         ),
+        (sent().delivery(Delivery::Rejected), "The mail service rejected the mail: ask for another address."),
+        (
+            sent().delivery(Delivery::Suppressed),
+            "Mail to this address bounced or was reported as unwanted before: ask for another address.",
+        ),
         (sent().wait(DAY * 7), "The invitation expired on May 12, 2026: send a new link with reinvite."),
         (sent().delivery(Delivery::Bounced).wait(DAY * 7), "The mailbox does not exist: ask for another address."),
         (

@@ -1,7 +1,7 @@
 //! Random command sequences on one record keep every invariant that a single record can show.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
@@ -16,10 +16,10 @@ use portal::{
     record::{
         Account, Change, Choice, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord, RevokeReason,
         account::{Login, Registration},
-        delivery::ClaimRequest,
+        delivery::{ClaimRequest, MailEvent},
     },
     testing::samples,
-    timeline::{Act, Role, TimelineEvent},
+    timeline::{Act, EventKind, Role, TimelineEvent},
 };
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ enum Command {
     FailSending,
     PutOff,
     Settle,
-    RecordDelivery(Delivery),
+    Hear { tries_ago: u32, news: Delivery },
     OptOut,
     OptIn,
     Register { mail: u8, right: bool },
@@ -57,6 +57,7 @@ enum NoticeAnswer {
 fn commands() -> impl Strategy<Value = Vec<Command>> {
     let address = 0_u8..3;
     let delivery = prop_oneof![
+        Just(Delivery::Accepted),
         Just(Delivery::Delayed),
         Just(Delivery::Delivered),
         Just(Delivery::Complained),
@@ -74,7 +75,7 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         1 => Just(Command::FailSending),
         2 => Just(Command::PutOff),
         2 => Just(Command::Settle),
-        2 => delivery.prop_map(Command::RecordDelivery),
+        4 => (0_u32..3, delivery).prop_map(|(tries_ago, news)| Command::Hear { tries_ago, news }),
         1 => Just(Command::OptOut),
         2 => Just(Command::OptIn),
         3 => (any::<u8>(), prop::bool::weighted(0.3)).prop_map(|(mail, right)| Command::Register { mail, right }),
@@ -92,6 +93,11 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
 /// One of a few addresses, so that sequences return to them.
 fn email(index: u8) -> EmailAddress {
     samples::email(&format!("patient{index}@example.com"))
+}
+
+/// Which invitation's acceptance an event notes.
+fn stamped(event: &TimelineEvent) -> Option<&InvitationId> {
+    if let EventKind::InvitationSent { invitation, .. } = &event.kind { Some(invitation) } else { None }
 }
 
 /// A mail that a sender may have handed over.
@@ -238,11 +244,7 @@ impl World {
                 let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
                 self.commit_if(current.and_then(|current| self.record.settle(&current, self.act(Role::Sender))));
             }
-            Command::RecordDelivery(news) => {
-                let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
-                let act = self.act(Role::MailService);
-                self.commit_if(current.and_then(|current| self.record.record_delivery(&current, news, act)));
-            }
+            Command::Hear { tries_ago, news } => self.hear(serial, tries_ago, news),
             Command::Register { mail, right } => self.register(mail, right),
             Command::Decline { mail } => {
                 let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
@@ -360,6 +362,22 @@ impl World {
         self.record = after;
     }
 
+    fn hear(&mut self, serial: u32, tries_ago: u32, news: Delivery) {
+        let Some(invitation) = self.record.invitation.clone() else { return };
+        let event = MailEvent {
+            key: self.record.key.clone(),
+            invitation: invitation.id,
+            attempt: invitation.attempt.saturating_sub(tries_ago),
+            message: MessageId::parse(&format!("m-{serial}")).unwrap(),
+            news,
+        };
+        let act = self.act(Role::MailService);
+        while let Some(change) = self.record.hear(&self.practice, &event, act.clone()) {
+            assert!(event.attempt > 0, "nothing is heard of a mail that nobody claimed");
+            self.commit(change);
+        }
+    }
+
     fn register(&mut self, mail: u8, right: bool) {
         let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
         let Ok(counted) = self.record.count_guess(&mail.token, self.act(Role::Patient)) else { return };
@@ -402,6 +420,8 @@ impl World {
         self.check_notices();
         let sent_events = self.times("invitation-sent");
         assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "a date appears with the first accepted mail");
+        let stamped: Vec<_> = self.events.iter().filter_map(stamped).collect();
+        assert_eq!(stamped.iter().collect::<BTreeSet<_>>().len(), stamped.len(), "no invitation is stamped twice");
         if before.first_sent_at.is_some() {
             assert_eq!(record.first_sent_at, before.first_sent_at, "and never moves");
         }

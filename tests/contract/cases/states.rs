@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use portal::{
     idempotency::KeyedRequest,
-    ports::{LoginOutcome, LoginStore as _},
+    ports::{DeliveryStore as _, LoginOutcome, LoginStore as _},
     profile::{Language, Profile},
     record::{Account, Delivery, FailReason, InvitationState, PortalRecord, RevokeReason},
     testing::samples,
@@ -67,6 +67,33 @@ pub(crate) async fn deliveries_read_back(backend: &impl Backend) {
     for news in DELIVERIES {
         story.delivered(news).await;
     }
+}
+
+pub(crate) async fn words_of_ses_read_back(backend: &impl Backend) {
+    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    story.invite(None).await;
+    // The stamp was lost.
+    story.claim().await;
+    story.hear(Delivery::Delivered).await;
+    // A later try was put off.
+    story.reinvite(None).await;
+    story.claim().await;
+    story.now += TimeDelta::hours(1);
+    story.claim().await;
+    let waiting = story.record.put_off(story.record.fence, story.now).unwrap();
+    assert!(backend.store().put_off(&waiting).await.unwrap());
+    story.record = waiting;
+    story.hear(Delivery::Accepted).await;
+    // Every try was given up.
+    story.reinvite(None).await;
+    story.claim().await;
+    story.commit(|record, act| Ok(record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap())).await;
+    story.hear(Delivery::Bounced).await;
+    // Used before the word came.
+    story.reinvite(Some("other@example.com")).await;
+    story.claim().await;
+    story.register().await;
+    story.hear(Delivery::Bounced).await;
 }
 
 pub(crate) async fn endings_read_back(backend: &impl Backend) {

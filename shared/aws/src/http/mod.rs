@@ -14,7 +14,7 @@ mod request;
 pub mod respond;
 pub mod routes;
 pub mod scope;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use cursor::DirectoryCursors;

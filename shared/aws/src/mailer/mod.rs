@@ -27,7 +27,7 @@ use portal::{
 };
 
 use self::templates::Rendered;
-use crate::config::PortalUrl;
+use crate::{config::PortalUrl, mail_tags};
 
 /// How mails go out.
 #[derive(Clone, Debug)]
@@ -92,8 +92,9 @@ impl SesMailer {
             .build();
         Ok(self
             .request(&mail.practice, &mail.to, message)?
-            .email_tags(tag("invitation", mail.invitation.as_str())?)
-            .email_tags(tag("attempt", mail.attempt.to_string())?))
+            .email_tags(tag(mail_tags::INVITATION, mail.invitation.as_str())?)
+            .email_tags(tag(mail_tags::ATTEMPT, mail.attempt.to_string())?)
+            .email_tags(tag(mail_tags::RECORD, mail_tags::of_record(&mail.key))?))
     }
 
     /// A notice is nothing that one could want no more of, hence no `List-Unsubscribe`. Its tag is another than an
@@ -190,7 +191,7 @@ fn header(name: &str, value: impl Into<String>) -> Result<MessageHeader, BuildEr
     MessageHeader::builder().name(name).value(value).build()
 }
 
-/// SES takes letters, digits and `_ . @ -` in a tag's value; an invitation's id and a notice's kind have nothing else.
+/// SES takes letters, digits and `_ . @ -` in a tag's value; none of ours has anything else.
 fn tag(name: &str, value: impl Into<String>) -> Result<MessageTag, BuildError> {
     MessageTag::builder().name(name).value(value).build()
 }

@@ -2,7 +2,7 @@
 
 use portal::{
     email::EmailAddress,
-    ids::{InvitationId, LinkId, PracticeId},
+    ids::{InvitationId, LinkId, PatientId, PracticeId, RecordKey},
     link::{LinkSecret, Token},
     ports::{InvitationMail, NoticeMail},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
@@ -50,6 +50,7 @@ pub(super) fn notice(kind: NoticeKind, language: Language) -> NoticeMail {
 
 pub(super) fn mail(language: Language) -> InvitationMail {
     InvitationMail {
+        key: RecordKey { practice: PracticeId::parse("oak").unwrap(), patient: PatientId::parse("p-1001").unwrap() },
         to: EmailAddress::parse("Jose.Patient@example.com").unwrap(),
         language,
         practice: practice(),

@@ -121,7 +121,11 @@ async fn an_accepted_mail_has_its_message_id_and_went_out_like_this() {
     assert_eq!(request["ConfigurationSetName"], "invitations");
     assert_eq!(
         request["EmailTags"],
-        json!([{ "Name": "invitation", "Value": "i-1" }, { "Name": "attempt", "Value": "2" }])
+        json!([
+            { "Name": "invitation", "Value": "i-1" },
+            { "Name": "attempt", "Value": "2" },
+            { "Name": "record", "Value": "b2FrI3AtMTAwMQ" },
+        ])
     );
     let simple = &request["Content"]["Simple"];
     assert_eq!(simple["Subject"], json!({ "Data": "Your invitation to open an account", "Charset": "UTF-8" }));

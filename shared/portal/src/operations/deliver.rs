@@ -5,13 +5,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::insist::insist;
 use crate::{
     ids::RequestId,
     link::Token,
     policy::deferral_wait,
     ports::{
-        ClaimOutcome, Clock, CommitOutcome, DeliveryStore, Entropy, InvitationMail, InvitationMessage, Mailer,
-        SendOutcome, StoreError,
+        ClaimOutcome, Clock, DeliveryStore, Entropy, InvitationMail, InvitationMessage, Mailer, SendOutcome, StoreError,
     },
     record::{
         Change, FailReason, PortalRecord,
@@ -20,8 +20,6 @@ use crate::{
     timeline::{Act, Actor, Role},
 };
 
-/// How often the outcome of a send is written anew when something else changed the record meanwhile.
-const MOST_ROUNDS: u32 = 8;
 /// How long everything waits once SES says that it sends nothing for now; the first one after it is the probe.
 const PAUSE: TimeDelta = TimeDelta::minutes(1);
 
@@ -81,6 +79,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
             return Err(StoreError::Corrupt("a claimed record has no invitation or no link".into()));
         };
         let mail = InvitationMail {
+            key: message.key.clone(),
             to: invitation.email.clone(),
             language: record.profile.language,
             token: Token { link: link.id.clone(), secret },
@@ -123,6 +122,8 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
         }
     }
 
+    /// Writes the change that `decide` makes of the record: an accepted mail that is not written down would be sent
+    /// again.
     async fn commit(
         &self,
         record: PortalRecord,
@@ -131,7 +132,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
         done: Delivered,
     ) -> Result<Delivered, StoreError> {
         let act = act(self.clock, request);
-        let written = write_down(self.store, record, |record| decide(record, act.clone())).await?;
+        let written = insist(self.store, record, |record| decide(record, act.clone())).await?;
         Ok(written.map_or(Delivered::Superseded, |_| done))
     }
 
@@ -178,41 +179,6 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
 /// What the sender does, now.
 pub(super) fn act(clock: &impl Clock, request: &RequestId) -> Act {
     Act { at: clock.now(), actor: Actor::unnamed(Role::Sender), request: request.clone() }
-}
-
-/// Writes the change that `decide` makes of the record, reading it again whenever something else was first, and
-/// repeating it when the store has a fault: an accepted mail that is not written down would be sent again. A
-/// repetition finds what an earlier try has written.
-///
-/// Gives the record as it is then; `None` if there is nothing to write any more.
-pub(super) async fn write_down(
-    store: &impl DeliveryStore,
-    mut record: PortalRecord,
-    decide: impl Fn(&PortalRecord) -> Option<Change>,
-) -> Result<Option<PortalRecord>, StoreError> {
-    let mut fault = StoreError::Busy;
-    for _ in 0..MOST_ROUNDS {
-        let Some(change) = decide(&record) else {
-            return Ok(None);
-        };
-        match store.commit_delivery(&change).await {
-            Ok(CommitOutcome::Committed) => return Ok(Some(change.after)),
-            Ok(CommitOutcome::Stale) => {}
-            Ok(CommitOutcome::EmailInUse { .. }) => {
-                return Err(StoreError::Corrupt("delivering claims no address".into()));
-            }
-            Err(corrupt @ StoreError::Corrupt(_)) => return Err(corrupt),
-            Err(passing @ (StoreError::Busy | StoreError::Unavailable(_))) => {
-                fault = passing;
-                continue;
-            }
-        }
-        let Some(newer) = store.record(&record.key).await? else {
-            return Ok(None);
-        };
-        record = newer;
-    }
-    Err(fault)
 }
 
 /// Whether a batch may still begin a claim: a mail must not be handed over by a function that is about to be stopped.

@@ -3,7 +3,9 @@
 pub mod change_email;
 pub mod choice;
 pub mod deliver;
+mod insist;
 pub mod invite;
+pub mod mail_event;
 pub mod notify;
 pub mod patient;
 pub mod practice;

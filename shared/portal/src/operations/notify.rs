@@ -10,7 +10,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::deliver::{act, time_to_claim, write_down};
+use super::{
+    deliver::{act, time_to_claim},
+    insist::insist,
+};
 use crate::{
     ids::{MessageId, RecordKey, RequestId},
     ports::{Clock, DeliveryStore, DueEntry, Mailer, NoticeMail, SendOutcome, StoreError},
@@ -76,12 +79,12 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
                 Fate::Sent(message) => {
                     notified.sent += 1;
                     let sent = |record: &PortalRecord| record.notice_sent(&notice, message.clone(), act.clone());
-                    write_down(self.store, record.clone(), sent).await?
+                    insist(self.store, record.clone(), sent).await?
                 }
                 Fate::Failed(reason) => {
                     notified.failed += 1;
                     let failed = |record: &PortalRecord| record.notice_failed(&notice, reason, act.clone());
-                    write_down(self.store, record.clone(), failed).await?
+                    insist(self.store, record.clone(), failed).await?
                 }
             };
             record = written.unwrap_or(record);

@@ -10,7 +10,7 @@ use super::{
     PortalRecord, Receipt, RevokeReason,
 };
 use crate::{
-    ids::{InvitationId, LinkId, MessageId},
+    ids::{InvitationId, LinkId, MessageId, RecordKey},
     link::{Link, LiveSecret, SecretHash},
     policy::{LONGEST_DEFERRAL, SEND_GRACE, SEND_LEASE, next_reminder},
     practice::Practice,
@@ -30,6 +30,22 @@ pub struct ClaimRequest {
     pub secret: SecretHash,
     /// When that secret expires.
     pub expires_at: DateTime<Utc>,
+}
+
+/// What SES tells of one mail. Every such event proves that SES accepted that mail; they come late, repeated and in
+/// any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailEvent {
+    /// Whose record.
+    pub key: RecordKey,
+    /// Which invitation's mail.
+    pub invitation: InvitationId,
+    /// Which try.
+    pub attempt: u32,
+    /// Under which id SES accepted it.
+    pub message: MessageId,
+    /// What became of it; [`Delivery::Accepted`] if that is all that is known.
+    pub news: Delivery,
 }
 
 /// Why a mail cannot be claimed.
@@ -81,7 +97,7 @@ impl PortalRecord {
     /// # Errors
     /// [`Unclaimable`] says why not.
     pub fn claimable(&self, invitation: &InvitationId, now: DateTime<Utc>) -> Result<(), Unclaimable> {
-        let current = self.invitation.as_ref().filter(|current| current.id == *invitation).ok_or(Unclaimable::Done)?;
+        let current = self.current(invitation).ok_or(Unclaimable::Done)?;
         match current.state {
             InvitationState::Queued => {}
             InvitationState::Sending { lease_until, .. } if lease_until + SEND_GRACE <= now => {}
@@ -138,12 +154,55 @@ impl PortalRecord {
         message: MessageId,
         act: Act,
     ) -> Option<Change> {
-        let current = self.invitation.as_ref().filter(|current| current.id == *invitation && self.fence == fence)?;
+        let current = self.current(invitation).filter(|_| self.fence == fence)?;
+        let opens_until =
+            if let InvitationState::Sending { expires_at, .. } = &current.state { Some(*expires_at) } else { None };
+        self.accepted(practice, current, opens_until, current.attempt, message, act)
+    }
+
+    /// The current invitation, if this event is of one of its mails.
+    #[must_use]
+    pub fn mailed(&self, event: &MailEvent) -> Option<&Invitation> {
+        self.current(&event.invitation).filter(|current| (1..=current.attempt).contains(&event.attempt))
+    }
+
+    /// SES tells something of a mail: the next change that follows from it. First that SES accepted the mail, if the
+    /// record does not say so yet, then what became of it. `None` if there is nothing new in it.
+    ///
+    /// It needs no fence: SES's own word holds whoever has the mail in hand, and also after every try has been given up.
+    #[must_use]
+    pub fn hear(&self, practice: &Practice, event: &MailEvent, act: Act) -> Option<Change> {
+        let MailEvent { invitation, attempt, message, news, .. } = event;
+        let current = self.mailed(event)?;
+        let newest = self.link.as_ref().and_then(|link| link.secrets.last()).map(|newest| newest.expires_at);
+        let opens_until = match &current.state {
+            InvitationState::Sending { expires_at, .. } => Some(*expires_at),
+            // A later try was put off. Without a secret that was mailed, what waits must still go out.
+            InvitationState::Queued => newest,
+            // The patient may have opted out since, and then no link works.
+            InvitationState::Failed { .. } => newest.or(Some(act.at)),
+            InvitationState::Sent { .. } | InvitationState::Revoked { .. } | InvitationState::Consumed { .. } => None,
+        };
+        self.accepted(practice, current, opens_until, *attempt, message.clone(), act.clone())
+            .or_else(|| self.record_delivery(invitation, *news, act))
+    }
+
+    /// SES's word that it accepted a mail of the current invitation. With `opens_until`, when the mail's link stops
+    /// working, an invitation that waits for that word is sent. `None` if the word is noted already.
+    fn accepted(
+        &self,
+        practice: &Practice,
+        current: &Invitation,
+        opens_until: Option<DateTime<Utc>>,
+        attempt: u32,
+        message: MessageId,
+        act: Act,
+    ) -> Option<Change> {
         let receipt = Receipt { at: act.at, message: message.clone() };
         let (state, next_action) = match &current.state {
-            InvitationState::Sending { expires_at, .. } => {
+            InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Failed { .. } => {
                 let reminder = self.next_reminder_after(practice, current, act.at);
-                (InvitationState::Sent { receipt, delivery: Delivery::Accepted, expires_at: *expires_at }, reminder)
+                (InvitationState::Sent { receipt, delivery: Delivery::Accepted, expires_at: opens_until? }, reminder)
             }
             InvitationState::Revoked { reason, at, receipt: None } => {
                 (InvitationState::Revoked { reason: *reason, at: *at, receipt: Some(receipt) }, self.next_action)
@@ -151,13 +210,11 @@ impl PortalRecord {
             InvitationState::Consumed { at, receipt: None } => {
                 (InvitationState::Consumed { at: *at, receipt: Some(receipt) }, self.next_action)
             }
-            InvitationState::Queued
-            | InvitationState::Sent { .. }
-            | InvitationState::Failed { .. }
+            InvitationState::Sent { .. }
             | InvitationState::Revoked { receipt: Some(_), .. }
             | InvitationState::Consumed { receipt: Some(_), .. } => return None,
         };
-        let kind = EventKind::InvitationSent { invitation: invitation.clone(), attempt: current.attempt, message };
+        let kind = EventKind::InvitationSent { invitation: current.id.clone(), attempt, message };
         let at = act.at;
         Some(self.change(act, kind, |after| {
             after.first_sent_at.get_or_insert(at);
@@ -188,7 +245,7 @@ impl PortalRecord {
     /// not above what is known.
     #[must_use]
     pub fn record_delivery(&self, invitation: &InvitationId, news: Delivery, act: Act) -> Option<Change> {
-        let current = self.invitation.as_ref().filter(|current| current.id == *invitation)?;
+        let current = self.current(invitation)?;
         let InvitationState::Sent { receipt, delivery, expires_at } = &current.state else {
             return None;
         };
@@ -210,6 +267,10 @@ impl PortalRecord {
             after.next_action = None;
             after.set_invitation_state(InvitationState::Failed { reason, at });
         })
+    }
+
+    fn current(&self, invitation: &InvitationId) -> Option<&Invitation> {
+        self.invitation.as_ref().filter(|current| current.id == *invitation)
     }
 
     fn sending(&self, fence: u64) -> Option<&Invitation> {

@@ -4,6 +4,7 @@
 
 mod choice;
 mod logins;
+mod mail_events;
 mod reinvite;
 mod revoke;
 mod stage;

@@ -1,0 +1,58 @@
+//! Takes in what SES tells of the mails that were handed to it.
+
+use lambda_runtime::{Error, LambdaEvent};
+use portal::{
+    ids::RequestId,
+    operations::mail_event::hear,
+    ports::{Clock, DeliveryStore},
+    record::delivery::MailEvent,
+};
+use portal_aws::{
+    bootstrap::account,
+    cause,
+    ses_events::{self, Own, Told},
+};
+use serde_json::Value;
+
+/// The function, over its ports.
+#[derive(Debug)]
+pub struct MailEvents<S, C> {
+    /// The records.
+    pub store: S,
+    /// The time.
+    pub clock: C,
+    /// The configuration set that our mails are sent with.
+    pub configuration_set: String,
+}
+
+impl<S: DeliveryStore, C: Clock> MailEvents<S, C> {
+    /// Takes one event in. What is not of our mails, or not new, changes nothing and is no failure.
+    ///
+    /// # Errors
+    /// If the event cannot be read, or the store is at fault: Lambda tries twice more, and then keeps the event in the
+    /// dead-letter queue.
+    pub async fn take_in(&self, event: LambdaEvent<Value>) -> Result<(), Error> {
+        let LambdaEvent { payload, context } = event;
+        let run = RequestId::parse(&context.request_id)?;
+        let account = account(&context).ok_or("Lambda does not say in which account this is")?;
+        let own = Own { account, configuration_set: &self.configuration_set };
+        let told = ses_events::read(&payload, own).inspect_err(|error| tracing::error!(%error, "event not read"))?;
+        match told {
+            Told::Mail(event) => self.note(&event, &run).await?,
+            Told::Other(kind) => tracing::warn!(kind = kind.as_str(), "event of a kind that is not asked for"),
+            Told::Foreign => tracing::info!("event of no invitation's mail"),
+        }
+        Ok(())
+    }
+
+    async fn note(&self, event: &MailEvent, run: &RequestId) -> Result<(), Error> {
+        let MailEvent { invitation, attempt, message, news, .. } = event;
+        let (invitation, message, news) = (invitation.as_str(), message.as_str(), news.name());
+        // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
+        let heard = Box::pin(hear(&self.store, &self.clock, event, run)).await.inspect_err(|error| {
+            tracing::error!(invitation, attempt, message, news, cause = cause::of_store(error), "event not noted");
+        })?;
+        tracing::info!(invitation, attempt, message, news, ?heard, "event taken in");
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! Starts the function `mail-events`.
+
+use lambda_runtime::Error;
+use mail_events::MailEvents;
+use portal_aws::{bootstrap, clock::SystemClock, store::DynamoStore};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (environment, aws) = bootstrap::start(module_path!()).await?;
+    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let events = MailEvents { store, clock: SystemClock, configuration_set: environment.configuration_set()? };
+    bootstrap::serve_events(async |event| events.take_in(event).await).await
+}

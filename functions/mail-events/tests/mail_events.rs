@@ -1,0 +1,167 @@
+//! The function `mail-events`, from the bus's events to what they leave behind.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
+
+use lambda_runtime::{Context, Error, LambdaEvent};
+use mail_events::MailEvents;
+use portal::{
+    ids::RecordKey,
+    ports::{ClaimOutcome, DeliveryStore as _},
+    record::{Delivery, InvitationState},
+    testing::{Fault, MemoryStore, TestClock, samples},
+    timeline::{Actor, Role},
+};
+use portal_aws::http::testing::sample;
+use serde_json::{Value, json};
+
+type Function = MailEvents<MemoryStore, TestClock>;
+
+/// Every sample, and what it makes of a mail that a sender has in hand. `None`: nothing.
+const SAMPLES: [(&str, Option<Delivery>); 15] = [
+    ("send", Some(Delivery::Accepted)),
+    ("delivery", Some(Delivery::Delivered)),
+    ("delivery-delay", Some(Delivery::Delayed)),
+    ("bounce-permanent", Some(Delivery::Bounced)),
+    ("bounce-transient", Some(Delivery::Accepted)),
+    ("bounce-undetermined", Some(Delivery::Accepted)),
+    ("bounce-suppressed", Some(Delivery::Suppressed)),
+    ("bounce-account-suppressed", Some(Delivery::Suppressed)),
+    ("complaint", Some(Delivery::Complained)),
+    ("complaint-account-suppressed", Some(Delivery::Suppressed)),
+    ("reject", Some(Delivery::Rejected)),
+    ("rendering-failure", Some(Delivery::Rejected)),
+    ("open", None),
+    ("other-mail", None),
+    ("other-configuration-set", None),
+];
+
+fn key() -> RecordKey {
+    samples::key("lakeside", "p-1001")
+}
+
+/// The function, and a patient whose mail a sender has in hand.
+async fn function() -> Function {
+    let store = MemoryStore::with_queued_invitation();
+    let claim = samples::claim_request(&samples::invitation_id("invitation-0001"), samples::noon(), 1);
+    assert!(matches!(store.claim(&key(), &claim).await.unwrap(), ClaimOutcome::Claimed(_)));
+    MailEvents { store, clock: TestClock::default(), configuration_set: "portal-invitations".to_owned() }
+}
+
+fn event(name: &str) -> Value {
+    sample(&format!("mail-events/{name}"))
+}
+
+fn context() -> Context {
+    let mut context = Context::default();
+    "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
+    "arn:aws:lambda:us-east-1:123456789012:function:portal-mail-events".clone_into(&mut context.invoked_function_arn);
+    context
+}
+
+async fn take_in(function: &Function, event: Value) -> Result<(), Error> {
+    function.take_in(LambdaEvent::new(event, context())).await
+}
+
+fn delivery(function: &Function) -> Option<Delivery> {
+    match function.store.peek(&key()).unwrap().invitation.unwrap().state {
+        InvitationState::Sent { delivery, .. } => Some(delivery),
+        InvitationState::Queued
+        | InvitationState::Sending { .. }
+        | InvitationState::Failed { .. }
+        | InvitationState::Revoked { .. }
+        | InvitationState::Consumed { .. } => None,
+    }
+}
+
+#[tokio::test]
+async fn each_sample_is_taken_in_and_a_repetition_changes_nothing() {
+    for (name, expected) in SAMPLES {
+        let function = function().await;
+        take_in(&function, event(name)).await.unwrap();
+        assert_eq!(delivery(&function), expected, "{name}");
+        let after = function.store.contents();
+        take_in(&function, event(name)).await.unwrap();
+        assert_eq!(function.store.contents(), after, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_transient_bounce_leaves_a_sent_invitation_as_it_is() {
+    for name in ["bounce-transient", "bounce-undetermined"] {
+        let function = function().await;
+        take_in(&function, event("send")).await.unwrap();
+        let before = function.store.contents();
+        take_in(&function, event(name)).await.unwrap();
+        assert_eq!(function.store.contents(), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_sess_and_carries_the_run_and_the_mails_id() {
+    let function = function().await;
+    take_in(&function, event("send")).await.unwrap();
+    let last = function.store.timeline(&key()).pop().unwrap();
+    assert_eq!(last.act.actor, Actor::unnamed(Role::MailService));
+    assert_eq!((last.act.at, last.act.request.as_str()), (samples::noon(), "8476a536-e9f4-11e8-9739-2dfe598c3fcd"));
+    let record = function.store.peek(&key()).unwrap();
+    let receipt = record.invitation.as_ref().unwrap().receipt().unwrap();
+    assert_eq!(receipt.message.as_str(), "0100019df7e3a8f1-0a1b2c3d-example-000000");
+}
+
+#[tokio::test]
+async fn what_is_not_of_this_stacks_mails_changes_nothing_and_is_no_failure() {
+    let function = function().await;
+    let before = function.store.contents();
+    for (pointer, value) in [
+        ("/source", json!("aws.ses.forged")),
+        ("/account", json!("210987654321")),
+        ("/detail/mail/tags/ses:configuration-set", json!(["portal-other"])),
+        ("/detail/mail/tags/invitation", json!(["invitation-0002"])),
+        ("/detail/mail/tags/attempt", json!(["2"])),
+        ("/detail/mail/tags/attempt", json!(["0"])),
+        ("/detail/mail/tags/record", json!(["bGFrZXNpZGUjcC0xMDAy"])),
+        ("/detail/mail/tags/record", json!(["?"])),
+        ("/detail/mail/tags", json!({})),
+    ] {
+        let mut event = event("bounce-permanent");
+        *event.pointer_mut(pointer).unwrap() = value;
+        take_in(&function, event).await.unwrap();
+        assert_eq!(function.store.contents(), before, "{pointer}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_failure_that_quotes_nothing() {
+    let function = function().await;
+    let before = function.store.contents();
+    let mut spoiled = event("send");
+    spoiled["detail"]["mail"]["messageId"] = json!("<jose@example.com>");
+    for event in [Value::Null, json!({ "poison": "jose@example.com" }), spoiled] {
+        let error = take_in(&function, event).await.unwrap_err();
+        assert!(!format!("{error}").contains("jose"), "{error}");
+    }
+    assert_eq!(function.store.contents(), before);
+}
+
+#[tokio::test]
+async fn a_store_at_fault_is_a_failure_and_the_event_can_come_again() {
+    let function = function().await;
+    for fault in [Fault::Busy, Fault::Unavailable, Fault::Corrupt] {
+        function.store.fail_next([Some(fault)]);
+        assert!(take_in(&function, event("delivery")).await.is_err(), "{fault:?}");
+    }
+    take_in(&function, event("delivery")).await.unwrap();
+    assert_eq!(delivery(&function), Some(Delivery::Delivered));
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_know_itself_begins_nothing() {
+    let function = function().await;
+    let before = function.store.contents();
+    let (mut nameless, mut homeless) = (context(), context());
+    nameless.request_id.clear();
+    homeless.invoked_function_arn.clear();
+    for context in [nameless, homeless] {
+        assert!(function.take_in(LambdaEvent::new(event("send"), context)).await.is_err());
+    }
+    assert_eq!(function.store.contents(), before);
+}

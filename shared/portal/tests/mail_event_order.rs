@@ -1,0 +1,195 @@
+//! Whatever the order in which SES's events and the sender's own stamp arrive, and however often: the end is the same.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use chrono::TimeDelta;
+use portal::{
+    practice::Practice,
+    record::{Change, Delivery, Invitation, InvitationState, PortalRecord, account::Registration, delivery::MailEvent},
+    testing::samples,
+    timeline::{Act, EventKind, Role},
+};
+use proptest::prelude::*;
+
+/// What arrives.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    /// The sender writes down that SES accepted the mail.
+    Stamp,
+    /// SES tells of it.
+    News(Delivery),
+}
+
+/// What people do meanwhile, if the rules allow it at that moment.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    Nothing,
+    Revoke,
+    OptOut,
+    Register,
+    Reinvite,
+    ReinviteElsewhere,
+}
+
+/// A record whose mail a sender has in hand.
+struct World {
+    practice: Practice,
+    record: PortalRecord,
+    mailed: Invitation,
+    stamps: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let (practice, id) = (samples::practice("north"), samples::invitation_id("i-1"));
+        let patient = samples::new_patient(&samples::key("north", "p-1"), samples::profile(Some("jose@example.com")));
+        let invited = patient.after.invite(&practice, None, id.clone(), samples::act(samples::noon(), "invite"));
+        let record = invited.unwrap().after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
+        let mailed = record.invitation.clone().unwrap();
+        Self { practice, record, mailed, stamps: 0 }
+    }
+
+    fn act(role: Role) -> Act {
+        samples::act_of(role, samples::noon() + TimeDelta::minutes(2), "meanwhile")
+    }
+
+    fn commit(&mut self, change: Change) {
+        assert_eq!(change.before.as_ref(), Some(&self.record));
+        assert_eq!(change.after.version, self.record.version + 1, "the version rises by one with a change");
+        assert_ne!(change.after, PortalRecord { version: change.after.version, ..self.record.clone() }, "of something");
+        if matches!(change.event.kind, EventKind::InvitationSent { .. }) {
+            self.stamps += 1;
+        }
+        assert!(self.stamps <= 1, "no invitation is stamped twice");
+        if let (Some(one), Some(next)) = (delivery(&self.record), delivery(&change.after)) {
+            assert!(next > one, "the rank of the delivery never falls");
+        }
+        self.record = change.after;
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Stamp => {
+                // As the sender does: under the fence of its claim.
+                let (id, message) = (self.mailed.id.clone(), samples::message_id(1));
+                if let Some(change) = self.record.stamp(&self.practice, &id, 1, message, Self::act(Role::Sender)) {
+                    self.commit(change);
+                }
+            }
+            Arrival::News(news) => {
+                let event = MailEvent {
+                    key: self.record.key.clone(),
+                    invitation: self.mailed.id.clone(),
+                    attempt: 1,
+                    message: samples::message_id(1),
+                    news,
+                };
+                for _ in 0..2 {
+                    if let Some(change) = self.record.hear(&self.practice, &event, Self::act(Role::MailService)) {
+                        self.commit(change);
+                    }
+                }
+                let more = self.record.hear(&self.practice, &event, Self::act(Role::MailService));
+                assert_eq!(more, None, "two changes at most, and none by a repetition");
+            }
+        }
+    }
+
+    /// Whether the rules allowed it.
+    fn meanwhile(&mut self, what: Meanwhile) -> bool {
+        let elsewhere = samples::email("elsewhere@example.com");
+        let again = |email| {
+            let id = samples::invitation_id("i-2");
+            self.record.reinvite(&self.practice, email, id, Self::act(Role::Staff)).ok()
+        };
+        let change = match what {
+            Meanwhile::Nothing => None,
+            Meanwhile::Revoke => self.record.revoke(Self::act(Role::Staff)).ok(),
+            Meanwhile::OptOut => self.record.opt_out(Self::act(Role::Staff)).ok(),
+            Meanwhile::Reinvite => again(None),
+            Meanwhile::ReinviteElsewhere => again(Some(&elsewhere)),
+            Meanwhile::Register => {
+                let id = samples::account_id("account-1");
+                let registered = self.record.register(samples::date_of_birth(), id, None, Self::act(Role::Patient));
+                let Registration::Registered(change) = registered else { panic!("{registered:?}") };
+                Some(*change)
+            }
+        };
+        let allowed = change.is_some();
+        if let Some(change) = change {
+            self.record = change.after;
+        }
+        allowed
+    }
+}
+
+fn delivery(record: &PortalRecord) -> Option<Delivery> {
+    match &record.invitation.as_ref()?.state {
+        InvitationState::Sent { delivery, .. } => Some(*delivery),
+        InvitationState::Queued
+        | InvitationState::Sending { .. }
+        | InvitationState::Failed { .. }
+        | InvitationState::Revoked { .. }
+        | InvitationState::Consumed { .. } => None,
+    }
+}
+
+/// The stamp, if the sender came so far, and some events, each as often as it pleases, in any order.
+fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
+    let news = prop::sample::select(vec![
+        Delivery::Accepted,
+        Delivery::Delayed,
+        Delivery::Delivered,
+        Delivery::Complained,
+        Delivery::Bounced,
+        Delivery::Rejected,
+        Delivery::Suppressed,
+    ]);
+    let events = prop::collection::vec(news.prop_map(Arrival::News), 0..8);
+    let stamp = prop::collection::vec(Just(Arrival::Stamp), 0..3);
+    (events, stamp).prop_map(|(events, stamp)| [events, stamp].concat()).prop_shuffle()
+}
+
+fn meanwhile() -> impl Strategy<Value = Meanwhile> {
+    prop::sample::select(vec![
+        Meanwhile::Nothing,
+        Meanwhile::Revoke,
+        Meanwhile::OptOut,
+        Meanwhile::Register,
+        Meanwhile::Reinvite,
+        Meanwhile::ReinviteElsewhere,
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_order_ends_the_same(arrivals in arrivals(), what in meanwhile(), place: prop::sample::Index) {
+        let place = place.index(arrivals.len() + 1);
+        let mut world = World::new();
+        let (early, late) = arrivals.split_at(place);
+        for arrival in early {
+            world.arrive(*arrival);
+        }
+        let allowed = world.meanwhile(what);
+        let then = world.record.clone();
+        for arrival in late {
+            world.arrive(*arrival);
+        }
+
+        let rank = |arrival: &Arrival| if let Arrival::News(news) = arrival { *news } else { Delivery::Accepted };
+        let highest = arrivals.iter().map(rank).max();
+        let end = world.record.invitation.clone().unwrap();
+        let superseded = allowed && matches!(what, Meanwhile::Reinvite | Meanwhile::ReinviteElsewhere);
+        if superseded {
+            prop_assert_eq!(&world.record, &then, "late events of an older mail are no news of a newer one");
+        } else if allowed && matches!(what, Meanwhile::Revoke | Meanwhile::Register) {
+            prop_assert_eq!(delivery(&world.record), None, "what has ended stays ended");
+            prop_assert_eq!(end.receipt().is_some(), highest.is_some());
+        } else {
+            prop_assert_eq!(delivery(&world.record), highest, "the highest rank, whoever came first");
+        }
+        prop_assert_eq!(world.stamps, usize::from(highest.is_some()));
+        prop_assert_eq!(world.record.first_sent_at.is_some(), highest.is_some());
+    }
+}
