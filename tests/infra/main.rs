@@ -8,6 +8,7 @@ mod api;
 mod configuration;
 mod data;
 mod functions;
+mod metrics;
 mod permissions;
 mod sources;
 mod template;

@@ -7,6 +7,7 @@ pub mod config;
 pub mod entropy;
 pub mod http;
 pub mod mailer;
+pub mod metrics;
 pub mod queue;
 pub mod sqs;
 pub mod store;

@@ -193,6 +193,8 @@ pub struct DueEntry {
     pub at: DateTime<Utc>,
     /// Its current invitation.
     pub invitation: InvitationId,
+    /// Since when that one is to be mailed.
+    pub queued_at: DateTime<Utc>,
     /// Times that it was moved to a later time.
     pub nudges: u32,
 }
@@ -207,6 +209,7 @@ impl DueEntry {
             kind: next.kind,
             at: next.at,
             invitation: invitation.id.clone(),
+            queued_at: invitation.queued_at,
             nudges: invitation.nudges,
         })
     }
