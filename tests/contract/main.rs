@@ -10,8 +10,10 @@
 
 mod backend;
 mod cases;
+mod dynamo;
 mod large;
 mod story;
+#[path = "../common/table.rs"]
 mod table;
 
 /// Makes a test of each case for the store that `$start` starts; `None` from it skips them.
@@ -82,11 +84,11 @@ mod memory {
 }
 
 mod dynoxide {
-    contract!(crate::table::in_process);
-    races!(crate::table::in_process);
+    contract!(crate::dynamo::in_process);
+    races!(crate::dynamo::in_process);
 }
 
 mod external {
-    contract!(crate::table::external);
-    races!(crate::table::external);
+    contract!(crate::dynamo::external);
+    races!(crate::dynamo::external);
 }

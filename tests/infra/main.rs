@@ -9,6 +9,7 @@ mod configuration;
 mod data;
 mod functions;
 mod mail_events;
+mod metrics;
 mod openapi;
 mod permissions;
 mod sources;

@@ -1,11 +1,16 @@
 //! Hands the mails of queued invitations, and notices, to the mail service.
 
+mod tally;
+
+use std::cell::Cell;
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Error, LambdaEvent};
 use portal::{
     ids::RequestId,
     operations::{
+        breaker::Breaker,
         deliver::{Delivery, time_to_claim},
         notify::Notify,
     },
@@ -14,12 +19,15 @@ use portal::{
 use portal_aws::{
     bootstrap::deadline,
     cause,
+    metrics::{self, MetricLog},
     sqs::{MessageOutcome, work_batch},
 };
 
+use self::tally::Tally;
+
 /// The function, over its ports.
 #[derive(Debug)]
-pub struct Sender<S, M, C, E> {
+pub struct Sender<S, M, C, E, L> {
     /// The records.
     pub store: S,
     /// The mail service.
@@ -28,9 +36,13 @@ pub struct Sender<S, M, C, E> {
     pub clock: C,
     /// Secrets for links.
     pub entropy: E,
+    /// Whether SES sends anything; kept for as long as the process is.
+    pub breaker: Breaker,
+    /// What it did, in numbers.
+    pub metrics: L,
 }
 
-impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Sender<S, M, C, E> {
+impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, M, C, E, L> {
     /// Works off a batch of queue messages, and tells which of them should come again.
     ///
     /// # Errors
@@ -38,15 +50,25 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Sender<S, M, C, E> {
     pub async fn work(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let run = RequestId::parse(&event.context.request_id)?;
         let deadline = deadline(&event.context);
-        Ok(work_batch(event.payload, async |hint| self.follow(&hint, &run, deadline).await).await)
+        let tally = Cell::new(Tally::default());
+        let answer = work_batch(event.payload, async |hint| self.follow(&hint, &run, deadline, &tally).await).await;
+        let function = &event.context.env_config.function_name;
+        metrics::put(&self.metrics, function, self.clock.now(), &tally.get().figures());
+        Ok(answer)
     }
 
-    async fn follow(&self, hint: &Hint, run: &RequestId, deadline: DateTime<Utc>) -> MessageOutcome {
+    async fn follow(
+        &self,
+        hint: &Hint,
+        run: &RequestId,
+        deadline: DateTime<Utc>,
+        tally: &Cell<Tally>,
+    ) -> MessageOutcome {
         if !time_to_claim(self.clock.now(), deadline) {
             tracing::warn!("no time left to hand the mail over");
             return MessageOutcome::Retry;
         }
-        match self.hand_over(hint, run, deadline).await {
+        match self.hand_over(hint, run, deadline, tally).await {
             Ok(()) => MessageOutcome::Done,
             Err(error) => {
                 tracing::error!(cause = cause::of_store(&error), "message not worked off");
@@ -55,15 +77,23 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Sender<S, M, C, E> {
         }
     }
 
-    async fn hand_over(&self, hint: &Hint, run: &RequestId, deadline: DateTime<Utc>) -> Result<(), StoreError> {
-        let Self { store, mailer, clock, entropy } = self;
+    async fn hand_over(
+        &self,
+        hint: &Hint,
+        run: &RequestId,
+        deadline: DateTime<Utc>,
+        tally: &Cell<Tally>,
+    ) -> Result<(), StoreError> {
+        let Self { store, mailer, clock, entropy, breaker, metrics: _ } = self;
         match hint {
             Hint::Invitation(message) => {
-                let delivered = Delivery { store, mailer, clock, entropy }.deliver(message, run).await?;
+                let delivered = Delivery { store, mailer, clock, entropy, breaker }.deliver(message, run).await?;
+                tally.update(|tally| tally.with_invitation(delivered));
                 tracing::info!(?delivered, "message worked off");
             }
             Hint::Notices(key) => {
-                let notified = Notify { store, mailer, clock }.notify(key, deadline, run).await?;
+                let notified = Notify { store, mailer, clock, breaker }.notify(key, deadline, run).await?;
+                tally.update(|tally| tally.with_notices(notified));
                 tracing::info!(?notified, "message worked off");
             }
         }

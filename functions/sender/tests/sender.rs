@@ -1,25 +1,34 @@
 //! The function `sender`, from the queue's events to its answers.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
+use std::sync::Arc;
+
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Context, LambdaEvent};
 use portal::{
-    ports::{CommitOutcome, DeliveryStore as _},
+    operations::breaker::Breaker,
+    ports::{CommitOutcome, DeliveryStore as _, SendOutcome},
     testing::{Fault, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
     timeline::Role,
 };
-use portal_aws::http::testing::sample;
+use portal_aws::{http::testing::sample, metrics::KeptLines};
 use sender::Sender;
 
-type Function = Sender<MemoryStore, ScriptedMailer, TestClock, TestEntropy>;
+type Function = Sender<MemoryStore, ScriptedMailer, TestClock, TestEntropy, KeptLines>;
 
 const NOTHING_AGAIN: &str = r#"{"batchItemFailures":[]}"#;
 const ALL_AGAIN: &str = r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"}]}"#;
 
 /// The function, and a patient whose invitation is queued.
 fn function() -> Function {
-    let store = MemoryStore::with_queued_invitation();
-    Sender { store, mailer: ScriptedMailer::default(), clock: TestClock::default(), entropy: TestEntropy::default() }
+    Sender {
+        store: MemoryStore::with_queued_invitation(),
+        mailer: ScriptedMailer::default(),
+        clock: TestClock::default(),
+        entropy: TestEntropy::default(),
+        breaker: Breaker::default(),
+        metrics: KeptLines::default(),
+    }
 }
 
 async fn work(function: &Function, secs_left: i64) -> String {
@@ -28,6 +37,7 @@ async fn work(function: &Function, secs_left: i64) -> String {
 
 async fn work_sample(function: &Function, name: &str, secs_left: i64) -> String {
     let mut context = Context::default();
+    "portal-sender".clone_into(&mut Arc::make_mut(&mut context.env_config).function_name);
     "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(samples::noon().timestamp_millis() + secs_left * 1000).unwrap();
     let event: SqsEvent = sample(name);
@@ -50,6 +60,55 @@ async fn a_queued_invitation_is_mailed_once() {
     assert_eq!(mails[0].to, samples::email("jose@example.com"));
 }
 
+/// The members of the last line of metrics that are not zero.
+fn counted(function: &Function) -> Vec<(String, u64)> {
+    let line: serde_json::Value = serde_json::from_str(function.metrics.lines().last().unwrap()).unwrap();
+    let values = line.as_object().unwrap().iter().filter_map(|(name, value)| Some((name.clone(), value.as_u64()?)));
+    values.filter(|(_, value)| *value > 0).collect()
+}
+
+#[tokio::test]
+async fn each_run_writes_its_metrics_in_one_line() {
+    let function = function();
+    work(&function, 30).await;
+    let golden = concat!(
+        r#"{"_aws":{"Timestamp":1777982400000,"CloudWatchMetrics":[{"Namespace":"PatientPortalInvitations","#,
+        r#""Dimensions":[["function"]],"Metrics":[{"Name":"sent","Unit":"Count"},{"Name":"refused","Unit":"Count"},"#,
+        r#"{"Name":"putOff","Unit":"Count"},{"Name":"paused","Unit":"Count"},{"Name":"leftAlone","Unit":"Count"},"#,
+        r#"{"Name":"unknown","Unit":"Count"},{"Name":"failed","Unit":"Count"},{"Name":"superseded","Unit":"Count"},"#,
+        r#"{"Name":"noticesSent","Unit":"Count"},{"Name":"noticesFailed","Unit":"Count"}]}]},"#,
+        r#""function":"portal-sender","failed":0,"leftAlone":0,"noticesFailed":0,"noticesSent":0,"paused":0,"#,
+        r#""putOff":0,"refused":0,"sent":1,"superseded":0,"unknown":0}"#,
+    );
+    assert_eq!(function.metrics.lines(), [golden]);
+}
+
+#[tokio::test]
+async fn metrics_tell_the_outcomes_apart() {
+    for (answer, name) in [
+        (SendOutcome::Refused, "refused"),
+        (SendOutcome::Throttled, "putOff"),
+        (SendOutcome::Paused, "paused"),
+        (SendOutcome::Unknown, "unknown"),
+    ] {
+        let function = function();
+        function.mailer.answer_next([answer]);
+        work(&function, 30).await;
+        assert_eq!(counted(&function), [(name.to_owned(), 1)]);
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_one_run_met_is_known_to_the_next() {
+    let function = function();
+    function.mailer.answer_next([SendOutcome::Paused]);
+    assert_eq!(work(&function, 30).await, NOTHING_AGAIN);
+    let before = function.store.contents();
+    assert_eq!(work(&function, 30).await, NOTHING_AGAIN);
+    assert_eq!(counted(&function), [("leftAlone".to_owned(), 1)]);
+    assert_eq!((function.store.contents(), function.mailer.mails().len()), (before, 1));
+}
+
 /// The function, and a patient whose account has another address since a moment ago.
 async fn function_with_notices() -> Function {
     let (store, key) =
@@ -70,6 +129,7 @@ async fn notices_are_mailed_once() {
     }
     let told: Vec<_> = function.mailer.notices().into_iter().map(|notice| notice.to).collect();
     assert_eq!(told, [samples::email("jose@example.com"), samples::email("new@example.com")]);
+    assert!(function.metrics.lines()[0].contains(r#""noticesSent":2"#));
     assert!(function.mailer.mails().is_empty());
 }
 

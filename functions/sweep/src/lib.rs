@@ -7,14 +7,18 @@ use portal::{
     operations::sweep::{Sweep as Run, SweepError, Swept},
     ports::{Clock, DeliveryStore, Entropy, Queue},
 };
-use portal_aws::{bootstrap::deadline, cause};
+use portal_aws::{
+    bootstrap::deadline,
+    cause,
+    metrics::{self, Figure, MetricLog, Unit},
+};
 
 /// A run begins no new page so long before it would be stopped: whatever it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
 
 /// The function, over its ports.
 #[derive(Debug)]
-pub struct Sweep<S, Q, C, E> {
+pub struct Sweep<S, Q, C, E, L> {
     /// The records.
     pub store: S,
     /// The way to the sender.
@@ -23,24 +27,40 @@ pub struct Sweep<S, Q, C, E> {
     pub clock: C,
     /// Ids for reminders.
     pub entropy: E,
+    /// What it did, in numbers.
+    pub metrics: L,
 }
 
-impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<S, Q, C, E> {
-    /// Makes one run. What it did is in the log.
+impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy, L: MetricLog> Sweep<S, Q, C, E, L> {
+    /// Makes one run. What it did is in the log and, unless it broke off, in the metrics.
     ///
     /// # Errors
     /// If the store or the queue broke it off: the next run goes on, and the alarm on errors tells people.
     pub async fn run(&self, context: &Context) -> Result<(), Error> {
         let run = RequestId::parse(&context.request_id)?;
-        let Self { store, queue, clock, entropy } = self;
+        let Self { store, queue, clock, entropy, metrics } = self;
         let sweep = Run { store, queue, clock, entropy };
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let swept = Box::pin(sweep.run(deadline(context) - MARGIN, &run)).await;
-        let Swept { queued, reminded, postponed, outlived, stopped_early } =
-            swept.inspect_err(|error| tracing::error!(cause = cause_of(error), "sweep broken off"))?;
+        let swept = swept.inspect_err(|error| tracing::error!(cause = cause_of(error), "sweep broken off"))?;
+        let Swept { queued, reminded, postponed, outlived, stopped_early, .. } = swept;
         tracing::info!(queued, reminded, postponed, outlived, stopped_early, "swept");
+        metrics::put(metrics, &context.env_config.function_name, clock.now(), &figures(swept));
         Ok(())
     }
+}
+
+fn figures(swept: Swept) -> [Figure; 6] {
+    let Swept { queued, reminded, postponed, outlived, oldest_unsent, stopped_early } = swept;
+    let age = oldest_unsent.num_seconds().try_into().unwrap_or_default();
+    [
+        Figure::count("queued", queued),
+        Figure::count("reminded", reminded),
+        Figure::count("postponed", postponed),
+        Figure::count("outlived", outlived),
+        Figure::count("stoppedEarly", stopped_early.into()),
+        Figure { name: "oldestUnsentAge", unit: Unit::Seconds, value: age },
+    ]
 }
 
 fn cause_of(error: &SweepError) -> String {

@@ -1,27 +1,36 @@
 //! The function `sweep`, from the schedule's events to what it leaves behind.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use lambda_runtime::Context;
 use portal::{
     ports::Clock as _,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
-use portal_aws::http::testing::sample;
+use portal_aws::{http::testing::sample, metrics::KeptLines};
 use sweep::Sweep;
 
-type Function = Sweep<MemoryStore, MemoryQueue, TestClock, TestEntropy>;
+type Function = Sweep<MemoryStore, MemoryQueue, TestClock, TestEntropy, KeptLines>;
 
 /// The function, and a patient whose invitation's queue message got lost an hour ago.
 fn function() -> Function {
     let store = MemoryStore::with_queued_invitation();
     let clock = TestClock::at(samples::noon() + TimeDelta::hours(1));
-    Sweep { store, queue: MemoryQueue::default(), clock, entropy: TestEntropy::default() }
+    Sweep {
+        store,
+        queue: MemoryQueue::default(),
+        clock,
+        entropy: TestEntropy::default(),
+        metrics: KeptLines::default(),
+    }
 }
 
 fn context(function: &Function, secs_left: i64) -> Context {
     let _scheduled: serde::de::IgnoredAny = sample("sweep/scheduled");
     let mut context = Context::default();
+    "portal-sweep".clone_into(&mut Arc::make_mut(&mut context.env_config).function_name);
     "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(function.clock.now().timestamp_millis() + secs_left * 1000).unwrap();
     context
@@ -53,4 +62,21 @@ async fn a_run_that_breaks_off_is_an_error() {
     function.queue.fail_next(1);
     assert!(function.run(&context(&function, 120)).await.is_err());
     assert!(function.run(&Context::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn each_run_writes_its_metrics_in_one_line() {
+    let function = function();
+    function.run(&context(&function, 120)).await.unwrap();
+    let golden = concat!(
+        r#"{"_aws":{"Timestamp":1777986000000,"CloudWatchMetrics":[{"Namespace":"PatientPortalInvitations","#,
+        r#""Dimensions":[["function"]],"Metrics":[{"Name":"queued","Unit":"Count"},{"Name":"reminded","Unit":"Count"},"#,
+        r#"{"Name":"postponed","Unit":"Count"},{"Name":"outlived","Unit":"Count"},"#,
+        r#"{"Name":"stoppedEarly","Unit":"Count"},{"Name":"oldestUnsentAge","Unit":"Seconds"}]}]},"#,
+        r#""function":"portal-sweep","oldestUnsentAge":3600,"outlived":0,"postponed":0,"queued":1,"reminded":0,"#,
+        r#""stoppedEarly":0}"#,
+    );
+    assert_eq!(function.metrics.lines(), [golden]);
+    function.run(&context(&function, 120)).await.unwrap();
+    assert!(function.metrics.lines()[1].contains(r#""oldestUnsentAge":0,"#), "it saw none");
 }

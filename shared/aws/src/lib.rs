@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod http;
 pub mod mail_tags;
 pub mod mailer;
+pub mod metrics;
 pub mod queue;
 pub mod ses_events;
 pub mod sqs;

@@ -60,7 +60,10 @@ pub enum MessageError {
 }
 
 /// Writes a message's body.
-fn to_body(hint: &Hint) -> Result<String, serde_json::Error> {
+///
+/// # Errors
+/// If it cannot be JSON, which ids always can.
+pub fn to_body(hint: &Hint) -> Result<String, serde_json::Error> {
     let (RecordKey { practice, patient }, waits) = match hint {
         Hint::Invitation(message) => (&message.key, Waits::InvitationId(message.invitation.to_string())),
         Hint::Notices(key) => (key, Waits::Notices {}),

@@ -228,6 +228,8 @@ pub struct DueEntry {
     pub at: DateTime<Utc>,
     /// Its current invitation.
     pub invitation: InvitationId,
+    /// Since when that one is to be mailed.
+    pub queued_at: DateTime<Utc>,
     /// Times that it was moved to a later time.
     pub nudges: u32,
 }
@@ -242,6 +244,7 @@ impl DueEntry {
             kind: next.kind,
             at: next.at,
             invitation: invitation.id.clone(),
+            queued_at: invitation.queued_at,
             nudges: invitation.nudges,
         })
     }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use portal::{
     operations::{
         Command, OperationError,
+        breaker::PAUSE,
         change_email::{ChangedEmail, change_email},
         choice::{opt_in, opt_out},
         deliver::Delivered,
@@ -17,7 +18,7 @@ use portal::{
     policy::{HINT_WAIT, LONGEST_DEFERRAL, MOST_NOTICES, SEND_LEASE},
     ports::{
         Clock as _, CommitOutcome, DeliveryStore as _, DueEntry, Hint, InvitationMail, Mailer, NoticeMail,
-        PortalStore as _, SendOutcome, StoreError,
+        PortalStore as _, Queue as _, SendOutcome, StoreError,
     },
     record::{
         FailReason, NextAction, NextActionKind,
@@ -35,7 +36,12 @@ const OTHER: &str = "jose.nunez@example.org";
 const CLAIM: TimeDelta = TimeDelta::minutes(10);
 
 /// Two notices of which SES took both.
-const BOTH: Notified = Notified { sent: 2, failed: 0, waiting: 0 };
+const BOTH: Notified = outcome(2, 0, 0);
+
+/// What became of so many notices, none of which came upon a pause.
+const fn outcome(sent: u32, failed: u32, waiting: u32) -> Notified {
+    Notified { sent, failed, waiting, paused: 0, left_alone: false }
+}
 
 impl World {
     /// With patient `p-1` of the practice `north`, who has an account.
@@ -57,7 +63,7 @@ impl World {
     }
 
     async fn notify_with(&self, mailer: &impl Mailer, secs_left: i64) -> Vec<Result<Notified, StoreError>> {
-        let notify = Notify { store: &self.store, mailer, clock: &self.clock };
+        let notify = Notify { store: &self.store, mailer, clock: &self.clock, breaker: &self.breaker };
         let deadline = self.clock.now() + TimeDelta::seconds(secs_left);
         let mut outcomes = Vec::new();
         for hint in self.queue.take() {
@@ -315,11 +321,11 @@ async fn of_two_senders_that_see_one_entry_one_has_it() {
 
 #[tokio::test]
 async fn what_ses_does_not_take_now_waits_and_is_sent_later() {
-    for answer in [SendOutcome::Throttled, SendOutcome::Paused, SendOutcome::Unknown] {
+    for answer in [SendOutcome::Throttled, SendOutcome::Unknown] {
         let world = World::with_account().await;
         world.change_email(NEW).await.unwrap();
         world.mailer.answer_next([answer.clone()]);
-        assert_eq!(world.notify().await, [Notified { sent: 1, failed: 0, waiting: 1 }], "{answer:?}");
+        assert_eq!(world.notify().await, [outcome(1, 0, 1)], "{answer:?}");
         let record = world.record();
         assert_eq!(record.notices.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [AddressRemoved]);
         assert_eq!(record.next_action.unwrap().at, world.clock.now() + CLAIM);
@@ -327,10 +333,37 @@ async fn what_ses_does_not_take_now_waits_and_is_sent_later() {
         assert_eq!(world.sweep().await, Swept::default());
         world.clock.advance(TimeDelta::milliseconds(1));
         assert_eq!(world.sweep().await.queued, 1);
-        assert_eq!(world.notify().await, [Notified { sent: 1, failed: 0, waiting: 0 }]);
+        assert_eq!(world.notify().await, [outcome(1, 0, 0)]);
         assert_eq!(world.told(), [to(AddressRemoved, ADDRESS), to(AddressAdded, NEW), to(AddressRemoved, ADDRESS)]);
         world.is_at_rest().await;
     }
+}
+
+#[tokio::test]
+async fn while_sending_is_paused_notices_are_neither_tried_nor_claimed() {
+    let world = World::with_account().await;
+    world.change_email(NEW).await.unwrap();
+    world.mailer.answer_next([SendOutcome::Paused]);
+    assert_eq!(world.notify().await, [Notified { paused: 1, ..outcome(0, 0, 2) }], "the second one is not tried");
+    assert_eq!(world.mailer.notices().len(), 1);
+
+    let hint = Hint::Notices(samples::key("north", "p-1"));
+    let before = world.store.contents();
+    world.queue.send(std::slice::from_ref(&hint)).await.unwrap();
+    assert_eq!(world.notify().await, [Notified { left_alone: true, ..Notified::default() }]);
+    assert_eq!(world.store.contents(), before);
+
+    // An invitation's probe is one for notices too.
+    world.clock.advance(PAUSE);
+    let probe = world.breaker.pass(world.clock.now());
+    world.queue.send(std::slice::from_ref(&hint)).await.unwrap();
+    assert_eq!(world.notify().await, [Notified { left_alone: true, ..Notified::default() }]);
+    drop(probe);
+
+    world.clock.advance(CLAIM);
+    assert_eq!(world.sweep().await.queued, 1);
+    assert_eq!(world.notify().await, [BOTH]);
+    world.is_at_rest().await;
 }
 
 #[tokio::test]
@@ -338,7 +371,7 @@ async fn what_ses_refuses_has_failed_and_says_so() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     world.mailer.answer_next([SendOutcome::Refused]);
-    assert_eq!(world.notify().await, [Notified { sent: 1, failed: 1, waiting: 0 }]);
+    assert_eq!(world.notify().await, [outcome(1, 1, 0)]);
     let failed = EventKind::NoticeFailed { notice: AddressRemoved, reason: FailReason::Refused };
     assert_eq!(world.events()[0], failed);
     world.is_at_rest().await;
@@ -369,10 +402,10 @@ async fn without_a_practice_notices_wait_until_they_are_given_up() {
     world.store.open_account(&samples::key("north", "p-1"), ADDRESS);
     world.change_email(NEW).await.unwrap();
     world.store.forget_practice(&samples::practice_id("north"));
-    assert_eq!(world.notify().await, [Notified { sent: 0, failed: 0, waiting: 2 }]);
+    assert_eq!(world.notify().await, [outcome(0, 0, 2)]);
     world.clock.advance(LONGEST_DEFERRAL);
     assert_eq!(world.sweep().await.queued, 1);
-    assert_eq!(world.notify().await, [Notified { sent: 0, failed: 2, waiting: 0 }]);
+    assert_eq!(world.notify().await, [outcome(0, 2, 0)]);
     assert!(world.mailer.notices().is_empty());
     world.is_at_rest().await;
 }
@@ -382,7 +415,7 @@ async fn no_notice_is_begun_in_a_functions_last_seconds() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let outcomes = world.notify_with(&world.mailer, 9).await;
-    assert!(matches!(outcomes[..], [Ok(Notified { sent: 0, failed: 0, waiting: 2 })]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [Ok(Notified { sent: 0, failed: 0, waiting: 2, .. })]), "{outcomes:?}");
     assert!(world.mailer.notices().is_empty());
 }
 
@@ -452,7 +485,7 @@ async fn a_second_change_before_the_first_is_told_adds_to_it_and_there_is_an_end
 
     let outcomes = world.notify().await;
     let all = u32::try_from(MOST_NOTICES).unwrap();
-    assert_eq!(outcomes[0], Notified { sent: all, failed: 0, waiting: 0 });
+    assert_eq!(outcomes[0], outcome(all, 0, 0));
     assert!(outcomes[1..].iter().all(|outcome| *outcome == Notified::default()));
     assert_eq!(
         world.told()[..3],

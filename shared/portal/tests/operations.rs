@@ -7,12 +7,14 @@ use chrono::TimeDelta;
 use portal::{
     operations::{
         Command,
-        deliver::{Delivered, Delivery, time_to_claim},
+        breaker::PAUSE,
+        deliver::{Delivered, time_to_claim},
         invite::invite,
         patient::save_profile,
         sweep::{Sweep, Swept},
     },
     panel::Shown,
+    policy::LONGEST_DEFERRAL,
     ports::{
         Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMail, InvitationMessage, Mailer, NoticeMail,
         PortalStore as _, SendOutcome,
@@ -146,8 +148,7 @@ async fn one_message_a_hundred_times_is_one_mail() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let message = world.message();
-    let delivery =
-        Delivery { store: &world.store, mailer: &world.mailer, clock: &world.clock, entropy: &world.entropy };
+    let delivery = world.delivery(&world.mailer);
     for _ in 0..100 {
         delivery.deliver(&message, &world.request).await.unwrap();
     }
@@ -156,14 +157,15 @@ async fn one_message_a_hundred_times_is_one_mail() {
 
 #[tokio::test]
 async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
-    for (answer, least) in
-        [(SendOutcome::Throttled, TimeDelta::seconds(1)), (SendOutcome::Paused, TimeDelta::minutes(1))]
-    {
+    for (answer, outcome, least) in [
+        (SendOutcome::Throttled, Delivered::PutOff, TimeDelta::seconds(1)),
+        (SendOutcome::Paused, Delivered::Paused, PAUSE),
+    ] {
         let world = World::with_one().await;
         world.mailer.answer_next([answer]);
         world.invite("north", "p-1").await.unwrap();
         let tries = world.record().invitation.unwrap().tries_left;
-        assert_eq!(world.deliver().await, [Delivered::PutOff]);
+        assert_eq!(world.deliver().await, [outcome]);
         let record = world.record();
         assert_eq!(record.invitation.as_ref().unwrap().state, InvitationState::Queued);
         assert_eq!(record.invitation.unwrap().tries_left, tries);
@@ -174,6 +176,45 @@ async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
         assert_eq!(world.sweep().await.queued, 1);
         assert_eq!(world.deliver().await, [Delivered::Sent]);
     }
+}
+
+#[tokio::test]
+async fn while_sending_is_paused_mails_are_left_as_they_are_and_go_out_within_a_quarter_of_an_hour() {
+    let patients: Vec<String> = (0..20).map(|number| format!("p-{number}")).collect();
+    let address = |patient: &str| format!("{patient}@example.com");
+    let world = World::with_patients(&[]).await;
+    for patient in &patients {
+        world.save("north", patient, Some(&address(patient))).await;
+        world.invite("north", patient).await.unwrap();
+    }
+    world.mailer.answer_next([SendOutcome::Paused]);
+    let before = world.store.contents();
+    let outcomes = world.deliver().await;
+    assert_eq!((outcomes[0], &outcomes[1..]), (Delivered::Paused, [Delivered::LeftAlone; 19].as_slice()));
+    let after = world.store.contents();
+    let touched = |key: &_| before.records[key] != after.records[key];
+    assert_eq!(before.records.keys().filter(|key| touched(key)).count(), 1, "one was tried, nothing else was written");
+
+    // Until the end of an hour SES takes nothing, then everything.
+    let paused = world.clock.now() + TimeDelta::hours(1);
+    world.mailer.answer_next(vec![SendOutcome::Paused; 59]);
+    while world.clock.now() < paused {
+        world.clock.advance(PAUSE);
+        world.sweep().await;
+        world.deliver().await;
+    }
+    let probes = world.mailer.mails().len();
+    assert!((2..=60).contains(&probes), "{probes} probes in an hour");
+    world.mailer.forget_script();
+    for _ in 0..17 {
+        world.clock.advance(PAUSE);
+        world.sweep().await;
+        world.deliver().await;
+    }
+    let states: Vec<_> =
+        world.store.contents().records.into_values().map(|it| it.invitation.unwrap().state.name()).collect();
+    assert_eq!(states, ["sent"; 20]);
+    assert_eq!(world.mailer.mails().len(), probes + 20);
 }
 
 #[tokio::test]
@@ -194,11 +235,36 @@ async fn what_ses_puts_off_for_days_has_failed() {
 }
 
 #[tokio::test]
+async fn a_pause_is_told_even_by_a_mail_that_has_been_put_off_for_too_long() {
+    let world = World::with_one().await;
+    world.invite("north", "p-1").await.unwrap();
+    world.clock.advance(LONGEST_DEFERRAL);
+    world.mailer.answer_next([SendOutcome::Paused]);
+    assert_eq!(world.deliver().await, [Delivered::Paused]);
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
+    assert!(world.breaker.pass(world.clock.now()).is_none());
+}
+
+#[tokio::test]
+async fn the_sweep_says_how_long_the_oldest_invitation_waits() {
+    let world = World::with_patients(&[("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some("b@example.com"))]).await;
+    world.invite("north", "p-1").await.unwrap();
+    world.clock.advance(TimeDelta::minutes(5));
+    world.invite("north", "p-2").await.unwrap();
+    world.clock.advance(TimeDelta::minutes(2));
+    let swept = world.sweep().await;
+    assert_eq!((swept.queued, swept.oldest_unsent), (2, TimeDelta::minutes(7)));
+    world.deliver().await;
+    world.clock.advance(TimeDelta::hours(1));
+    assert_eq!(world.sweep().await.oldest_unsent, TimeDelta::zero());
+}
+
+#[tokio::test]
 async fn a_refused_mail_has_failed_and_says_so() {
     let world = World::with_one().await;
     world.mailer.answer_next([SendOutcome::Refused]);
     world.invite("north", "p-1").await.unwrap();
-    assert_eq!(world.deliver().await, [Delivered::Failed]);
+    assert_eq!(world.deliver().await, [Delivered::Refused]);
     let panel = world.status("p-1").await;
     assert_eq!((panel.invitation.state, panel.invitation.reason), ("failed", Some("refused")));
 }
@@ -211,8 +277,7 @@ async fn without_an_answer_nobody_sends_again_before_lease_and_grace_are_over() 
     let message = world.message();
     assert_eq!(world.deliver().await, [Delivered::Unknown]);
 
-    let delivery =
-        Delivery { store: &world.store, mailer: &world.mailer, clock: &world.clock, entropy: &world.entropy };
+    let delivery = world.delivery(&world.mailer);
     world.clock.advance(TimeDelta::seconds(719));
     assert_eq!(delivery.deliver(&message, &world.request).await.unwrap(), Delivered::NotClaimed(Unclaimable::Held));
     assert_eq!(world.sweep().await.queued, 0);

@@ -75,6 +75,14 @@ impl SesMailer {
         Self::with_patience(sdk, settings, PATIENCE)
     }
 
+    /// The same for tests of many mails on a busy machine: an answer that is only slow must not pass for none.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn unhurried(sdk: &SdkConfig, settings: MailSettings) -> Self {
+        let long = Duration::from_mins(1);
+        Self::with_patience(sdk, settings, Patience { connect: long, whole: long })
+    }
+
     fn with_patience(sdk: &SdkConfig, settings: MailSettings, patience: Patience) -> Self {
         let config = aws_sdk_sesv2::config::Builder::from(sdk)
             .retry_config(RetryConfig::disabled())

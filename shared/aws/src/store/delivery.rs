@@ -169,16 +169,19 @@ impl DeliveryStore for DynamoStore<Pepper> {
     }
 }
 
-/// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `nudges`.
+/// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `nudges`,
+/// `queued_at`.
 fn due_entry(item: &Item) -> Result<DueEntry, Unreadable> {
     let text = |name| item.get(name).and_then(|value| value.as_s().ok()).ok_or(Unreadable::Attribute(name));
     let digits = |name| item.get(name).and_then(|value| value.as_n().ok()).ok_or(Unreadable::Attribute(name));
-    let due_at = digits("due_at")?.parse().ok().and_then(DateTime::from_timestamp_millis);
+    let instant =
+        |name| digits(name)?.parse().ok().and_then(DateTime::from_timestamp_millis).ok_or(Unreadable::Attribute(name));
     Ok(DueEntry {
         key: keys::parse_record_partition(text(keys::PARTITION)?).ok_or(Unreadable::Attribute(keys::PARTITION))?,
         kind: items::record::action_kind(text("next_action")?)?,
-        at: due_at.ok_or(Unreadable::Attribute("due_at"))?,
+        at: instant("due_at")?,
         invitation: InvitationId::parse(text("invitation_id")?).map_err(|_| Unreadable::Attribute("invitation_id"))?,
+        queued_at: instant("queued_at")?,
         nudges: digits("nudges")?.parse().map_err(|_| Unreadable::Attribute("nudges"))?,
     })
 }

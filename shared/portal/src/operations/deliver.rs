@@ -5,7 +5,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::insist::insist;
+use super::{
+    breaker::{Breaker, PAUSE},
+    insist::insist,
+};
 use crate::{
     ids::RequestId,
     link::Token,
@@ -20,9 +23,6 @@ use crate::{
     timeline::{Act, Actor, Role},
 };
 
-/// How long everything waits once SES says that it sends nothing for now; the first one after it is the probe.
-const PAUSE: TimeDelta = TimeDelta::minutes(1);
-
 /// What became of a queue message. In every case the message itself is done with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivered {
@@ -30,7 +30,13 @@ pub enum Delivered {
     Sent,
     /// SES said "later", or said nothing to anybody: it is queued again.
     PutOff,
-    /// The mail can never be sent, and the record says so.
+    /// SES sends nothing for now, and the breaker is open. It is queued again, or given up if that has gone on for days.
+    Paused,
+    /// SES sends nothing for now, as another mail has told: nothing was done.
+    LeftAlone,
+    /// SES refuses the mail for good, and the record says so.
+    Refused,
+    /// The mail is given up, and the record says so.
     Failed,
     /// SES gave no answer that tells. Nobody sends it again before its lease and grace are over.
     Unknown,
@@ -51,6 +57,8 @@ pub struct Delivery<'ports, S, M, C, E> {
     pub clock: &'ports C,
     /// Secrets for links.
     pub entropy: &'ports E,
+    /// Whether SES sends anything.
+    pub breaker: &'ports Breaker,
 }
 
 impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E> {
@@ -59,6 +67,8 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
     /// # Errors
     /// [`StoreError`] if the record could not be read or written: the message should be seen again.
     pub async fn deliver(&self, message: &InvitationMessage, request: &RequestId) -> Result<Delivered, StoreError> {
+        // Before the claim: what cannot be tried keeps its place in the calendar, and the sweep comes back to it.
+        let Some(pass) = self.breaker.pass(self.clock.now()) else { return Ok(Delivered::LeftAlone) };
         let Some(practice) = self.store.practice_of(&message.key.practice).await? else {
             return Ok(Delivered::NotClaimed(Unclaimable::Done));
         };
@@ -88,7 +98,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
             attempt: invitation.attempt,
             practice,
         };
-        let outcome = self.mailer.send(&mail).await;
+        let outcome = pass.hand_over(self.clock, self.mailer.send(&mail)).await;
         self.write_down(outcome, *record, &mail, request).await
     }
 
@@ -112,12 +122,16 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
                     record,
                     request,
                     |record, act| record.fail_sending(fence, FailReason::Refused, act),
-                    Delivered::Failed,
+                    Delivered::Refused,
                 )
                 .await
             }
             SendOutcome::Throttled => self.put_off(record, mail, TimeDelta::zero(), request).await,
-            SendOutcome::Paused => self.put_off(record, mail, PAUSE, request).await,
+            SendOutcome::Paused => {
+                self.put_off(record, mail, PAUSE, request).await?;
+                // Whatever became of this mail, that is what people must hear of.
+                Ok(Delivered::Paused)
+            }
             SendOutcome::Unknown => Ok(Delivered::Unknown),
         }
     }

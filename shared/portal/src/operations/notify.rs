@@ -11,6 +11,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
+    breaker::{Breaker, Pass},
     deliver::{act, time_to_claim},
     insist::insist,
 };
@@ -30,6 +31,10 @@ pub struct Notified {
     pub failed: u32,
     /// They are tried again, at the time that the claim gave them.
     pub waiting: u32,
+    /// Those of them to which SES said that it sends nothing for now.
+    pub paused: u32,
+    /// Whether they were not even claimed, since SES sends nothing for now.
+    pub left_alone: bool,
 }
 
 /// The functions and services that notifying needs.
@@ -41,6 +46,8 @@ pub struct Notify<'ports, S, M, C> {
     pub mailer: &'ports M,
     /// The time.
     pub clock: &'ports C,
+    /// Whether SES sends anything.
+    pub breaker: &'ports Breaker,
 }
 
 /// What is to be written down of one notice.
@@ -48,6 +55,7 @@ enum Fate {
     Sent(MessageId),
     Failed(FailReason),
     Waiting,
+    Paused,
 }
 
 impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
@@ -64,16 +72,26 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
         request: &RequestId,
     ) -> Result<Notified, StoreError> {
         let mut notified = Notified::default();
+        let Some(pass) = self.breaker.pass(self.clock.now()) else {
+            return Ok(Notified { left_alone: true, ..notified });
+        };
         let practice = self.store.practice_of(&key.practice).await?;
         let Some(mut record) = self.claim(key).await? else {
             return Ok(notified);
         };
+        let mut pass = Some(pass);
         for notice in record.notices.clone() {
-            let fate = self.hand_over(&record, practice.as_ref(), &notice, deadline).await;
+            let pass = pass.take().or_else(|| self.breaker.pass(self.clock.now()));
+            let fate = self.hand_over(&record, practice.as_ref(), &notice, pass, deadline).await;
             let act = act(self.clock, request);
             let written = match fate {
                 Fate::Waiting => {
                     notified.waiting += 1;
+                    continue;
+                }
+                Fate::Paused => {
+                    notified.waiting += 1;
+                    notified.paused += 1;
                     continue;
                 }
                 Fate::Sent(message) => {
@@ -106,6 +124,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
         record: &PortalRecord,
         practice: Option<&Practice>,
         notice: &Notice,
+        pass: Option<Pass<'_>>,
         deadline: DateTime<Utc>,
     ) -> Fate {
         let now = self.clock.now();
@@ -114,6 +133,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
         }
         // Without its practice a notice could not say whom to call.
         let Some(practice) = practice.filter(|_| time_to_claim(now, deadline)) else { return Fate::Waiting };
+        let Some(pass) = pass else { return Fate::Waiting };
         let Notice { kind, to, at } = notice;
         let mail = NoticeMail {
             kind: *kind,
@@ -122,11 +142,12 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
             practice: practice.clone(),
             happened_at: *at,
         };
-        match self.mailer.notify(&mail).await {
+        match pass.hand_over(self.clock, self.mailer.notify(&mail)).await {
             SendOutcome::Accepted(message) => Fate::Sent(message),
             SendOutcome::Refused => Fate::Failed(FailReason::Refused),
             // Certainly not sent, and perhaps sent: as said above, both are tried again.
-            SendOutcome::Throttled | SendOutcome::Paused | SendOutcome::Unknown => Fate::Waiting,
+            SendOutcome::Throttled | SendOutcome::Unknown => Fate::Waiting,
+            SendOutcome::Paused => Fate::Paused,
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Swept {
     pub postponed: u32,
     /// Rows that somebody else had seen to.
     pub outlived: u32,
+    /// How long the oldest invitation has been waiting that it queued again; zero if it queued none.
+    pub oldest_unsent: TimeDelta,
     /// Whether it stopped before it had seen everything, for want of time.
     pub stopped_early: bool,
 }
@@ -129,6 +131,10 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
             match self.see(&entry, request).await {
                 Ok(Seen::Queued(hint)) => {
                     run.swept.queued += 1;
+                    if entry.kind == NextActionKind::Deliver {
+                        let age = self.clock.now() - entry.queued_at;
+                        run.swept.oldest_unsent = run.swept.oldest_unsent.max(age);
+                    }
                     hints.push(hint);
                 }
                 Ok(Seen::Reminded(hint)) => {

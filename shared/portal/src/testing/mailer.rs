@@ -27,6 +27,11 @@ impl ScriptedMailer {
         self.script.lock().unwrap().extend(outcomes);
     }
 
+    /// Forgets what is left of the script: accepts everything from here on.
+    pub fn forget_script(&self) {
+        self.script.lock().unwrap().clear();
+    }
+
     /// The invitations' mails so far.
     #[must_use]
     pub fn mails(&self) -> Vec<InvitationMail> {

@@ -60,7 +60,7 @@ impl World {
         self.hear(&self.news_of(1, news)).await
     }
 
-    fn delivery(&self) -> Option<Delivery> {
+    fn news(&self) -> Option<Delivery> {
         match self.record().invitation?.state {
             InvitationState::Sent { delivery, .. } => Some(delivery),
             InvitationState::Queued
@@ -187,7 +187,7 @@ async fn a_patient_who_has_opted_out_gets_no_link_and_no_reminder_by_it() {
     let world = World::at(Failed).await;
     world.staff(Step::OptOut).await.unwrap();
     assert_eq!(world.tell(Delivery::Delivered).await, Heard::Recorded);
-    assert_eq!((world.delivery(), world.usable_links()), (Some(Delivery::Delivered), vec![false]));
+    assert_eq!((world.news(), world.usable_links()), (Some(Delivery::Delivered), vec![false]));
     world.nothing_happens_any_more().await;
     let panel = world.staff(Step::OptIn).await.unwrap();
     assert_eq!(panel.sentence, "The link stopped working when the patient opted out: send a new one with reinvite.");
@@ -210,7 +210,7 @@ async fn news_of_a_mail_that_nobody_stamped_are_two_changes() {
     let world = World::at(Sending).await;
     let version = world.record().version;
     assert_eq!(world.tell(Delivery::Bounced).await, Heard::Recorded);
-    assert_eq!((world.record().version, world.delivery()), (version + 2, Some(Delivery::Bounced)));
+    assert_eq!((world.record().version, world.news()), (version + 2, Some(Delivery::Bounced)));
     let told = world.told();
     assert_eq!(told.iter().map(EventKind::name).collect::<Vec<_>>(), ["invitation-sent", "delivery-changed"]);
 }
@@ -227,7 +227,7 @@ async fn late_and_repeated_news_never_lower_the_rank() {
                 assert_eq!(world.store.contents(), before, "{first:?} {second:?}");
             }
         }
-        assert_eq!(world.delivery(), Some(first));
+        assert_eq!(world.news(), Some(first));
         let last = Delivery::Suppressed;
         assert_eq!(world.tell(last).await == Heard::Recorded, first != last, "{first:?}");
     }
@@ -326,7 +326,7 @@ async fn an_event_that_overtakes_the_senders_own_stamp_is_the_only_stamp() {
         world.mailer.answer_next([answer.clone()]);
         let quick = QuickService(&world, &[Delivery::Delivered, Delivery::Accepted]);
         assert_eq!(world.deliver_with(&quick).await.pop().unwrap().unwrap(), expected, "{answer:?}");
-        assert_eq!((world.delivery(), world.stamps()), (Some(Delivery::Delivered), 1), "{answer:?}");
+        assert_eq!((world.news(), world.stamps()), (Some(Delivery::Delivered), 1), "{answer:?}");
         world.clock.advance(DAY);
         assert_eq!(world.sweep().await.queued, 0, "{answer:?}: and no second mail");
     }
@@ -341,7 +341,7 @@ async fn a_store_that_fails_for_a_moment_loses_no_news_and_notes_none_twice() {
         world.store.fail_next([None, None, Some(fault), None, Some(fault)]);
         assert_eq!(world.tell(Delivery::Delivered).await, Heard::Recorded, "{fault:?}");
         assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{fault:?}");
-        assert_eq!(world.delivery(), Some(Delivery::Delivered), "{fault:?}");
+        assert_eq!(world.news(), Some(Delivery::Delivered), "{fault:?}");
     }
 }
 
@@ -356,7 +356,7 @@ async fn a_store_that_stays_away_is_an_error_and_the_event_can_come_again() {
         assert!(hear(&world.store, &world.clock, &event, &world.request).await.is_err(), "{reached}");
         assert_eq!(world.hear(&event).await, Heard::Recorded, "{reached}");
         assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{reached}");
-        assert_eq!(world.delivery(), Some(Delivery::Delivered), "{reached}");
+        assert_eq!(world.news(), Some(Delivery::Delivered), "{reached}");
     }
 }
 
@@ -416,7 +416,7 @@ async fn what_came_in_between_is_read_and_the_event_is_judged_anew() {
         let overtaken = Overtaken { store: &world.store, first: Mutex::new(Some(first)) };
         let event = world.news_of(1, Delivery::Delayed);
         let heard = hear(&overtaken, &world.clock, &event, &samples::request_id("event")).await.unwrap();
-        assert_eq!((heard, world.delivery()), (Heard::Recorded, Some(delivery)));
+        assert_eq!((heard, world.news()), (Heard::Recorded, Some(delivery)));
         assert_eq!((world.record().version, world.stamps()), (version, 1));
     }
 

@@ -6,6 +6,7 @@ use portal::{
     ids::{PatientId, RequestId},
     operations::{
         Command, OperationError,
+        breaker::Breaker,
         deliver::{Delivered, Delivery},
         invite::{Invited, invite},
         patient::save_profile,
@@ -30,6 +31,7 @@ pub struct World {
     pub mailer: ScriptedMailer,
     pub clock: TestClock,
     pub entropy: TestEntropy,
+    pub breaker: Breaker,
     pub request: RequestId,
 }
 
@@ -42,6 +44,7 @@ impl World {
             mailer: ScriptedMailer::default(),
             clock: TestClock::default(),
             entropy: TestEntropy::default(),
+            breaker: Breaker::default(),
             request: samples::request_id("request-1"),
         };
         for (practice, patient, address) in patients {
@@ -80,8 +83,13 @@ impl World {
         invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), email).await
     }
 
+    pub fn delivery<'a, M: Mailer>(&'a self, mailer: &'a M) -> Delivery<'a, MemoryStore, M, TestClock, TestEntropy> {
+        let Self { store, clock, entropy, breaker, .. } = self;
+        Delivery { store, mailer, clock, entropy, breaker }
+    }
+
     pub async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<Delivered, StoreError>> {
-        let delivery = Delivery { store: &self.store, mailer, clock: &self.clock, entropy: &self.entropy };
+        let delivery = self.delivery(mailer);
         let mut outcomes = Vec::new();
         for hint in self.queue.take() {
             let Hint::Invitation(message) = hint else { panic!("a notice waits: {hint:?}") };

@@ -1,4 +1,4 @@
-//! A table of its own for each case, in an in-process DynamoDB or at an external endpoint.
+//! A table of its own for each test, in an in-process DynamoDB or wherever a client leads.
 
 use std::{
     sync::{Arc, OnceLock, mpsc},
@@ -6,30 +6,28 @@ use std::{
 };
 
 use dynoxide::Database;
-use portal::{email::Pepper, ids::RecordKey};
+use portal::email::Pepper;
 use portal_aws::aws_sdk_dynamodb::{
     self, Client,
     config::{BehaviorVersion, Credentials, Region},
     types::{
-        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-        ProjectionType, ScalarAttributeType, TableStatus,
+        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+        ScalarAttributeType, TableStatus,
     },
 };
 use portal_aws::store::{DynamoStore, keys};
 
-use crate::backend::Backend;
-
 /// A table, and the adapter over it.
 pub(crate) struct Table {
-    client: Client,
-    name: String,
-    store: Arc<DynamoStore<Pepper>>,
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) store: Arc<DynamoStore<Pepper>>,
 }
 
 /// A table in a DynamoDB that lives in this process.
-pub(crate) async fn in_process(case: &str) -> Option<Table> {
+pub(crate) async fn in_process(test: &str) -> Table {
     let (endpoint, _) = local_dynamodb();
-    Some(Table::create(local_client(endpoint, "us-east-1"), case).await)
+    Table::create(local_client(endpoint, "us-east-1"), test).await
 }
 
 /// Where the DynamoDB of this process answers, and what it holds.
@@ -52,18 +50,7 @@ pub(crate) fn local_dynamodb() -> &'static (String, Database) {
     })
 }
 
-/// A table wherever the environment says; `None`, and a line that says so, if it says nothing.
-#[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
-pub(crate) async fn external(case: &str) -> Option<Table> {
-    if let Ok(endpoint) = std::env::var("PORTAL_CONTRACT_ENDPOINT") {
-        let config = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(endpoint).load().await;
-        return Some(Table::create(Client::new(&config), case).await);
-    }
-    let stack = system_tests::stack()?;
-    let client = local_client(&stack.aws_endpoint, &stack.region);
-    Some(Table::create(client, case).await)
-}
-
+/// A client of a DynamoDB on this machine.
 pub(crate) fn local_client(endpoint: &str, region: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -74,8 +61,9 @@ pub(crate) fn local_client(endpoint: &str, region: &str) -> Client {
 }
 
 impl Table {
-    async fn create(client: Client, case: &str) -> Self {
-        let name = format!("contract-{}-{case}", std::process::id());
+    /// Creates a table as the template does.
+    pub(crate) async fn create(client: Client, test: &str) -> Self {
+        let name = format!("test-{}-{test}", std::process::id());
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
         let attribute = |name: &str, kind| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
@@ -87,7 +75,9 @@ impl Table {
             .projection(
                 Projection::builder()
                     .projection_type(ProjectionType::Include)
-                    .set_non_key_attributes(Some(["invitation_id", "next_action", "nudges"].map(String::from).to_vec()))
+                    .set_non_key_attributes(Some(
+                        ["invitation_id", "next_action", "nudges", "queued_at"].map(String::from).to_vec(),
+                    ))
                     .build(),
             );
         let link = GlobalSecondaryIndex::builder()
@@ -123,30 +113,5 @@ impl Table {
 
     pub(crate) async fn end(self) {
         self.client.delete_table().table_name(&self.name).send().await.unwrap();
-    }
-}
-
-impl Backend for Table {
-    type Store = DynamoStore<Pepper>;
-
-    fn store(&self) -> &Arc<Self::Store> {
-        &self.store
-    }
-
-    async fn history(&self, key: &RecordKey) -> Vec<String> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("PK = :partition AND begins_with(SK, :event)")
-            .expression_attribute_values(":partition", AttributeValue::S(keys::record_partition(key)))
-            .expression_attribute_values(":event", AttributeValue::S("EVENT#".to_owned()))
-            .consistent_read(true)
-            .limit(100);
-        let events = query.send().await.unwrap().items.unwrap();
-        let sorted = |event: std::collections::HashMap<String, AttributeValue>| {
-            event.into_iter().collect::<std::collections::BTreeMap<_, _>>()
-        };
-        events.into_iter().map(|event| format!("{:?}", sorted(event))).collect()
     }
 }
