@@ -42,7 +42,7 @@ pub struct InvitationView {
     pub email: Option<EmailAddress>,
     /// What became of its mail.
     pub delivery: Option<Delivery>,
-    /// When its newest link stops working.
+    /// When its newest link stops working, or has; nothing if opting out has ended it before.
     pub expires_at: Option<DateTime<Utc>>,
     /// Why it failed or was taken back.
     pub reason: Option<&'static str>,
@@ -119,7 +119,7 @@ impl StatusPanel {
             last_login_on,
             last_reinvited_on: record.last_reinvited_at.map_or(Shown::Never, date),
             sentence: sentence(record, zone, now),
-            invitation: InvitationView::of(record.invitation.as_ref(), now),
+            invitation: InvitationView::of(record, now),
             account: AccountView::of(record),
             actions: Actions::of(record, practice, viewer, now),
             version: record.version,
@@ -149,15 +149,17 @@ fn not_activated_yet(record: &PortalRecord) -> Shown {
 }
 
 impl InvitationView {
-    fn of(invitation: Option<&Invitation>, now: DateTime<Utc>) -> Self {
-        let Some(invitation) = invitation else {
+    fn of(record: &PortalRecord, now: DateTime<Utc>) -> Self {
+        let Some(invitation) = &record.invitation else {
             return Self { state: "none", email: None, delivery: None, expires_at: None, reason: None };
         };
         let (delivery, expires_at, reason) = match &invitation.state {
             InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Consumed { .. } => {
                 (None, None, None)
             }
-            InvitationState::Sent { delivery, expires_at, .. } => (Some(*delivery), Some(*expires_at), None),
+            InvitationState::Sent { delivery, expires_at, .. } => {
+                (Some(*delivery), record.link.as_ref().map(|_| *expires_at), None)
+            }
             InvitationState::Failed { reason, .. } => (None, None, Some(reason.name())),
             InvitationState::Revoked { reason, .. } => (None, None, Some(reason.name())),
         };
