@@ -10,6 +10,8 @@
 
 mod backend;
 mod cases;
+mod counts;
+mod scale;
 mod story;
 mod table;
 
@@ -59,6 +61,10 @@ macro_rules! contract {
             logins:
                 only_the_latest_login_is_kept a_repeated_event_is_known_whatever_its_time
                 who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
+            sweeps:
+                of_two_sweeps_at_once_each_row_is_ones a_killed_sweep_loses_nothing_and_doubles_nothing
+                a_sweep_that_is_hours_late_keeps_to_the_daytime a_sweep_that_is_stopped_goes_on_in_the_next_run
+                a_struck_row_is_gone_and_an_outlived_one_is_not_struck pages_go_on_after_a_row_that_is_gone;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
     };

@@ -1,6 +1,7 @@
 //! A table of its own for each case, in an in-process DynamoDB or at an external endpoint.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, OnceLock, mpsc},
     thread,
 };
@@ -12,12 +13,12 @@ use portal_aws::aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region},
     types::{
         AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-        ProjectionType, ScalarAttributeType, TableStatus,
+        ProjectionType, PutRequest, ScalarAttributeType, TableStatus, WriteRequest,
     },
 };
 use portal_aws::store::{DynamoStore, keys};
 
-use crate::backend::Backend;
+use crate::{backend::Backend, counts::Counts};
 
 /// A table, and the adapter over it.
 pub(crate) struct Table {
@@ -28,8 +29,20 @@ pub(crate) struct Table {
 
 /// A table in a DynamoDB that lives in this process.
 pub(crate) async fn in_process(case: &str) -> Option<Table> {
+    Some(Table::create(local_client(in_process_endpoint(), "us-east-1"), case).await)
+}
+
+/// The same, and all that is asked of it counted.
+pub(crate) async fn counted(case: &str) -> (Table, Counts) {
+    let counts = Counts::default();
+    let client = local_client(in_process_endpoint(), "us-east-1");
+    let counting = client.config().to_builder().interceptor(counts.clone()).build();
+    (Table::create(Client::from_conf(counting), case).await, counts)
+}
+
+fn in_process_endpoint() -> &'static str {
     static ENDPOINT: OnceLock<String> = OnceLock::new();
-    let endpoint = ENDPOINT.get_or_init(|| {
+    ENDPOINT.get_or_init(|| {
         let (send, receive) = mpsc::channel();
         // A runtime of its own: the server outlives the test that happens to start it.
         thread::spawn(move || {
@@ -41,8 +54,7 @@ pub(crate) async fn in_process(case: &str) -> Option<Table> {
             });
         });
         receive.recv().unwrap()
-    });
-    Some(Table::create(local_client(endpoint, "us-east-1"), case).await)
+    })
 }
 
 /// A table wherever the environment says; `None`, and a line that says so, if it says nothing.
@@ -110,6 +122,27 @@ impl Table {
         table
     }
 
+    /// An item as it is stored.
+    pub(crate) async fn item(&self, key: &RecordKey) -> HashMap<String, AttributeValue> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(keys::PARTITION, AttributeValue::S(keys::record_partition(key)));
+        let get = get.key(keys::SORT, AttributeValue::S("PORTAL".to_owned()));
+        get.send().await.unwrap().item.unwrap()
+    }
+
+    /// Puts items as they are, as many at a time as there may be in a call.
+    pub(crate) async fn put(&self, items: Vec<HashMap<String, AttributeValue>>) {
+        for items in items.chunks(25) {
+            let put = |item: &HashMap<_, _>| PutRequest::builder().set_item(Some(item.clone())).build().unwrap();
+            let writes = items.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
+            let answer = self.client.batch_write_item().request_items(&self.name, writes).send().await.unwrap();
+            assert!(answer.unprocessed_items.is_none_or(|left| left.is_empty()));
+        }
+    }
+
     async fn status(&self) -> Option<TableStatus> {
         self.client.describe_table().table_name(&self.name).send().await.unwrap().table?.table_status
     }
@@ -137,9 +170,8 @@ impl Backend for Table {
             .consistent_read(true)
             .limit(100);
         let events = query.send().await.unwrap().items.unwrap();
-        let sorted = |event: std::collections::HashMap<String, AttributeValue>| {
-            event.into_iter().collect::<std::collections::BTreeMap<_, _>>()
-        };
+        let sorted =
+            |event: HashMap<String, AttributeValue>| event.into_iter().collect::<std::collections::BTreeMap<_, _>>();
         events.into_iter().map(|event| format!("{:?}", sorted(event))).collect()
     }
 }

@@ -36,9 +36,9 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<S, Q, C, E> {
         let sweep = Run { store, queue, clock, entropy };
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let swept = Box::pin(sweep.run(deadline(context) - MARGIN, &run)).await;
-        let Swept { queued, reminded, postponed, outlived, stopped_early } =
+        let Swept { queued, reminded, postponed, struck, outlived, stopped_early } =
             swept.inspect_err(|error| tracing::error!(cause = cause_of(error), "sweep broken off"))?;
-        tracing::info!(queued, reminded, postponed, outlived, stopped_early, "swept");
+        tracing::info!(queued, reminded, postponed, struck, outlived, stopped_early, "swept");
         Ok(())
     }
 }

@@ -50,6 +50,8 @@ async fn a_run_that_breaks_off_is_an_error() {
     let function = function();
     function.store.fail_next([Some(Fault::Unavailable)]);
     assert!(function.run(&context(&function, 120)).await.is_err());
+    assert_eq!(function.queue.take().len(), 1, "the other shards are seen to all the same");
+    function.clock.advance(TimeDelta::hours(1));
     function.queue.fail_next(1);
     assert!(function.run(&context(&function, 120)).await.is_err());
     assert!(function.run(&Context::default()).await.is_err());

@@ -9,4 +9,5 @@ pub(crate) mod notices;
 pub(crate) mod practices;
 pub(crate) mod race;
 pub(crate) mod states;
+pub(crate) mod sweeps;
 pub(crate) mod versions;

@@ -86,12 +86,14 @@ impl<P> DynamoStore<P> {
         .await
     }
 
-    /// Rows of an index, in its order. An index lags behind the records: its rows are candidates.
+    /// Rows of an index, in its order, from the beginning or after a place. An index lags behind the records: its rows
+    /// are candidates.
     async fn query_index(
         &self,
         index: &str,
         condition: &str,
         values: &HashMap<String, AttributeValue>,
+        after: Option<&Item>,
         limit: u16,
     ) -> Result<Vec<Item>, StoreError> {
         retry::patiently(|| async {
@@ -103,6 +105,7 @@ impl<P> DynamoStore<P> {
                 .key_condition_expression(condition)
                 .set_expression_attribute_names(Some(expression::names(&[condition])))
                 .set_expression_attribute_values(Some(values.clone()))
+                .set_exclusive_start_key(after.cloned())
                 .limit(limit.into())
                 .send()
                 .await;

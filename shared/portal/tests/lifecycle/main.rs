@@ -5,6 +5,7 @@
 mod choice;
 mod logins;
 mod reinvite;
+mod reminders;
 mod revoke;
 mod stage;
 #[path = "../world/mod.rs"]
