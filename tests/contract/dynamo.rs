@@ -1,21 +1,35 @@
 //! DynamoDB's adapter as a store under test: on an in-process DynamoDB, or on an external one.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use portal::{email::Pepper, ids::RecordKey};
 use portal_aws::{
-    aws_sdk_dynamodb::{Client, config::BehaviorVersion, types::AttributeValue},
+    aws_sdk_dynamodb::{
+        Client,
+        config::BehaviorVersion,
+        types::{AttributeValue, PutRequest, WriteRequest},
+    },
     store::{DynamoStore, keys},
 };
 
 use crate::{
     backend::Backend,
-    table::{self, Table, local_client},
+    counts::Counts,
+    table::{self, Table, local_client, local_dynamodb},
 };
 
 /// A table in a DynamoDB that lives in this process.
 pub(crate) async fn in_process(case: &str) -> Option<Table> {
     Some(table::in_process(case).await)
+}
+
+/// The same, and all that is asked of it counted.
+pub(crate) async fn counted(case: &str) -> (Table, Counts) {
+    let counts = Counts::default();
+    let (endpoint, _) = local_dynamodb();
+    let client = local_client(endpoint, "us-east-1");
+    let counting = client.config().to_builder().interceptor(counts.clone()).build();
+    (Table::create(Client::from_conf(counting), case).await, counts)
 }
 
 /// A table wherever the environment says; `None`, and a line that says so, if it says nothing.
@@ -28,6 +42,29 @@ pub(crate) async fn external(case: &str) -> Option<Table> {
     let stack = system_tests::stack()?;
     let client = local_client(&stack.aws_endpoint, &stack.region);
     Some(Table::create(client, case).await)
+}
+
+impl Table {
+    /// An item as it is stored.
+    pub(crate) async fn item(&self, key: &RecordKey) -> HashMap<String, AttributeValue> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(keys::PARTITION, AttributeValue::S(keys::record_partition(key)));
+        let get = get.key(keys::SORT, AttributeValue::S("PORTAL".to_owned()));
+        get.send().await.unwrap().item.unwrap()
+    }
+
+    /// Puts items as they are, as many at a time as there may be in a call.
+    pub(crate) async fn put(&self, items: Vec<HashMap<String, AttributeValue>>) {
+        for items in items.chunks(25) {
+            let put = |item: &HashMap<_, _>| PutRequest::builder().set_item(Some(item.clone())).build().unwrap();
+            let writes = items.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
+            let answer = self.client.batch_write_item().request_items(&self.name, writes).send().await.unwrap();
+            assert!(answer.unprocessed_items.is_none_or(|left| left.is_empty()));
+        }
+    }
 }
 
 impl Backend for Table {
@@ -48,9 +85,8 @@ impl Backend for Table {
             .consistent_read(true)
             .limit(100);
         let events = query.send().await.unwrap().items.unwrap();
-        let sorted = |event: std::collections::HashMap<String, AttributeValue>| {
-            event.into_iter().collect::<std::collections::BTreeMap<_, _>>()
-        };
+        let sorted =
+            |event: HashMap<String, AttributeValue>| event.into_iter().collect::<std::collections::BTreeMap<_, _>>();
         events.into_iter().map(|event| format!("{:?}", sorted(event))).collect()
     }
 }

@@ -10,8 +10,10 @@
 
 mod backend;
 mod cases;
+mod counts;
 mod dynamo;
 mod large;
+mod scale;
 mod story;
 #[path = "../common/table.rs"]
 mod table;
@@ -67,6 +69,10 @@ macro_rules! contract {
                 a_date_of_birth_finds_who_was_born_on_it a_new_name_takes_the_place_of_the_old_one
                 pages_follow_one_another several_words_are_looked_for_in_portions;
             timeline: a_history_comes_newest_first_in_pages a_history_is_its_patients_alone;
+            sweeps:
+                of_two_sweeps_at_once_each_row_is_ones a_killed_sweep_loses_nothing_and_doubles_nothing
+                a_sweep_that_is_hours_late_keeps_to_the_daytime a_sweep_that_is_stopped_goes_on_in_the_next_run
+                a_struck_row_is_gone_and_an_outlived_one_is_not_struck pages_go_on_after_a_row_that_is_gone;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
     };

@@ -118,7 +118,7 @@ fn every_schema_has_an_example_that_fits_it() {
         },
         &[
             ("/components/examples/status_sent/value/version", json!("3")),
-            ("/components/examples/status_sent/value/invitation/expiresAt", Value::Null),
+            ("/components/examples/status_sent/value/invitation/delivery", Value::Null),
             ("/components/examples/status_queued/value/invitation/reason", json!("undone")),
             ("/components/examples/status_not_invited/value/panel/activatedOn/status", json!("never")),
             ("/components/examples/profile_to_save/value/patientId", json!("p-1001")),

@@ -173,8 +173,18 @@ impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
         self.life.table(self.port.commit_delivery(change)).await
     }
 
-    async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
-        self.life.table(self.port.due(shard, until, limit)).await
+    async fn due(
+        &self,
+        shard: DueShard,
+        after: Option<&DueEntry>,
+        until: DateTime<Utc>,
+        limit: u16,
+    ) -> Result<Vec<DueEntry>, StoreError> {
+        self.life.table(self.port.due(shard, after, until, limit)).await
+    }
+
+    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.life.table(self.port.strike(entry)).await
     }
 
     async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {

@@ -204,7 +204,7 @@ impl<S: Store> World<S> {
         // Reminders are days away.
         let soon = self.clock.now() + TimeDelta::days(1);
         for shard in DueShard::all_from(DueShard::of(0)) {
-            if !self.store.due(shard, soon, 1).await.unwrap().is_empty() {
+            if !self.store.due(shard, None, soon, 1).await.unwrap().is_empty() {
                 return false;
             }
         }

@@ -83,7 +83,7 @@ async fn whoever_repeats_a_registration_gets_the_same_account() {
         Bad::new("no key", Sample::of("register/register"), 409, "link_not_usable"),
         Bad::new("another key", request.clone().header("idempotency-key", "key-2"), 409, "link_not_usable"),
         Bad::new("no key at all", request.clone().header("idempotency-key", " "), 400, "malformed"),
-        Bad::new("another", request.member("dateOfBirth", json!("1980-02-28")), 422, "idempotency_key_reused"),
+        Bad::new("another", request.member("dateOfBirth", json!("1980-02-28")), 409, "link_not_usable"),
     ];
     assert_refused(&function, bad, watched).await;
 }

@@ -43,20 +43,21 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy, L: MetricLog> Sweep<S, Q,
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let swept = Box::pin(sweep.run(deadline(context) - MARGIN, &run)).await;
         let swept = swept.inspect_err(|error| tracing::error!(cause = cause_of(error), "sweep broken off"))?;
-        let Swept { queued, reminded, postponed, outlived, stopped_early, .. } = swept;
-        tracing::info!(queued, reminded, postponed, outlived, stopped_early, "swept");
+        let Swept { queued, reminded, postponed, struck, outlived, stopped_early, .. } = swept;
+        tracing::info!(queued, reminded, postponed, struck, outlived, stopped_early, "swept");
         metrics::put(metrics, &context.env_config.function_name, clock.now(), &figures(swept));
         Ok(())
     }
 }
 
-fn figures(swept: Swept) -> [Figure; 6] {
-    let Swept { queued, reminded, postponed, outlived, oldest_unsent, stopped_early } = swept;
+fn figures(swept: Swept) -> [Figure; 7] {
+    let Swept { queued, reminded, postponed, struck, outlived, oldest_unsent, stopped_early } = swept;
     let age = oldest_unsent.num_seconds().try_into().unwrap_or_default();
     [
         Figure::count("queued", queued),
         Figure::count("reminded", reminded),
         Figure::count("postponed", postponed),
+        Figure::count("struck", struck),
         Figure::count("outlived", outlived),
         Figure::count("stoppedEarly", stopped_early.into()),
         Figure { name: "oldestUnsentAge", unit: Unit::Seconds, value: age },

@@ -59,6 +59,8 @@ async fn a_run_that_breaks_off_is_an_error() {
     let function = function();
     function.store.fail_next([Some(Fault::Unavailable)]);
     assert!(function.run(&context(&function, 120)).await.is_err());
+    assert_eq!(function.queue.take().len(), 1, "the other shards are seen to all the same");
+    function.clock.advance(TimeDelta::hours(1));
     function.queue.fail_next(1);
     assert!(function.run(&context(&function, 120)).await.is_err());
     assert!(function.run(&Context::default()).await.is_err());
@@ -71,10 +73,10 @@ async fn each_run_writes_its_metrics_in_one_line() {
     let golden = concat!(
         r#"{"_aws":{"Timestamp":1777986000000,"CloudWatchMetrics":[{"Namespace":"PatientPortalInvitations","#,
         r#""Dimensions":[["function"]],"Metrics":[{"Name":"queued","Unit":"Count"},{"Name":"reminded","Unit":"Count"},"#,
-        r#"{"Name":"postponed","Unit":"Count"},{"Name":"outlived","Unit":"Count"},"#,
+        r#"{"Name":"postponed","Unit":"Count"},{"Name":"struck","Unit":"Count"},{"Name":"outlived","Unit":"Count"},"#,
         r#"{"Name":"stoppedEarly","Unit":"Count"},{"Name":"oldestUnsentAge","Unit":"Seconds"}]}]},"#,
         r#""function":"portal-sweep","oldestUnsentAge":3600,"outlived":0,"postponed":0,"queued":1,"reminded":0,"#,
-        r#""stoppedEarly":0}"#,
+        r#""stoppedEarly":0,"struck":0}"#,
     );
     assert_eq!(function.metrics.lines(), [golden]);
     function.run(&context(&function, 120)).await.unwrap();

@@ -3,7 +3,7 @@
 //! What every AWS call has in common is decided here: the SDK's behaviour version (pinned, so that an update changes
 //! nothing by itself), timeouts and retries. An adapter that needs others says so itself, as the mailer does.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig,
@@ -94,9 +94,26 @@ where
     Fut: Future<Output = Result<A, D>>,
     E: DeserializeOwned,
     A: Serialize,
-    D: Into<Diagnostic> + std::fmt::Debug,
+    D: Into<Diagnostic> + fmt::Display,
 {
-    lambda_runtime::run(service_fn(handler)).await
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event| handler(event).await.map_err(Terse))).await
+}
+
+/// An error that is shown by its own words only. The runtime logs an error's `Debug`, which goes down to its causes,
+/// and they quote: what could not be parsed, or what AWS answered.
+struct Terse<E>(E);
+
+impl<E: fmt::Display> fmt::Debug for Terse<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: Into<Diagnostic>> From<Terse<E>> for Diagnostic {
+    fn from(error: Terse<E>) -> Self {
+        error.0.into()
+    }
 }
 
 /// When Lambda will stop this invocation.
@@ -116,6 +133,7 @@ pub fn account(context: &Context) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use aws_config::Region;
+    use portal::ports::StoreError;
 
     use super::*;
 
@@ -128,6 +146,14 @@ mod tests {
         assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(1)));
         assert_eq!(timeouts.operation_attempt_timeout(), Some(Duration::from_secs(2)));
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn the_runtime_logs_an_error_by_its_own_words() {
+        let quoting = serde_json::from_str::<u8>("\"jose@example.com\"").unwrap_err();
+        assert!(format!("{quoting:?}").contains("jose"), "this is what it would log");
+        let error = lambda_runtime::Error::from(StoreError::Corrupt(quoting.into()));
+        assert_eq!(format!("{:?}", Terse(error)), "an item cannot be read");
     }
 
     #[test]

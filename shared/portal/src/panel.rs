@@ -9,6 +9,8 @@ use chrono_tz::Tz;
 use crate::{
     email::EmailAddress,
     ids::PatientId,
+    link::Link,
+    policy::MOST_GUESSES,
     practice::Practice,
     record::{Account, Choice, Delivery, FailReason, Invitation, InvitationState, PortalRecord, RevokeReason},
     refusal::Refusal,
@@ -42,7 +44,7 @@ pub struct InvitationView {
     pub email: Option<EmailAddress>,
     /// What became of its mail.
     pub delivery: Option<Delivery>,
-    /// When its newest link stops working.
+    /// When its newest link stops working, or has; nothing if opting out has ended it before.
     pub expires_at: Option<DateTime<Utc>>,
     /// Why it failed or was taken back.
     pub reason: Option<&'static str>,
@@ -119,7 +121,7 @@ impl StatusPanel {
             last_login_on,
             last_reinvited_on: record.last_reinvited_at.map_or(Shown::Never, date),
             sentence: sentence(record, zone, now),
-            invitation: InvitationView::of(record.invitation.as_ref(), now),
+            invitation: InvitationView::of(record, now),
             account: AccountView::of(record),
             actions: Actions::of(record, practice, viewer, now),
             version: record.version,
@@ -149,15 +151,17 @@ fn not_activated_yet(record: &PortalRecord) -> Shown {
 }
 
 impl InvitationView {
-    fn of(invitation: Option<&Invitation>, now: DateTime<Utc>) -> Self {
-        let Some(invitation) = invitation else {
+    fn of(record: &PortalRecord, now: DateTime<Utc>) -> Self {
+        let Some(invitation) = &record.invitation else {
             return Self { state: "none", email: None, delivery: None, expires_at: None, reason: None };
         };
         let (delivery, expires_at, reason) = match &invitation.state {
             InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Consumed { .. } => {
                 (None, None, None)
             }
-            InvitationState::Sent { delivery, expires_at, .. } => (Some(*delivery), Some(*expires_at), None),
+            InvitationState::Sent { delivery, expires_at, .. } => {
+                (Some(*delivery), record.link.as_ref().map(|_| *expires_at), None)
+            }
             InvitationState::Failed { reason, .. } => (None, None, Some(reason.name())),
             InvitationState::Revoked { reason, .. } => (None, None, Some(reason.name())),
         };
@@ -202,7 +206,7 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
         Account::Deactivated { .. } => "The portal account is deactivated: contact Customer Care.".to_owned(),
         Account::None => record.invitation.as_ref().map_or_else(
             || "Not invited yet: invite the patient to open a portal account.".to_owned(),
-            |invitation| invitation_sentence(invitation, record.link.is_some(), now, day),
+            |invitation| invitation_sentence(invitation, record.link.as_ref(), now, day),
         ),
     };
     let mut sentence = match record.choice {
@@ -220,10 +224,10 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
     sentence
 }
 
-/// `has_link`: a mail that was sent has one, until the patient opts out; opting in does not give it back.
+/// `link`: a mail that was sent has one, until the patient opts out; opting in does not give it back.
 fn invitation_sentence(
     invitation: &Invitation,
-    has_link: bool,
+    link: Option<&Link>,
     now: DateTime<Utc>,
     day: impl Fn(DateTime<Utc>) -> String,
 ) -> String {
@@ -258,8 +262,14 @@ fn invitation_sentence(
             Delivery::Suppressed => {
                 "Mail to this address bounced or was reported as unwanted before: ask for another address."
             }
-            Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if !has_link => {
+            Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if link.is_none() => {
                 "The link stopped working when the patient opted out: send a new one with reinvite."
+            }
+            // As a rule the fifth wrong one locks the link. A fault may keep that from being written down.
+            Delivery::Accepted | Delivery::Delayed | Delivery::Delivered
+                if link.is_some_and(|link| link.guesses >= MOST_GUESSES) =>
+            {
+                "The link takes no more dates of birth: check the patient's date of birth and reinvite."
             }
             Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if now >= *expires_at => {
                 return format!("The invitation expired on {}: send a new link with reinvite.", day(*expires_at));

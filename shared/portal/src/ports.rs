@@ -287,13 +287,15 @@ pub trait DeliveryStore: Sync {
     /// [`StoreError`]
     fn commit_delivery(&self, change: &Change) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 
-    /// What is due in a shard, oldest first, at most `limit` rows.
+    /// What is due in a shard, oldest first, at most `limit` rows: from the beginning, or those `after` a row. Such a row
+    /// need not be there any more.
     ///
     /// # Errors
     /// [`StoreError`]
     fn due(
         &self,
         shard: DueShard,
+        after: Option<&DueEntry>,
         until: DateTime<Utc>,
         limit: u16,
     ) -> impl Future<Output = Result<Vec<DueEntry>, StoreError>> + Send;
@@ -304,6 +306,12 @@ pub trait DeliveryStore: Sync {
     /// # Errors
     /// [`StoreError`]
     fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Takes an entry out of the calendar as [`PortalRecord::struck`] says, if it is still the record's. Whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn strike(&self, entry: &DueEntry) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// A hint to the sender that an invitation's mail may wait. Ids only.

@@ -250,9 +250,11 @@ impl TimelineEvent {
             EventKind::AccountEmailChanged => return format!("{who} changed the email address of the account."),
             EventKind::NoticeSent { notice, .. } => match notice {
                 NoticeKind::AddressRemoved => {
-                    "A mail told the former address of the account that it is not used any more."
+                    "The mail service accepted a mail that tells the account's former address that it is not used any more."
                 }
-                NoticeKind::AddressAdded => "A mail told the new address of the account that it is used now.",
+                NoticeKind::AddressAdded => {
+                    "The mail service accepted a mail that tells the account's new address that it is used now."
+                }
             },
             EventKind::NoticeFailed { notice, reason } => return notice_failed(*notice, *reason),
             EventKind::RemindersStopped => "The recipient of the mail asked for no more reminders.",
@@ -321,8 +323,8 @@ mod tests {
             "Practice staff recorded that the patient does not want to receive access to health information.",
             "Practice staff recorded that the patient wants access after all.",
             "Practice staff changed the email address of the account.",
-            "A mail told the former address of the account that it is not used any more.",
-            "A mail told the new address of the account that it is used now.",
+            "The mail service accepted a mail that tells the account's former address that it is not used any more.",
+            "The mail service accepted a mail that tells the account's new address that it is used now.",
             "The former address of the account could not be told of the change: the mail service refused the mail.",
             "The former address of the account could not be told of the change: the mail service did not take the mail in time.",
             "The new address of the account could not be told of the change: the mail service refused the mail.",

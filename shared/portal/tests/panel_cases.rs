@@ -252,6 +252,110 @@ fn the_sentence_says_the_state_and_the_next_step() {
 }
 
 #[test]
+fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
+    // The case, the life, and what the panel says: state, expiry, sentence, and whether reinvite is offered.
+    type Case = (&'static str, Life, &'static str, Option<DateTime<Utc>>, &'static str, Result<(), Refusal>);
+    const DEAD: &str = "The link stopped working when the patient opted out: send a new one with reinvite.";
+    const OUT: &str = "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
+    const EXPIRED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite.";
+    const SENT: &str = "Invitation sent on May 5, 2026. Not registered yet.";
+    let sent = || Life::new().invited().sent();
+    let out = || sent().opted_out();
+    let (week, moment) = (DAY * 7, TimeDelta::milliseconds(1));
+    let end = Some(samples::noon() + week);
+    let opted_out = Err(Refusal::OptedOut);
+    let cases: Vec<Case> = vec![
+        (
+            "queued",
+            Life::new().invited().wait(week),
+            "queued",
+            None,
+            "The invitation is on its way to the mail service.",
+            Err(Refusal::SendInProgress),
+        ),
+        (
+            "while handed over",
+            Life::new().invited().claimed().wait(week),
+            "sending",
+            None,
+            "The invitation is on its way to the mail service.",
+            Err(Refusal::SendInProgress),
+        ),
+        ("a moment before", sent().wait(week - moment), "sent", end, SENT, Ok(())),
+        ("on the instant", sent().wait(week), "expired", end, EXPIRED, Ok(())),
+        ("long after", sent().wait(week * 9), "expired", end, EXPIRED, Ok(())),
+        ("delivered", sent().delivery(Delivery::Delivered).wait(week), "expired", end, EXPIRED, Ok(())),
+        ("still under way", sent().delivery(Delivery::Delayed).wait(week), "expired", end, EXPIRED, Ok(())),
+        (
+            "bounced",
+            sent().delivery(Delivery::Bounced).wait(week),
+            "expired",
+            end,
+            "The mailbox does not exist: ask for another address.",
+            Err(Refusal::AddressSuppressed),
+        ),
+        ("opted out", out().wait(DAY), "sent", None, OUT, opted_out.clone()),
+        ("opted out and over", out().wait(week), "expired", None, OUT, opted_out.clone()),
+        (
+            "opted out when it was over",
+            sent().wait(week).opted_out(),
+            "expired",
+            None,
+            "Opted out on May 12, 2026: the patient does not want to receive access to health information.",
+            opted_out,
+        ),
+        ("opted in again", out().opted_in().wait(DAY), "sent", None, DEAD, Ok(())),
+        ("opted in again and over", out().opted_in().wait(week), "expired", None, DEAD, Ok(())),
+        (
+            "a new link",
+            sent().wait(week).reinvited(None).sent(),
+            "sent",
+            end.map(|end| end + week),
+            "Invitation sent on May 12, 2026. Not registered yet.",
+            Err(Refusal::TooSoon { retry_after_secs: 60 }),
+        ),
+        (
+            "a new link on its way",
+            sent().wait(week).reinvited(None),
+            "queued",
+            None,
+            "The invitation is on its way to the mail service.",
+            Err(Refusal::SendInProgress),
+        ),
+        (
+            "used",
+            sent().registered().wait(week),
+            "consumed",
+            None,
+            "Registered on May 5, 2026.",
+            Err(Refusal::AlreadyRegistered),
+        ),
+        (
+            "failed",
+            Life::new().invited().failed(FailReason::Exhausted).wait(week),
+            "failed",
+            None,
+            "The invitation could not be sent: reinvite the patient.",
+            Ok(()),
+        ),
+        (
+            "taken back",
+            sent().step(|record, _, act| record.revoke(act).unwrap()).wait(week),
+            "revoked",
+            None,
+            "The invitation was taken back: invite the patient again when wanted.",
+            Ok(()),
+        ),
+    ];
+    for (case, life, state, expires_at, sentence, reinvite) in cases {
+        let panel = life.panel();
+        assert_eq!((panel.invitation.state, panel.invitation.expires_at), (state, expires_at), "{case}");
+        assert_eq!(panel.sentence, sentence, "{case}");
+        assert_eq!(panel.actions.reinvite, reinvite, "{case}");
+    }
+}
+
+#[test]
 fn dates_are_those_of_the_practices_own_zone() {
     // 03:30 UTC on May 6 is still the evening of May 5 in New York.
     let late = Life::new().wait(TimeDelta::hours(15) + TimeDelta::minutes(30));

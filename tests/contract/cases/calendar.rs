@@ -14,7 +14,7 @@ use crate::{backend::Backend, story::Story};
 pub(crate) async fn due(backend: &impl Backend, story: &Story<'_, impl Backend>) -> Vec<DueEntry> {
     let mut due = Vec::new();
     for shard in DueShard::all_from(DueShard::of(0)) {
-        due.extend(backend.store().due(shard, story.now, 100).await.unwrap());
+        due.extend(backend.store().due(shard, None, story.now, 100).await.unwrap());
     }
     due
 }
@@ -32,14 +32,14 @@ pub(crate) async fn what_is_due_comes_in_order_and_in_portions(backend: &impl Ba
     let last = stories.iter().map(|story| story.now).max().unwrap() + FIRST_NUDGE;
     let mut seen = 0;
     for shard in DueShard::all_from(DueShard::of(0)) {
-        let all = backend.store().due(shard, last, 100).await.unwrap();
+        let all = backend.store().due(shard, None, last, 100).await.unwrap();
         assert!(all.is_sorted_by_key(|entry| entry.at));
         seen += all.len();
         if let Some(entry) = all.last() {
-            assert_eq!(backend.store().due(shard, entry.at, 100).await.unwrap(), all, "due at this very instant");
+            assert_eq!(backend.store().due(shard, None, entry.at, 100).await.unwrap(), all, "due at this very instant");
             let earlier = entry.at - TimeDelta::milliseconds(1);
-            assert_eq!(backend.store().due(shard, earlier, 100).await.unwrap(), all[..all.len() - 1]);
-            assert_eq!(backend.store().due(shard, last, 1).await.unwrap(), all[..1]);
+            assert_eq!(backend.store().due(shard, None, earlier, 100).await.unwrap(), all[..all.len() - 1]);
+            assert_eq!(backend.store().due(shard, None, last, 1).await.unwrap(), all[..1]);
         }
     }
     assert_eq!(seen, stories.len());

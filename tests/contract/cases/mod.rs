@@ -10,5 +10,6 @@ pub(crate) mod notices;
 pub(crate) mod practices;
 pub(crate) mod race;
 pub(crate) mod states;
+pub(crate) mod sweeps;
 pub(crate) mod timeline;
 pub(crate) mod versions;

@@ -43,6 +43,9 @@ const CLAIM: &str = "SET #invitation_state = :sending, #lease_until = :lease_unt
      #link_secrets = list_append(if_not_exists(#link_secrets, :no_secrets), :secrets), \
      #next_action = :deliver, #due_shard = :shard, #due_at = :due_at";
 
+/// Whether a row of the calendar is what the record says of itself.
+const STILL_THE_RECORDS: &str = "#invitation_id = :invitation AND #next_action = :kind AND #due_at = :at";
+
 impl<P> DynamoStore<P> {
     fn remembered(&self, practice: &PracticeId) -> Option<Practice> {
         let practices = self.practices.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,27 +149,60 @@ impl DeliveryStore for DynamoStore<Pepper> {
         self.write(change).await
     }
 
-    async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
+    async fn due(
+        &self,
+        shard: DueShard,
+        after: Option<&DueEntry>,
+        until: DateTime<Utc>,
+        limit: u16,
+    ) -> Result<Vec<DueEntry>, StoreError> {
         let condition = "#due_shard = :shard AND #due_at <= :until";
         let values = values(&[condition], [(":shard", text(&keys::due_shard(shard))), (":until", millis(until))]);
-        let items = self.query_index(DUE_INDEX, condition, &values, limit).await?;
+        let after = after.map(|entry| place_in_index(shard, entry));
+        let items = self.query_index(DUE_INDEX, condition, &values, after.as_ref(), limit).await?;
         items.iter().map(|item| due_entry(item).map_err(corrupt)).collect()
     }
 
     async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        let change = "SET #due_at = :next, #nudges = #nudges + :one";
-        let condition = "#invitation_id = :invitation AND #next_action = :kind AND #due_at = :at";
-        let values = [
-            (":invitation", text(entry.invitation.as_str())),
-            (":kind", text(action_name(entry.kind))),
-            (":at", millis(entry.at)),
-            (":next", millis(next)),
-            (":one", number(1)),
-        ];
-        let updated =
-            self.update(Update { key: &entry.key, change, condition, values, answer: ReturnValue::None }).await?;
-        Ok(matches!(updated, Updated::Yes(_)))
+        let [invitation, kind, at] = still_the_records(entry);
+        let values = [invitation, kind, at, (":next", millis(next)), (":one", number(1))];
+        self.move_entry(entry, "SET #due_at = :next, #nudges = #nudges + :one", values).await
     }
+
+    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.move_entry(entry, "REMOVE #next_action, #due_shard, #due_at", still_the_records(entry)).await
+    }
+}
+
+impl<P> DynamoStore<P> {
+    /// Changes a record's place in the calendar, if the entry is still the record's. Whether it was.
+    async fn move_entry<const N: usize>(
+        &self,
+        entry: &DueEntry,
+        change: &str,
+        values: [(&'static str, AttributeValue); N],
+    ) -> Result<bool, StoreError> {
+        let update =
+            Update { key: &entry.key, change, condition: STILL_THE_RECORDS, values, answer: ReturnValue::None };
+        Ok(matches!(self.update(update).await?, Updated::Yes(_)))
+    }
+}
+
+/// The values of [`STILL_THE_RECORDS`].
+fn still_the_records(entry: &DueEntry) -> [(&'static str, AttributeValue); 3] {
+    [
+        (":invitation", text(entry.invitation.as_str())),
+        (":kind", text(action_name(entry.kind))),
+        (":at", millis(entry.at)),
+    ]
+}
+
+/// Where a row stands in the calendar's index, whether it still does or not.
+fn place_in_index(shard: DueShard, entry: &DueEntry) -> Item {
+    let mut place = keys::record(&entry.key).to_item();
+    place.insert("due_shard".to_owned(), text(&keys::due_shard(shard)));
+    place.insert("due_at".to_owned(), millis(entry.at));
+    place
 }
 
 /// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `nudges`,

@@ -37,7 +37,7 @@ impl DynamoStore<Pepper> {
     async fn find_linked(&self, link: &LinkId) -> Result<Option<RecordKey>, StoreError> {
         let condition = "#link_id = :link";
         let values = values(&[condition], [(":link", text(link.as_str()))]);
-        let found = self.query_index(LINK_INDEX, condition, &values, 1).await?;
+        let found = self.query_index(LINK_INDEX, condition, &values, None, 1).await?;
         let Some(item) = found.first() else { return Ok(None) };
         let partition = item.get(keys::PARTITION).and_then(|value| value.as_s().ok());
         let key = partition.and_then(|partition| keys::parse_record_partition(partition));

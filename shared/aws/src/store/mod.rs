@@ -87,15 +87,18 @@ impl<P> DynamoStore<P> {
         .await
     }
 
-    /// Rows of an index, in its order. An index lags behind the records: its rows are candidates.
+    /// Rows of an index, in its order, from the beginning or after a place. An index lags behind the records: its rows
+    /// are candidates.
     async fn query_index(
         &self,
         index: &str,
         condition: &str,
         values: &HashMap<String, AttributeValue>,
+        after: Option<&Item>,
         limit: u16,
     ) -> Result<Vec<Item>, StoreError> {
-        self.query(condition, values, limit, |query| query.index_name(index)).await
+        self.query(condition, values, limit, |query| query.index_name(index).set_exclusive_start_key(after.cloned()))
+            .await
     }
 
     /// One query, whose answer is within one page of DynamoDB's: 1 MB, which no limit of ours comes near to.

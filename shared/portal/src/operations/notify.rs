@@ -128,8 +128,10 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
         deadline: DateTime<Utc>,
     ) -> Fate {
         let now = self.clock.now();
-        if notice.is_overdue(now) {
-            return Fate::Failed(FailReason::Exhausted);
+        // What is overdue is given up, though not without having been tried: SES may have come back.
+        let in_vain = if notice.is_overdue(now) { Fate::Failed(FailReason::Exhausted) } else { Fate::Waiting };
+        if practice.is_none() {
+            return in_vain;
         }
         // Without its practice a notice could not say whom to call.
         let Some(practice) = practice.filter(|_| time_to_claim(now, deadline)) else { return Fate::Waiting };
@@ -146,7 +148,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
             SendOutcome::Accepted(message) => Fate::Sent(message),
             SendOutcome::Refused => Fate::Failed(FailReason::Refused),
             // Certainly not sent, and perhaps sent: as said above, both are tried again.
-            SendOutcome::Throttled | SendOutcome::Unknown => Fate::Waiting,
+            SendOutcome::Throttled | SendOutcome::Unknown => in_vain,
             SendOutcome::Paused => Fate::Paused,
         }
     }

@@ -85,7 +85,7 @@ pub async fn register(
                 Registration::Registered(change) => (change, false),
                 Registration::Locked(change) => (change, true),
                 Registration::Mismatch => return Err(Refusal::DateOfBirthMismatch.into()),
-                Registration::NotUsable if holder.asked_before(&record, clock)? => return registered(record),
+                Registration::NotUsable if holder.asked_before(&record, clock) => return registered(record),
                 Registration::NotUsable => return Err(Refusal::LinkNotUsable.into()),
             };
         match store.commit_linked(&change).await? {
@@ -181,11 +181,12 @@ impl Holder<'_> {
     }
 
     /// Whether this very request was carried out before. Only whoever was mailed the link may know.
-    fn asked_before(&self, record: &PortalRecord, clock: &impl Clock) -> Result<bool, Refusal> {
+    fn asked_before(&self, record: &PortalRecord, clock: &impl Clock) -> bool {
         let link = record.link.as_ref().filter(|link| link.id == self.token.link);
         let mailed = link.is_some_and(|link| link.was_mailed_with(&self.token.secret));
-        let Some(keyed) = self.keyed.as_ref().filter(|_| mailed) else { return Ok(false) };
-        Ok(record.earlier(keyed, clock.now())?.is_some())
+        let Some(keyed) = self.keyed.as_ref().filter(|_| mailed) else { return false };
+        // The same key with another date of birth is another guess, and gets no other answer than any.
+        record.earlier(keyed, clock.now()).is_ok_and(|earlier| earlier.is_some())
     }
 
     /// Reads the record, lets `decide` make the change, commits it, and starts over when somebody else was first.
@@ -197,7 +198,7 @@ impl Holder<'_> {
     ) -> Result<Carried, OperationError> {
         for _ in 0..MOST_ROUNDS {
             let record = self.load(store).await?;
-            if self.asked_before(&record, clock)? {
+            if self.asked_before(&record, clock) {
                 return Ok(Carried::Before(Box::new(record)));
             }
             let change = decide(&record, self.act(clock))?;

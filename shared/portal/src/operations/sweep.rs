@@ -2,9 +2,11 @@
 //!
 //! An invitation or a notice whose queue message was lost, or whose sender died, is queued again; a reminder that is due
 //! is sent by the reinvite command. Rows of the calendar are candidates only; the conditional write decides, so that two
-//! sweeps at once, a killed one and a late one all do no harm.
+//! sweeps at once, a killed one and a late one all do no harm. What is seen to leaves what is due, so the calendar
+//! itself is where the next run goes on.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 
 use crate::{
     ids::RequestId,
@@ -13,14 +15,19 @@ use crate::{
         Clock, CommitOutcome, DeliveryStore, DueEntry, DueShard, Entropy, Hint, InvitationMessage, Queue, QueueError,
         StoreError,
     },
-    record::NextActionKind,
+    record::{NextActionKind, invitation::Unremindable},
+    refusal::Refusal,
     timeline::{Act, Actor, Role},
 };
 
-/// Rows read at a time from one shard. Small enough that a killed run has left little half-done.
+/// Rows read at a time from one shard.
 const PAGE: u16 = 100;
 
-/// How long a reminder that a rule refuses waits before it is looked at again: the rule may have changed by then.
+/// Rows seen to before their hints are sent: as many as one call of the queue takes. So a run that is killed has
+/// left little half-done.
+const BATCH: usize = 10;
+
+/// How long a reminder waits that a rule refuses for now, before it is looked at again.
 const REFUSED_REMINDER_WAIT: TimeDelta = TimeDelta::days(1);
 
 /// How long a row waits whose record cannot be read: a newer version of this program may have written it.
@@ -35,6 +42,8 @@ pub struct Swept {
     pub reminded: u32,
     /// Reminders moved to a later time.
     pub postponed: u32,
+    /// Reminders given up, because a rule refuses them for good.
+    pub struck: u32,
     /// Rows that somebody else had seen to.
     pub outlived: u32,
     /// How long the oldest invitation has been waiting that it queued again; zero if it queued none.
@@ -67,18 +76,31 @@ pub struct Sweep<'ports, S, Q, C, E> {
     pub entropy: &'ports E,
 }
 
-/// A run so far.
+/// A shard's part of a run, so far.
 #[derive(Debug, Default)]
 struct Run {
     swept: Swept,
-    /// The first row that could not be read.
-    unreadable: Option<StoreError>,
+    /// The first thing that went wrong.
+    failure: Option<SweepError>,
 }
 
 impl Run {
-    /// What to report: everything else was seen to, but somebody must look at what could not be read.
-    fn end(self) -> Result<Swept, SweepError> {
-        self.unreadable.map_or(Ok(self.swept), |error| Err(error.into()))
+    fn fail(&mut self, error: impl Into<SweepError>) {
+        self.failure.get_or_insert_with(|| error.into());
+    }
+
+    fn join(&mut self, other: Self) {
+        let Swept { queued, reminded, postponed, struck, outlived, oldest_unsent, stopped_early } = other.swept;
+        self.swept.queued += queued;
+        self.swept.reminded += reminded;
+        self.swept.postponed += postponed;
+        self.swept.struck += struck;
+        self.swept.outlived += outlived;
+        self.swept.oldest_unsent = self.swept.oldest_unsent.max(oldest_unsent);
+        self.swept.stopped_early |= stopped_early;
+        if let Some(error) = other.failure {
+            self.fail(error);
+        }
     }
 }
 
@@ -87,48 +109,66 @@ enum Seen {
     Queued(Hint),
     Reminded(Hint),
     Postponed,
+    Struck,
     Outlived,
+    Unreadable(StoreError),
 }
 
 impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
-    /// Works off what is due now, shard by shard, and stops at `deadline`. `request` names this run in timelines.
+    /// Works off what is due now, and begins nothing more from `deadline` on. `request` names this run in timelines.
+    ///
+    /// All shards at once and each row by row: no shard waits for another, and each part of the index is written to by
+    /// one row at a time, which is what it bears best.
     ///
     /// # Errors
-    /// [`SweepError`]
+    /// [`SweepError`], the first of them. Every other shard has been seen to all the same.
     pub async fn run(&self, deadline: DateTime<Utc>, request: &RequestId) -> Result<Swept, SweepError> {
+        let shards = DueShard::all_from(DueShard::of(0)).map(|shard| self.work_off(shard, deadline, request));
+        let mut whole = Run::default();
+        for part in join_all(shards).await {
+            whole.join(part);
+        }
+        whole.failure.map_or(Ok(whole.swept), Err)
+    }
+
+    async fn work_off(&self, shard: DueShard, deadline: DateTime<Utc>, request: &RequestId) -> Run {
         let mut run = Run::default();
-        for shard in self.shards() {
-            // What is due is what was due when the shard was begun: whatever is seen to moves out of this run.
-            let until = self.clock.now();
-            loop {
-                if self.clock.now() >= deadline {
-                    run.swept.stopped_early = true;
-                    return run.end();
+        // What is due is what was due at the beginning: whatever is seen to moves out of this run.
+        let until = self.clock.now();
+        // The index lags behind the records by moments. From the beginning again it would show what was just seen to.
+        let mut last = None;
+        loop {
+            if self.clock.now() >= deadline {
+                run.swept.stopped_early = true;
+                return run;
+            }
+            let mut page = match self.store.due(shard, last.as_ref(), until, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    run.fail(error);
+                    return run;
                 }
-                let page = self.store.due(shard, until, PAGE).await?;
-                let full = page.len() >= usize::from(PAGE);
-                // The index lags behind the records by moments: a page of outlived rows only would be read again.
-                if !self.see_to(page, request, &mut run).await? || !full {
-                    break;
+            };
+            let full = page.len() >= usize::from(PAGE);
+            for batch in page.chunks(BATCH) {
+                if let Err(error) = self.see_to(batch, request, &mut run).await {
+                    run.fail(error);
+                    return run;
                 }
             }
+            last = page.pop();
+            if !full {
+                return run;
+            }
         }
-        run.end()
     }
 
-    /// All shards, each minute beginning with another one: a run that ends early must not starve the same ones always.
-    fn shards(&self) -> impl Iterator<Item = DueShard> {
-        let minute = self.clock.now().timestamp().unsigned_abs() / 60;
-        DueShard::all_from(DueShard::of(minute))
-    }
-
-    /// Sees to one page; whether anything in it still stood.
-    async fn see_to(&self, page: Vec<DueEntry>, request: &RequestId, run: &mut Run) -> Result<bool, SweepError> {
-        let mut stood = false;
+    /// Sees to some rows, and hints at what is to be sent.
+    async fn see_to(&self, rows: &[DueEntry], request: &RequestId, run: &mut Run) -> Result<(), SweepError> {
         let mut broken_off = None;
-        let mut hints = Vec::with_capacity(page.len());
-        for entry in page {
-            match self.see(&entry, request).await {
+        let mut hints = Vec::with_capacity(rows.len());
+        for entry in rows {
+            match self.see_or_set_aside(entry, request).await {
                 Ok(Seen::Queued(hint)) => {
                     run.swept.queued += 1;
                     if entry.kind == NextActionKind::Deliver {
@@ -142,28 +182,33 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
                     hints.push(hint);
                 }
                 Ok(Seen::Postponed) => run.swept.postponed += 1,
-                Ok(Seen::Outlived) => {
-                    run.swept.outlived += 1;
-                    continue;
-                }
-                Err(StoreError::Corrupt(error)) => {
-                    // Out of the way, so that it holds nothing up; the run tells of it at its end.
-                    self.postpone(&entry, self.clock.now() + UNREADABLE_WAIT).await?;
-                    run.unreadable.get_or_insert(StoreError::Corrupt(error));
-                }
-                Err(error @ (StoreError::Busy | StoreError::Unavailable(_))) => {
+                Ok(Seen::Struck) => run.swept.struck += 1,
+                Ok(Seen::Outlived) => run.swept.outlived += 1,
+                // Everything else is seen to, but somebody must look at what cannot be read.
+                Ok(Seen::Unreadable(error)) => run.fail(error),
+                Err(error) => {
                     broken_off = Some(error);
                     break;
                 }
             }
-            stood = true;
         }
         // Nudged first: a run that dies here loses hints, and the next nudge comes minutes later. The other way
         // round, two sweeps at once would queue everything twice.
         if !hints.is_empty() {
             self.queue.send(&hints).await?;
         }
-        broken_off.map_or(Ok(stood), |error| Err(error.into()))
+        broken_off.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Sees to a row, or puts it out of the way if its record cannot be read, so that it holds nothing up.
+    async fn see_or_set_aside(&self, entry: &DueEntry, request: &RequestId) -> Result<Seen, StoreError> {
+        match self.see(entry, request).await {
+            Err(error @ StoreError::Corrupt(_)) => {
+                self.postpone(entry, self.clock.now() + UNREADABLE_WAIT).await?;
+                Ok(Seen::Unreadable(error))
+            }
+            seen => seen,
+        }
     }
 
     async fn see(&self, entry: &DueEntry, request: &RequestId) -> Result<Seen, StoreError> {
@@ -202,10 +247,9 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
         }
         let id = self.entropy.invitation_id(now);
         let act = Act { at: now, actor: Actor::unnamed(Role::Sweep), request: request.clone() };
-        let allowed = record.may_be_reminded(&practice.settings.reminders);
-        let reminder = if allowed { record.reinvite(&practice, None, id.clone(), act).ok() } else { None };
-        let Some(change) = reminder else {
-            return self.postpone(entry, now + REFUSED_REMINDER_WAIT).await;
+        let change = match record.remind(&practice, id.clone(), act) {
+            Ok(change) => change,
+            Err(why) => return self.refuse(entry, why).await,
         };
         match self.store.commit_delivery(&change).await? {
             CommitOutcome::Committed => {
@@ -213,7 +257,16 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
                 Ok(Seen::Reminded(Hint::Invitation(message)))
             }
             CommitOutcome::Stale => Ok(Seen::Outlived),
-            CommitOutcome::EmailInUse { .. } => self.postpone(entry, now + REFUSED_REMINDER_WAIT).await,
+            CommitOutcome::EmailInUse { holder } => {
+                self.refuse(entry, record.unremindable(&practice, &Refusal::EmailInUse { holder }, now)).await
+            }
+        }
+    }
+
+    async fn refuse(&self, entry: &DueEntry, why: Unremindable) -> Result<Seen, StoreError> {
+        match why {
+            Unremindable::ForNow => self.postpone(entry, self.clock.now() + REFUSED_REMINDER_WAIT).await,
+            Unremindable::ForGood => Ok(if self.store.strike(entry).await? { Seen::Struck } else { Seen::Outlived }),
         }
     }
 

@@ -149,6 +149,8 @@ impl PortalRecord {
             if let Account::Active { email, .. } = &mut after.account {
                 *email = new.clone();
             }
+            // Whoever repeats the registration from the old mailbox must not be told the new address.
+            after.link = None;
             after.notify(notices, at);
         })))
     }

@@ -6,11 +6,22 @@ use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, Por
 use crate::{
     email::EmailAddress,
     ids::InvitationId,
-    policy::{FIRST_NUDGE, MOST_GUESSES, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW},
+    policy::{
+        FIRST_NUDGE, LONGEST_REMINDER_DELAY, MOST_GUESSES, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW, next_reminder,
+    },
     practice::{Practice, ReminderPolicy},
     refusal::Refusal,
     timeline::{Act, EventKind, Role},
 };
+
+/// Why a reminder that is due does not go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unremindable {
+    /// What stands against it may pass.
+    ForNow,
+    /// It will never go out: whatever could make it right again gives the record a next action of its own, or none.
+    ForGood,
+}
 
 impl PortalRecord {
     /// Staff invite the patient, to this address or else the profile's.
@@ -82,6 +93,64 @@ impl PortalRecord {
                 after.clear_reminder();
             })
         })
+    }
+
+    /// The reminder that this record waits for goes out: the sweep reinvites the patient, to the same address.
+    ///
+    /// # Errors
+    /// [`Unremindable`] says whether to look at it again.
+    pub fn remind(&self, practice: &Practice, id: InvitationId, act: Act) -> Result<Change, Unremindable> {
+        if !self.may_be_reminded(&practice.settings.reminders) {
+            return Err(Unremindable::ForGood);
+        }
+        let at = act.at;
+        self.reinvite(practice, None, id, act).map_err(|refusal| self.unremindable(practice, &refusal, at))
+    }
+
+    /// Whether a reminder that this rule refuses is worth another look.
+    #[must_use]
+    pub fn unremindable(&self, practice: &Practice, refusal: &Refusal, now: DateTime<Utc>) -> Unremindable {
+        match refusal {
+            // An account is never closed to be invited again, opting in sends nothing by itself, an address that has
+            // bounced stays bad, and what was sent or taken back meanwhile has a calendar of its own.
+            Refusal::AlreadyRegistered
+            | Refusal::OptedOut
+            | Refusal::AddressSuppressed
+            | Refusal::SendInProgress
+            | Refusal::NotInvited => Unremindable::ForGood,
+            // Staff may add the date of birth, or take the address off the other patient's profile. The others are no
+            // answer to a reminder.
+            Refusal::DateOfBirthMissing
+            | Refusal::EmailInUse { .. }
+            | Refusal::PortalNotActivated
+            | Refusal::PatientNotFound
+            | Refusal::EmailRequired
+            | Refusal::EmailInvalid
+            | Refusal::AlreadyInvited
+            | Refusal::NotRegistered
+            | Refusal::NotOptedOut
+            | Refusal::TooSoon { .. }
+            | Refusal::SupportOnly
+            | Refusal::VersionConflict
+            | Refusal::IdempotencyKeyReused
+            | Refusal::LinkNotUsable
+            | Refusal::DateOfBirthMismatch
+            | Refusal::Forbidden => self.unless_overdue(practice, now),
+        }
+    }
+
+    /// The reminder is waited for, but not for ever: long after its time it would remind of nothing.
+    fn unless_overdue(&self, practice: &Practice, now: DateTime<Utc>) -> Unremindable {
+        let settings = &practice.settings;
+        let due = self.invitation.as_ref().and_then(|invitation| {
+            let sent_at = invitation.receipt()?.at;
+            next_reminder(&settings.reminders, settings.time_zone, sent_at, invitation.reminders_sent)
+        });
+        if due.is_some_and(|due| now < due + LONGEST_REMINDER_DELAY) {
+            Unremindable::ForNow
+        } else {
+            Unremindable::ForGood
+        }
     }
 
     /// Whether the reminder that this record waits for may still go out.

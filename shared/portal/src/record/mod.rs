@@ -431,6 +431,12 @@ impl PortalRecord {
         Some(after)
     }
 
+    /// Waits for nothing any more: what it waited for will never happen. Like [`PortalRecord::nudged`] no change.
+    #[must_use]
+    pub fn struck(&self) -> Self {
+        Self { next_action: None, ..self.clone() }
+    }
+
     /// Puts the current invitation into a state.
     fn set_invitation_state(&mut self, state: InvitationState) {
         if let Some(invitation) = &mut self.invitation {

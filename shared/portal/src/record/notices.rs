@@ -9,7 +9,7 @@ use super::{Change, FailReason, NextAction, NextActionKind, PortalRecord};
 use crate::{
     email::EmailAddress,
     ids::MessageId,
-    policy::{HINT_WAIT, LONGEST_DEFERRAL, notice_wait},
+    policy::{CLOCK_SLACK, HINT_WAIT, LONGEST_DEFERRAL, notice_wait},
     timeline::{Act, EventKind},
 };
 
@@ -56,10 +56,12 @@ impl PortalRecord {
     /// Until when a sender that begins now may have the notices to itself, and when they are looked at again if it does
     /// not answer. `None` if there are none, or another sender has them.
     ///
-    /// What the sweep has hinted at is due within [`HINT_WAIT`]; what a sender has claimed is due later than that.
+    /// What the sweep has hinted at is due within [`HINT_WAIT`], by its own clock; what a sender has claimed is due later
+    /// than that.
     #[must_use]
     pub fn notices_claimable(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.next_action.filter(|next| next.kind == NextActionKind::Notify && next.at <= now + HINT_WAIT)?;
+        self.next_action
+            .filter(|next| next.kind == NextActionKind::Notify && next.at <= now + HINT_WAIT + CLOCK_SLACK)?;
         // The newest one decides: it must not wait for long because an older one has been in vain.
         let newest = self.notices.iter().map(|notice| notice.at).max()?;
         Some(now + notice_wait(now - newest))

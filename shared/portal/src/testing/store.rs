@@ -124,6 +124,11 @@ impl MemoryStore {
         self.contents.lock().unwrap().practices.remove(practice);
     }
 
+    /// Puts a record as it stands, whatever the rules say, which no call does.
+    pub fn put(&self, record: PortalRecord) {
+        self.contents.lock().unwrap().records.insert(record.key.clone(), record);
+    }
+
     /// The next calls go wrong, in this order; [`None`] lets one through.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.lock().unwrap().extend(faults);
@@ -224,15 +229,16 @@ impl Contents {
         put_off.map(|put_off| *record = put_off).is_some()
     }
 
-    fn nudge(&mut self, entry: &DueEntry, next: DateTime<Utc>) -> bool {
+    /// Moves a record's place in the calendar, if the entry is still the record's.
+    fn move_entry(&mut self, entry: &DueEntry, to: impl FnOnce(&PortalRecord) -> Option<PortalRecord>) -> bool {
         let expected = NextAction { kind: entry.kind, at: entry.at };
         let Some(record) = self.records.get_mut(&entry.key) else { return false };
         let same = |record: &PortalRecord| {
             let invitation = record.invitation.as_ref();
             record.next_action == Some(expected) && invitation.is_some_and(|current| current.id == entry.invitation)
         };
-        let nudged = same(record).then(|| record.nudged(next)).flatten();
-        nudged.map(|nudged| *record = nudged).is_some()
+        let moved = same(record).then(|| to(record)).flatten();
+        moved.map(|moved| *record = moved).is_some()
     }
 
     fn search(
@@ -251,12 +257,17 @@ impl Contents {
         rows
     }
 
-    fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Vec<DueEntry> {
-        let is_due = |entry: &DueEntry| entry.at <= until && shard_of(&entry.key) == shard;
-        let mut due: Vec<DueEntry> = self.records.values().filter_map(DueEntry::of).filter(is_due).collect();
-        due.sort_by_key(|entry| entry.at);
-        due.truncate(usize::from(limit));
-        due
+    fn due(&self, shard: DueShard, after: Option<&DueEntry>, until: DateTime<Utc>, limit: u16) -> Vec<DueEntry> {
+        let is_due = |at, key| at <= until && after.is_none_or(|after| (after.at, &after.key) < (at, key));
+        let mut due: Vec<_> = self
+            .records
+            .values()
+            .filter_map(|record| Some((record.next_action?.at, record)))
+            .filter(|(at, record)| is_due(*at, &record.key) && shard_of(&record.key) == shard)
+            .collect();
+        // They come by their keys, and of those that are due at one time the order is kept.
+        due.sort_by_key(|(at, _)| *at);
+        due.into_iter().filter_map(|(_, record)| DueEntry::of(record)).take(limit.into()).collect()
     }
 }
 
@@ -391,11 +402,21 @@ impl DeliveryStore for MemoryStore {
         self.call(|contents| contents.commit(change))?
     }
 
-    async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
-        self.call(|contents| contents.due(shard, until, limit))
+    async fn due(
+        &self,
+        shard: DueShard,
+        after: Option<&DueEntry>,
+        until: DateTime<Utc>,
+        limit: u16,
+    ) -> Result<Vec<DueEntry>, StoreError> {
+        self.call(|contents| contents.due(shard, after, until, limit))
     }
 
     async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.call(|contents| contents.nudge(entry, next))
+        self.call(|contents| contents.move_entry(entry, |record| record.nudged(next)))
+    }
+
+    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.call(|contents| contents.move_entry(entry, |record| Some(record.struck())))
     }
 }

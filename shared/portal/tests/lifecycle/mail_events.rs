@@ -391,8 +391,18 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.commit_delivery(change).await
     }
 
-    async fn due(&self, shard: DueShard, until: DateTime<Utc>, limit: u16) -> Result<Vec<DueEntry>, StoreError> {
-        self.store.due(shard, until, limit).await
+    async fn due(
+        &self,
+        shard: DueShard,
+        after: Option<&DueEntry>,
+        until: DateTime<Utc>,
+        limit: u16,
+    ) -> Result<Vec<DueEntry>, StoreError> {
+        self.store.due(shard, after, until, limit).await
+    }
+
+    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.store.strike(entry).await
     }
 
     async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {

@@ -6,6 +6,7 @@ mod choice;
 mod logins;
 mod mail_events;
 mod reinvite;
+mod reminders;
 mod revoke;
 mod stage;
 #[path = "../world/mod.rs"]

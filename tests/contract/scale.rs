@@ -1,0 +1,298 @@
+//! What a sweep costs, from some hundreds due to a hundred thousand: calls and units, as the SDK makes them.
+//!
+//! `PORTAL_SWEEP_DUE=100000 cargo test -p system-tests --test contract scale -- --nocapture` takes minutes; without it
+//! two thousand are enough to tell a cost that grows.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portal::{
+    ids::{PatientId, PracticeId, RecordKey},
+    operations::sweep::{Sweep, Swept},
+    ports::{
+        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Hint, PracticeStore as _, Queue, QueueError,
+        StoreError,
+    },
+    practice::Practice,
+    record::{Change, PortalRecord, delivery::ClaimRequest},
+    testing::{MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
+    timeline::Role,
+};
+use portal_aws::{aws_sdk_dynamodb::types::AttributeValue, store::keys};
+
+use crate::{
+    backend::Backend as _,
+    counts::{Counted, Counts},
+    dynamo::counted,
+    table::Table,
+};
+
+/// A Friday at half past nine in the morning in New York.
+fn now() -> DateTime<Utc> {
+    samples::at("2026-05-08T13:30:00Z")
+}
+
+fn patient(number: usize) -> RecordKey {
+    RecordKey {
+        practice: PracticeId::parse("lake").unwrap(),
+        patient: PatientId::parse(&format!("p-{number}")).unwrap(),
+    }
+}
+
+/// A record that was invited an hour ago, and whose hint was lost.
+fn invited(key: &RecordKey, address: &str) -> [Change; 2] {
+    let act = |step: &str| samples::act(now() - TimeDelta::hours(1), &format!("{step}-{}", key.patient));
+    let created = PortalRecord::save_profile(None, key.clone(), samples::profile(Some(address)), act("save")).unwrap();
+    let id = samples::invitation_id(&format!("first-{}", key.patient));
+    let invited = created.after.invite(&samples::practice("lake"), None, id, act("invite")).unwrap();
+    [created, invited]
+}
+
+async fn table(case: &str) -> (Table, Counts) {
+    let (table, counts) = counted(case).await;
+    table.store().save_practice(&samples::scope("lake"), &samples::practice("lake")).await.unwrap();
+    (table, counts)
+}
+
+async fn commit(table: &Table, change: &Change) {
+    assert_eq!(table.store().commit_delivery(change).await.unwrap(), CommitOutcome::Committed);
+}
+
+/// Beside what is due, so many records that are due tomorrow.
+const NOT_DUE: usize = 1_000;
+
+/// Puts so many records that are due for their first mail, and some that are not yet, all of them as one was stored.
+async fn put_invited(table: &Table, due: usize) {
+    let [created, invited] = invited(&patient(0), "p0@example.com");
+    commit(table, &created).await;
+    commit(table, &invited).await;
+    let one = table.item(&patient(0)).await;
+    let copy = |number: usize| {
+        let (key, mut item) = (patient(number), one.clone());
+        item.insert(keys::PARTITION.to_owned(), AttributeValue::S(keys::record_partition(&key)));
+        item.insert("due_shard".to_owned(), AttributeValue::S(keys::due_shard(keys::shard_of(&key))));
+        if number >= due {
+            let tomorrow = (now() + TimeDelta::days(1)).timestamp_millis();
+            item.insert("due_at".to_owned(), AttributeValue::N(tomorrow.to_string()));
+        }
+        item
+    };
+    table.put((1..due + NOT_DUE).map(copy).collect()).await;
+}
+
+/// A queue that counts the calls that SQS would get: one for every ten messages.
+#[derive(Default)]
+struct CountedQueue {
+    queue: MemoryQueue,
+    calls: AtomicUsize,
+}
+
+impl Queue for CountedQueue {
+    async fn send(&self, hints: &[Hint]) -> Result<(), QueueError> {
+        self.calls.fetch_add(hints.len().div_ceil(10), Ordering::SeqCst);
+        self.queue.send(hints).await
+    }
+}
+
+/// What a run cost, for each record that was due.
+struct Cost {
+    swept: Swept,
+    counted: Counted,
+    calls: f64,
+    units: f64,
+}
+
+async fn cost(table: &Table, counts: &Counts, due: usize) -> Cost {
+    let (queue, clock, entropy) = (CountedQueue::default(), TestClock::at(now()), TestEntropy::default());
+    counts.take();
+    let begun = Instant::now();
+    let sweep = Sweep { store: &**table.store(), queue: &queue, clock: &clock, entropy: &entropy };
+    let request = samples::request_id("sweep");
+    let swept = Box::pin(sweep.run(now() + TimeDelta::minutes(1), &request)).await.unwrap();
+    let (took, counted) = (begun.elapsed().as_millis(), counts.take());
+    let batches = queue.calls.into_inner();
+    let per_record = |count: f64| count / f64::from(u32::try_from(due.max(1)).unwrap());
+    let calls = per_record(f64::from(counted.all() + u32::try_from(batches).unwrap()));
+    let units = per_record(counted.write_units);
+    eprintln!(
+        "{due} due: {calls:.3} calls and {units:.2} write units each; {:?}, {batches} SQS, in {took} ms",
+        counted.calls
+    );
+    assert_eq!(queue.queue.messages().len(), due, "one hint each");
+    Cost { swept, counted, calls, units }
+}
+
+fn flat(one: &Cost, other: &Cost) {
+    assert!((one.calls / other.calls - 1.0).abs() < 0.1, "{} and {} calls", one.calls, other.calls);
+    assert!((one.units / other.units - 1.0).abs() < 0.1, "{} and {} units", one.units, other.units);
+}
+
+/// The sweep of so many lost mails.
+async fn lost_mails(due: usize) -> Cost {
+    let (table, counts) = table(&format!("lost-{due}")).await;
+    put_invited(&table, due).await;
+    let cost = cost(&table, &counts, due).await;
+    let (queued, oldest_unsent) = (u32::try_from(due).unwrap(), cost.swept.oldest_unsent);
+    assert_eq!(cost.swept, Swept { queued, oldest_unsent, ..Swept::default() });
+    assert_eq!(cost.counted.calls.get("UpdateItem"), Some(&cost.swept.queued), "one conditional write each");
+    table.end().await;
+    cost
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
+async fn a_lost_mail_costs_the_same_however_many_there_are() {
+    let many = std::env::var("PORTAL_SWEEP_DUE").map_or(2_000, |due| due.parse().unwrap());
+    let (few, many) = (lost_mails(500).await, lost_mails(many).await);
+    flat(&few, &many);
+    assert!(many.calls <= 1.15, "{}", many.calls);
+    assert_eq!(many.counted.calls.keys().copied().collect::<Vec<_>>(), ["Query", "UpdateItem"]);
+}
+
+/// The sweep of so many reminders.
+async fn reminders(due: usize) -> Cost {
+    let (table, counts) = table(&format!("reminders-{due}")).await;
+    let practice = samples::practice("lake");
+    let at = now() - TimeDelta::days(3) - TimeDelta::minutes(10);
+    for number in 0..due {
+        let changes = invited(&patient(number), &format!("p{number}@example.com"));
+        for change in &changes {
+            commit(&table, change).await;
+        }
+        let [_, invited] = changes;
+        let id = invited.after.invitation.as_ref().unwrap().id.clone();
+        let sending = invited.after.claim(&samples::claim_request(&id, at, 1)).unwrap();
+        let act = samples::act_of(Role::Sender, at, &format!("send-{number}"));
+        let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), act).unwrap();
+        // The claim itself is no matter of the sweep's: the stamp is written as if there had been none.
+        let stamped = Change { before: Some(invited.after), ..sent };
+        commit(&table, &stamped).await;
+    }
+    let cost = cost(&table, &counts, due).await;
+    assert_eq!(cost.swept, Swept { reminded: u32::try_from(due).unwrap(), ..Swept::default() });
+    assert_eq!(cost.counted.calls.get("TransactWriteItems"), Some(&cost.swept.reminded), "one transaction each");
+    table.end().await;
+    cost
+}
+
+#[tokio::test]
+async fn a_reminder_costs_the_same_however_many_there_are() {
+    let (few, many) = (reminders(150).await, reminders(450).await);
+    flat(&few, &many);
+}
+
+#[tokio::test]
+async fn what_is_not_due_costs_nothing() {
+    let (table, counts) = table("not-due").await;
+    let at_rest = |counted: &Counted| (counted.calls.clone(), counted.all());
+    let queries = ([("Query", u32::from(DueShard::COUNT))].into(), u32::from(DueShard::COUNT));
+    let empty = cost(&table, &counts, 0).await;
+    assert_eq!(at_rest(&empty.counted), queries, "an empty calendar is one look at each shard");
+    put_invited(&table, 500).await;
+    assert_eq!(cost(&table, &counts, 500).await.swept.queued, 500);
+    let rest = cost(&table, &counts, 0).await;
+    assert_eq!(at_rest(&rest.counted), queries, "and so is one in which nothing is due");
+    table.end().await;
+}
+
+/// The rows of a shard as they were at some time.
+type Index = HashMap<(u8, DateTime<Utc>), Vec<DueEntry>>;
+
+/// A store each of whose nudges takes two milliseconds of a run's time, and whose index lags as far as it can: it shows
+/// a shard as it was when the run began it.
+struct Timed<'a> {
+    store: &'a MemoryStore,
+    clock: &'a TestClock,
+    index: Mutex<Index>,
+}
+
+impl DeliveryStore for Timed<'_> {
+    async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
+        self.store.claim(key, request).await
+    }
+
+    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.store.put_off(record).await
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
+        self.store.record(key).await
+    }
+
+    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        self.store.practice_of(practice).await
+    }
+
+    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.store.commit_delivery(change).await
+    }
+
+    async fn due(
+        &self,
+        shard: DueShard,
+        after: Option<&DueEntry>,
+        until: DateTime<Utc>,
+        limit: u16,
+    ) -> Result<Vec<DueEntry>, StoreError> {
+        let place = (shard.number(), until);
+        if !self.index.lock().unwrap().contains_key(&place) {
+            let all = self.store.due(shard, None, until, u16::MAX).await?;
+            self.index.lock().unwrap().insert(place, all);
+        }
+        let index = self.index.lock().unwrap();
+        let rows = &index[&place];
+        let before = |row: &DueEntry| after.is_some_and(|after| (row.at, &row.key) <= (after.at, &after.key));
+        Ok(rows.iter().skip(rows.partition_point(before)).take(limit.into()).cloned().collect())
+    }
+
+    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.clock.advance(TimeDelta::milliseconds(2));
+        self.store.nudge(entry, next).await
+    }
+
+    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.store.strike(entry).await
+    }
+}
+
+/// Each run does what its minute allows, and the next one goes on where it stopped: nothing is kept beside the calendar.
+#[tokio::test]
+async fn a_hundred_thousand_are_drained_in_as_many_runs_as_their_time_takes() {
+    const DUE: usize = 100_000;
+    let store = MemoryStore::with_practices([samples::practice("lake")]);
+    let [_, invited] = invited(&patient(0), "p0@example.com");
+    for number in 0..DUE {
+        store.put(PortalRecord { key: patient(number), ..invited.after.clone() });
+    }
+    let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::at(now()), TestEntropy::default());
+    let store = Timed { store: &store, clock: &clock, index: Mutex::default() };
+    let (mut runs, mut hinted) = (Vec::new(), BTreeSet::new());
+    loop {
+        let minute = now() + TimeDelta::minutes(i64::try_from(runs.len()).unwrap());
+        clock.set(minute);
+        let sweep = Sweep { store: &store, queue: &queue, clock: &clock, entropy: &entropy };
+        let swept = sweep.run(minute + TimeDelta::minutes(1), &samples::request_id("sweep")).await.unwrap();
+        runs.push(swept.queued);
+        for hint in queue.take() {
+            let Hint::Invitation(message) = hint else { unreachable!("there are no notices") };
+            let claimed = store.claim(&message.key, &samples::claim_request(&message.invitation, minute, 1)).await;
+            assert!(matches!(claimed, Ok(ClaimOutcome::Claimed(_))));
+            assert!(hinted.insert(message.key), "hinted at once");
+        }
+        if !swept.stopped_early {
+            break;
+        }
+    }
+    eprintln!("{DUE} due, 2 ms each, runs of a minute: {runs:?}");
+    assert_eq!(hinted.len(), DUE);
+    // Two milliseconds each make thirty thousand a minute, and whatever has been begun is finished.
+    assert_eq!(runs.len(), 4);
+    assert!(runs[..3].iter().all(|queued| (30_000..30_000 + 100 * 16).contains(queued)), "{runs:?}");
+}
