@@ -10,6 +10,7 @@ mod change_email;
 mod client;
 mod delivery;
 mod identity;
+mod import;
 mod invitation;
 mod lifecycle;
 mod logins;

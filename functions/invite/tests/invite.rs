@@ -118,9 +118,11 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     add(&function, "lakeside", "p-2", samples::profile(None)).await;
     add(&function, "lakeside", "p-3", Profile { date_of_birth: None, ..samples::profile(Some("p3@example.org")) })
         .await;
+    add(&function, "lakeside", "p-5", Profile { active: false, ..samples::profile(Some("p5@example.org")) }).await;
     let request = Sample::of("invite/profile-email");
     assert_eq!(request.ask(&function).await.status, 202);
     let bad = vec![
+        Bad::new("inactive", request.clone().patient("p-5"), 409, "patient_inactive"),
         Bad::new("once more", request.clone(), 409, "already_invited"),
         Bad::new("no address", request.clone().patient("p-2"), 409, "email_required"),
         Bad::new("no date of birth", request.clone().patient("p-3"), 409, "date_of_birth_missing"),

@@ -9,7 +9,7 @@ use portal::{
 };
 use portal_aws::http::{
     Problem,
-    fields::{Form, email, text},
+    fields::{Form, email, flag, text},
     respond::date,
 };
 use serde::Serialize;
@@ -21,6 +21,7 @@ pub fn read(mut form: Form, now: DateTime<Utc>) -> Result<Profile, Problem> {
     let date_of_birth = form.required("dateOfBirth", text(|text| date_of_birth(text, now).ok_or(())));
     let email = form.optional("email", email);
     let language = form.optional("language", text(|tag| Language::from_tag(tag).ok_or(())));
+    let active = form.optional("active", flag);
     let profile = || {
         Some(Profile {
             given_name: given_name?,
@@ -28,6 +29,7 @@ pub fn read(mut form: Form, now: DateTime<Utc>) -> Result<Profile, Problem> {
             date_of_birth: Some(date_of_birth?),
             email,
             language: language.unwrap_or_default(),
+            active: active.unwrap_or(true),
         })
     };
     form.finish(profile())
@@ -45,6 +47,9 @@ pub struct ProfileJson<'record> {
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'record str>,
     language: &'static str,
+    /// Only shown if false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<bool>,
     version: u64,
 }
 
@@ -59,6 +64,7 @@ impl<'record> ProfileJson<'record> {
             date_of_birth: profile.date_of_birth.map(|born| date(*born.expose())),
             email: profile.email.as_ref().map(EmailAddress::typed),
             language: profile.language.tag(),
+            active: (!profile.active).then_some(false),
             version: record.version,
         }
     }

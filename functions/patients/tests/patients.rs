@@ -59,6 +59,26 @@ async fn only_names_and_date_of_birth_are_needed() {
 }
 
 #[tokio::test]
+async fn an_inactive_patient_is_shown_as_such_and_an_active_one_by_silence() {
+    let function = function();
+    let save = Sample::of("patients/save");
+    for (number, (active, shown)) in [
+        (json!(false), json!(false)),
+        (json!(true), Value::Null),
+        (json!(false), json!(false)),
+        (json!(null), Value::Null),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("request-{number}");
+        let saved = save.clone().request(&request).member("active", active.clone()).ask(&function).await;
+        assert_eq!((&saved.body["active"], &saved.body["version"]), (&shown, &json!(number + 1)), "{active}");
+        assert_eq!(Sample::of("patients/read").ask(&function).await.body, saved.body);
+    }
+}
+
+#[tokio::test]
 async fn a_body_in_base64_is_the_same_body() {
     let (plain, encoded) = (function(), function());
     let body = r#"{"givenName":"José","familyName":"Núñez","dateOfBirth":"1980-02-29"}"#;
@@ -121,6 +141,8 @@ async fn each_wrong_member_is_pointed_at() {
         ("email", json!({}), "wrong_type"),
         ("language", json!("klingon!"), "invalid"),
         ("language", json!(true), "wrong_type"),
+        ("active", json!("false"), "wrong_type"),
+        ("active", json!(0), "wrong_type"),
     ] {
         let pointer = format!("/{name}");
         assert_eq!(errors(name, value.clone()).await, of("invalid_fields", &pointer, error), "{name} {value}");

@@ -154,6 +154,7 @@ mod tests {
             date_of_birth: None,
             email: None,
             language: Language::English,
+            active: true,
         }
     }
 

@@ -202,8 +202,12 @@ impl Actions {
 fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
     let day = |at: DateTime<Utc>| at.with_timezone(&zone).format("%B %-d, %Y").to_string();
     let state = match &record.account {
+        Account::Active { registered_at, .. } if !record.profile.active => {
+            format!("Registered on {}. The patient is inactive, and the account stays open.", day(*registered_at))
+        }
         Account::Active { registered_at, .. } => format!("Registered on {}.", day(*registered_at)),
         Account::Deactivated { .. } => "The portal account is deactivated: contact Customer Care.".to_owned(),
+        Account::None if !record.profile.active => inactive_sentence(record).to_owned(),
         Account::None => record.invitation.as_ref().map_or_else(
             || "Not invited yet: invite the patient to open a portal account.".to_owned(),
             |invitation| invitation_sentence(invitation, record.link.as_ref(), now, day),
@@ -222,6 +226,14 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
         sentence.push_str(" It went to another address than the one on the Profile tab.");
     }
     sentence
+}
+
+/// Of a patient without an account who is not to get one.
+fn inactive_sentence(record: &PortalRecord) -> &'static str {
+    match record.may_revoke() {
+        Ok(_) => "The patient is inactive and gets no reminders: take the invitation back if it is not to be used.",
+        Err(_) => "The patient is inactive and cannot be invited: correct the Profile tab if that is wrong.",
+    }
 }
 
 /// `link`: a mail that was sent has one, until the patient opts out; opting in does not give it back.

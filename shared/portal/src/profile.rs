@@ -50,6 +50,9 @@ pub struct Profile {
     pub email: Option<EmailAddress>,
     /// The language of mails.
     pub language: Language,
+    /// Whether the practice still looks after the patient: not if the patient has died, or the EHR's record is inactive.
+    /// Nobody else is invited, and what was there before stays as it is.
+    pub active: bool,
 }
 
 /// Reads a date of birth: `yyyy-mm-dd`, a day that the calendar has, not before 1880 and not in the future.

@@ -20,6 +20,7 @@ pub enum Refusal {
     AlreadyRegistered,
     NotRegistered,
     SendInProgress,
+    PatientInactive,
     OptedOut,
     NotOptedOut,
     DateOfBirthMissing,
@@ -78,6 +79,10 @@ impl Refusal {
             Self::SendInProgress => {
                 ("send_in_progress", "The invitation is on its way to the mail service: wait until it has been sent.")
             }
+            Self::PatientInactive => (
+                "patient_inactive",
+                "The patient's record says that they are inactive or have died: correct it on the Profile tab if that is wrong.",
+            ),
             Self::OptedOut => (
                 "opted_out",
                 "The patient does not want to receive access to health information: record an opt-in first if the patient has changed their mind.",

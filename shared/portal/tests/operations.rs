@@ -19,6 +19,7 @@ use portal::{
         Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMail, InvitationMessage, Mailer, NoticeMail,
         PortalStore as _, SendOutcome,
     },
+    profile::Profile,
     record::{Delivery as MailDelivery, InvitationState, NextActionKind, delivery::Unclaimable},
     refusal::Refusal,
     testing::{Fault, samples},
@@ -463,6 +464,36 @@ async fn a_reminder_that_a_rule_refuses_is_put_off_and_holds_nothing_up() {
     assert_eq!(world.sweep().await, Swept { postponed: 1, ..Swept::default() });
     assert_eq!(world.sweep().await, Swept::default());
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
+}
+
+#[tokio::test]
+async fn an_inactive_patient_is_neither_invited_nor_reminded_until_active_again() {
+    let world = World::with_one().await;
+    let saved = |active| Profile { active, ..samples::profile(Some(ADDRESS)) };
+    world.save_as("north", "p-1", &saved(false)).await;
+    assert_eq!(refusal(world.invite("north", "p-1").await), Refusal::PatientInactive);
+    world.save_as("north", "p-1", &saved(true)).await;
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+
+    world.save_as("north", "p-1", &saved(false)).await;
+    let before = world.record();
+    for _ in 0..10 * 4 {
+        world.clock.advance(TimeDelta::hours(6));
+        assert_eq!(world.sweep().await.reminded, 0, "{}", world.clock.now());
+    }
+    assert!(world.queue.messages().is_empty());
+    let after = world.record();
+    assert_eq!((&after.choice, &after.account, after.version), (&before.choice, &before.account, before.version));
+    assert_eq!(after.claimed_email(), Some(&samples::email(ADDRESS)), "the claim is kept");
+
+    world.save_as("north", "p-1", &saved(true)).await;
+    world.clock.advance(TimeDelta::days(1));
+    while world.sweep().await.reminded == 0 {
+        world.clock.advance(TimeDelta::hours(1));
+        assert!(world.clock.now() < after.invitation.as_ref().unwrap().queued_at + TimeDelta::days(15));
+    }
+    assert_eq!(world.deliver().await, [Delivered::Sent]);
 }
 
 #[test]

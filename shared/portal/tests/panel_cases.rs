@@ -8,6 +8,7 @@ use portal::{
     link::LinkSecret,
     panel::{Shown, StatusPanel},
     practice::Practice,
+    profile::Profile,
     record::{Change, Delivery, FailReason, PortalRecord, account::Registration, delivery::ClaimRequest},
     refusal::Refusal,
     testing::samples,
@@ -96,6 +97,13 @@ impl Life {
 
     fn opted_in(self) -> Self {
         self.step(|record, _, act| record.opt_in(act).unwrap())
+    }
+
+    fn inactive(self) -> Self {
+        self.step(|record, _, act| {
+            let profile = Profile { active: false, ..record.profile.clone() };
+            PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap()
+        })
     }
 
     fn panel(&self) -> StatusPanel {
@@ -240,6 +248,22 @@ fn the_sentence_says_the_state_and_the_next_step() {
         (
             sent().wait(DAY).registered().opted_out(),
             "Registered on May 6, 2026. Opted out on May 6, 2026: no reminders are sent.",
+        ),
+        (
+            Life::new().inactive(),
+            "The patient is inactive and cannot be invited: correct the Profile tab if that is wrong.",
+        ),
+        (
+            sent().inactive(),
+            "The patient is inactive and gets no reminders: take the invitation back if it is not to be used.",
+        ),
+        (
+            Life::new().opted_out().inactive(),
+            "Opted out on May 5, 2026: the patient does not want to receive access to health information.",
+        ),
+        (
+            sent().wait(DAY).registered().inactive(),
+            "Registered on May 6, 2026. The patient is inactive, and the account stays open.",
         ),
         (
             sent().wait(DAY).reinvited(Some(&elsewhere)).sent(),
@@ -397,6 +421,14 @@ fn actions_name_the_refusal_that_the_command_would_give() {
     let opted_out = Life::new().opted_out().panel().actions;
     assert_eq!(opted_out.invite, Err(Refusal::OptedOut));
     assert_eq!(opted_out.opt_in, Ok(()));
+
+    let inactive = Life::new().invited().sent().wait(DAY).inactive().panel().actions;
+    assert_eq!((inactive.invite, inactive.reinvite), (Err(Refusal::PatientInactive), Err(Refusal::PatientInactive)));
+    assert_eq!((inactive.revoke, inactive.opt_out), (Ok(()), Ok(())), "what ends something stays possible");
+    let registered = Life::new().invited().sent().registered().inactive().panel().actions;
+    assert_eq!(registered.invite, Err(Refusal::AlreadyRegistered), "no change of the profile would help");
+    let opted_out = Life::new().opted_out().inactive().panel().actions;
+    assert_eq!(opted_out.invite, Err(Refusal::PatientInactive), "an opt-in would not help");
 }
 
 #[test]

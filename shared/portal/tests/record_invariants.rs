@@ -25,7 +25,7 @@ use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Command {
-    SaveProfile(Option<u8>),
+    SaveProfile { address: Option<u8>, active: bool },
     Invite(Option<u8>),
     Reinvite(Option<u8>, bool),
     Revoke,
@@ -66,7 +66,8 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         Just(Delivery::Suppressed)
     ];
     let one = prop_oneof![
-        1 => prop::option::of(address.clone()).prop_map(Command::SaveProfile),
+        1 => (prop::option::of(address.clone()), prop::bool::weighted(0.7))
+            .prop_map(|(address, active)| Command::SaveProfile { address, active }),
         4 => prop::option::of(address.clone()).prop_map(Command::Invite),
         4 => (prop::option::of(address.clone()), any::<bool>()).prop_map(|(address, sweep)| Command::Reinvite(address, sweep)),
         1 => Just(Command::Revoke),
@@ -174,8 +175,8 @@ impl World {
         let id = InvitationId::parse(&format!("i-{serial}")).unwrap();
         let staff = self.act(Role::Staff);
         match command {
-            Command::SaveProfile(address) => {
-                let profile = Profile { email: address.map(email), ..samples::profile(None) };
+            Command::SaveProfile { address, active } => {
+                let profile = Profile { email: address.map(email), active, ..samples::profile(None) };
                 let key = self.record.key.clone();
                 self.commit_if(PortalRecord::save_profile(Some(&self.record), key, profile, staff));
             }
@@ -427,6 +428,10 @@ impl World {
         }
         assert!(self.events.iter().map(|event| event.version).eq(1..=record.version), "the history has no gap");
 
+        if !before.profile.active {
+            let id = |record: &PortalRecord| record.invitation.as_ref().map(|invitation| invitation.id.clone());
+            assert_eq!(id(record), id(before), "who is inactive is not invited, by nobody");
+        }
         if let Some((one, next)) = before.invitation.as_ref().zip(invitation).filter(|(one, next)| one.id == next.id) {
             assert!(next.attempt >= one.attempt);
             if let (InvitationState::Sent { delivery: one, .. }, InvitationState::Sent { delivery: next, .. }) =

@@ -14,6 +14,7 @@ use portal::{
     },
     panel::Shown,
     ports::{Clock as _, PortalStore as _},
+    profile::Profile,
     record::{Account, InvitationState, RevokeReason},
     refusal::Refusal,
     testing::samples,
@@ -152,6 +153,18 @@ async fn a_link_that_was_never_mailed_gets_no_new_one() {
     let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
     assert_eq!(refusal(asked), Refusal::LinkNotUsable);
     assert_eq!(world.store.contents(), before);
+}
+
+#[tokio::test]
+async fn a_link_that_was_mailed_before_opens_the_account_of_a_patient_who_is_inactive_since_but_brings_no_new_link() {
+    let (world, token) = mailed().await;
+    world.save_as("north", "p-1", &Profile { active: false, ..samples::profile(Some(ADDRESS)) }).await;
+    world.clock.advance(TimeDelta::days(1));
+    let holder = Holder { token: &token, request: &request(), keyed: None };
+    let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
+    assert_eq!(refusal(asked), Refusal::LinkNotUsable, "its holder does not learn why");
+    assert!(try_check(&world, &token).await.is_ok());
+    assert_eq!(try_register(&world, &token, samples::date_of_birth()).await.unwrap().email, samples::email(ADDRESS));
 }
 
 #[tokio::test]

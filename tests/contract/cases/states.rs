@@ -29,6 +29,8 @@ pub(crate) async fn profiles_read_back(backend: &impl Backend) {
         Profile { given_name: name("O'Neil"), ..samples::profile(Some(" Jose.N+x@EXAMPLE.com")) },
         samples::profile(Some("JOSE.n+x@example.com")),
         Profile { date_of_birth: None, language: Language::English, ..samples::profile(None) },
+        Profile { active: false, ..samples::profile(None) },
+        Profile { active: false, ..samples::profile(Some("jose@example.com")) },
         Profile { family_name: name("李"), ..samples::profile(Some("li@例え.jp")) },
         Profile {
             family_name: name(&"ab ".repeat(33)),

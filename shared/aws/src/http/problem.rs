@@ -297,6 +297,7 @@ const fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::AlreadyRegistered
         | Refusal::NotRegistered
         | Refusal::SendInProgress
+        | Refusal::PatientInactive
         | Refusal::OptedOut
         | Refusal::NotOptedOut
         | Refusal::DateOfBirthMissing
@@ -336,6 +337,7 @@ mod tests {
             Refusal::AlreadyRegistered.into(),
             Refusal::NotRegistered.into(),
             Refusal::SendInProgress.into(),
+            Refusal::PatientInactive.into(),
             Refusal::OptedOut.into(),
             Refusal::NotOptedOut.into(),
             Refusal::DateOfBirthMissing.into(),

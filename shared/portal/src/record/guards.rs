@@ -126,6 +126,10 @@ impl PortalRecord {
         if self.account != Account::None {
             return Err(Refusal::AlreadyRegistered);
         }
+        // Before the choice: its next step, an opt-in, would lead nowhere.
+        if !self.profile.active {
+            return Err(Refusal::PatientInactive);
+        }
         self.is_in()?;
         if self.profile.date_of_birth.is_none() { Err(Refusal::DateOfBirthMissing) } else { Ok(()) }
     }

@@ -118,9 +118,10 @@ impl PortalRecord {
             | Refusal::AddressSuppressed
             | Refusal::SendInProgress
             | Refusal::NotInvited => Unremindable::ForGood,
-            // Staff may add the date of birth, or take the address off the other patient's profile. The others are no
-            // answer to a reminder.
+            // Staff may add the date of birth, correct who is inactive, or take the address off the other patient's profile.
+            // The others are no answer to a reminder.
             Refusal::DateOfBirthMissing
+            | Refusal::PatientInactive
             | Refusal::EmailInUse { .. }
             | Refusal::PortalNotActivated
             | Refusal::PatientNotFound

@@ -133,6 +133,7 @@ pub fn profile(address: Option<&str>) -> Profile {
         date_of_birth: Some(Redacted::new(date_of_birth())),
         email: address.map(email),
         language: Language::Spanish,
+        active: true,
     }
 }
 

@@ -15,6 +15,7 @@ use portal::{
     },
     panel::StatusPanel,
     ports::{Clock as _, Hint, Mailer, StoreError},
+    profile::Profile,
     record::PortalRecord,
     refusal::Refusal,
     scope::TenantScope,
@@ -59,9 +60,12 @@ impl World {
     }
 
     pub async fn save(&self, practice: &str, patient: &str, address: Option<&str>) {
+        self.save_as(practice, patient, &samples::profile(address)).await;
+    }
+
+    pub async fn save_as(&self, practice: &str, patient: &str, profile: &Profile) {
         let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        let command = self.command(&scope, &patient);
-        save_profile(&self.store, &self.clock, &command, &samples::profile(address)).await.unwrap();
+        save_profile(&self.store, &self.clock, &self.command(&scope, &patient), profile).await.unwrap();
     }
 
     pub fn command<'a>(&'a self, scope: &'a TenantScope, patient: &'a PatientId) -> Command<'a> {

@@ -40,6 +40,8 @@ struct RecordItem {
     born: Option<NaiveDate>,
     email: Option<String>,
     language: String,
+    /// Only there if so.
+    inactive: Option<bool>,
 
     opted_out_at: Option<Millis>,
     opted_out_role: Option<String>,
@@ -177,12 +179,13 @@ impl NoticeItem {
 
 impl RecordItem {
     fn put_profile(&mut self, profile: &Profile) {
-        let Profile { given_name, family_name, date_of_birth, email, language } = profile;
+        let Profile { given_name, family_name, date_of_birth, email, language, active } = profile;
         given_name.expose().clone_into(&mut self.given);
         family_name.expose().clone_into(&mut self.family);
         self.born = date_of_birth.map(|born| *born.expose());
         self.email = email.as_ref().map(|email| email.typed().to_owned());
         language.tag().clone_into(&mut self.language);
+        self.inactive = (!active).then_some(true);
     }
 
     fn put_choice(&mut self, choice: &Choice) {
@@ -281,6 +284,7 @@ impl RecordItem {
             date_of_birth: self.born.map(Redacted::new),
             email: self.email.as_deref().map(|email| address(Some(email), "email")).transpose()?,
             language: named(&[Language::English, Language::Spanish], Language::tag, &self.language, "language")?,
+            active: !self.inactive.unwrap_or_default(),
         })
     }
 

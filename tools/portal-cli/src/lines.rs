@@ -1,0 +1,100 @@
+//! Lines of a file, one after the other. However long the file, or one of its lines, only one line is in memory.
+
+use std::io::{self, BufRead, Read as _};
+
+/// Longest line, in bytes. A patient with a photograph has some hundred thousand.
+pub const LONGEST_LINE: usize = 8 * 1024 * 1024;
+
+/// What some programs write at the beginning of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// One line that is not blank.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number in the file, from 1; blank lines count.
+    pub number: u64,
+    /// Bytes of the file up to its end.
+    pub end: u64,
+    /// What it says, without its end; `None` if it is longer than [`LONGEST_LINE`].
+    pub text: Option<Vec<u8>>,
+}
+
+/// A file's lines.
+#[derive(Debug)]
+pub struct Lines<R> {
+    source: R,
+    number: u64,
+    end: u64,
+    longest: usize,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Those of a source.
+    pub const fn of(source: R) -> Self {
+        Self { source, number: 0, end: 0, longest: LONGEST_LINE }
+    }
+
+    /// The next line that is not blank; `None` at the end.
+    ///
+    /// # Errors
+    /// If the source cannot be read.
+    pub fn read(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            let mut text = Vec::new();
+            // One byte more than is permitted, and one for the line's end.
+            let most = u64::try_from(self.longest).unwrap_or(u64::MAX).saturating_add(2);
+            self.end += count((&mut self.source).take(most).read_until(b'\n', &mut text)?);
+            if text.is_empty() {
+                return Ok(None);
+            }
+            self.number += 1;
+            let ended = text.last() == Some(&b'\n');
+            let start = text.strip_prefix(BYTE_ORDER_MARK).filter(|_| self.number == 1).unwrap_or(&text);
+            let content = start.trim_ascii();
+            let rest = if ended { 0 } else { count(self.source.skip_until(b'\n')?) };
+            self.end += rest;
+            let whole = rest == 0 && content.len() <= self.longest;
+            if !content.is_empty() || rest > 0 {
+                let text = whole.then(|| content.to_vec());
+                return Ok(Some(Line { number: self.number, end: self.end, text }));
+            }
+        }
+    }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Lines};
+
+    fn all(bytes: &[u8], longest: usize) -> Vec<(u64, u64, Option<String>)> {
+        let mut lines = Lines { longest, ..Lines::of(bytes) };
+        let mut found = Vec::new();
+        while let Some(Line { number, end, text }) = lines.read().unwrap() {
+            found.push((number, end, text.map(|text| String::from_utf8(text).unwrap())));
+        }
+        found
+    }
+
+    #[test]
+    fn blank_lines_count_and_are_passed_over() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(all(b"", 9), []);
+        assert_eq!(all(b"\n \r\n\n", 9), []);
+        assert_eq!(all(b"a\n\n b \r\nc", 9), [(1, 2, text("a")), (3, 8, text("b")), (4, 9, text("c"))]);
+        assert_eq!(all(b"\xef\xbb\xbfa\n", 9), [(1, 5, text("a"))]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_told_of_and_the_next_one_read() {
+        let text = |text: &str| Some(text.to_owned());
+        let expected = [(1, 5, text("abcd")), (2, 11, None), (3, 30, None), (4, 32, text("a"))];
+        assert_eq!(all(b"abcd\nabcde\nabcdefghijklmnopqr\na\n", 4), expected);
+        assert_eq!(all(b"abcdefgh", 4), [(1, 8, None)]);
+        assert_eq!(all(b"ab        cd\n        ab\n", 4), [(1, 13, None), (2, 24, None)]);
+        assert_eq!(all(b"abcd", 4), [(1, 4, text("abcd"))]);
+    }
+}

@@ -1,0 +1,55 @@
+//! The wish to stop: of whoever presses Ctrl-C, or of an import that cannot go on.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// A flag that is raised once and that can be waited for.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+
+impl Stop {
+    /// Raises it. Whoever waits goes on at once.
+    pub fn raise(&self) {
+        *self.lock() = true;
+        self.0.1.notify_all();
+    }
+
+    /// Whether it is raised.
+    #[must_use]
+    pub fn raised(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Waits for so long, or until it is raised; whether it is.
+    #[must_use]
+    pub fn wait(&self, time: Duration) -> bool {
+        let waited = self.0.1.wait_timeout_while(self.lock(), time, |raised| !*raised);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        // Nobody can leave a flag half-written.
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::Stop;
+
+    #[test]
+    fn waiting_ends_when_it_is_raised() {
+        let stop = Stop::default();
+        assert!(!stop.wait(Duration::ZERO) && !stop.raised());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| stop.wait(Duration::from_hours(1)));
+            stop.raise();
+            assert!(waiting.join().unwrap());
+        });
+        assert!(stop.raised() && stop.wait(Duration::from_hours(1)));
+    }
+}

@@ -1,0 +1,151 @@
+//! The command itself: its exit codes, what it prints and what it never prints.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+};
+
+use crate::stand_in::{StandIn, reply};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+const TOKEN: &str = "hush-hush";
+
+fn portal(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
+    command.arg("import").args(arguments).env_remove("PORTAL_API").env("PORTAL_TOKEN", TOKEN);
+    command
+}
+
+/// A file of this test's own.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn sample() -> String {
+    format!("{}/sample.ndjson", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn first_of_sample(lines: usize) -> String {
+    let sample = fs::read_to_string(sample()).unwrap();
+    sample.split_inclusive('\n').take(lines).collect()
+}
+
+/// Exit code, standard output, standard error. None of it has the token.
+fn seen(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(!out.contains(TOKEN) && !err.contains(TOKEN), "{out}{err}");
+    (output.status.code(), out, err)
+}
+
+#[test]
+fn the_sample_is_imported_and_the_report_says_what_was_not() {
+    let server = StandIn::answering(|_, _| reply(201, &json!({})));
+    let report = file("sample-report.csv");
+    let output = portal(&[&sample(), "--api", &server.url, "--report", report.to_str().unwrap()]).output().unwrap();
+    let summary = "10 rows: 7 saved new, 0 changed or unchanged, 3 reported. With a note: 1.\n";
+    assert_eq!(seen(&output), (Some(1), summary.to_owned(), String::new()));
+    let expected = "line,id,saved,reason,detail\n\
+        7,p-5007,yes,language_not_offered,There are no mails in the patient's language: they will be in English.\n\
+        8,p-5008,no,birth_date_partial,\"The birth date has no day, or no month.\"\n\
+        9,p-5009,no,name_only_text,The name is one text: given and family name must be members of their own.\n\
+        10,,no,not_patient,The resource is not a Patient.\n";
+    assert_eq!(fs::read_to_string(&report).unwrap(), expected);
+}
+
+#[test]
+fn all_saved_is_0_and_the_token_may_come_from_a_file() {
+    let server = StandIn::answering(|asked, _| {
+        reply(if asked.authorization == "Bearer from-a-file" { 200 } else { 401 }, &json!({}))
+    });
+    let (rows, token) = (file("good.ndjson"), file("token"));
+    fs::write(&rows, first_of_sample(6)).unwrap();
+    fs::write(&token, "from-a-file\n").unwrap();
+    let arguments = [rows.to_str().unwrap(), "--token-file", token.to_str().unwrap(), "--concurrency", "1"];
+    let output = portal(&arguments).env("PORTAL_API", &server.url).output().unwrap();
+    let summary = "6 rows: 0 saved new, 6 changed or unchanged, 0 reported. With a note: 0.\n";
+    assert_eq!(seen(&output), (Some(0), summary.to_owned(), String::new()));
+    assert_eq!(server.asked().len(), 6);
+}
+
+#[test]
+fn without_a_terminal_there_is_a_line_every_thousand_rows_and_twenty_reported_ones() {
+    let rows = file("many.ndjson");
+    fs::write(&rows, "{}\n".repeat(2_500)).unwrap();
+    let output = portal(&[rows.to_str().unwrap(), "--dry-run"]).output().unwrap();
+    let (code, out, err) = seen(&output);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(1), "2500 rows: 0 could be saved (0 with a note), 2500 reported. Nothing was saved.\n")
+    );
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!(lines.len(), 20 + 2 + 1, "{err}");
+    assert_eq!(lines[19], "line 20: not saved, not_patient: The resource is not a Patient.");
+    assert_eq!(&lines[20..22], ["1000 rows, 1000 reported", "2000 rows, 2000 reported"]);
+    assert_eq!(lines[22], "... and 2480 more: give --report FILE to have them all");
+}
+
+#[test]
+fn what_cannot_run_is_2_and_says_why() {
+    let server = StandIn::answering(|_, _| reply(401, &json!({ "message": "Unauthorized" })));
+    let sample = sample();
+    let copy = file("copy.ndjson");
+    fs::copy(&sample, &copy).unwrap();
+    let copy = copy.to_str().unwrap();
+    for (arguments, expected) in [
+        (vec![sample.as_str(), "--api", &server.url], "the API does not know the token (401)"),
+        (vec![&sample], "say where the API is"),
+        (vec![&sample, "--api", "http://api.example.com"], "must begin with https://"),
+        (vec![&sample, "--api", &server.url, "--token-file", "/nowhere"], "/nowhere cannot be read"),
+        (vec!["/nowhere", "--api", &server.url], "/nowhere cannot be read"),
+        (vec!["/", "--api", &server.url], "/ cannot be read"),
+        (
+            vec![&sample, "--api", &server.url, "--report", "/nowhere/report.csv"],
+            "/nowhere/report.csv cannot be written",
+        ),
+        (vec![copy, "--api", &server.url, "--report", copy], "the report would overwrite the file"),
+        (vec![&sample, "--dry-run", "--concurrency", "0"], "must be a number from 1 to 32"),
+        (vec![&sample, "--dry-run", "--concurrency", "33"], "must be a number from 1 to 32"),
+        (vec!["--dry-run"], "<FILE>"),
+    ] {
+        let (code, _, err) = seen(&portal(&arguments).output().unwrap());
+        assert_eq!(code, Some(2), "{arguments:?}: {err}");
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+    }
+    assert_eq!(fs::read_to_string(copy).unwrap(), fs::read_to_string(&sample).unwrap(), "it is as it was");
+    let output = portal(&[&sample, "--api", &server.url]).env_remove("PORTAL_TOKEN").output().unwrap();
+    assert!(seen(&output).2.contains("give an access token"));
+}
+
+#[test]
+fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
+    let (arrived, arrival) = mpsc::channel();
+    let server = StandIn::answering(move |_, _| {
+        arrived.send(()).unwrap();
+        reply(201, &json!({}))
+    });
+    let mut child = portal(&["-", "--api", &server.url, "--concurrency", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe stays open and says nothing more: nothing but the signal ends the import.
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(first_of_sample(3).as_bytes()).unwrap();
+    for _ in 0..3 {
+        arrival.recv().unwrap();
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (code, out, err) = seen(&output);
+    assert_eq!(out, "3 rows: 3 saved new, 0 changed or unchanged, 0 reported. With a note: 0.\n");
+    assert_eq!(code, Some(130));
+    assert!(err.starts_with("Interrupted"), "{err}");
+    drop(pipe);
+}

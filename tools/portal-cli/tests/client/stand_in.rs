@@ -1,0 +1,90 @@
+//! Something that answers like the API, in this process.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::Value;
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub line: String,
+    pub authorization: String,
+    pub body: Value,
+}
+
+/// A server that answers whatever it is told to.
+pub struct StandIn {
+    pub url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+/// Status, headers and body.
+pub type Reply = (u16, Vec<(&'static str, String)>, String);
+
+pub fn reply(status: u16, body: &Value) -> Reply {
+    (status, Vec::new(), body.to_string())
+}
+
+impl StandIn {
+    /// Answers each request as `answer` says. Its second argument is how many requests came before.
+    pub fn answering(answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/stage", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (all, answer) = (asked.clone(), Arc::new(answer));
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let (all, answer) = (all.clone(), answer.clone());
+                thread::spawn(move || serve(connection.unwrap(), &all, &*answer));
+            }
+        });
+        Self { url, asked }
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// One request and its answer.
+fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked, usize) -> Reply) {
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        // Whoever does not speak HTTP gets no answer.
+        if !reader.read_line(&mut line).is_ok_and(|length| length > 0) {
+            return;
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push(line.trim().to_owned());
+    }
+    let header = |wanted: &str| {
+        let fields = head.iter().filter_map(|line| line.split_once(": "));
+        fields.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.to_owned()).next()
+    };
+    let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    let asked = Asked {
+        line: head[0].clone(),
+        authorization: header("authorization").unwrap_or_default(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    };
+    let before = {
+        let mut all = all.lock().unwrap();
+        all.push(asked.clone());
+        all.len() - 1
+    };
+    let (status, headers, body) = answer(&asked, before);
+    let headers = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect::<String>();
+    let length = body.len();
+    write!(connection, "HTTP/1.1 {status} S\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
+        .unwrap();
+}
