@@ -17,8 +17,10 @@ use portal::{
         revoke::revoke,
     },
     policy::REMEMBER_FOR,
+    ports::{Clock as _, CommitOutcome, LinkStore as _},
     refusal::Refusal,
     testing::{Fault, samples},
+    timeline::Role,
 };
 use world::{ADDRESS, World, refusal};
 
@@ -162,6 +164,17 @@ async fn a_repeated_registration_gives_the_same_account() {
     assert!(guest.world.record().usable_link(&guest.token, samples::noon()).is_err());
 
     guest.world.clock.advance(REMEMBER_FOR);
+    assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
+}
+
+#[tokio::test]
+async fn the_old_mailbox_is_not_told_the_new_address() {
+    let guest = Guest::mailed().await;
+    guest.register(Some(keyed("register", "right"))).await.unwrap();
+    let record = guest.world.record();
+    let act = samples::act_of(Role::Support, guest.world.clock.now(), "support");
+    let change = record.change_account_email(&samples::email("new@example.com"), act).unwrap().unwrap();
+    assert_eq!(guest.world.store.commit_linked(&change).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
 }
 

@@ -397,6 +397,29 @@ async fn what_ses_never_takes_is_given_up_after_days_and_a_dozen_tries_at_most()
 }
 
 #[tokio::test]
+async fn what_is_overdue_is_tried_before_it_is_given_up() {
+    let world = World::with_account().await;
+    world.change_email(NEW).await.unwrap();
+    // Nobody works the queue for days.
+    assert_eq!(world.queue.take().len(), 1);
+    world.clock.advance(LONGEST_DEFERRAL);
+    assert_eq!(world.sweep().await.queued, 1);
+    assert_eq!(world.notify().await, [BOTH]);
+    world.is_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_sender_whose_clock_is_behind_the_sweeps_finds_the_notices() {
+    let world = World::with_account().await;
+    world.change_email(NEW).await.unwrap();
+    assert_eq!(world.queue.take().len(), 1);
+    world.clock.advance(CLAIM);
+    assert_eq!(world.sweep().await.queued, 1);
+    world.clock.advance(-CLOCK_SLACK);
+    assert_eq!(world.notify().await, [BOTH]);
+}
+
+#[tokio::test]
 async fn without_a_practice_notices_wait_until_they_are_given_up() {
     let world = World::with_patients(&[]).await;
     world.store.open_account(&samples::key("north", "p-1"), ADDRESS);
