@@ -4,7 +4,7 @@ use portal::{
     operations::change_email::change_email,
     ports::{Clock, PortalStore, Queue},
 };
-use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued};
+use portal_aws::http::{Answer, Handler, Problem, Request};
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -25,7 +25,6 @@ impl<S: PortalStore, Q: Queue, C: Clock> Handler for ChangeEmail<S, Q, C> {
         let email = request.email()?;
         let command = request.command(&patient)?;
         let changed = change_email(&self.store, &self.queue, &self.clock, &command, &email).await?;
-        log_unqueued(changed.unqueued.as_ref(), request.id());
-        Answer::command(&changed.panel)
+        Answer::hinted(&changed, request.id())
     }
 }

@@ -40,7 +40,7 @@ impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Invite<S, Q, C, E> {
         let email = request.email_if_given()?;
         let command = request.command(&patient)?;
         let invited = invite(&self.store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref());
-        Answer::invited(&invited.await?, request.id())
+        Answer::hinted(&invited.await?, request.id())
     }
 
     async fn revoke(&self, request: &Request) -> Result<Answer, Problem> {

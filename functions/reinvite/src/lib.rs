@@ -27,6 +27,6 @@ impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Handler for Reinvite<S, Q, 
         let email = request.email_if_given()?;
         let command = request.command(&patient)?;
         let invited = reinvite(&self.store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref());
-        Answer::invited(&invited.await?, request.id())
+        Answer::hinted(&invited.await?, request.id())
     }
 }

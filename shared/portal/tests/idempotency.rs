@@ -9,9 +9,9 @@ use portal::{
     ids::RequestId,
     link::Token,
     operations::{
-        Command, OperationError,
+        Command, Hinted, OperationError,
         deliver::Delivered,
-        invite::{Invited, invite},
+        invite::invite,
         patient::save_profile,
         register::{Holder, Registered, new_link, register},
         revoke::revoke,
@@ -33,7 +33,7 @@ async fn invite_as(
     patient: &str,
     if_match: Option<u64>,
     keyed: Option<KeyedRequest>,
-) -> Result<Invited, OperationError> {
+) -> Result<Hinted, OperationError> {
     let (scope, patient) = (samples::scope("north"), samples::patient_id(patient));
     let command = Command { if_match, keyed, ..world.command(&scope, &patient) };
     invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, None).await

@@ -6,9 +6,9 @@ mod world;
 use chrono::TimeDelta;
 use portal::{
     operations::{
-        Command, OperationError,
+        Command, Hinted, OperationError,
         breaker::PAUSE,
-        change_email::{ChangedEmail, change_email},
+        change_email::change_email,
         choice::{opt_in, opt_out},
         deliver::Delivered,
         notify::{Notified, Notify},
@@ -52,11 +52,11 @@ impl World {
     }
 
     /// Customer Care changes the address of the account.
-    async fn change_email(&self, new: &str) -> Result<ChangedEmail, OperationError> {
+    async fn change_email(&self, new: &str) -> Result<Hinted, OperationError> {
         self.change_email_if(new, None).await
     }
 
-    async fn change_email_if(&self, new: &str, if_match: Option<u64>) -> Result<ChangedEmail, OperationError> {
+    async fn change_email_if(&self, new: &str, if_match: Option<u64>) -> Result<Hinted, OperationError> {
         let (scope, patient) = (samples::support_scope("north"), samples::patient_id("p-1"));
         let command = Command { if_match, ..self.command(&scope, &patient) };
         change_email(&self.store, &self.queue, &self.clock, &command, &samples::email(new)).await

@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
-use portal::{ids::RequestId, operations::invite::Invited, panel::StatusPanel, ports::QueueError};
+use portal::{ids::RequestId, operations::Hinted, panel::StatusPanel, ports::QueueError};
 use serde::Serialize;
 
 use super::{HttpAnswer, panel::StatusJson, problem::Problem};
@@ -81,13 +81,13 @@ impl Answer {
         Self::json(status, &StatusJson::of(panel), panel.version)
     }
 
-    /// The status panel, as the answer of a command that queued an invitation.
+    /// The status panel, as the answer of a command that a mail follows.
     ///
     /// # Errors
     /// [`Problem::Internal`]
-    pub fn invited(invited: &Invited, request: &RequestId) -> Result<Self, Problem> {
-        log_unqueued(invited.unqueued.as_ref(), request);
-        Self::command(&invited.panel)
+    pub fn hinted(hinted: &Hinted, request: &RequestId) -> Result<Self, Problem> {
+        log_unqueued(hinted.unqueued.as_ref(), request);
+        Self::command(&hinted.panel)
     }
 
     /// The answer with one more header; without it if its value cannot stand in one.

@@ -1,23 +1,12 @@
 //! Customer Care changes the address of an account, and the old address and the new one are told of it.
 
-use super::{Command, OperationError};
+use super::{Command, Hinted, OperationError};
 use crate::{
     email::EmailAddress,
-    panel::StatusPanel,
-    ports::{Clock, Hint, PortalStore, Queue, QueueError},
+    ports::{Clock, Hint, PortalStore, Queue},
     practice::Practice,
     record::PortalRecord,
 };
-
-/// What came of it.
-#[derive(Debug)]
-pub struct ChangedEmail {
-    /// Where the patient stands now.
-    pub panel: StatusPanel,
-    /// The queue did not take the message. The notices wait in the record all the same, and the sweep finds them within a
-    /// minute. To be logged, not to be shown.
-    pub unqueued: Option<QueueError>,
-}
 
 /// Gives the account this address. If it has it already nothing is changed and nobody is told.
 ///
@@ -30,12 +19,7 @@ pub async fn change_email(
     clock: &impl Clock,
     command: &Command<'_>,
     new: &EmailAddress,
-) -> Result<ChangedEmail, OperationError> {
+) -> Result<Hinted, OperationError> {
     let decide = |record: &PortalRecord, _: Option<&Practice>, act| record.change_account_email(new, act);
-    let (change, panel) = command.carry_out(store, clock, decide).await?;
-    let unqueued = match change {
-        Some(change) => queue.send(&[Hint::Notices(change.after.key)]).await.err(),
-        None => None,
-    };
-    Ok(ChangedEmail { panel, unqueued })
+    command.carry_out_and_hint(store, queue, clock, decide, Hint::Notices).await
 }

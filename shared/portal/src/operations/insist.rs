@@ -1,12 +1,10 @@
 //! Writing down what is known to have happened, whatever comes in between.
 
+use super::MOST_ROUNDS;
 use crate::{
     ports::{CommitOutcome, DeliveryStore, StoreError},
     record::{Change, PortalRecord},
 };
-
-/// How often it is tried.
-const MOST_ROUNDS: u32 = 8;
 
 /// Writes the change that `decide` makes of the record, reading it again whenever something else was first, and
 /// repeating it when the store has a fault: what became of a mail cannot be asked for again. A repetition finds what an

@@ -1,26 +1,15 @@
 //! Inviting a patient. Three round trips: one read, one transaction, one queue message.
 
-use super::{Command, OperationError};
+use super::{Command, Hinted, OperationError};
 use crate::{
     email::EmailAddress,
     ids::InvitationId,
-    panel::StatusPanel,
-    ports::{Clock, Entropy, Hint, InvitationMessage, PortalStore, Queue, QueueError},
+    ports::{Clock, Entropy, Hint, InvitationMessage, PortalStore, Queue},
     practice::Practice,
     record::{Change, PortalRecord},
     refusal::Refusal,
     timeline::Act,
 };
-
-/// What came of an invitation.
-#[derive(Debug)]
-pub struct Invited {
-    /// Where the patient stands now.
-    pub panel: StatusPanel,
-    /// The queue did not take the message. The invitation is accepted all the same: the record is the truth, the
-    /// queue is a hint, and the sweep queues it again within minutes. To be logged, not to be shown.
-    pub unqueued: Option<QueueError>,
-}
 
 /// Staff invite a patient, to this address or else the profile's.
 ///
@@ -34,7 +23,7 @@ pub async fn invite(
     entropy: &impl Entropy,
     command: &Command<'_>,
     email: Option<&EmailAddress>,
-) -> Result<Invited, OperationError> {
+) -> Result<Hinted, OperationError> {
     let decide = |record: &PortalRecord, practice: &Practice, id, act| record.invite(practice, email, id, act);
     queue_invitation(store, queue, clock, entropy, command, decide).await
 }
@@ -47,17 +36,11 @@ pub(super) async fn queue_invitation(
     entropy: &impl Entropy,
     command: &Command<'_>,
     decide: impl Fn(&PortalRecord, &Practice, InvitationId, Act) -> Result<Change, Refusal>,
-) -> Result<Invited, OperationError> {
+) -> Result<Hinted, OperationError> {
     let id = entropy.invitation_id(clock.now());
-    let decided = command.carry_out(store, clock, |record, practice, act| {
+    let decide = |record: &PortalRecord, practice: Option<&Practice>, act| {
         decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act).map(Some)
-    });
-    let (change, panel) = decided.await?;
-    // A repeat needs no hint: should the first one's have been lost, the sweep looks after it.
-    let hint = change.map(|change| Hint::Invitation(InvitationMessage { key: change.after.key, invitation: id }));
-    let unqueued = match hint {
-        Some(hint) => queue.send(&[hint]).await.err(),
-        None => None,
     };
-    Ok(Invited { panel, unqueued })
+    let hint = |key| Hint::Invitation(InvitationMessage { key, invitation: id.clone() });
+    command.carry_out_and_hint(store, queue, clock, decide, hint).await
 }

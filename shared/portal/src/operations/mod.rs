@@ -21,9 +21,9 @@ pub mod track_login;
 
 use crate::{
     idempotency::{KeyedRequest, RememberedRequest},
-    ids::{PatientId, RequestId},
+    ids::{PatientId, RecordKey, RequestId},
     panel::StatusPanel,
-    ports::{Clock, CommitOutcome, Loaded, PortalStore, StoreError},
+    ports::{Clock, CommitOutcome, Hint, Loaded, PortalStore, Queue, QueueError, StoreError},
     practice::Practice,
     record::{Change, PortalRecord},
     refusal::Refusal,
@@ -43,6 +43,16 @@ pub enum OperationError {
     /// The store could not do it; a retry of the same request is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What came of a command that a mail follows.
+#[derive(Debug)]
+pub struct Hinted {
+    /// Where the patient stands now.
+    pub panel: StatusPanel,
+    /// The queue did not take the hint. The command is carried out all the same: the record is the truth, the queue is a
+    /// hint, and the sweep gives it again within minutes. To be logged, not to be shown.
+    pub unqueued: Option<QueueError>,
 }
 
 /// A request to act on one patient, as the edge has verified it.
@@ -112,5 +122,23 @@ impl Command<'_> {
             }
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// The same, and hints the sender at what it is to mail. A repeat needs no hint: should the first one's have been
+    /// lost, the sweep looks after it.
+    async fn carry_out_and_hint(
+        &self,
+        store: &impl PortalStore,
+        queue: &impl Queue,
+        clock: &impl Clock,
+        decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Option<Change>, Refusal>,
+        hint: impl FnOnce(RecordKey) -> Hint,
+    ) -> Result<Hinted, OperationError> {
+        let (change, panel) = self.carry_out(store, clock, decide).await?;
+        let unqueued = match change {
+            Some(change) => queue.send(&[hint(change.after.key)]).await.err(),
+            None => None,
+        };
+        Ok(Hinted { panel, unqueued })
     }
 }

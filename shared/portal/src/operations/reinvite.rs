@@ -1,9 +1,6 @@
 //! Inviting a patient again. Three round trips, like inviting.
 
-use super::{
-    Command, OperationError,
-    invite::{Invited, queue_invitation},
-};
+use super::{Command, Hinted, OperationError, invite::queue_invitation};
 use crate::{
     email::EmailAddress,
     ports::{Clock, Entropy, PortalStore, Queue},
@@ -24,7 +21,7 @@ pub async fn reinvite(
     entropy: &impl Entropy,
     command: &Command<'_>,
     email: Option<&EmailAddress>,
-) -> Result<Invited, OperationError> {
+) -> Result<Hinted, OperationError> {
     let decide = |record: &PortalRecord, practice: &Practice, id, act| record.reinvite(practice, email, id, act);
     queue_invitation(store, queue, clock, entropy, command, decide).await
 }

@@ -5,10 +5,10 @@ use portal::{
     email::EmailAddress,
     ids::{PatientId, RequestId},
     operations::{
-        Command, OperationError,
+        Command, Hinted, OperationError,
         breaker::Breaker,
         deliver::{Delivered, Delivery},
-        invite::{Invited, invite},
+        invite::invite,
         patient::save_profile,
         status::status,
         sweep::{Sweep, Swept},
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Invites a patient to the address in the profile.
-    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Invited, OperationError> {
+    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Hinted, OperationError> {
         self.invite_to(practice, patient, None).await
     }
 
@@ -82,7 +82,7 @@ impl World {
         practice: &str,
         patient: &str,
         email: Option<&EmailAddress>,
-    ) -> Result<Invited, OperationError> {
+    ) -> Result<Hinted, OperationError> {
         let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
         invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), email).await
     }
