@@ -12,15 +12,16 @@ use portal_aws::aws_sdk_dynamodb::{
     },
     error::BoxError,
     operation::{
-        get_item::GetItemInput,
-        query::QueryInput,
+        batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
+        get_item::{GetItemInput, GetItemOutput},
+        query::{QueryInput, QueryOutput},
         transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemInput, UpdateItemOutput},
     },
-    types::ReturnConsumedCapacity,
+    types::{ConsumedCapacity, ReturnConsumedCapacity},
 };
 
-/// Counts the calls by their name, and has DynamoDB say how many write units they took, indexes included.
+/// Counts the calls by their name, and has DynamoDB say how many units they took, indexes included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts(Arc<Mutex<Counted>>);
 
@@ -28,6 +29,7 @@ pub(crate) struct Counts(Arc<Mutex<Counted>>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Counted {
     pub(crate) calls: BTreeMap<&'static str, u32>,
+    pub(crate) read_units: f64,
     pub(crate) write_units: f64,
 }
 
@@ -56,16 +58,22 @@ impl Intercept for Counts {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let input = context.input_mut();
+        let total = Some(ReturnConsumedCapacity::Total);
         let name = if let Some(update) = input.downcast_mut::<UpdateItemInput>() {
-            update.return_consumed_capacity = Some(ReturnConsumedCapacity::Total);
+            update.return_consumed_capacity = total;
             "UpdateItem"
         } else if let Some(transaction) = input.downcast_mut::<TransactWriteItemsInput>() {
-            transaction.return_consumed_capacity = Some(ReturnConsumedCapacity::Total);
+            transaction.return_consumed_capacity = total;
             "TransactWriteItems"
-        } else if input.downcast_ref::<QueryInput>().is_some() {
+        } else if let Some(query) = input.downcast_mut::<QueryInput>() {
+            query.return_consumed_capacity = total;
             "Query"
-        } else if input.downcast_ref::<GetItemInput>().is_some() {
+        } else if let Some(get) = input.downcast_mut::<GetItemInput>() {
+            get.return_consumed_capacity = total;
             "GetItem"
+        } else if let Some(batch) = input.downcast_mut::<BatchGetItemInput>() {
+            batch.return_consumed_capacity = total;
+            "BatchGetItem"
         } else {
             "other"
         };
@@ -80,12 +88,17 @@ impl Intercept for Counts {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
-        let update =
-            output.downcast_ref::<UpdateItemOutput>().into_iter().filter_map(|update| update.consumed_capacity());
+        let update = output.downcast_ref::<UpdateItemOutput>().and_then(UpdateItemOutput::consumed_capacity);
         let transaction = output.downcast_ref::<TransactWriteItemsOutput>();
         let transaction = transaction.into_iter().flat_map(TransactWriteItemsOutput::consumed_capacity);
-        let units: f64 = update.chain(transaction).filter_map(|consumed| consumed.capacity_units).sum();
-        self.0.lock().unwrap().write_units += units;
+        let get = output.downcast_ref::<GetItemOutput>().and_then(GetItemOutput::consumed_capacity);
+        let query = output.downcast_ref::<QueryOutput>().and_then(QueryOutput::consumed_capacity);
+        let batch = output.downcast_ref::<BatchGetItemOutput>();
+        let batch = batch.into_iter().flat_map(BatchGetItemOutput::consumed_capacity);
+        let units = |consumed: &ConsumedCapacity| consumed.capacity_units;
+        let mut counted = self.0.lock().unwrap();
+        counted.write_units += update.into_iter().chain(transaction).filter_map(units).sum::<f64>();
+        counted.read_units += get.into_iter().chain(query).chain(batch).filter_map(units).sum::<f64>();
         Ok(())
     }
 }

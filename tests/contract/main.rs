@@ -9,9 +9,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
 
 mod backend;
+mod bill;
 mod cases;
 mod counts;
 mod dynamo;
+mod growth;
 mod large;
 mod scale;
 mod story;

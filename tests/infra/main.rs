@@ -6,6 +6,7 @@
 
 mod api;
 mod configuration;
+mod cost;
 mod data;
 mod functions;
 mod mail_events;

@@ -2,6 +2,7 @@
 //! reach the local stack, to make tokens and to read its mailbox.
 
 pub mod ci;
+pub mod cost;
 pub mod interrupt;
 pub mod issuer;
 pub mod mailbox;

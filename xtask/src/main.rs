@@ -6,7 +6,7 @@ use std::process::{ExitCode, ExitStatus};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::{
-    StackFile, ci, interrupt,
+    StackFile, ci, cost, interrupt,
     mailbox::{self, Mail},
     stack::{self, Options},
     test,
@@ -63,6 +63,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Print what invitations cost on AWS, by service
+    ///
+    /// From the calls and units that a test counts, and a dated list of prices: `docs/cost`.
+    Cost {
+        /// How many
+        #[arg(long, default_value_t = 1_000_000)]
+        invitations: u64,
+    },
     /// Check everything that has to hold before a change is taken
     Ci,
 }
@@ -96,6 +104,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Mail { to, json } => print_mails(&stack::running(&workspace)?, to.as_deref(), json)?,
         Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments)?)),
+        Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
         Command::Ci => return Ok(code(ci::run(&workspace)?)),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,186 @@
+//! What each operation asks of AWS: calls and units, counted on an in-process DynamoDB.
+//!
+//! `docs/cost/counted.json` keeps the counts, `cargo xtask cost` makes a bill of them, and this test holds the file
+//! against what is counted. `PORTAL_WRITE_COUNTS=1` writes it anew.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portal::{
+    link::Token,
+    operations::{
+        Command,
+        breaker::Breaker,
+        deliver::{Delivered, Delivery},
+        invite::invite,
+        mail_event::hear,
+        patient::save_profile,
+        register::{Holder, check, register},
+        reinvite::reinvite,
+        search::search,
+        status::status,
+        sweep::Sweep,
+        track_login::track_login,
+    },
+    ports::{Clock as _, Hint, InvitationMessage, PracticeStore as _},
+    record::{Delivery as News, delivery::MailEvent},
+    search::DirectoryQuery,
+    testing::{MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    backend::Backend as _,
+    counts::{Counted, Counts},
+    dynamo::counted,
+    table::Table,
+};
+
+/// A Tuesday at noon in New York: the first reminder of an invitation of the day after is due in a Saturday's daytime.
+fn noon() -> DateTime<Utc> {
+    samples::at("2026-05-05T16:00:00Z")
+}
+
+/// One patient's life, each step of which is counted.
+struct Life {
+    table: Table,
+    counts: Counts,
+    queue: MemoryQueue,
+    mailer: ScriptedMailer,
+    clock: TestClock,
+    entropy: TestEntropy,
+    breaker: Breaker,
+    bill: BTreeMap<&'static str, Value>,
+}
+
+impl Life {
+    async fn begin() -> Self {
+        let (table, counts) = counted("bill").await;
+        table.store().save_practice(&samples::scope("lake"), &samples::practice("lake")).await.unwrap();
+        counts.take();
+        Self {
+            table,
+            counts,
+            queue: MemoryQueue::default(),
+            mailer: ScriptedMailer::default(),
+            clock: TestClock::at(noon()),
+            entropy: TestEntropy::default(),
+            breaker: Breaker::default(),
+            bill: BTreeMap::new(),
+        }
+    }
+
+    /// Writes down what was asked for since the last step. The hints stay in the queue.
+    fn write_down(&mut self, step: &'static str, hints: usize, mails: usize) {
+        let Counted { calls, read_units, write_units } = self.counts.take();
+        let line = json!({
+            "dynamodbCalls": calls, "readUnits": read_units, "writeUnits": write_units,
+            "sqsMessages": hints, "sesCalls": mails,
+        });
+        assert!(self.bill.insert(step, line).is_none(), "{step} is counted once");
+    }
+
+    /// The hint that the last command gave.
+    fn hint(&self) -> InvitationMessage {
+        let mut hints = self.queue.take();
+        assert_eq!(hints.len(), 1);
+        match hints.remove(0) {
+            Hint::Invitation(message) => message,
+            Hint::Notices(_) => unreachable!("there are no notices"),
+        }
+    }
+
+    async fn deliver(&self, message: &InvitationMessage, request: &str) -> Token {
+        let delivery = Delivery {
+            store: &**self.table.store(),
+            mailer: &self.mailer,
+            clock: &self.clock,
+            entropy: &self.entropy,
+            breaker: &self.breaker,
+        };
+        let delivered = Box::pin(delivery.deliver(message, &samples::request_id(request))).await.unwrap();
+        assert_eq!(delivered, Delivered::Sent);
+        self.mailer.mails().last().unwrap().token.clone()
+    }
+}
+
+#[tokio::test]
+async fn the_counts_that_the_bill_is_made_of() {
+    let mut life = Life::begin().await;
+    let scope = samples::scope("lake");
+    let key = samples::key("lake", "p-1");
+    let store = std::sync::Arc::clone(life.table.store());
+    let store = &*store;
+    let request = |name: &str| samples::request_id(name);
+    let (save, first, second) = (request("save"), request("invite"), request("reinvite"));
+    let command = |request| Command { scope: &scope, patient: &key.patient, request, if_match: None, keyed: None };
+
+    save_profile(store, &life.clock, &command(&save), &samples::profile(Some("p@example.com"))).await.unwrap();
+    life.write_down("saveProfile", 0, 0);
+
+    status(store, &life.clock, &scope, &key.patient).await.unwrap();
+    life.write_down("status", 0, 0);
+
+    search(store, &scope, &DirectoryQuery::parse("ma").unwrap(), None).await.unwrap();
+    life.write_down("search", 0, 0);
+
+    invite(store, &life.queue, &life.clock, &life.entropy, &command(&first), None).await.unwrap();
+    life.write_down("invite", 1, 0);
+    let message = life.hint();
+    life.deliver(&message, "send").await;
+    life.write_down("deliver", 0, 1);
+
+    for (step, news) in [("heardSend", News::Accepted), ("heardDelivery", News::Delivered)] {
+        let event = MailEvent {
+            key: key.clone(),
+            invitation: message.invitation.clone(),
+            attempt: 1,
+            message: samples::message_id(1),
+            news,
+        };
+        hear(store, &life.clock, &event, &request(step)).await.unwrap();
+        life.write_down(step, 0, 0);
+    }
+
+    life.clock.advance(TimeDelta::days(1));
+    reinvite(store, &life.queue, &life.clock, &life.entropy, &command(&second), None).await.unwrap();
+    life.write_down("reinvite", 1, 0);
+    let message = life.hint();
+    life.deliver(&message, "send-again").await;
+    life.counts.take();
+
+    life.clock.advance(TimeDelta::days(3) + TimeDelta::minutes(1));
+    for (step, reminders) in [("sweepWithOneReminder", 1), ("sweepWithNothingDue", 0)] {
+        let sweep = Sweep { store, queue: &life.queue, clock: &life.clock, entropy: &life.entropy };
+        let deadline = life.clock.now() + TimeDelta::minutes(1);
+        assert_eq!(Box::pin(sweep.run(deadline, &request(step))).await.unwrap().reminded, reminders);
+        life.write_down(step, usize::try_from(reminders).unwrap(), 0);
+    }
+    let message = life.hint();
+    let token = life.deliver(&message, "send-reminder").await;
+    life.counts.take();
+
+    check(store, &life.clock, &token).await.unwrap();
+    life.write_down("checkLink", 0, 0);
+    let act = request("register");
+    let holder = Holder { token: &token, request: &act, keyed: None };
+    register(store, &life.clock, &life.entropy, &holder, samples::date_of_birth()).await.unwrap();
+    life.write_down("register", 0, 0);
+    let login = samples::login("login-1", life.clock.now() + TimeDelta::seconds(30));
+    track_login(store, &life.clock, &samples::email("p@example.com"), login).await.unwrap();
+    life.write_down("trackLogin", 0, 0);
+
+    life.table.end().await;
+    is_kept(&life.bill);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
+fn is_kept(bill: &BTreeMap<&'static str, Value>) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cost/counted.json");
+    let counted = serde_json::to_string_pretty(bill).unwrap() + "\n";
+    if std::env::var("PORTAL_WRITE_COUNTS").is_ok() {
+        fs::write(&file, &counted).unwrap();
+    }
+    let kept = fs::read_to_string(&file).unwrap();
+    assert_eq!(kept, counted, "docs/cost/counted.json is not what is counted; PORTAL_WRITE_COUNTS=1 writes it anew");
+}
