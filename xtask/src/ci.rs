@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{process, progress::step, python::Environment, test, workspace::Workspace};
+use crate::{probe, process, progress::step, python::Environment, test, workspace::Workspace};
 
 /// The version of cargo-deny that is installed, and no other: a newer one may know more to complain about.
 const CARGO_DENY: &str = "0.20.2";
@@ -27,7 +27,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &deny))?;
     step("Template and API description", || check_infra(workspace))?;
-    test::run(workspace, &[])
+    test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod interrupt;
 pub mod issuer;
 pub mod mailbox;
+pub mod probe;
 pub mod stack;
 pub mod stack_file;
 pub mod test;

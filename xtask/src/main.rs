@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use xtask::{
     StackFile, ci, cost, interrupt,
     mailbox::{self, Mail},
+    probe,
     stack::{self, Options},
     test,
     token::{self, Role},
@@ -71,6 +72,17 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         invitations: u64,
     },
+    /// Send generated requests to the local system, and hold each answer against the API's description
+    ///
+    /// It leaves traces in the demo practice.
+    Probe {
+        /// Requests for each operation [default: 40]
+        #[arg(long)]
+        examples: Option<u32>,
+        /// Which requests: the same seed makes the same ones [default: as in `ci`]
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Check everything that has to hold before a change is taken
     Ci,
 }
@@ -103,7 +115,13 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("{}", token::mint(&stack.issuer, role, &practice.unwrap_or(stack.practice_id))?);
         }
         Command::Mail { to, json } => print_mails(&stack::running(&workspace)?, to.as_deref(), json)?,
-        Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments)?)),
+        Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments, |_| Ok(()))?)),
+        Command::Probe { examples, seed } => {
+            let defaults = probe::Options::default();
+            let options =
+                probe::Options { examples: examples.unwrap_or(defaults.examples), seed: seed.unwrap_or(defaults.seed) };
+            probe::run(&workspace, &stack::running(&workspace)?, options)?;
+        }
         Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
         Command::Ci => return Ok(code(ci::run(&workspace)?)),
     }

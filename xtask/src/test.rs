@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::Result;
 
 use crate::{
-    emulator,
+    StackFile, emulator,
     functions::{self, Extent},
     process,
     progress::step,
@@ -14,24 +14,30 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs the tests and returns how the test runner ended. `arguments` are for the runner: a filter, for example.
+/// Runs the tests and returns how the test runner ended. `arguments` are for the runner: a filter, for example. `then` is
+/// called with the stack when all have passed.
 ///
 /// # Errors
 ///
-/// If the stack cannot be brought up. Tests that fail are not an error here, but the runner's status.
-pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitStatus> {
+/// If the stack cannot be brought up, or what `then` says. Tests that fail are not an error here, but the runner's status.
+pub fn run(
+    workspace: &Workspace,
+    arguments: &[String],
+    then: impl FnOnce(&StackFile) -> Result<()>,
+) -> Result<ExitStatus> {
     let stack = Stack::new(workspace, workspace.local_test());
     let _lock = stack.lock("the tests are already running in this checkout")?;
     let environment = stack.environment()?;
     let binaries = step("Functions and tests", || functions::build(workspace, Extent::WithTests))?;
-    let (_guard, _file) = stack.start(&environment, emulator::free_port()?, &binaries)?;
+    let (_guard, file) = stack.start(&environment, emulator::free_port()?, &binaries)?;
     let mut runner = Command::new("cargo");
     runner.current_dir(workspace.root()).env(STACK_FILE_VARIABLE, stack.stack_file());
     let status = step("Tests", || process::status(runner.args(command()).arg("--workspace").args(arguments)))?;
-    if !status.success() {
+    let then = if status.success() { then(&file) } else { Ok(()) };
+    if !status.success() || then.is_err() {
         eprintln!("The stack's log is {}", stack.log().display());
     }
-    Ok(status)
+    then.map(|()| status)
 }
 
 /// The test runner: nextest where it is installed, else cargo's own.

@@ -1,0 +1,48 @@
+//! `probe`: generated requests against a running API, each answer held against the API's description.
+//!
+//! `infra/checks/schemathesis.toml` says what is checked. The requests are made of the description, those that it permits
+//! and those that it does not, by a seed: the same seed makes the same ones.
+
+use anyhow::{Context as _, Result};
+
+use crate::{StackFile, process, progress::step, python::Environment, workspace::Workspace};
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Requests for each operation, beside those that cover each rule of the description once.
+    pub examples: u32,
+    /// Which requests.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    /// What is tried before each change is taken: a minute.
+    fn default() -> Self {
+        Self { examples: 40, seed: 20_260_101 }
+    }
+}
+
+/// Probes the API of a running stack. It leaves traces in the demo practice.
+///
+/// # Errors
+///
+/// If any answer was a 5xx, or not as described; the prober has then told which, and how to ask again.
+pub fn run(workspace: &Workspace, stack: &StackFile, options: Options) -> Result<()> {
+    let requirements = workspace.path("infra/checks/schemathesis-requirements.txt");
+    let environment = step("Prober", || Environment::prepare(workspace.local().join("prober"), &requirements))?;
+    let mut command = environment.command("schemathesis");
+    command
+        // It keeps notes where it is run.
+        .current_dir(workspace.local())
+        .arg("--config-file")
+        .arg(workspace.path("infra/checks/schemathesis.toml"))
+        .arg("run")
+        .arg(workspace.path("infra/openapi.yaml"))
+        .args(["--url", &stack.api_url, "--no-color", "--warnings", "off", "--phases", "examples,coverage,fuzzing"])
+        .args(["--max-examples", &options.examples.to_string(), "--seed", &options.seed.to_string()])
+        .env("PORTAL_ADMIN_TOKEN", &stack.tokens.admin)
+        .env("PORTAL_SUPPORT_TOKEN", &stack.tokens.support)
+        .env("PORTAL_LOGIN_TOKEN", &stack.tokens.portal);
+    step("Generated requests", || process::check(&mut command)).context("an answer is not as the description says")
+}
