@@ -1,0 +1,12 @@
+//! A practice of one's own choosing in the place of the scope.
+
+use portal::{
+    ids::{PatientId, PracticeId},
+    ports::PortalReader,
+};
+
+async fn read(store: &impl PortalReader, practice: &PracticeId, patient: &PatientId) {
+    let _ = store.load(practice, patient).await;
+}
+
+fn main() {}
