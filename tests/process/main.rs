@@ -15,6 +15,7 @@ mod invitation;
 mod lifecycle;
 mod logins;
 mod mail_events;
+mod matrix;
 mod races;
 mod record;
 mod rules;
