@@ -2,6 +2,8 @@
 //! a model of SQS, in time that jumps. What happens to each mail follows from a seed, which each scenario prints beside
 //! its figures; `PORTAL_SIMULATION_SEED` names another one.
 //!
+//! Beside the storms come strangers: requests, by the same chance, about patients of other practices.
+//!
 //! The large ones run on the store in memory, which every store agrees with; a smaller storm runs on DynamoDB's adapter.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
 
@@ -9,6 +11,7 @@ mod chance;
 mod ses;
 mod shared;
 mod sqs;
+mod strangers;
 #[path = "../common/table.rs"]
 mod table;
 mod watch;
