@@ -9,6 +9,7 @@ mod bad_input;
 mod change_email;
 mod client;
 mod delivery;
+mod hostile;
 mod identity;
 mod import;
 mod invitation;

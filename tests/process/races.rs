@@ -5,7 +5,11 @@ use std::thread;
 use serde_json::json;
 use ureq::http::header::CONTENT_TYPE;
 
-use crate::client::{Answer, Practice, profile, send};
+use crate::{
+    client::{Answer, BORN, Practice, profile, send, token_of},
+    record::Record,
+    wait::eventually,
+};
 
 const CLICKS: usize = 64;
 const ROUNDS: usize = 8;
@@ -99,5 +103,95 @@ fn of_two_staff_who_decided_on_one_version_one_is_heard() {
         let after = practice.status("p-1")["version"].to_string();
         assert_eq!(heard.header("etag"), Some(format!("\"{after}\"").as_str()));
         assert_eq!(after.parse::<u64>().unwrap(), before["version"].as_u64().unwrap() + 1);
+    }
+}
+
+#[test]
+fn two_tabs_open_one_account() {
+    let Some(practice) = Practice::open("tabs") else { return };
+    let token = &practice.mailed("p-1");
+    let tab = || -> Box<dyn FnOnce() -> Answer + Send + '_> { Box::new(|| practice.register(token, BORN)) };
+    let answers = at_once((0..REPEATS).map(|_| tab()).collect());
+    let (opened, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!(opened.len(), 1, "{answers:?}");
+    for answer in refused {
+        // Whoever lost a race too often is told to come again.
+        if answer.status != 503 {
+            answer.assert_problem(409, "link_not_usable", "the tab that came second");
+        }
+    }
+    let history = practice.get("/v1/patients/p-1/portal/timeline").json();
+    let registered = history["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "registered");
+    assert_eq!(registered.count(), 1, "{history}");
+}
+
+#[test]
+fn a_reinvite_to_another_address_and_a_registration_do_not_both_happen() {
+    let Some(practice) = Practice::open("reinvite-register") else { return };
+    for round in 0..ROUNDS {
+        let patient = format!("p-{round}");
+        let token = &practice.mailed(&patient);
+        Record::of(&practice, &patient).pass_a_minute();
+        let other = json!({ "email": practice.address(&format!("other-{round}")) });
+        let path = &format!("/v1/patients/{patient}/portal/reinvite");
+        let answers =
+            at_once(vec![Box::new(|| practice.post(path, &other)), Box::new(|| practice.register(token, BORN))]);
+        let [reinvited, registered] = answers.as_slice() else { unreachable!("two answers") };
+        if registered.status == 201 {
+            reinvited.assert_problem(409, "already_registered", "the patient was first");
+            assert_eq!(practice.status(&patient)["account"]["email"], practice.address(&patient));
+            assert_eq!(practice.mails(&practice.address(&format!("other-{round}"))), []);
+        } else {
+            registered.assert_problem(409, "link_not_usable", "staff were first");
+            assert_eq!(reinvited.status, 202, "{reinvited:?}");
+            assert_eq!(practice.await_sent(&patient)["account"]["state"], "none");
+        }
+    }
+}
+
+#[test]
+fn opting_out_while_the_mail_is_on_its_way_leaves_no_link_that_works() {
+    let Some(practice) = Practice::open("opt-out-sending") else { return };
+    for round in 0..ROUNDS {
+        let patient = format!("p-{round}");
+        let email = practice.address(&patient);
+        practice.admit(&patient, Some(&email));
+        assert_eq!(practice.command(&patient, "invite").status, 202);
+        let out = practice.command(&patient, "opt-out");
+        assert_eq!((out.status, &out.json()["panel"]["optedOut"]), (200, &json!(true)), "{out:?}");
+        // Whether the mail had been handed over or not: nobody is sending any more.
+        let state = eventually("the sender has ended", || {
+            Some(practice.status(&patient)["invitation"]["state"].clone()).filter(|state| *state != "sending")
+        });
+        assert!(["revoked", "sent", "failed"].map(|state| json!(state)).contains(&state), "{state}");
+        let mails = practice.mails(&email);
+        assert!(mails.len() <= 1, "{mails:?}");
+        for mail in &mails {
+            assert_eq!(practice.check(&token_of(mail)), json!({ "usable": false }));
+        }
+    }
+}
+
+#[test]
+fn two_patients_who_swap_addresses_at_once_never_share_one() {
+    let Some(practice) = Practice::open("swap") else { return };
+    let addresses = ["one", "two"].map(|name| practice.address(name));
+    for (patient, email) in ["p-1", "p-2"].iter().zip(&addresses) {
+        practice.admit(patient, None);
+        assert_eq!(practice.invite(patient, &json!({ "email": email })).status, 202);
+        practice.await_sent(patient);
+        Record::of(&practice, patient).pass_a_minute();
+    }
+    let swap = |patient: &str, email: &str| {
+        practice.post(&format!("/v1/patients/{patient}/portal/reinvite"), &json!({ "email": email }))
+    };
+    let answers = at_once(vec![Box::new(|| swap("p-1", &addresses[1])), Box::new(|| swap("p-2", &addresses[0]))]);
+    // Each wants what the other still has.
+    for answer in &answers {
+        answer.assert_problem(409, "email_in_use", "the address is the other one's");
+    }
+    for (patient, email) in ["p-1", "p-2"].iter().zip(&addresses) {
+        assert_eq!(practice.status(patient)["invitation"]["email"], *email);
+        assert_eq!(practice.mails(email).len(), 1);
     }
 }

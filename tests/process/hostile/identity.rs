@@ -1,0 +1,201 @@
+//! Tokens, cursors and keys that are somebody else's, or nobody's.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use ureq::http;
+use xtask::{
+    issuer::SigningKey,
+    token::{self, Claims, Role},
+};
+
+use super::{
+    Case, Expected,
+    Expected::{Problem, Unauthorized},
+    PATIENT, admitted, hold, send_json,
+};
+use crate::client::{Answer, Practice, exchange, profile, send};
+
+/// An administrator's claims, who may do everything in the practice.
+fn claims(practice: &Practice) -> Value {
+    serde_json::to_value(Claims::new(&practice.stack.issuer, Role::Admin, &practice.id).unwrap()).unwrap()
+}
+
+fn key(practice: &Practice) -> SigningKey {
+    SigningKey::load(&practice.stack.issuer.key_file).unwrap()
+}
+
+fn invite_with(practice: &Practice, token: &str) -> Answer {
+    send_json(practice.request_by(token, "POST", "/v1/patients/p-1/portal/invite"), "{}")
+}
+
+/// An invite under a token that is made for it.
+fn token(name: &str, expected: Expected, make: impl Fn(&Practice) -> String + Sync + 'static) -> Case {
+    Case::new(name, expected, move |practice| invite_with(practice, &make(practice)))
+}
+
+/// One with a claim that is another, signed as it should be. Without a value, the claim is left out.
+fn claim(
+    name: &str,
+    expected: Expected,
+    claim: &'static str,
+    value: impl Fn(&Practice) -> Value + Sync + 'static,
+) -> Case {
+    token(name, expected, move |practice| {
+        let mut claims = claims(practice);
+        match value(practice) {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(claim)),
+            value => claims[claim] = value,
+        }
+        token::sign(&claims, &key(practice)).unwrap()
+    })
+}
+
+fn part(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// A token under a header of the attacker's, with whatever signature.
+fn forged(practice: &Practice, header: &Value, sign: impl Fn(&str) -> Vec<u8>) -> String {
+    let content = format!("{}.{}", part(header), part(&claims(practice)));
+    let signature = URL_SAFE_NO_PAD.encode(sign(&content));
+    format!("{content}.{signature}")
+}
+
+fn hmac(key: &[u8], content: &str) -> Vec<u8> {
+    Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(content).finalize().into_bytes().to_vec()
+}
+
+/// The issuer's public keys, as everybody may read them.
+fn public_keys(practice: &Practice) -> String {
+    let url = format!("{}/.well-known/jwks.json", practice.stack.issuer.url);
+    exchange(http::Request::get(url).body(Vec::new()).unwrap()).body
+}
+
+/// A cursor of a search that has one: of more patients than a page has.
+fn cursor(practice: &Practice) -> String {
+    let answer = practice.get("/v1/patients?q=pag");
+    answer.json()["next"].as_str().unwrap_or_else(|| unreachable!("{answer:?}")).to_owned()
+}
+
+fn save(practice: &Practice, patient: &str) {
+    let mut saved = profile(None);
+    saved["familyName"] = "Pages".into();
+    let answer = practice.put_as(Role::Staff, &format!("/v1/patients/{patient}"), &saved);
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+#[test]
+fn tokens() {
+    let none = |alg: &'static str| {
+        token(alg, Unauthorized, move |practice| forged(practice, &json!({ "alg": alg, "typ": "JWT" }), |_| Vec::new()))
+    };
+    let confused = |name: &str, secret: fn(&str) -> Vec<u8>| {
+        token(name, Unauthorized, move |practice| {
+            let secret = secret(&public_keys(practice));
+            forged(practice, &json!({ "alg": "HS256", "typ": "JWT", "kid": "local" }), |content| hmac(&secret, content))
+        })
+    };
+    let forbidden = Problem(403, "forbidden");
+    let cases = [
+        none("none"),
+        none("None"),
+        none(""),
+        confused("key confusion: the document", |keys| keys.as_bytes().to_vec()),
+        confused("key confusion: the modulus", |keys| {
+            let keys: Value = serde_json::from_str(keys).unwrap();
+            URL_SAFE_NO_PAD.decode(keys["keys"][0]["n"].as_str().unwrap()).unwrap()
+        }),
+        confused("key confusion: nothing", |_| Vec::new()),
+        token("a key of one's own", Unauthorized, |practice| {
+            token::sign(&claims(practice), &SigningKey::generate().unwrap()).unwrap()
+        }),
+        token("a key that the header brings", Unauthorized, |practice| {
+            let header = json!({ "alg": "HS256", "jwk": { "kty": "oct", "k": "a2V5" }, "jku": "http://127.0.0.1:9/" });
+            forged(practice, &header, |content| hmac(b"key", content))
+        }),
+        token("no signature", Unauthorized, |practice| {
+            let signed = token::sign(&claims(practice), &key(practice)).unwrap();
+            format!("{}.", signed.rsplit_once('.').unwrap().0)
+        }),
+        token("other claims under a signature", Unauthorized, |practice| {
+            let signed = token::sign(&claims(practice), &key(practice)).unwrap();
+            let [header, _, signature] = signed.split('.').collect::<Vec<_>>()[..] else { unreachable!("three parts") };
+            let mut other = claims(practice);
+            other["sub"] = "root".into();
+            format!("{header}.{}.{signature}", part(&other))
+        }),
+        token("nothing of a token", Unauthorized, |_| "nonsense".to_owned()),
+        claim("another audience", Unauthorized, "aud", |_| json!("another-api")),
+        claim("another issuer", Unauthorized, "iss", |_| json!("http://127.0.0.1:9/other")),
+        claim("expired", Unauthorized, "exp", |_| json!(1_000_000_000)),
+        claim("no practice", forbidden, "practice_id", |_| Value::Null),
+        claim("an empty practice", forbidden, "practice_id", |_| json!("")),
+        claim("a list of one practice", forbidden, "practice_id", |practice| json!([practice.id])),
+        claim("a list of practices", forbidden, "practice_id", |practice| json!([practice.id, "another"])),
+        claim("an object for a practice", forbidden, "practice_id", |practice| json!({ "id": practice.id })),
+        claim("a practice and a patient", forbidden, "practice_id", |practice| {
+            json!(format!("{}#PATIENT#p-1", practice.id))
+        }),
+        claim("no subject", forbidden, "sub", |_| Value::Null),
+        claim("a scope within another", forbidden, "scope", |_| json!("xportal/invite portal/invites")),
+    ];
+    hold("tokens", admitted, &cases);
+}
+
+#[test]
+fn cursors() {
+    let search = |name: &str, make: fn(&Practice) -> String| {
+        Case::new(name, Problem(400, "malformed"), move |practice| {
+            practice.get(&format!("/v1/patients?{}", make(practice)))
+        })
+    };
+    let cases = [
+        search("forged", |practice| {
+            let cursor = cursor(practice);
+            let first = if cursor.starts_with('A') { "B" } else { "A" };
+            format!("q=pag&cursor={first}{}", &cursor[1..])
+        }),
+        search("cut off", |practice| format!("q=pag&cursor={}", &cursor(practice)[..20])),
+        search("of another search", |practice| format!("q=mar&cursor={}", cursor(practice))),
+        search("of another practice", |practice| {
+            let other = Practice::open("cursors-other").unwrap();
+            let first = (0..21).map(|number| save(&other, &format!("p-{number}"))).map(|()| 1).sum::<u32>();
+            assert_eq!((first, practice.id == other.id), (21, false));
+            format!("q=pag&cursor={}", cursor(&other))
+        }),
+        search("a place in clear", |_| format!("q=pag&cursor={}", URL_SAFE_NO_PAD.encode("NAME#pages#maria#p-1"))),
+        search("huge", |_| format!("q=pag&cursor={}", "A".repeat(4_000))),
+        Case::new("of a history", Problem(400, "malformed"), |practice| {
+            practice.get("/v1/patients/p-1/portal/timeline?cursor=-1")
+        }),
+    ];
+    let ready = |practice: &Practice| (0..21).for_each(|number| save(practice, &format!("p-{number}")));
+    hold("cursors", ready, &cases);
+}
+
+/// A key is known for one patient of one practice only: elsewhere it is a new one, and shows nothing of the other's.
+#[test]
+fn another_practices_idempotency_key() {
+    let (Some(ours), Some(theirs)) = (Practice::open("key-ours"), Practice::open("key-theirs")) else { return };
+    admitted(&theirs);
+    let invite = |practice: &Practice, body: &str| {
+        let request = practice.request("POST", "/v1/patients/p-1/portal/invite").header("idempotency-key", "one-key");
+        send_json(request, body)
+    };
+    let taken = invite(&theirs, "{}");
+    assert_eq!(taken.status, 202, "{taken:?}");
+    theirs.await_sent(PATIENT);
+    let before = theirs.see(PATIENT);
+    invite(&ours, "{}").assert_problem(404, "patient_not_found", "the key alone leads to nobody");
+    ours.admit(PATIENT, None);
+    invite(&ours, "{}").assert_problem(409, "email_required", "and is decided anew");
+    let body = json!({ "email": ours.address(PATIENT) }).to_string();
+    assert_eq!(invite(&ours, &body).status, 202, "a refused command is not known");
+    invite(&theirs, "{\"email\":null}").assert_problem(422, "idempotency_key_reused", "their own, with another body");
+    assert_eq!(theirs.see(PATIENT), before);
+    let anonymous = theirs.anonymous("POST", "/v1/patients/p-1/portal/invite").header("idempotency-key", "one-key");
+    assert_eq!(send(anonymous.body(Vec::new()).unwrap()).status, 401);
+    eprintln!("hostile: idempotency keys: 5 cases");
+}
