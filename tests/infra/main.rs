@@ -14,4 +14,5 @@ mod metrics;
 mod openapi;
 mod permissions;
 mod sources;
+mod supply;
 mod template;
