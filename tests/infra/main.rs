@@ -8,6 +8,7 @@ mod api;
 mod configuration;
 mod cost;
 mod data;
+mod documents;
 mod functions;
 mod mail_events;
 mod metrics;
