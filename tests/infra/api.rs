@@ -107,6 +107,34 @@ fn every_operation_wants_a_token_that_is_not_public() {
     );
 }
 
+#[test]
+fn only_pages_of_named_origins_may_call() {
+    rule(
+        |template| {
+            let cors = template.property("HttpApi", "/CorsConfiguration/Fn::If");
+            let pattern = template.at("/Parameters/CorsOrigins/AllowedPattern");
+            [
+                expect("the origins", &cors[1]["AllowOrigins"], &json!({ "Ref": "CorsOrigins" })),
+                expect("credentials", &cors[1]["AllowCredentials"], &Value::Null),
+                expect("without origins", &cors[2], &json!({ "Ref": "AWS::NoValue" })),
+                expect("without a parameter", template.at("/Parameters/CorsOrigins/Default"), &json!("")),
+                // No star, and no plain text on the way.
+                expect("an origin", pattern, &json!("^(https://[a-z0-9.-]+(:[0-9]{1,5})?)?$")),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
+        },
+        &[
+            ("/Parameters/CorsOrigins/AllowedPattern", Value::Null),
+            ("/Parameters/CorsOrigins/AllowedPattern", json!(".*")),
+            ("/Parameters/CorsOrigins/Default", json!("*")),
+            ("/Resources/HttpApi/Properties/CorsConfiguration/Fn::If/1/AllowOrigins", json!(["*"])),
+            ("/Resources/HttpApi/Properties/CorsConfiguration/Fn::If/1/AllowCredentials", json!(true)),
+        ],
+    );
+}
+
 /// The permission of the user pool, which calls one function by itself.
 const OF_USER_POOL: &str = "TrackLoginUserPoolPermission";
 

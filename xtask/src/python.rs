@@ -43,9 +43,10 @@ impl Environment {
         process::output(
             Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment.folder).stderr(Stdio::piped()),
         )?;
-        // One command for all: pip would otherwise move packages off the versions that others pinned.
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--requirement"];
-        process::check(environment.command("python").args(pip).arg(requirements))?;
+        // One command for all: pip would otherwise move packages off the versions that others pinned. And nothing that
+        // is not, bit for bit, what was there when the file was made.
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"];
+        process::check(environment.command("python").args(pip).arg("--requirement").arg(requirements))?;
         fs::write(&marker, wanted)?;
         Ok(environment)
     }

@@ -1,0 +1,79 @@
+//! What is built and run beside our own code: pinned, and by rules that every crate inherits.
+
+use std::{collections::BTreeMap, fs};
+
+use xtask::workspace::Workspace;
+
+use crate::sources::read;
+
+/// The requirements of each folder below `infra` that has some: what is asked for, and what is installed.
+fn requirements() -> BTreeMap<String, (String, String)> {
+    let folders = fs::read_dir(Workspace::locate().unwrap().path("infra")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path()).filter(|path| path.join("requirements.txt").exists());
+    folders
+        .map(|folder| {
+            let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+            (folder.display().to_string(), (text("requirements.in"), text("requirements.txt")))
+        })
+        .collect()
+}
+
+/// What is wrong with a file of pinned requirements, and with what it was made from.
+fn unpinned(asked: &str, pinned: &str) -> Vec<String> {
+    let bare = |text: &str| -> Vec<String> {
+        let whole = text.replace("\\\n", " ");
+        whole.lines().map(|line| line.split('#').next().unwrap().trim().to_owned()).filter(|l| !l.is_empty()).collect()
+    };
+    let pinned = bare(pinned);
+    let hashed = |line: &&String| line.contains("==") && line.contains("--hash=sha256:");
+    let mut complaints: Vec<_> = pinned.iter().filter(|line| !hashed(line)).cloned().collect();
+    let is_pinned = |line: &String| pinned.iter().any(|pin| pin.split(' ').next() == Some(line.as_str()));
+    complaints.extend(bare(asked).into_iter().filter(|line| !line.contains("==") || !is_pinned(line)));
+    complaints
+}
+
+#[test]
+fn every_python_package_is_pinned_by_its_hash() {
+    let all = requirements();
+    assert!(all.len() > 1, "{:?}", all.keys());
+    for (folder, (asked, pinned)) in all {
+        assert_eq!(unpinned(&asked, &pinned), Vec::<String>::new(), "{folder}");
+    }
+}
+
+#[test]
+fn a_python_package_without_a_hash_is_noticed() {
+    let hashed = "# made\na==1 \\\n    --hash=sha256:00\n";
+    assert_eq!(unpinned("a==1 # why\n", hashed), Vec::<String>::new());
+    assert_eq!(unpinned("a==1\n", &format!("{hashed}b==2\n")), ["b==2"]);
+    assert_eq!(unpinned("a==1\n", &format!("{hashed}b --hash=sha256:00\n")), ["b --hash=sha256:00"]);
+    assert_eq!(unpinned("a==2\n", hashed), ["a==2"]);
+    assert_eq!(unpinned("a\n", hashed), ["a"]);
+}
+
+#[test]
+fn every_crate_inherits_the_lints_and_unsafe_code_is_forbidden() {
+    let root = read("Cargo.toml");
+    assert!(root.contains("\nunsafe_code = \"forbid\"\n"), "the workspace does not forbid unsafe code");
+    let members = root.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
+    let members: Vec<String> = serde_json::from_str(members).unwrap();
+    let workspace = Workspace::locate().unwrap();
+    let mut crates = Vec::new();
+    for member in members {
+        match member.strip_suffix("/*") {
+            Some(folder) => {
+                let entries = fs::read_dir(workspace.path(folder)).unwrap();
+                crates.extend(entries.map(|entry| entry.unwrap().path().join("Cargo.toml")).filter(|it| it.exists()));
+            }
+            None => crates.push(workspace.path(&member).join("Cargo.toml")),
+        }
+    }
+    assert!(crates.len() > 15, "{crates:?}");
+    for path in crates {
+        let manifest = fs::read_to_string(&path).unwrap();
+        for inherited in ["\n[lints]\nworkspace = true", "\nlicense.workspace = true\n", "\npublish.workspace = true\n"]
+        {
+            assert!(manifest.contains(inherited), "{} does not say {inherited:?}", path.display());
+        }
+    }
+}
