@@ -255,9 +255,9 @@ fn every_operation_has_a_sample() {
     let operations = document.operations();
     let documented: Vec<&str> = operations.iter().map(|operation| name(document, operation)).collect();
     let samples = samples();
-    let sampled: Vec<&str> = samples.iter().map(|sample| sample.operation).collect();
-    assert_eq!(BTreeSet::from_iter(&documented), BTreeSet::from_iter(&sampled));
-    assert_eq!((documented.len(), sampled.len()), (operations.len(), operations.len()), "each has one");
+    let asked: Vec<&str> = samples.iter().map(|sample| sample.operation).collect();
+    assert_eq!(BTreeSet::from_iter(&documented), BTreeSet::from_iter(&asked));
+    assert_eq!((documented.len(), asked.len()), (operations.len(), operations.len()), "each has one");
     for operation in &operations {
         let sample = sample_of(document, operation, &samples);
         assert_eq!(sample.about == About::Patient, operation.path.contains("{patientId}"), "{operation:?}");

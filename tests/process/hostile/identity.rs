@@ -44,8 +44,9 @@ fn claim(
 ) -> Case {
     token(name, expected, move |practice| {
         let mut claims = claims(practice);
+        let claims_map = claims.as_object_mut().unwrap();
         match value(practice) {
-            Value::Null => drop(claims.as_object_mut().unwrap().remove(claim)),
+            Value::Null => drop(claims.remove(claim)),
             value => claims[claim] = value,
         }
         token::sign(&claims, &key(practice)).unwrap()

@@ -97,7 +97,7 @@ fn addresses_and_texts() {
 fn twins_of_an_address() {
     let cases = [
         twin("as it is", str::to_owned),
-        twin("in capitals", |address| address.to_uppercase()),
+        twin("in capitals", str::to_uppercase),
         twin("with the accent apart", |address| address.replace('\u{e9}', "e\u{301}")),
         twin("in capitals, with the accent apart", |address| address.to_uppercase().replace('\u{c9}', "E\u{301}")),
         twin("between spaces", |address| format!("  {address}\t")),
