@@ -1,6 +1,6 @@
 //! `probe`: generated requests against a running API, each answer held against the API's description.
 //!
-//! `infra/checks/schemathesis.toml` says what is checked. The requests are made of the description, those that it permits
+//! `infra/probe/schemathesis.toml` says what is checked. The requests are made of the description, those that it permits
 //! and those that it does not, by a seed: the same seed makes the same ones.
 
 use anyhow::{Context as _, Result};
@@ -29,14 +29,14 @@ impl Default for Options {
 ///
 /// If any answer was a 5xx, or not as described; the prober has then told which, and how to ask again.
 pub fn run(workspace: &Workspace, stack: &StackFile, options: Options) -> Result<()> {
-    let requirements = workspace.path("infra/checks/schemathesis-requirements.txt");
+    let requirements = workspace.path("infra/probe/requirements.txt");
     let environment = step("Prober", || Environment::prepare(workspace.local().join("prober"), &requirements))?;
     let mut command = environment.command("schemathesis");
     command
         // It keeps notes where it is run.
         .current_dir(workspace.local())
         .arg("--config-file")
-        .arg(workspace.path("infra/checks/schemathesis.toml"))
+        .arg(workspace.path("infra/probe/schemathesis.toml"))
         .arg("run")
         .arg(workspace.path("infra/openapi.yaml"))
         .args(["--url", &stack.api_url, "--no-color", "--warnings", "off", "--phases", "examples,coverage,fuzzing"])
