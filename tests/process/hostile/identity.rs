@@ -44,11 +44,9 @@ fn claim(
 ) -> Case {
     token(name, expected, move |practice| {
         let mut claims = claims(practice);
-        let claims_map = claims.as_object_mut().unwrap();
-        match value(practice) {
-            Value::Null => drop(claims.remove(claim)),
-            value => claims[claim] = value,
-        }
+        let members = claims.as_object_mut().unwrap();
+        let value = value(practice);
+        if value.is_null() { members.remove(claim) } else { members.insert(claim.to_owned(), value) };
         token::sign(&claims, &key(practice)).unwrap()
     })
 }
