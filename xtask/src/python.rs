@@ -43,10 +43,12 @@ impl Environment {
         process::output(
             Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment.folder).stderr(Stdio::piped()),
         )?;
-        // One command for all: pip would otherwise move packages off the versions that others pinned. And nothing that
-        // is not, bit for bit, what was there when the file was made.
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"];
-        process::check(environment.command("python").args(pip).arg("--requirement").arg(requirements))?;
+        // Nothing that is not, bit for bit, what was there when the file was made. It names all that is needed, so pip
+        // is not to look for more: of a package that another wants with extras, it would look for the newest.
+        let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"];
+        let install = ["install", "--require-hashes", "--no-deps", "--requirement"];
+        process::check(environment.command("python").args(pip).args(install).arg(requirements))?;
+        process::check(environment.command("python").args(pip).arg("check"))?;
         fs::write(&marker, wanted)?;
         Ok(environment)
     }
