@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_types::SdkConfig;
 use chrono::{DateTime, Utc};
 use portal::{email::EmailAddress, link::Token, ports::Clock as _, testing::TestClock};
 use portal_aws::{
-    aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider},
+    aws::http_client,
+    aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider},
     config::PortalUrl,
     mailer::{MailSettings, SesMailer},
 };
@@ -112,6 +113,7 @@ impl Ses {
             .region(Region::from_static("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
             .endpoint_url(endpoint)
+            .http_client(http_client())
             .build();
         let settings = MailSettings {
             from: EmailAddress::parse("portal@mail.example.com").unwrap(),

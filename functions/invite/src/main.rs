@@ -2,11 +2,12 @@
 
 use invite::Invite;
 use lambda_http::Error;
-use portal_aws::{bootstrap, clock::SystemClock, entropy::OsEntropy, http::Edge, store::DynamoStore};
+use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, http::Edge, store::DynamoStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (environment, aws) = bootstrap::start(module_path!()).await?;
+    let environment = bootstrap::start(module_path!())?;
+    let aws = Aws::new(environment.aws()?);
     let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
     let queue = aws.queue(environment.queue_url()?);
     let invite = Invite { store, queue, clock: SystemClock, entropy: OsEntropy };

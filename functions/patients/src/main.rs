@@ -3,6 +3,7 @@
 use lambda_http::Error;
 use patients::Patients;
 use portal_aws::{
+    aws::Aws,
     bootstrap,
     clock::SystemClock,
     http::{DirectoryCursors, Edge},
@@ -11,7 +12,8 @@ use portal_aws::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (environment, aws) = bootstrap::start(module_path!()).await?;
+    let environment = bootstrap::start(module_path!())?;
+    let aws = Aws::new(environment.aws()?);
     let pepper = environment.pepper()?;
     let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(pepper.clone());
     let patients = Patients { store, clock: SystemClock, cursors: DirectoryCursors::new(pepper) };

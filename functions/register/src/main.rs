@@ -1,12 +1,13 @@
 //! Starts the function `register`.
 
 use lambda_http::Error;
-use portal_aws::{bootstrap, clock::SystemClock, entropy::OsEntropy, http::Edge, store::DynamoStore};
+use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, http::Edge, store::DynamoStore};
 use register::Register;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (environment, aws) = bootstrap::start(module_path!()).await?;
+    let environment = bootstrap::start(module_path!())?;
+    let aws = Aws::new(environment.aws()?);
     let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
     let queue = aws.queue(environment.queue_url()?);
     Edge::public(Register { store, queue, clock: SystemClock, entropy: OsEntropy }).serve().await

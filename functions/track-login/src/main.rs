@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 
 use lambda_http::Error;
-use portal_aws::{bootstrap, clock::SystemClock, http::Edge, store::DynamoStore};
+use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, http::Edge, store::DynamoStore};
 use track_login::TrackLogin;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (environment, aws) = bootstrap::start(module_path!()).await?;
+    let environment = bootstrap::start(module_path!())?;
+    let aws = Aws::new(environment.aws()?);
     let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
     let edge = Edge::new(environment.claim_names(), TrackLogin { store, clock: SystemClock });
     // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.

@@ -1,86 +1,23 @@
-//! Starting a function: logs, environment, the SDK's configuration, and the loop that takes events.
-//!
-//! What every AWS call has in common is decided here: the SDK's behaviour version (pinned, so that an update changes
-//! nothing by itself), timeouts and retries. An adapter that needs others says so itself, as the mailer does.
+//! Starting a function: its logs and its environment, and the loop that takes events.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future};
 
-use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
-};
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    config::Environment,
-    mailer::{MailSettings, SesMailer},
-    queue::SqsQueue,
-    telemetry,
-};
+use crate::{config::Environment, telemetry};
 
-/// Starts a function: its logs, then what it needs to reach AWS. To be called once, first thing.
+/// Starts a function: its logs, then its environment. To be called once, first thing.
 ///
 /// `function` is the function's own crate, which its `main` knows as `module_path!()`.
 ///
 /// # Errors
 /// If logging has been started before.
-pub async fn start(function: &'static str) -> Result<(Environment, Aws), lambda_runtime::Error> {
+pub fn start(function: &'static str) -> Result<Environment, lambda_runtime::Error> {
     let environment = Environment::process();
     telemetry::start(function, environment.log_level().as_deref())?;
-    Ok((environment, Aws::load(defaults()).await))
-}
-
-/// How AWS is reached. Gives out clients, each of which is to be built once and kept: it holds the connections.
-#[derive(Clone, Debug)]
-pub struct Aws {
-    sdk: SdkConfig,
-}
-
-impl Aws {
-    async fn load(loader: ConfigLoader) -> Self {
-        Self { sdk: loader.load().await }
-    }
-
-    /// A client of the table.
-    #[must_use]
-    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.sdk)
-    }
-
-    /// The queue of invitations to mail.
-    #[must_use]
-    pub fn queue(&self, url: String) -> SqsQueue {
-        SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
-    }
-
-    /// The mail service.
-    #[must_use]
-    pub fn mailer(&self, settings: MailSettings) -> SesMailer {
-        SesMailer::new(&self.sdk, settings)
-    }
-}
-
-/// What every call has in common. Region, credentials and endpoint come from where Lambda puts them.
-fn defaults() -> ConfigLoader {
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(3)
-                // The table and the queue are milliseconds away, and a function that answers a request has 10 s for it all.
-                .with_initial_backoff(Duration::from_millis(50))
-                .with_max_backoff(Duration::from_secs(1)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(Duration::from_secs(2))
-                .operation_timeout(Duration::from_secs(6))
-                .build(),
-        )
-        // It watches over transfers that go on for long; every answer here is one short body under a timeout.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+    Ok(environment)
 }
 
 /// Works events, one at a time, for as long as Lambda keeps the process. An error makes
@@ -132,21 +69,9 @@ pub fn account(context: &Context) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::Region;
     use portal::ports::StoreError;
 
     use super::*;
-
-    #[tokio::test]
-    async fn what_every_call_has_in_common_is_explicit() {
-        let aws = Aws::load(defaults().region(Region::from_static("us-east-1"))).await;
-        let retries = aws.sdk.retry_config().unwrap();
-        assert_eq!(retries.max_attempts(), 3);
-        let timeouts = aws.sdk.timeout_config().unwrap();
-        assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(1)));
-        assert_eq!(timeouts.operation_attempt_timeout(), Some(Duration::from_secs(2)));
-        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(6)));
-    }
 
     #[test]
     fn the_runtime_logs_an_error_by_its_own_words() {

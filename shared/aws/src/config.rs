@@ -3,6 +3,7 @@
 
 use std::{fmt, net::IpAddr};
 
+use aws_credential_types::Credentials;
 use http::Uri;
 use portal::email::{EmailAddress, Pepper};
 use secrecy::SecretString;
@@ -32,6 +33,17 @@ pub struct ClaimNames {
     pub practice: String,
     /// Carries the scopes, separated by spaces.
     pub scope: String,
+}
+
+/// Where AWS is, and who the function is there, as Lambda tells every function.
+#[derive(Clone, Debug)]
+pub struct AwsEnvironment {
+    /// The region that the function runs in, and everything it uses.
+    pub region: String,
+    /// Its role's, for as long as Lambda keeps the process.
+    pub credentials: Credentials,
+    /// Where AWS is if it is somewhere else, as on a developer's machine.
+    pub endpoint: Option<String>,
 }
 
 /// Where the portal's pages are: an absolute URL without query, fragment or final slash.
@@ -164,6 +176,21 @@ impl Environment {
         ClaimNames { practice: named("PRACTICE_CLAIM", "practice_id"), scope: named("SCOPE_CLAIM", "scope") }
     }
 
+    /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL`: how AWS is
+    /// reached. The last two may be missing.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn aws(&self) -> Result<AwsEnvironment, ConfigError> {
+        let (key, secret) = (self.required("AWS_ACCESS_KEY_ID")?, self.required("AWS_SECRET_ACCESS_KEY")?);
+        let token = self.optional("AWS_SESSION_TOKEN");
+        Ok(AwsEnvironment {
+            region: self.required("AWS_REGION")?,
+            credentials: Credentials::new(key, secret, token, None, "Lambda"),
+            endpoint: self.optional("AWS_ENDPOINT_URL"),
+        })
+    }
+
     /// `AWS_LAMBDA_LOG_LEVEL`: what Lambda's setting for application logs comes to a function as.
     #[must_use]
     pub fn log_level(&self) -> Option<String> {
@@ -252,6 +279,25 @@ mod tests {
         ] {
             assert_eq!(PortalUrl::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn aws_is_reached_as_lambda_says() {
+        let local = environment(&[
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("AWS_SESSION_TOKEN", "hunter3"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4580"),
+        ]);
+        let aws = local.aws().unwrap();
+        assert_eq!((aws.region.as_str(), aws.endpoint.as_deref()), ("eu-west-1", Some("http://127.0.0.1:4580")));
+        assert_eq!(aws.credentials.access_key_id(), "key");
+        assert_eq!(aws.credentials.session_token(), Some("hunter3"));
+        assert!(!format!("{aws:?}").contains("hunter"), "{aws:?}");
+
+        let no_region = environment(&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hunter2")]);
+        assert_eq!(no_region.aws().unwrap_err(), ConfigError::Missing("AWS_REGION"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The edge: adapters to AWS services, HTTP requests and answers, configuration and start-up.
 
+pub mod aws;
 pub mod bootstrap;
 pub mod cause;
 pub mod clock;

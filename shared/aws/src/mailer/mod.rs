@@ -11,13 +11,14 @@ mod templates;
 
 use std::{fmt, time::Duration};
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
     error::{BuildError, ProvideErrorMetadata as _},
     operation::{RequestId as _, send_email::builders::SendEmailFluentBuilder},
     types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag, builders::MessageBuilder},
 };
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::SdkConfig;
 use email_encoding::headers::{quoted_string, writer::EmailWriter};
 use portal::{
     email::EmailAddress,
@@ -40,15 +41,8 @@ pub struct MailSettings {
     pub portal: PortalUrl,
 }
 
-/// How long one try may take.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    connect: Duration,
-    whole: Duration,
-}
-
-/// The whole call ends well before the lease that covers it.
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), whole: Duration::from_secs(5) };
+/// How long one try may take: it ends well before the lease that covers it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hands mails to SES.
 #[derive(Clone, Debug)]
@@ -69,7 +63,7 @@ enum Unfit {
 }
 
 impl SesMailer {
-    /// Builds the client, with a single try and timeouts of its own, whatever `sdk` says about them.
+    /// Builds the client, with a single try and a timeout of its own, whatever `sdk` says about them.
     #[must_use]
     pub fn new(sdk: &SdkConfig, settings: MailSettings) -> Self {
         Self::with_patience(sdk, settings, PATIENCE)
@@ -79,16 +73,13 @@ impl SesMailer {
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn unhurried(sdk: &SdkConfig, settings: MailSettings) -> Self {
-        let long = Duration::from_mins(1);
-        Self::with_patience(sdk, settings, Patience { connect: long, whole: long })
+        Self::with_patience(sdk, settings, Duration::from_mins(1))
     }
 
-    fn with_patience(sdk: &SdkConfig, settings: MailSettings, patience: Patience) -> Self {
+    fn with_patience(sdk: &SdkConfig, settings: MailSettings, patience: Duration) -> Self {
         let config = aws_sdk_sesv2::config::Builder::from(sdk)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(patience.connect).operation_timeout(patience.whole).build(),
-            )
+            .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build())
             .build();
         Self { client: Client::from_conf(config), settings }
     }
