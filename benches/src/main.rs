@@ -1,49 +1,165 @@
-//! The benchmarks. See `benches/README.md`.
+//! The benchmarks: see `benches/README.md`. `cargo xtask bench` and `cargo xtask instructions` start this program.
 
 mod aws;
 mod ca;
 mod lambda;
+mod measure;
 mod proc;
+mod report;
 mod scenario;
 mod template;
 mod variant;
 mod world;
 
-use std::path::PathBuf;
+use std::{env, fs, process::ExitCode, thread};
+
 use anyhow::{Context as _, Result};
-use xtask::workspace::Workspace;
+use clap::Parser;
+use xtask::{
+    bench::{BenchOptions, InstructionOptions},
+    cost,
+    progress::step,
+    workspace::Workspace,
+};
+
+use crate::{
+    ca::Authority,
+    measure::{
+        Measured,
+        calls::{self, Turn},
+        instructions, package, system_calls,
+    },
+    report::Run,
+    scenario::{SCENARIOS, Scenario},
+    template::Template,
+    variant::{OURS, Variant},
+    world::Bench,
+};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "The benchmarks")]
+enum Cli {
+    /// Measure the functions that are beside this program
+    Bench(BenchOptions),
+    /// Count the instructions of the functions that are beside this program
+    Instructions(InstructionOptions),
+}
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let workspace = Workspace::locate()?;
-    let names: Vec<String> = scenario::SCENARIOS.iter().map(|s| s.function.to_owned()).collect();
-    let binaries = PathBuf::from(std::env::args().nth(1).context("binaries")?);
-    let bench = world::Bench {
-        authority: ca::Authority::new(&workspace)?,
-        template: template::Template::read()?,
-        functions: variant::Variant::ours(&binaries, &names),
-        workspace,
+async fn main() -> ExitCode {
+    let run = match Cli::parse() {
+        Cli::Bench(options) => bench(&options).await,
+        Cli::Instructions(_) => Ok(()),
     };
-    for scenario in &scenario::SCENARIOS {
-        let n: usize = 20;
-        let run = async {
-            let mut world = bench.world(scenario, n + 1).await?;
-            let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("no")?;
-            let mut process = lambda::Process::start(&program, &[], bench.log(&program)).await?;
-            let ready = process.ready().await?;
-            let first = process.invoke(&world.next_event(&bench)?).await?;
-            scenario.check(&first.answer)?;
-            let cold = world.aws.take_counts();
-            let cpu0 = proc::processor_time(process.pid())?;
-            let mut took = vec![];
-            for _ in 0..n { let a = process.invoke(&world.next_event(&bench)?).await?; scenario.check(&a.answer)?; took.push(a.took); }
-            let counts = world.aws.take_counts();
-            scenario.check_calls(&counts, n.try_into()?)?;
-            took.sort();
-            eprintln!("{}: ready {:?} first {:?} cpu {:?} warm {:?} cpu {:?} mem {} {:?} {:?}", scenario.function, ready, first.since_start, cpu0, took.get(n/2), (proc::processor_time(process.pid())? - cpu0)/20, proc::peak_memory(process.pid())?, cold, counts);
-            anyhow::Ok(())
-        };
-        if let Err(e) = run.await { eprintln!("{}: FAILED {e:#}", scenario.function) }
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The functions that were built with this program are in its folder.
+fn prepare() -> Result<Bench> {
+    let workspace = Workspace::locate()?;
+    let program = env::current_exe().context("where this program is")?;
+    let binaries = program.parent().context("this program is in no folder")?;
+    let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
+    Ok(Bench {
+        authority: Authority::new(&workspace)?,
+        template: Template::read()?,
+        functions: Variant::ours(binaries, &names),
+        workspace,
+    })
+}
+
+/// The scenarios of these functions; of all, if none is named.
+fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
+    if only.is_empty() {
+        return Ok(SCENARIOS.iter().collect());
+    }
+    only.iter().map(|function| scenario::of(function)).collect()
+}
+
+async fn bench(options: &BenchOptions) -> Result<()> {
+    instructions::require_valgrind()?;
+    let bench = prepare()?;
+    let peers: Vec<Variant> = vec![];
+    let mut measured = Vec::new();
+    for scenario in selected(&options.only)? {
+        eprintln!("    {}", scenario.function);
+        measured.extend(measure(&bench, &peers, scenario, options).await.context(scenario.function)?);
+    }
+    let run = Run {
+        processor: processor(),
+        processors: thread::available_parallelism()?.get(),
+        compiler: "rustc".to_owned(),
+        measured,
+    };
+    run.show()?;
+    if !options.dry {
+        let bill = cost::bill(&bench.workspace, 1_000_000)?;
+        run.write(&bench.workspace, bill.dollars_per_million_sent)?;
     }
     Ok(())
+}
+
+/// All that is measured of one function, in every language that has it.
+async fn measure(
+    bench: &Bench,
+    peers: &[Variant],
+    scenario: &'static Scenario,
+    options: &BenchOptions,
+) -> Result<Vec<Measured>> {
+    let events = calls::events(options.calls) + 3 * instructions::EVENTS + system_calls::EVENTS;
+    let mut turns = Vec::new();
+    for variant in std::iter::once(&bench.functions).chain(peers) {
+        let world = bench.world(scenario, events).await?;
+        if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
+            turns.push(Turn { program, world });
+        }
+    }
+    let times = calls::times(bench, scenario, &mut turns, options.calls).await?;
+    let mut throttled = Vec::new();
+    if options.throttle {
+        throttled = calls::throttled(bench, scenario, &mut turns).await?;
+    }
+    let mut throttled = throttled.into_iter();
+    let mut measured = Vec::new();
+    for (turn, times) in turns.iter_mut().zip(times) {
+        let Turn { program, world } = turn;
+        let instructions = if program.variant == OURS {
+            Some(instructions::count(bench, scenario, program, world).await?)
+        } else {
+            None
+        };
+        let system_calls = if system_calls::has_strace() {
+            Some(system_calls::count(bench, scenario, program, world).await?)
+        } else {
+            None
+        };
+        let size = package::size(&program.package)?;
+        measured.push(Measured {
+            function: scenario.function.to_owned(),
+            variant: program.variant.clone(),
+            records_each: scenario.patients_each,
+            cold: times.cold,
+            warm: times.warm,
+            throttled: throttled.next(),
+            instructions,
+            system_calls,
+            peak_memory_bytes: times.peak_memory_bytes,
+            package_bytes: size.bytes,
+            zip_bytes: size.zip_bytes,
+        });
+    }
+    Ok(measured)
+}
+
+/// What the machine calls its processor.
+fn processor() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or_else(|| "an unnamed processor".to_owned(), |(_, name)| name.to_owned())
 }

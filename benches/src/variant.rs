@@ -13,6 +13,9 @@ use crate::{
     lambda::Program,
 };
 
+/// What the functions themselves are called.
+pub const OURS: &str = "Rust";
+
 /// All functions in one language, or those there are.
 #[derive(Clone, Debug)]
 pub struct Variant {
@@ -30,7 +33,7 @@ impl Variant {
     pub fn ours(binaries: &Path, names: &[String]) -> Self {
         let command = |name: &String| (name.clone(), vec![binaries.join(name).display().to_string()]);
         Self {
-            name: "Rust".to_owned(),
+            name: OURS.to_owned(),
             folder: binaries.to_owned(),
             package: None,
             functions: names.iter().map(command).collect(),
