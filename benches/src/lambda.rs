@@ -31,7 +31,7 @@ use tokio::{
 use crate::proc;
 
 /// How long anything may take: a program in another program's hands is slow, and one that hangs must not hang us.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long an invocation is told that it has: as long as Lambda allows at most.
 const DEADLINE_MILLIS: i64 = 900_000;
 /// The path that all others begin with.

@@ -1,6 +1,7 @@
 //! The benchmarks: see `benches/README.md`. `cargo xtask bench` and `cargo xtask instructions` start this program.
 
 mod aws;
+mod baseline;
 mod ca;
 mod lambda;
 mod measure;
@@ -11,21 +12,22 @@ mod template;
 mod variant;
 mod world;
 
-use std::{env, fs, process::ExitCode, thread};
+use std::{env, fs, process::ExitCode, sync::Arc, thread};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use tokio::{sync::Semaphore, task::JoinSet};
 use xtask::{
     bench::{BenchOptions, InstructionOptions},
     cost,
-    progress::step,
     workspace::Workspace,
 };
 
 use crate::{
+    baseline::{Baseline, Counted},
     ca::Authority,
     measure::{
-        Measured,
+        Instructions, Measured,
         calls::{self, Turn},
         instructions, package, system_calls,
     },
@@ -49,7 +51,7 @@ enum Cli {
 async fn main() -> ExitCode {
     let run = match Cli::parse() {
         Cli::Bench(options) => bench(&options).await,
-        Cli::Instructions(_) => Ok(()),
+        Cli::Instructions(options) => hold(&options).await,
     };
     match run {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,7 +87,7 @@ fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
 async fn bench(options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let bench = prepare()?;
-    let peers: Vec<Variant> = vec![];
+    let peers = if options.without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
     let mut measured = Vec::new();
     for scenario in selected(&options.only)? {
         eprintln!("    {}", scenario.function);
@@ -112,7 +114,7 @@ async fn measure(
     scenario: &'static Scenario,
     options: &BenchOptions,
 ) -> Result<Vec<Measured>> {
-    let events = calls::events(options.calls) + 3 * instructions::EVENTS + system_calls::EVENTS;
+    let events = calls::events(options.calls) + instructions::MEDIAN_EVENTS + system_calls::EVENTS;
     let mut turns = Vec::new();
     for variant in std::iter::once(&bench.functions).chain(peers) {
         let world = bench.world(scenario, events).await?;
@@ -130,7 +132,7 @@ async fn measure(
     for (turn, times) in turns.iter_mut().zip(times) {
         let Turn { program, world } = turn;
         let instructions = if program.variant == OURS {
-            Some(instructions::count(bench, scenario, program, world).await?)
+            Some(instructions::median(bench, scenario, program, world).await?)
         } else {
             None
         };
@@ -155,6 +157,59 @@ async fn measure(
         });
     }
     Ok(measured)
+}
+
+/// Counts the instructions of the functions that the tests run, and holds them against those on file.
+async fn hold(options: &InstructionOptions) -> Result<()> {
+    instructions::require_valgrind()?;
+    let bench = Arc::new(prepare()?);
+    let mut baseline = Baseline::read(&bench.workspace)?;
+    let filed = Arc::new(baseline.dev.clone());
+    let at_once = Arc::new(Semaphore::new(thread::available_parallelism()?.get()));
+    let mut counting = JoinSet::new();
+    for scenario in selected(&options.only)? {
+        let (bench, filed, at_once) = (Arc::clone(&bench), Arc::clone(&filed), Arc::clone(&at_once));
+        counting.spawn(async move {
+            let _turn = at_once.acquire().await?;
+            let counted = count(&bench, scenario, filed.get(scenario.function)).await.context(scenario.function)?;
+            eprintln!("    {}: {} cold, {} warm", scenario.function, counted.cold, counted.warm);
+            anyhow::Ok((scenario.function.to_owned(), counted))
+        });
+    }
+    let mut counted = Counted::new();
+    while let Some(one) = counting.join_next().await {
+        let (function, instructions) = one??;
+        counted.insert(function, instructions);
+    }
+    if options.accept {
+        baseline.dev.extend(counted);
+        return baseline.write(&bench.workspace);
+    }
+    let complaints = baseline::complaints(&filed, &counted);
+    ensure!(
+        complaints.is_empty(),
+        "more work than before:\n  {}\nIf it is meant to be: cargo xtask instructions --accept",
+        complaints.join("\n  ")
+    );
+    Ok(())
+}
+
+/// Counts a function once. If that is more than what is on file, it may have been the chance that is in TLS: then the
+/// median decides.
+async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instructions>) -> Result<Instructions> {
+    let counted = {
+        let mut world = bench.world(scenario, instructions::EVENTS).await?;
+        let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+        instructions::count(bench, scenario, &program, &mut world).await?
+    };
+    let within =
+        |filed: &Instructions| !baseline::grown(filed.cold, counted.cold) && !baseline::grown(filed.warm, counted.warm);
+    if filed.is_some_and(within) {
+        return Ok(counted);
+    }
+    let mut world = bench.world(scenario, instructions::MEDIAN_EVENTS).await?;
+    let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+    instructions::median(bench, scenario, &program, &mut world).await
 }
 
 /// What the machine calls its processor.

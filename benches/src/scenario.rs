@@ -119,7 +119,7 @@ pub static SCENARIOS: [Scenario; 13] = [
     Scenario {
         edit: |event, patient| {
             the_patient(event, patient)?;
-            body(event, |body| body["email"] = format!("new-{}", patient.email).into())
+            set_body(event, [("email", &format!("new-{}", patient.email))])
         },
         expected: Expected::Http(200, &[("/account/state", "active")]),
         needed: &[("TransactWriteItems", 1), ("SendMessage", 1)],
@@ -133,7 +133,7 @@ pub static SCENARIOS: [Scenario; 13] = [
     Scenario {
         edit: |event, patient| {
             the_patient(event, patient)?;
-            body(event, |body| body["email"] = patient.email.clone().into())
+            set_body(event, [("email", &patient.email)])
         },
         expected: Expected::Http(201, &[("/familyName", "N\u{fa}\u{f1}ez")]),
         needed: &[("TransactWriteItems", 1)],
@@ -187,8 +187,8 @@ impl Scenario {
         let text = std::fs::read(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
         let mut event: Value = serde_json::from_slice(&text)?;
         (self.edit)(&mut event, patient).with_context(|| format!("the event of {}", self.function))?;
-        if let Some(context) = event.get_mut("requestContext") {
-            context["requestId"] = format!("JKJ{number:011x}A=").into();
+        if event.get("requestContext").is_some() {
+            set(&mut event, "/requestContext/requestId", format!("JKJ{number:011x}A="))?;
         }
         Ok(event)
     }
@@ -200,7 +200,8 @@ impl Scenario {
     pub fn check(&self, answer: &Value) -> Result<()> {
         match &self.expected {
             Expected::Exactly(expected) => {
-                ensure!(answer.to_string() == *expected, "{} answered {answer} for {expected}", self.function);
+                let expected: Value = serde_json::from_str(expected)?;
+                ensure!(*answer == expected, "{} answered {answer} for {expected}", self.function);
             }
             Expected::Http(status, members) => {
                 ensure!(answer["statusCode"] == *status, "{} answered {answer} for a {status}", self.function);
@@ -229,39 +230,47 @@ impl Scenario {
             ensure!(calls >= needed, "{function} made {calls} calls of {operation} for {needed}: {counts:?}");
         }
         for call in counts.calls.keys() {
-            ensure!(call.chars().all(char::is_alphanumeric), "{} asked AWS for what is not played: {call}", self.function);
+            ensure!(
+                call.chars().all(char::is_alphanumeric),
+                "{} asked AWS for what is not played: {call}",
+                self.function
+            );
         }
         Ok(())
     }
 }
 
 fn the_patient(event: &mut Value, patient: &Patient) -> Result<()> {
-    let path = event["rawPath"].as_str().context("no path")?.replace("p-1001", &patient.id);
-    event["requestContext"]["http"]["path"] = path.clone().into();
-    event["rawPath"] = path.into();
-    event["pathParameters"]["patientId"] = patient.id.clone().into();
+    let path = event.get("rawPath").and_then(Value::as_str).context("no path")?.replace("p-1001", &patient.id);
+    set(event, "/rawPath", path.as_str())?;
+    set(event, "/requestContext/http/path", path.as_str())?;
+    set(event, "/pathParameters/patientId", patient.id.as_str())
+}
+
+/// Replaces what is at a place of an event, which has something there.
+fn set(event: &mut Value, place: &str, value: impl Into<Value>) -> Result<()> {
+    *event.pointer_mut(place).with_context(|| format!("the sample has no {place}"))? = value.into();
     Ok(())
 }
 
-/// Changes a JSON body.
-fn body(event: &mut Value, change: impl FnOnce(&mut Value)) -> Result<()> {
-    let mut body: Value = serde_json::from_str(event["body"].as_str().context("no body")?)?;
-    change(&mut body);
-    event["body"] = body.to_string().into();
-    Ok(())
+/// Replaces members of a JSON body.
+fn set_body<const N: usize>(event: &mut Value, members: [(&str, &str); N]) -> Result<()> {
+    let mut body: Value = serde_json::from_str(event.get("body").and_then(Value::as_str).context("no body")?)?;
+    for (name, value) in members {
+        set(&mut body, &format!("/{name}"), value)?;
+    }
+    set(event, "/body", body.to_string())
 }
 
 fn the_message(event: &mut Value, patient: &Patient) -> Result<()> {
-    event["Records"][0]["body"] = patient.message.clone().context("not invited")?.into();
-    Ok(())
+    set(event, "/Records/0/body", patient.message.as_deref().context("not invited")?)
 }
 
 fn the_news(event: &mut Value, patient: &Patient) -> Result<()> {
     let mail = patient.mail.as_ref().context("not mailed")?;
-    let about = event.pointer_mut("/detail/mail").context("no mail")?;
-    about["messageId"] = mail.message_id.clone().into();
+    set(event, "/detail/mail/messageId", mail.message_id.as_str())?;
     for (name, value) in &mail.tags {
-        about["tags"][name] = json!([value]);
+        set(event, &format!("/detail/mail/tags/{name}"), json!([value]))?;
     }
     Ok(())
 }
@@ -269,15 +278,11 @@ fn the_news(event: &mut Value, patient: &Patient) -> Result<()> {
 fn the_token(event: &mut Value, patient: &Patient) -> Result<()> {
     let mail = patient.mail.as_ref().context("not mailed")?;
     let (_, rest) = mail.text.split_once("/activate#").context("no link in the mail")?;
-    let token = rest.split(|c: char| !c.is_ascii_graphic()).next().unwrap_or_default().to_owned();
-    body(event, |body| body["token"] = token.into())
+    set_body(event, [("token", rest.split(|c: char| !c.is_ascii_graphic()).next().unwrap_or_default())])
 }
 
 fn the_login(event: &mut Value, patient: &Patient) -> Result<()> {
     let now = DateTime::from_timestamp_millis(now_millis()).context("the clock is off")?;
-    body(event, |body| {
-        body["email"] = patient.email.clone().into();
-        body["at"] = now.to_rfc3339_opts(SecondsFormat::Millis, true).into();
-        body["eventId"] = format!("login-{}", patient.id).into();
-    })
+    let now = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+    set_body(event, [("email", &patient.email), ("at", &now), ("eventId", &format!("login-{}", patient.id))])
 }

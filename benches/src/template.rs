@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use system_tests::yaml;
 
-use crate::aws::{sqs, TABLE};
+use crate::aws::{TABLE, sqs};
 
 /// Keys the fingerprints: as long as the template has it made.
 const PEPPER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -30,11 +30,14 @@ impl Template {
     /// If the template has no table.
     pub fn table(&self) -> Result<Value> {
         let properties = self.0.pointer("/Resources/Table/Properties").context("the template has no table")?;
-        let mut request = json!({ "TableName": TABLE });
-        for member in ["AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"] {
-            request[member] = properties.get(member).with_context(|| format!("the table has no {member}"))?.clone();
-        }
-        Ok(request)
+        let member = |name: &str| properties.get(name).with_context(|| format!("the table has no {name}"));
+        Ok(json!({
+            "TableName": TABLE,
+            "AttributeDefinitions": member("AttributeDefinitions")?,
+            "BillingMode": member("BillingMode")?,
+            "GlobalSecondaryIndexes": member("GlobalSecondaryIndexes")?,
+            "KeySchema": member("KeySchema")?,
+        }))
     }
 
     /// The variables of a function, where AWS's stand-in is at `endpoint`.
@@ -46,7 +49,10 @@ impl Template {
         let properties = resources
             .values()
             .filter_map(|resource| resource.get("Properties"))
-            .find(|properties| properties["FunctionName"]["Sub"] == format!("${{AWS::StackName}}-{function}"))
+            .find(|properties| {
+                let name = properties.pointer("/FunctionName/Sub").and_then(Value::as_str);
+                name.is_some_and(|name| name == format!("${{AWS::StackName}}-{function}"))
+            })
             .with_context(|| format!("the template has no function {function}"))?;
         let variables = properties.pointer("/Environment/Variables").and_then(Value::as_object);
         let resolved = |(name, value): (&String, &Value)| Ok((name.clone(), self.resolve(value, endpoint)?));
@@ -57,17 +63,19 @@ impl Template {
         if let Some(text) = value.as_str() {
             return Ok(text.to_owned());
         }
-        if value["Sub"].as_str().is_some_and(|text| text.contains("${FingerprintPepper}")) {
+        if value.get("Sub").and_then(Value::as_str).is_some_and(|text| text.contains("${FingerprintPepper}")) {
             return Ok(PEPPER.to_owned());
         }
-        Ok(match value["Ref"].as_str() {
+        Ok(match value.get("Ref").and_then(Value::as_str) {
             Some("Table") => TABLE.to_owned(),
             Some("InvitationQueue") => sqs::queue_url(endpoint),
             Some("MailConfiguration") => "portal-invitations".to_owned(),
             Some("MailFrom") => "portal@mail.example.com".to_owned(),
             Some("PortalBaseUrl") => "https://portal.example.com".to_owned(),
-            Some(parameter) => self.0["Parameters"][parameter]["Default"]
-                .as_str()
+            Some(parameter) => self
+                .0
+                .pointer(&format!("/Parameters/{parameter}/Default"))
+                .and_then(Value::as_str)
                 .with_context(|| format!("nothing is known of {parameter}"))?
                 .to_owned(),
             None => bail!("nothing is known of {value}"),

@@ -2,13 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use md5::{Digest as _, Md5};
+use serde::Deserialize;
+use xtask::{progress::step, workspace::Workspace};
 
 use crate::{
-    aws::{ACCESS_KEY, Aws},
+    aws::{ACCESS_KEY, Aws, sqs::hexadecimal},
     ca::Authority,
     lambda::Program,
 };
@@ -22,8 +27,20 @@ pub struct Variant {
     /// What it is called.
     pub name: String,
     folder: PathBuf,
-    package: Option<PathBuf>,
+    package: Option<String>,
     functions: BTreeMap<String, Vec<String>>,
+    environment: BTreeMap<String, String>,
+}
+
+/// How a peer is installed and started: its `peer.json`, as `benches/README.md` describes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Peer {
+    name: String,
+    install: Vec<Vec<String>>,
+    package: Option<String>,
+    functions: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     environment: BTreeMap<String, String>,
 }
 
@@ -41,18 +58,53 @@ impl Variant {
         }
     }
 
-    /// The program of a function. `None` if the variant does not have it.
+    /// The functions in other languages, installed.
     ///
     /// # Errors
-    /// If it has no command.
+    /// If one cannot be installed.
+    pub fn peers(workspace: &Workspace) -> Result<Vec<Self>> {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(workspace.path("benches/peers"))? {
+            let folder = entry?.path();
+            if folder.join("peer.json").is_file() {
+                folders.push(folder);
+            }
+        }
+        folders.sort();
+        folders.into_iter().map(|folder| Self::peer(workspace, folder)).collect()
+    }
+
+    fn peer(workspace: &Workspace, folder: PathBuf) -> Result<Self> {
+        let file = folder.join("peer.json");
+        let peer: Peer = serde_json::from_slice(&fs::read(&file)?).with_context(|| file.display().to_string())?;
+        let language = folder.file_name().context("the peer's folder has no name")?;
+        let installed = workspace.local().join("bench/peers").join(language);
+        let place = |word: &String| {
+            word.replace("{folder}", &folder.display().to_string())
+                .replace("{installed}", &installed.display().to_string())
+        };
+        let places = |words: &Vec<String>| words.iter().map(place).collect::<Vec<_>>();
+        let commands: Vec<_> = peer.install.iter().map(places).collect();
+        step(&format!("{} (benches/peers)", peer.name), || install(&folder, &installed, &commands))?;
+        Ok(Self {
+            name: peer.name,
+            package: peer.package.as_ref().map(place),
+            functions: peer.functions.iter().map(|(name, words)| (name.clone(), places(words))).collect(),
+            environment: peer.environment.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
+            folder,
+        })
+    }
+
+    /// The program of a function. `None` if the variant does not have it.
+    #[must_use]
     pub fn program(
         &self,
         function: &str,
         template: BTreeMap<String, String>,
         aws: &Aws,
         authority: &Authority,
-    ) -> Result<Option<Program>> {
-        let Some(command) = self.functions.get(function) else { return Ok(None) };
+    ) -> Option<Program> {
+        let command = self.functions.get(function)?;
         let ca = authority.file.display().to_string();
         let folder = self.folder.display().to_string();
         let own = [
@@ -82,14 +134,53 @@ impl Variant {
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
         let environment = own.chain(template).chain(self.environment.clone()).collect();
-        let package = self.package.clone().unwrap_or_else(|| self.folder.join(function));
-        Ok(Some(Program {
+        let package = self.package.as_ref().map_or_else(|| self.folder.join(function), PathBuf::from);
+        Some(Program {
             variant: self.name.clone(),
             function: function.to_owned(),
             command: command.clone(),
             folder: self.folder.clone(),
             environment,
             package,
-        }))
+        })
     }
+}
+
+/// Runs a peer's commands, unless they have succeeded for the very files that it has now.
+fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<()> {
+    let mut files = Md5::new();
+    // Those of all peers: they share some.
+    digest(folder.parent().context("the peer's folder is in no folder")?, &mut files)?;
+    let wanted = hexadecimal(&files.finalize());
+    let marker = installed.join("installed-files.txt");
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if installed.exists() {
+        fs::remove_dir_all(installed)?;
+    }
+    fs::create_dir_all(installed)?;
+    for words in commands {
+        let (program, arguments) = words.split_first().context("a command has no words")?;
+        let status = Command::new(program).args(arguments).current_dir(folder).status();
+        let status = status.with_context(|| format!("{program} cannot be started"))?;
+        ensure!(status.success(), "{} ended with {status}", words.join(" "));
+    }
+    fs::write(marker, wanted)?;
+    Ok(())
+}
+
+/// Takes in all files of a folder, with their names, in the order of these.
+fn digest(folder: &Path, files: &mut Md5) -> Result<()> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            digest(&path, files)?;
+        } else {
+            files.update(path.as_os_str().as_encoded_bytes());
+            files.update(fs::read(&path)?);
+        }
+    }
+    Ok(())
 }

@@ -47,7 +47,8 @@ impl Bench {
     /// # Errors
     /// If the template does not know it.
     pub fn program(&self, variant: &Variant, function: &str, aws: &Aws) -> Result<Option<Program>> {
-        variant.program(function, self.template.environment(function, &aws.endpoint())?, aws, &self.authority)
+        let template = self.template.environment(function, &aws.endpoint())?;
+        Ok(variant.program(function, template, aws, &self.authority))
     }
 
     /// A world for so many events of a scenario.
@@ -72,7 +73,9 @@ impl Bench {
         ];
         for (_, function) in stages.into_iter().filter(|(stage, _)| *stage <= scenario.stage) {
             let patients = if function == "practice" { patients.get_mut(..1) } else { patients.get_mut(..) };
-            self.act(&aws, function, patients.unwrap_or_default()).await.with_context(|| format!("seeding by {function}"))?;
+            self.act(&aws, function, patients.unwrap_or_default())
+                .await
+                .with_context(|| format!("seeding by {function}"))?;
         }
         drop(aws.take_counts());
         Ok(World { aws, scenario, patients, events: 0 })
@@ -103,7 +106,8 @@ impl World {
         if self.scenario.minutes_before > 0 {
             self.aws.dynamo().let_pass(self.scenario.minutes_before * 60_000)?;
         }
-        let patient = if self.scenario.patients_each > 1 { self.patients.first() } else { self.patients.get(self.events) };
+        let patient =
+            if self.scenario.patients_each > 1 { self.patients.first() } else { self.patients.get(self.events) };
         let patient = patient.context("there are too few patients")?;
         self.events += 1;
         // Numbers that no seed has used: a request that is the same as one before would get the same answer.

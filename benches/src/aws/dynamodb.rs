@@ -59,7 +59,9 @@ impl Dynamo {
         let asked = serde_json::from_slice(body)
             .map_err(|error| DynoxideError::SerializationException(error.to_string()))
             .and_then(|mut request: Value| {
-                request["ReturnConsumedCapacity"] = "TOTAL".into();
+                if let Some(members) = request.as_object_mut() {
+                    members.insert("ReturnConsumedCapacity".to_owned(), "TOTAL".into());
+                }
                 self.call(operation, request)
             });
         match asked {
@@ -113,9 +115,9 @@ fn earlier(value: &mut Value, millis: i64) {
 
 /// `ConsumedCapacity` is an object, or a list of one for each table.
 fn units(consumed: &Value) -> f64 {
-    match consumed {
-        Value::Array(tables) => tables.iter().map(units).sum(),
-        one => one["CapacityUnits"].as_f64().unwrap_or_default(),
+    match consumed.as_array() {
+        Some(tables) => tables.iter().map(units).sum(),
+        None => consumed.get("CapacityUnits").and_then(Value::as_f64).unwrap_or_default(),
     }
 }
 

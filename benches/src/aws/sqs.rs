@@ -28,12 +28,8 @@ impl Sqs {
         let answer = match operation {
             "SendMessage" => self.keep(&request).map(|sent| sent.to_string()),
             "SendMessageBatch" => {
-                let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-                let sent = entries.iter().map(|entry| {
-                    let mut sent = self.keep(entry)?;
-                    sent["Id"] = entry["Id"].clone();
-                    Some(sent)
-                });
+                let entries = request.get("Entries").and_then(Value::as_array).into_iter().flatten();
+                let sent = entries.map(|entry| self.keep(entry));
                 sent.collect::<Option<Vec<_>>>().map(|sent| json!({ "Successful": sent, "Failed": [] }).to_string())
             }
             _ => None,
@@ -41,12 +37,23 @@ impl Sqs {
         answer.map_or_else(|| refusal(400, "UnsupportedOperation"), |body| Answer { status: 200, body })
     }
 
+    /// Keeps a message. One of a batch has an `Id`.
     fn keep(&mut self, entry: &Value) -> Option<Value> {
-        let body = entry["MessageBody"].as_str()?;
-        let checksum: String = Md5::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let body = entry.get("MessageBody")?.as_str()?;
+        let checksum = hexadecimal(&Md5::digest(body));
         self.messages.push(body.to_owned());
         self.sent += 1;
         let id = format!("219f8380-5770-4cc2-8c3e-{:012x}", self.sent);
-        Some(json!({ "MD5OfMessageBody": checksum, "MessageId": id }))
+        let mut sent = json!({ "MD5OfMessageBody": checksum, "MessageId": id });
+        if let Some((entry, sent)) = entry.get("Id").zip(sent.as_object_mut()) {
+            sent.insert("Id".to_owned(), entry.clone());
+        }
+        Some(sent)
     }
+}
+
+/// Bytes in hexadecimal digits.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

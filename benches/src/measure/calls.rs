@@ -75,15 +75,19 @@ pub async fn times(bench: &Bench, scenario: &Scenario, turns: &mut [Turn], calls
             for _ in 0..TURN {
                 run.took.push(micros(call(bench, scenario, turn, &mut run.process).await?.took));
             }
-            run.cpu += proc::processor_time(run.process.pid())? - before;
+            run.cpu += proc::processor_time(run.process.pid())?.saturating_sub(before);
         }
     }
     let measured = turns.iter_mut().zip(runs).zip(starts);
-    measured.map(|((turn, run), starts)| Ok(Times {
-        cold: cold(starts)?,
-        peak_memory_bytes: proc::peak_memory(run.process.pid())?,
-        warm: run.warm(scenario, &turn.world)?,
-    })).collect()
+    measured
+        .map(|((turn, run), starts)| {
+            Ok(Times {
+                cold: cold(starts)?,
+                peak_memory_bytes: proc::peak_memory(run.process.pid())?,
+                warm: run.warm(scenario, &turn.world)?,
+            })
+        })
+        .collect()
 }
 
 /// The same with the processor time that Lambda gives to 128 MB.

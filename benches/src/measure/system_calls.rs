@@ -34,13 +34,7 @@ pub async fn count(bench: &Bench, scenario: &Scenario, program: &Program, world:
     Ok((many - few) / figure(u64::try_from(MANY - FEW)?))
 }
 
-async fn run(
-    bench: &Bench,
-    scenario: &Scenario,
-    program: &Program,
-    world: &mut World,
-    calls: usize,
-) -> Result<f64> {
+async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut World, calls: usize) -> Result<f64> {
     let log = bench.log(program);
     let counts = log.with_extension("strace");
     let holder = ["strace", "--follow-forks", "--summary-only", "--output"];

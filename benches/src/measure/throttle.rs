@@ -53,7 +53,7 @@ impl Drop for Throttle {
 fn period(pid: Pid) -> Option<()> {
     let (begun, used_before) = (Instant::now(), proc::processor_time(pid).ok()?);
     while begun.elapsed() < PERIOD {
-        if proc::processor_time(pid).ok()? - used_before >= SHARE {
+        if proc::processor_time(pid).ok()?.saturating_sub(used_before) >= SHARE {
             kill_process(pid, Signal::STOP).ok()?;
             thread::sleep(PERIOD.saturating_sub(begun.elapsed()));
             return kill_process(pid, Signal::CONT).ok();

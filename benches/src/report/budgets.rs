@@ -92,7 +92,11 @@ pub fn of(run: &Run, dollars_per_million: f64) -> Vec<Budget> {
             unit: "calls",
             limit: Limit::AtMost(most, None),
             measured: measured.aws_calls_per_record(),
-            of: if measured.records_each > 1 { format!("a record, of {}", measured.records_each) } else { String::new() },
+            of: if measured.records_each > 1 {
+                format!("a record, of {}", measured.records_each)
+            } else {
+                String::new()
+            },
             places: 2,
         });
     }

@@ -25,7 +25,9 @@ pub fn tables(run: &Run, budgets: &[Budget]) -> Result<String> {
     for budget in budgets {
         let Budget { what, unit, limit, measured, of, places } = budget;
         let limit = match limit {
-            Limit::AtMost(most, Some(aim)) => format!("{most:.places$} (aim {aim:.places$})", places = limit_places(*places)),
+            Limit::AtMost(most, Some(aim)) => {
+                format!("{most:.places$} (aim {aim:.places$})", places = limit_places(*places))
+            }
             Limit::AtMost(most, None) => format!("{most:.places$}", places = limit_places(*places)),
             Limit::AtLeast(least) => format!("at least {least}"),
         };
@@ -46,7 +48,11 @@ const fn limit_places(places: usize) -> usize {
 }
 
 fn name(measured: &Measured) -> String {
-    if measured.variant == OURS { measured.function.clone() } else { format!("{}, {}", measured.function, measured.variant) }
+    if measured.variant == OURS {
+        measured.function.clone()
+    } else {
+        format!("{}, {}", measured.function, measured.variant)
+    }
 }
 
 fn cold(text: &mut String, run: &Run) -> Result<()> {
