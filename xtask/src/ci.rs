@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{probe, process, progress::step, python::Environment, test, workspace::Workspace};
+use crate::{bench, probe, process, progress::step, python::Environment, test, workspace::Workspace};
 
 /// The version of cargo-deny that is installed, and no other: a newer one may know more to complain about.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Runs every check and then the tests. Stops at the first that fails.
+/// Runs every check, then the tests, then counts the instructions of what was tested. Stops at the first that fails.
 ///
 /// # Errors
 ///
@@ -27,7 +27,8 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &deny))?;
     step("Template and API description", || check_infra(workspace))?;
-    test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))
+    let tests = test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))?;
+    if tests.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(tests) }
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {

@@ -12,6 +12,8 @@ use crate::{process, workspace::Workspace};
 pub enum Extent {
     /// Nothing.
     FunctionsOnly,
+    /// Nothing, and the functions as they are deployed: in the release profile.
+    Deployed,
     /// All that the tests need. One build for both, since cargo compiles a crate again when another set of features is
     /// asked of it.
     WithTests,
@@ -42,8 +44,10 @@ pub fn build(workspace: &Workspace, extent: Extent) -> Result<PathBuf> {
     let names = names(workspace)?;
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace.root()).args(["build", "--message-format", "json-render-diagnostics", "--bins"]);
+    let functions_only = || names.iter().flat_map(|name| ["--package", name]);
     match extent {
-        Extent::FunctionsOnly => cargo.args(names.iter().flat_map(|name| ["--package", name])),
+        Extent::FunctionsOnly => cargo.args(functions_only()),
+        Extent::Deployed => cargo.arg("--release").args(functions_only()),
         Extent::WithTests => cargo.args(["--workspace", "--tests"]),
     };
     let account = process::output(&mut cargo)?;

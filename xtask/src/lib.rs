@@ -1,12 +1,14 @@
 //! The project's commands, as a library: the program `cargo xtask` is a thin face of it, and the system tests use it to
 //! reach the local stack, to make tokens and to read its mailbox.
 
+pub mod bench;
 pub mod ci;
 pub mod cost;
 pub mod interrupt;
 pub mod issuer;
 pub mod mailbox;
 pub mod probe;
+pub mod progress;
 pub mod stack;
 pub mod stack_file;
 pub mod test;
@@ -18,7 +20,6 @@ mod deploy;
 mod emulator;
 mod functions;
 mod process;
-mod progress;
 mod python;
 
 pub use stack_file::StackFile;

@@ -1,12 +1,17 @@
 //! `cargo xtask`: the project's commands.
 #![expect(clippy::print_stdout, reason = "a command line program answers on standard output")]
 
-use std::process::{ExitCode, ExitStatus};
+use std::{
+    env,
+    process::{ExitCode, ExitStatus},
+};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::{
-    StackFile, ci, cost, interrupt,
+    StackFile,
+    bench::{self, BenchOptions, InstructionOptions},
+    ci, cost, interrupt,
     mailbox::{self, Mail},
     probe,
     stack::{self, Options},
@@ -83,6 +88,14 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Measure the functions as they are deployed, and write the figures to `docs/benchmarks`
+    ///
+    /// Against stand-ins for Lambda and AWS, beside the same functions in other languages.
+    Bench(BenchOptions),
+    /// Count the instructions of the functions that the tests run, and hold them against the ones on file
+    ///
+    /// Needs valgrind. Says which functions have grown by more than 5 %.
+    Instructions(InstructionOptions),
     /// Check everything that has to hold before a change is taken
     Ci,
 }
@@ -123,6 +136,9 @@ fn run(command: Command) -> Result<ExitCode> {
             probe::run(&workspace, &stack::running(&workspace)?, options)?;
         }
         Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
+        // Parsed here for its help and its errors, and handed on as it was.
+        Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
+        Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
         Command::Ci => return Ok(code(ci::run(&workspace)?)),
     }
     Ok(ExitCode::SUCCESS)

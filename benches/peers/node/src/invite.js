@@ -1,0 +1,100 @@
+// Invites a patient, to the address of the profile: one read, one transaction, one message.
+
+import { createHash, createHmac, randomUUID } from "node:crypto";
+import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
+import { answering, caller, dynamodb, load, Problem, TABLE } from "./edge.js";
+import { mayInvite, panel, requireKnown } from "./panel.js";
+
+const FIRST_NUDGE = 120_000; // milliseconds
+const MOST_ROUNDS = 8;
+const FAILED = "ConditionalCheckFailed";
+
+const sqs = new SQSClient();
+
+export const handler = answering(async (event) => {
+  const { practice, subject } = caller(event, "portal/invite");
+  const conditions = event.headers["if-match"] ?? event.headers["idempotency-key"];
+  if (conditions || Object.keys(JSON.parse(event.body || "{}")).length > 0) {
+    throw new Error("an address, If-Match and Idempotency-Key are not known here");
+  }
+  const { patientId: patient } = event.pathParameters;
+  const invitation = randomUUID();
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const { record, settings } = await load(practice, patient);
+    const now = Date.now();
+    requireKnown(record, now);
+    const refusal = mayInvite(record, settings);
+    if (refusal) throw new Problem(refusal);
+    const invited = {
+      ...record,
+      version: record.version + 1,
+      ...{ invitation_id: invitation, invitation_email: record.email, invitation_state: "queued" },
+      ...{ queued_at: now, attempt: 0, tries_left: 5, nudges: 0, reminders_sent: 0 },
+      ...{ next_action: "deliver", due_shard: shard(record.PK), due_at: now + FIRST_NUDGE },
+    };
+    const shown = panel(invited, settings, now);
+    if (await commit(record, invited, `${practice}#${patient}`, subject, event.requestContext.requestId)) {
+      const hint = { schema: 1, practice, patient, invitationId: invitation };
+      const message = { QueueUrl: process.env.QUEUE_URL, MessageBody: JSON.stringify(hint) };
+      await sqs.send(new SendMessageCommand(message)).catch((error) => {
+        console.warn("accepted but not queued: the sweep will queue it", error.name);
+      });
+      return [202, shown];
+    }
+  }
+  throw new Problem("unavailable", { retryAfter: 1 });
+});
+
+// Writes the record, its event and the claim of the address, all or none. False if somebody else was first.
+async function commit(record, invited, me, subject, request) {
+  const event = {
+    ...{ PK: record.PK, SK: `EVENT#${String(invited.version).padStart(10, "0")}`, schema: 1 },
+    ...{ version: invited.version, kind: "invited", at: invited.queued_at, role: "staff", by: subject, request },
+    ...{ before: ["in", "none", "none"], after: ["in", "queued", "none"], invitation: invited.invitation_id },
+  };
+  const putRecord = {
+    TableName: TABLE,
+    Item: invited,
+    ConditionExpression: "version = :version AND fence = :fence",
+    ExpressionAttributeValues: { ":version": record.version, ":fence": record.fence },
+  };
+  const putEvent = { TableName: TABLE, Item: event, ConditionExpression: "attribute_not_exists(PK)" };
+  const claimAddress = {
+    TableName: TABLE,
+    Key: { PK: `EMAIL#${fingerprint(invited.invitation_email)}`, SK: "EMAIL" },
+    UpdateExpression: "SET #schema = :schema, #owner = :me",
+    ConditionExpression:
+      "(attribute_not_exists(#schema) OR #schema <= :schema)" +
+      " AND (attribute_not_exists(#owner) OR #owner = :me)" +
+      " AND (attribute_not_exists(#profiles) OR #profiles = :mine) AND attribute_not_exists(#shared)",
+    ExpressionAttributeNames: { "#schema": "schema", "#owner": "owner", "#profiles": "profiles", "#shared": "shared" },
+    ExpressionAttributeValues: { ":schema": 1, ":me": me, ":mine": new Set([me]) },
+    ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+  };
+  const TransactItems = [{ Put: putRecord }, { Put: putEvent }, { Update: claimAddress }];
+  try {
+    await dynamodb.send(new TransactWriteCommand({ TransactItems }));
+    return true;
+  } catch (error) {
+    if (error.name !== "TransactionCanceledException") throw error;
+    const [ofRecord, , ofAddress] = error.CancellationReasons;
+    if (ofAddress.Code !== FAILED || ofRecord.Code === FAILED) return false;
+    const { owner, profiles } = ofAddress.Item ?? {};
+    const others = [owner?.S ?? me, ...(profiles?.SS ?? [])].filter((holder) => holder !== me);
+    const ours = others.find((holder) => holder.split("#")[0] === me.split("#")[0]);
+    throw new Problem("email_in_use", ours && { patientId: ours.split("#")[1] });
+  }
+}
+
+// In which part of the calendar of what is due the record is.
+function shard(partition) {
+  const [first] = createHash("sha256").update(partition).digest();
+  return `DUE#${String(first % 16).padStart(2, "0")}`;
+}
+
+// What stands for an address in keys: the mailbox is the same however it is written.
+function fingerprint(address) {
+  if (!/^[\x21-\x7e]+$/.test(address)) throw new Error("the address has letters that are not known here");
+  return createHmac("sha256", process.env.FINGERPRINT_PEPPER).update(address.toLowerCase()).digest("base64url");
+}

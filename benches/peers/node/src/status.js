@@ -1,0 +1,10 @@
+// Answers where a patient stands.
+
+import { answering, caller, load } from "./edge.js";
+import { panel } from "./panel.js";
+
+export const handler = answering(async (event) => {
+  const { practice } = caller(event, "portal/read");
+  const { record, settings } = await load(practice, event.pathParameters.patientId);
+  return [200, panel(record, settings, Date.now())];
+});

@@ -1,0 +1,105 @@
+"""Invites a patient, to the address of the profile: one read, one transaction, one message."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import os
+import time
+import uuid
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from edge import TABLE, Problem, answering, caller, dynamodb, load
+from panel import may_invite, panel, require_known
+
+PEPPER = os.environ["FINGERPRINT_PEPPER"].encode()
+QUEUE_URL = os.environ["QUEUE_URL"]
+FIRST_NUDGE = 120_000  # milliseconds
+MOST_ROUNDS = 8
+FAILED = "ConditionalCheckFailed"
+
+sqs = boto3.client("sqs")
+
+
+@answering
+def handler(event):
+    practice, subject = caller(event, "portal/invite")
+    if event["headers"].keys() & {"if-match", "idempotency-key"} or json.loads(event.get("body") or "{}"):
+        raise NotImplementedError("an address, If-Match and Idempotency-Key are not known here")
+    patient, invitation = event["pathParameters"]["patientId"], str(uuid.uuid4())
+    for _ in range(MOST_ROUNDS):
+        record, settings = load(practice, patient)
+        now = time.time_ns() // 1_000_000
+        require_known(record, now)
+        if refusal := may_invite(record, settings):
+            raise Problem(refusal)
+        invited = record | {
+            "version": record["version"] + 1,
+            "invitation_id": invitation, "invitation_email": record["email"], "invitation_state": "queued",
+            "queued_at": now, "attempt": 0, "tries_left": 5, "nudges": 0, "reminders_sent": 0,
+            "next_action": "deliver", "due_shard": shard(record["PK"]), "due_at": now + FIRST_NUDGE,
+        }
+        shown = panel(invited, settings, now)
+        if commit(record, invited, f"{practice}#{patient}", subject, event["requestContext"]["requestId"]):
+            hint = {"schema": 1, "practice": practice, "patient": patient, "invitationId": invitation}
+            try:
+                sqs.send_message(QueueUrl=QUEUE_URL, MessageBody=json.dumps(hint))
+            except (BotoCoreError, ClientError):
+                logging.warning("accepted but not queued: the sweep will queue it", exc_info=True)
+            return 202, shown
+    raise Problem("unavailable", retryAfter=1)
+
+
+def commit(record, invited, me, subject, request):
+    """Writes the record, its event and the claim of the address, all or none. False if somebody else was first."""
+    event = {
+        "PK": record["PK"], "SK": f"EVENT#{int(invited['version']):010}", "schema": 1, "version": invited["version"],
+        "kind": "invited", "at": invited["queued_at"], "role": "staff", "by": subject, "request": request,
+        "before": ["in", "none", "none"], "after": ["in", "queued", "none"], "invitation": invited["invitation_id"],
+    }
+    put_record = {
+        "TableName": TABLE,
+        "Item": invited,
+        "ConditionExpression": "version = :version AND fence = :fence",
+        "ExpressionAttributeValues": {":version": record["version"], ":fence": record["fence"]},
+    }
+    put_event = {"TableName": TABLE, "Item": event, "ConditionExpression": "attribute_not_exists(PK)"}
+    claim_address = {
+        "TableName": TABLE,
+        "Key": {"PK": f"EMAIL#{fingerprint(invited['invitation_email'])}", "SK": "EMAIL"},
+        "UpdateExpression": "SET #schema = :schema, #owner = :me",
+        "ConditionExpression": "(attribute_not_exists(#schema) OR #schema <= :schema)"
+        " AND (attribute_not_exists(#owner) OR #owner = :me)"
+        " AND (attribute_not_exists(#profiles) OR #profiles = :mine) AND attribute_not_exists(#shared)",
+        "ExpressionAttributeNames": {f"#{name}": name for name in ("schema", "owner", "profiles", "shared")},
+        "ExpressionAttributeValues": {":schema": 1, ":me": me, ":mine": {me}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    client = dynamodb.meta.client
+    try:
+        client.transact_write_items(TransactItems=[{"Put": put_record}, {"Put": put_event}, {"Update": claim_address}])
+        return True
+    except client.exceptions.TransactionCanceledException as error:
+        of_record, _of_event, of_address = error.response["CancellationReasons"]
+        if of_address["Code"] != FAILED or of_record["Code"] == FAILED:
+            return False
+        item, mine = of_address.get("Item", {}), me.split("#")
+        holders = [item.get("owner", {}).get("S", me), *item.get("profiles", {}).get("SS", [])]
+        others = [other.split("#")[1] for other in holders if other != me and other.split("#")[0] == mine[0]]
+        raise Problem("email_in_use", **({"patientId": others[0]} if others else {})) from error
+
+
+def shard(partition):
+    """In which part of the calendar of what is due the record is."""
+    return f"DUE#{hashlib.sha256(partition.encode()).digest()[0] % 16:02}"
+
+
+def fingerprint(address):
+    """What stands for an address in keys: the mailbox is the same however it is written."""
+    if not address.isascii():
+        raise NotImplementedError("the address has letters that are not known here")
+    digest = hmac.digest(PEPPER, address.lower().encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

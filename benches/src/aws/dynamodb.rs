@@ -1,0 +1,130 @@
+//! DynamoDB, in this process.
+
+use anyhow::{Result, anyhow, ensure};
+use dynoxide::{Database, DynoxideError};
+use serde_json::{Value, json};
+
+use super::TABLE;
+
+/// The database.
+pub struct Dynamo(Database);
+
+/// An answer, and the units that it would be billed with.
+pub struct Asked {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON body.
+    pub body: String,
+    /// Read units.
+    pub read_units: f64,
+    /// Write units.
+    pub write_units: f64,
+}
+
+impl Dynamo {
+    /// An empty table, made by this `CreateTable`.
+    ///
+    /// # Errors
+    /// If the database does not take it.
+    pub fn with_table(table: &Value) -> Result<Self> {
+        let database = Database::memory()?;
+        database.create_table(serde_json::from_value(table.clone())?)?;
+        Ok(Self(database))
+    }
+
+    /// Does what an operation's request asks for.
+    ///
+    /// # Errors
+    /// DynamoDB's refusal.
+    pub fn call(&self, operation: &str, request: Value) -> Result<Value, DynoxideError> {
+        macro_rules! call {
+            ($method:ident) => {
+                into_json(&self.0.$method(from_json(request)?)?)
+            };
+        }
+        match operation {
+            "BatchGetItem" => call!(batch_get_item),
+            "GetItem" => call!(get_item),
+            "PutItem" => call!(put_item),
+            "Query" => call!(query),
+            "TransactWriteItems" => call!(transact_write_items),
+            "UpdateItem" => call!(update_item),
+            _ => Err(DynoxideError::ValidationException(format!("{operation} is not played here"))),
+        }
+    }
+
+    /// Answers a request that came over the wire. DynamoDB is made to say how many units it took; that is taken out of
+    /// the answer again, since the client did not ask for it.
+    pub(super) fn answer(&self, operation: &str, body: &[u8]) -> Asked {
+        let asked = serde_json::from_slice(body)
+            .map_err(|error| DynoxideError::SerializationException(error.to_string()))
+            .and_then(|mut request: Value| {
+                if let Some(members) = request.as_object_mut() {
+                    members.insert("ReturnConsumedCapacity".to_owned(), "TOTAL".into());
+                }
+                self.call(operation, request)
+            });
+        match asked {
+            Ok(mut answer) => {
+                let consumed = answer.as_object_mut().and_then(|answer| answer.remove("ConsumedCapacity"));
+                let units = units(&consumed.unwrap_or_default());
+                let writes = matches!(operation, "PutItem" | "TransactWriteItems" | "UpdateItem");
+                let (read_units, write_units) = if writes { (0.0, units) } else { (units, 0.0) };
+                Asked { status: 200, body: answer.to_string(), read_units, write_units }
+            }
+            Err(error) => {
+                Asked { status: error.status_code(), body: error.to_json(), read_units: 0.0, write_units: 0.0 }
+            }
+        }
+    }
+
+    /// Lets time pass: makes every instant in the table so much earlier.
+    ///
+    /// # Errors
+    /// If the table cannot be read or written.
+    pub fn let_pass(&self, millis: i64) -> Result<()> {
+        let mut found = self.0.scan(serde_json::from_value(json!({ "TableName": TABLE }))?)?;
+        for item in found.items.iter_mut().flatten() {
+            let mut json = serde_json::to_value(&*item)?;
+            earlier(&mut json, millis);
+            self.call("PutItem", json!({ "TableName": TABLE, "Item": json })).map_err(|error| anyhow!("{error}"))?;
+        }
+        ensure!(found.last_evaluated_key.is_none(), "the table is larger than one page");
+        Ok(())
+    }
+}
+
+/// Numbers of this size are instants, in milliseconds since 1970; nothing else in the table comes near to them.
+const INSTANTS: std::ops::Range<i64> = 1_000_000_000_000..10_000_000_000_000;
+
+fn earlier(value: &mut Value, millis: i64) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let instant = member.as_str().filter(|_| name == "N").and_then(|number| number.parse::<i64>().ok());
+                match instant.filter(|instant| INSTANTS.contains(instant)) {
+                    Some(instant) => *member = (instant - millis).to_string().into(),
+                    None => earlier(member, millis),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| earlier(item, millis)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// `ConsumedCapacity` is an object, or a list of one for each table.
+fn units(consumed: &Value) -> f64 {
+    match consumed.as_array() {
+        Some(tables) => tables.iter().map(units).sum(),
+        None => consumed.get("CapacityUnits").and_then(Value::as_f64).unwrap_or_default(),
+    }
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(request: Value) -> Result<T, DynoxideError> {
+    serde_json::from_value(request).map_err(|error| DynoxideError::SerializationException(error.to_string()))
+}
+
+fn into_json(answer: &impl serde::Serialize) -> Result<Value, DynoxideError> {
+    serde_json::to_value(answer).map_err(|error| DynoxideError::SerializationException(error.to_string()))
+}

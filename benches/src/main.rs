@@ -1,0 +1,220 @@
+//! The benchmarks: see `benches/README.md`. `cargo xtask bench` and `cargo xtask instructions` start this program.
+
+mod aws;
+mod baseline;
+mod ca;
+mod lambda;
+mod measure;
+mod proc;
+mod report;
+mod scenario;
+mod template;
+mod variant;
+mod world;
+
+use std::{env, fs, process::ExitCode, sync::Arc, thread};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use tokio::{sync::Semaphore, task::JoinSet};
+use xtask::{
+    bench::{BenchOptions, InstructionOptions},
+    cost,
+    workspace::Workspace,
+};
+
+use crate::{
+    baseline::{Baseline, Counted},
+    ca::Authority,
+    measure::{
+        Instructions, Measured,
+        calls::{self, Turn},
+        instructions, package, system_calls,
+    },
+    report::Run,
+    scenario::{SCENARIOS, Scenario},
+    template::Template,
+    variant::{OURS, Variant},
+    world::Bench,
+};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "The benchmarks")]
+enum Cli {
+    /// Measure the functions that are beside this program
+    Bench(BenchOptions),
+    /// Count the instructions of the functions that are beside this program
+    Instructions(InstructionOptions),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let run = match Cli::parse() {
+        Cli::Bench(options) => bench(&options).await,
+        Cli::Instructions(options) => hold(&options).await,
+    };
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The functions that were built with this program are in its folder.
+fn prepare() -> Result<Bench> {
+    let workspace = Workspace::locate()?;
+    let program = env::current_exe().context("where this program is")?;
+    let binaries = program.parent().context("this program is in no folder")?;
+    let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
+    Ok(Bench {
+        authority: Authority::new(&workspace)?,
+        template: Template::read()?,
+        functions: Variant::ours(binaries, &names),
+        workspace,
+    })
+}
+
+/// The scenarios of these functions; of all, if none is named.
+fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
+    if only.is_empty() {
+        return Ok(SCENARIOS.iter().collect());
+    }
+    only.iter().map(|function| scenario::of(function)).collect()
+}
+
+async fn bench(options: &BenchOptions) -> Result<()> {
+    instructions::require_valgrind()?;
+    let bench = prepare()?;
+    let peers = if options.without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
+    let mut measured = Vec::new();
+    for scenario in selected(&options.only)? {
+        eprintln!("    {}", scenario.function);
+        measured.extend(measure(&bench, &peers, scenario, options).await.context(scenario.function)?);
+    }
+    let run = Run {
+        processor: processor(),
+        processors: thread::available_parallelism()?.get(),
+        compiler: "rustc".to_owned(),
+        measured,
+    };
+    run.show()?;
+    if !options.dry {
+        let bill = cost::bill(&bench.workspace, 1_000_000)?;
+        run.write(&bench.workspace, bill.dollars_per_million_sent)?;
+    }
+    Ok(())
+}
+
+/// All that is measured of one function, in every language that has it.
+async fn measure(
+    bench: &Bench,
+    peers: &[Variant],
+    scenario: &'static Scenario,
+    options: &BenchOptions,
+) -> Result<Vec<Measured>> {
+    let events = calls::events(options.calls) + instructions::MEDIAN_EVENTS + system_calls::EVENTS;
+    let mut turns = Vec::new();
+    for variant in std::iter::once(&bench.functions).chain(peers) {
+        let world = bench.world(scenario, events).await?;
+        if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
+            turns.push(Turn { program, world });
+        }
+    }
+    let times = calls::times(bench, scenario, &mut turns, options.calls).await?;
+    let mut throttled = Vec::new();
+    if options.throttle {
+        throttled = calls::throttled(bench, scenario, &mut turns).await?;
+    }
+    let mut throttled = throttled.into_iter();
+    let mut measured = Vec::new();
+    for (turn, times) in turns.iter_mut().zip(times) {
+        let Turn { program, world } = turn;
+        let instructions = if program.variant == OURS {
+            Some(instructions::median(bench, scenario, program, world).await?)
+        } else {
+            None
+        };
+        let system_calls = if system_calls::has_strace() {
+            Some(system_calls::count(bench, scenario, program, world).await?)
+        } else {
+            None
+        };
+        let size = package::size(&program.package)?;
+        measured.push(Measured {
+            function: scenario.function.to_owned(),
+            variant: program.variant.clone(),
+            records_each: scenario.patients_each,
+            cold: times.cold,
+            warm: times.warm,
+            throttled: throttled.next(),
+            instructions,
+            system_calls,
+            peak_memory_bytes: times.peak_memory_bytes,
+            package_bytes: size.bytes,
+            zip_bytes: size.zip_bytes,
+        });
+    }
+    Ok(measured)
+}
+
+/// Counts the instructions of the functions that the tests run, and holds them against those on file.
+async fn hold(options: &InstructionOptions) -> Result<()> {
+    instructions::require_valgrind()?;
+    let bench = Arc::new(prepare()?);
+    let mut baseline = Baseline::read(&bench.workspace)?;
+    let filed = Arc::new(baseline.dev.clone());
+    let at_once = Arc::new(Semaphore::new(thread::available_parallelism()?.get()));
+    let mut counting = JoinSet::new();
+    for scenario in selected(&options.only)? {
+        let (bench, filed, at_once) = (Arc::clone(&bench), Arc::clone(&filed), Arc::clone(&at_once));
+        counting.spawn(async move {
+            let _turn = at_once.acquire().await?;
+            let counted = count(&bench, scenario, filed.get(scenario.function)).await.context(scenario.function)?;
+            eprintln!("    {}: {} cold, {} warm", scenario.function, counted.cold, counted.warm);
+            anyhow::Ok((scenario.function.to_owned(), counted))
+        });
+    }
+    let mut counted = Counted::new();
+    while let Some(one) = counting.join_next().await {
+        let (function, instructions) = one??;
+        counted.insert(function, instructions);
+    }
+    if options.accept {
+        baseline.dev.extend(counted);
+        return baseline.write(&bench.workspace);
+    }
+    let complaints = baseline::complaints(&filed, &counted);
+    ensure!(
+        complaints.is_empty(),
+        "more work than before:\n  {}\nIf it is meant to be: cargo xtask instructions --accept",
+        complaints.join("\n  ")
+    );
+    Ok(())
+}
+
+/// Counts a function once. If that is more than what is on file, it may have been the chance that is in TLS: then the
+/// median decides.
+async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instructions>) -> Result<Instructions> {
+    let counted = {
+        let mut world = bench.world(scenario, instructions::EVENTS).await?;
+        let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+        instructions::count(bench, scenario, &program, &mut world).await?
+    };
+    let within =
+        |filed: &Instructions| !baseline::grown(filed.cold, counted.cold) && !baseline::grown(filed.warm, counted.warm);
+    if filed.is_some_and(within) {
+        return Ok(counted);
+    }
+    let mut world = bench.world(scenario, instructions::MEDIAN_EVENTS).await?;
+    let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+    instructions::median(bench, scenario, &program, &mut world).await
+}
+
+/// What the machine calls its processor.
+fn processor() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or_else(|| "an unnamed processor".to_owned(), |(_, name)| name.to_owned())
+}

@@ -1,0 +1,61 @@
+//! How large a function is, as it would be deployed.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result};
+use flate2::{Compression, write::DeflateEncoder};
+
+/// What a zip adds to each file: a header before it and an entry at the end, each with its name.
+const ZIP_ENTRY_BYTES: u64 = 30 + 46 + 2 * 9;
+
+/// Bytes, as they are and in a zip.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Size {
+    /// As they are.
+    pub bytes: u64,
+    /// In a zip.
+    pub zip_bytes: u64,
+}
+
+/// The size of a file, or of all files of a folder.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn size(package: &Path) -> Result<Size> {
+    let mut size = Size::default();
+    add(package, &mut size).with_context(|| format!("{} cannot be read", package.display()))?;
+    Ok(size)
+}
+
+fn add(path: &Path, size: &mut Size) -> Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            add(&entry?.path(), size)?;
+        }
+        return Ok(());
+    }
+    let content = fs::read(path)?;
+    let mut packed = DeflateEncoder::new(Counted(0), Compression::default());
+    packed.write_all(&content)?;
+    size.bytes += u64::try_from(content.len())?;
+    size.zip_bytes += packed.finish()?.0 + ZIP_ENTRY_BYTES;
+    Ok(())
+}
+
+/// Counts what is written to it.
+struct Counted(u64);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += u64::try_from(bytes.len()).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

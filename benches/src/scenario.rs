@@ -1,0 +1,288 @@
+//! What each function is made to do: its sample event, for one patient after the other, and how its answer is told from a
+//! failure.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
+
+use crate::{
+    aws::{Counts, Mail},
+    lambda::now_millis,
+};
+
+/// How far patients have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// There is not even a practice.
+    Nothing,
+    /// There is a practice.
+    Practice,
+    /// Their profiles are saved.
+    Saved,
+    /// They are invited.
+    Invited,
+    /// Their mails are sent.
+    Sent,
+    /// They have accounts.
+    Registered,
+}
+
+/// One patient, and what has become of them.
+#[derive(Clone, Debug)]
+pub struct Patient {
+    /// Their id.
+    pub id: String,
+    /// Their address.
+    pub email: String,
+    /// The queue's message about them, once they are invited.
+    pub message: Option<String>,
+    /// The mail to them, once it is sent.
+    pub mail: Option<Mail>,
+}
+
+/// How a right answer is told.
+enum Expected {
+    /// The status, and members of the body.
+    Http(u16, &'static [(&'static str, &'static str)]),
+    /// The very answer.
+    Exactly(&'static str),
+}
+
+/// What one function is made to do.
+pub struct Scenario {
+    /// The function's name.
+    pub function: &'static str,
+    /// The stage that its patients must have come to.
+    pub stage: Stage,
+    /// How many patients one event is about.
+    pub patients_each: usize,
+    /// Minutes that pass before each event.
+    pub minutes_before: i64,
+    sample: &'static str,
+    edit: fn(&mut Value, &Patient) -> Result<()>,
+    expected: Expected,
+    /// Calls to AWS that an event cannot be worked without.
+    needed: &'static [(&'static str, u64)],
+}
+
+/// All of them.
+pub static SCENARIOS: [Scenario; 13] = [
+    Scenario {
+        expected: Expected::Http(200, &[("/invitation/state", "sent"), ("/panel/activatedOn/status", "date")]),
+        needed: &[("BatchGetItem", 1)],
+        ..scenario("status", "status/read.json", Stage::Sent)
+    },
+    Scenario {
+        expected: Expected::Http(202, &[("/invitation/state", "queued")]),
+        needed: &[("TransactWriteItems", 1), ("SendMessage", 1)],
+        ..scenario("invite", "invite/profile-email.json", Stage::Saved)
+    },
+    Scenario {
+        expected: Expected::Http(202, &[("/invitation/state", "queued"), ("/panel/lastReinvitedOn/status", "date")]),
+        needed: &[("TransactWriteItems", 1), ("SendMessage", 1)],
+        minutes_before: 2,
+        ..scenario("reinvite", "reinvite/same-email.json", Stage::Sent)
+    },
+    Scenario {
+        edit: the_message,
+        expected: Expected::Exactly(r#"{"batchItemFailures":[]}"#),
+        needed: &[("SendEmail", 1), ("TransactWriteItems", 1)],
+        ..scenario("sender", "sender/one-invitation.json", Stage::Invited)
+    },
+    Scenario {
+        edit: |_, _| Ok(()),
+        expected: Expected::Exactly("null"),
+        needed: &[("UpdateItem", SWEPT), ("SendMessageBatch", SWEPT / 10)],
+        patients_each: 100,
+        // Longer than the sweep itself waits before it comes back to a mail.
+        minutes_before: 20,
+        ..scenario("sweep", "sweep/scheduled.json", Stage::Invited)
+    },
+    Scenario {
+        edit: the_news,
+        expected: Expected::Exactly("null"),
+        needed: &[("TransactWriteItems", 1)],
+        ..scenario("mail-events", "mail-events/delivery.json", Stage::Sent)
+    },
+    Scenario {
+        edit: the_token,
+        expected: Expected::Http(201, &[]),
+        needed: &[("TransactWriteItems", 2)],
+        ..scenario("register", "register/register.json", Stage::Sent)
+    },
+    Scenario {
+        edit: the_login,
+        expected: Expected::Http(204, &[]),
+        needed: &[("UpdateItem", 1)],
+        ..scenario("track-login", "track-login/track-login.json", Stage::Registered)
+    },
+    Scenario {
+        edit: |event, patient| {
+            the_patient(event, patient)?;
+            set_body(event, [("email", &format!("new-{}", patient.email))])
+        },
+        expected: Expected::Http(200, &[("/account/state", "active")]),
+        needed: &[("TransactWriteItems", 1), ("SendMessage", 1)],
+        ..scenario("change-email", "change-email/change.json", Stage::Registered)
+    },
+    Scenario {
+        expected: Expected::Http(200, &[("/invitation/state", "revoked"), ("/invitation/reason", "opted_out")]),
+        needed: &[("TransactWriteItems", 1)],
+        ..scenario("opt-out", "opt-out/opt-out.json", Stage::Sent)
+    },
+    Scenario {
+        edit: |event, patient| {
+            the_patient(event, patient)?;
+            set_body(event, [("email", &patient.email)])
+        },
+        expected: Expected::Http(201, &[("/familyName", "N\u{fa}\u{f1}ez")]),
+        needed: &[("TransactWriteItems", 1)],
+        ..scenario("patients", "patients/save.json", Stage::Practice)
+    },
+    Scenario {
+        edit: |_, _| Ok(()),
+        expected: Expected::Http(200, &[("/practiceId", "lakeside")]),
+        needed: &[("PutItem", 1)],
+        ..scenario("practice", "practice/save.json", Stage::Nothing)
+    },
+    Scenario {
+        edit: |_, _| Ok(()),
+        expected: Expected::Http(404, &[("/code", "not_found")]),
+        ..scenario("unrouted", "unrouted/no-such-path.json", Stage::Nothing)
+    },
+];
+
+/// How many mails were lost that a sweep finds.
+const SWEPT: u64 = 100;
+
+const fn scenario(function: &'static str, sample: &'static str, stage: Stage) -> Scenario {
+    Scenario {
+        function,
+        stage,
+        patients_each: 1,
+        minutes_before: 0,
+        sample,
+        edit: the_patient,
+        expected: Expected::Exactly(""),
+        needed: &[],
+    }
+}
+
+/// The scenario of a function.
+///
+/// # Errors
+/// If there is none.
+pub fn of(function: &str) -> Result<&'static Scenario> {
+    let found = SCENARIOS.iter().find(|scenario| scenario.function == function);
+    found.with_context(|| format!("there is no scenario for the function {function}"))
+}
+
+impl Scenario {
+    /// The event about this patient, as the `number`th that a program gets.
+    ///
+    /// # Errors
+    /// If the sample cannot be read, or the patient has not come far enough.
+    pub fn event(&self, samples: &std::path::Path, patient: &Patient, number: usize) -> Result<Value> {
+        let sample = samples.join(self.sample);
+        let text = std::fs::read(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
+        let mut event: Value = serde_json::from_slice(&text)?;
+        (self.edit)(&mut event, patient).with_context(|| format!("the event of {}", self.function))?;
+        if event.get("requestContext").is_some() {
+            set(&mut event, "/requestContext/requestId", format!("JKJ{number:011x}A="))?;
+        }
+        Ok(event)
+    }
+
+    /// Holds an answer against what it has to be.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn check(&self, answer: &Value) -> Result<()> {
+        match &self.expected {
+            Expected::Exactly(expected) => {
+                let expected: Value = serde_json::from_str(expected)?;
+                ensure!(*answer == expected, "{} answered {answer} for {expected}", self.function);
+            }
+            Expected::Http(status, members) => {
+                ensure!(answer["statusCode"] == *status, "{} answered {answer} for a {status}", self.function);
+                let body: Value = match answer["body"].as_str() {
+                    Some("") | None => Value::Null,
+                    Some(body) => serde_json::from_str(body).context("the body is no JSON")?,
+                };
+                for (pointer, expected) in *members {
+                    if body.pointer(pointer).and_then(Value::as_str) != Some(expected) {
+                        bail!("{} answered {body}, where {pointer} is not {expected}", self.function);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds what was asked of AWS for so many events against what they need.
+    ///
+    /// # Errors
+    /// What was not asked.
+    pub fn check_calls(&self, counts: &Counts, events: u64) -> Result<()> {
+        for (operation, each) in self.needed {
+            let calls = counts.calls.get(*operation).copied().unwrap_or_default();
+            let (function, needed) = (self.function, each * events);
+            ensure!(calls >= needed, "{function} made {calls} calls of {operation} for {needed}: {counts:?}");
+        }
+        for call in counts.calls.keys() {
+            ensure!(
+                call.chars().all(char::is_alphanumeric),
+                "{} asked AWS for what is not played: {call}",
+                self.function
+            );
+        }
+        Ok(())
+    }
+}
+
+fn the_patient(event: &mut Value, patient: &Patient) -> Result<()> {
+    let path = event.get("rawPath").and_then(Value::as_str).context("no path")?.replace("p-1001", &patient.id);
+    set(event, "/rawPath", path.as_str())?;
+    set(event, "/requestContext/http/path", path.as_str())?;
+    set(event, "/pathParameters/patientId", patient.id.as_str())
+}
+
+/// Replaces what is at a place of an event, which has something there.
+fn set(event: &mut Value, place: &str, value: impl Into<Value>) -> Result<()> {
+    *event.pointer_mut(place).with_context(|| format!("the sample has no {place}"))? = value.into();
+    Ok(())
+}
+
+/// Replaces members of a JSON body.
+fn set_body<const N: usize>(event: &mut Value, members: [(&str, &str); N]) -> Result<()> {
+    let mut body: Value = serde_json::from_str(event.get("body").and_then(Value::as_str).context("no body")?)?;
+    for (name, value) in members {
+        set(&mut body, &format!("/{name}"), value)?;
+    }
+    set(event, "/body", body.to_string())
+}
+
+fn the_message(event: &mut Value, patient: &Patient) -> Result<()> {
+    set(event, "/Records/0/body", patient.message.as_deref().context("not invited")?)
+}
+
+fn the_news(event: &mut Value, patient: &Patient) -> Result<()> {
+    let mail = patient.mail.as_ref().context("not mailed")?;
+    set(event, "/detail/mail/messageId", mail.message_id.as_str())?;
+    for (name, value) in &mail.tags {
+        set(event, &format!("/detail/mail/tags/{name}"), json!([value]))?;
+    }
+    Ok(())
+}
+
+fn the_token(event: &mut Value, patient: &Patient) -> Result<()> {
+    let mail = patient.mail.as_ref().context("not mailed")?;
+    let (_, rest) = mail.text.split_once("/activate#").context("no link in the mail")?;
+    set_body(event, [("token", rest.split(|c: char| !c.is_ascii_graphic()).next().unwrap_or_default())])
+}
+
+fn the_login(event: &mut Value, patient: &Patient) -> Result<()> {
+    let now = DateTime::from_timestamp_millis(now_millis()).context("the clock is off")?;
+    let now = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+    set_body(event, [("email", &patient.email), ("at", &now), ("eventId", &format!("login-{}", patient.id))])
+}

@@ -1,0 +1,116 @@
+//! An AWS with a practice and patients in it, put there by the functions themselves.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use xtask::workspace::Workspace;
+
+use crate::{
+    aws::Aws,
+    ca::Authority,
+    lambda::{Process, Program},
+    scenario::{self, Patient, Scenario, Stage},
+    template::Template,
+    variant::Variant,
+};
+
+/// What every world is made with.
+pub struct Bench {
+    /// The repository.
+    pub workspace: Workspace,
+    /// Whom programs trust.
+    pub authority: Authority,
+    /// The table's and the functions' description.
+    pub template: Template,
+    /// The functions that make the worlds.
+    pub functions: Variant,
+}
+
+/// A practice, its patients, and how far the programs that are measured have come with them.
+pub struct World {
+    /// Their AWS.
+    pub aws: Aws,
+    scenario: &'static Scenario,
+    patients: Vec<Patient>,
+    events: usize,
+}
+
+impl Bench {
+    /// Where a program's output goes.
+    #[must_use]
+    pub fn log(&self, program: &Program) -> PathBuf {
+        self.workspace.local().join(format!("bench/{}-{}.log", program.variant, program.function))
+    }
+
+    /// The program of a variant's function, in the environment that the template gives it.
+    ///
+    /// # Errors
+    /// If the template does not know it.
+    pub fn program(&self, variant: &Variant, function: &str, aws: &Aws) -> Result<Option<Program>> {
+        let template = self.template.environment(function, &aws.endpoint())?;
+        Ok(variant.program(function, template, aws, &self.authority))
+    }
+
+    /// A world for so many events of a scenario.
+    ///
+    /// # Errors
+    /// If a function does not do its part.
+    pub async fn world(&self, scenario: &'static Scenario, events: usize) -> Result<World> {
+        let aws = Aws::start(&self.authority, &self.template).await?;
+        let count = if scenario.patients_each > 1 { scenario.patients_each } else { events };
+        let mut patients: Vec<Patient> = (1..=count)
+            .map(|number| {
+                let id = format!("p-{number:05}");
+                Patient { email: format!("{id}@example.com"), id, message: None, mail: None }
+            })
+            .collect();
+        let stages = [
+            (Stage::Practice, "practice"),
+            (Stage::Saved, "patients"),
+            (Stage::Invited, "invite"),
+            (Stage::Sent, "sender"),
+            (Stage::Registered, "register"),
+        ];
+        for (_, function) in stages.into_iter().filter(|(stage, _)| *stage <= scenario.stage) {
+            let patients = if function == "practice" { patients.get_mut(..1) } else { patients.get_mut(..) };
+            self.act(&aws, function, patients.unwrap_or_default())
+                .await
+                .with_context(|| format!("seeding by {function}"))?;
+        }
+        drop(aws.take_counts());
+        Ok(World { aws, scenario, patients, events: 0 })
+    }
+
+    /// Has a function do its part for each patient.
+    async fn act(&self, aws: &Aws, function: &str, patients: &mut [Patient]) -> Result<()> {
+        let scenario = scenario::of(function)?;
+        let program = self.program(&self.functions, function, aws)?.context("the function is not built")?;
+        let mut process = Process::start(&program, &[], self.log(&program)).await?;
+        process.ready().await?;
+        let samples = self.workspace.path("events");
+        for (number, patient) in patients.iter_mut().enumerate() {
+            scenario.check(&process.invoke(&scenario.event(&samples, patient, number)?).await?.answer)?;
+            patient.message = aws.take_messages().pop().or(patient.message.take());
+            patient.mail = aws.take_mails().pop().or(patient.mail.take());
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// The next event.
+    ///
+    /// # Errors
+    /// If there are no patients left for it.
+    pub fn next_event(&mut self, bench: &Bench) -> Result<serde_json::Value> {
+        if self.scenario.minutes_before > 0 {
+            self.aws.dynamo().let_pass(self.scenario.minutes_before * 60_000)?;
+        }
+        let patient =
+            if self.scenario.patients_each > 1 { self.patients.first() } else { self.patients.get(self.events) };
+        let patient = patient.context("there are too few patients")?;
+        self.events += 1;
+        // Numbers that no seed has used: a request that is the same as one before would get the same answer.
+        self.scenario.event(&bench.workspace.path("events"), patient, 100_000 + self.events)
+    }
+}

@@ -1,0 +1,73 @@
+//! `bench` and `instructions`: the functions are built, and the program in `benches` measures them.
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitStatus},
+};
+
+use anyhow::Result;
+
+use crate::{
+    functions::{self, Extent},
+    process,
+    progress::step,
+    workspace::Workspace,
+};
+
+/// What `bench` is told. The program in `benches` reads the same arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BenchOptions {
+    /// Only these functions, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub only: Vec<String>,
+    /// Warm calls of each
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    pub calls: usize,
+    /// Measure with the processor time of 128 MB, too
+    #[arg(long)]
+    pub throttle: bool,
+    /// Leave out the functions in other languages
+    #[arg(long)]
+    pub without_peers: bool,
+    /// Print the figures, and leave `docs/benchmarks` as it is
+    #[arg(long)]
+    pub dry: bool,
+}
+
+/// What `instructions` is told. The program in `benches` reads the same arguments.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct InstructionOptions {
+    /// Only these functions, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub only: Vec<String>,
+    /// Write what is counted to `docs/benchmarks/instructions.json`, as what counts are held against
+    #[arg(long)]
+    pub accept: bool,
+}
+
+/// Builds the functions as they are deployed, and measures them. `arguments` are those of this program, with the
+/// command's name.
+///
+/// # Errors
+/// If something cannot be built or started. A measurement that fails is the status.
+pub fn bench(workspace: &Workspace, arguments: impl Iterator<Item = OsString>) -> Result<ExitStatus> {
+    step("Functions, as they are deployed (some minutes)", || functions::build(workspace, Extent::Deployed))?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace.root()).args(["run", "--quiet", "--release", "--package", "benches", "--"]);
+    step("Benchmarks", || process::status(cargo.args(arguments)))
+}
+
+/// Counts the instructions of the functions that the tests run, which are built with the tests. `arguments` are as for
+/// [`bench`].
+///
+/// # Errors
+/// As for [`bench`].
+pub fn instructions<I: Into<OsString>>(
+    workspace: &Workspace,
+    arguments: impl IntoIterator<Item = I>,
+) -> Result<ExitStatus> {
+    let folder = step("Functions and tests", || functions::build(workspace, Extent::WithTests))?;
+    let mut program = Command::new(folder.join("benches"));
+    program.current_dir(workspace.root()).args(arguments.into_iter().map(Into::into));
+    step("Instructions", || process::status(&mut program))
+}
