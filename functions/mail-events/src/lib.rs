@@ -3,29 +3,39 @@
 use lambda_runtime::{Error, LambdaEvent};
 use portal::{
     ids::RequestId,
-    operations::mail_event::hear,
+    operations::mail_event::{Heard, hear},
     ports::{Clock, DeliveryStore},
     record::delivery::MailEvent,
 };
 use portal_aws::{
     bootstrap::account,
     cause,
+    metrics::{self, Figure, MetricLog},
     ses_events::{self, Own, Told},
 };
 use serde_json::Value;
 
+/// Counts events that tell nothing new. What is new is counted under the name of what became of the mail.
+const KNOWN: &str = "known";
+/// Counts events of mails that are nobody's current invitation.
+const FOREIGN: &str = "foreign";
+/// Counts events of a kind that SES is not asked to send.
+const UNASKED: &str = "unasked";
+
 /// The function, over its ports.
 #[derive(Debug)]
-pub struct MailEvents<S, C> {
+pub struct MailEvents<S, C, L> {
     /// The records.
     pub store: S,
     /// The time.
     pub clock: C,
     /// The configuration set that our mails are sent with.
     pub configuration_set: String,
+    /// What became of mails, in numbers.
+    pub metrics: L,
 }
 
-impl<S: DeliveryStore, C: Clock> MailEvents<S, C> {
+impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
     /// Takes one event in. What is not of our mails, or not new, changes nothing and is no failure.
     ///
     /// # Errors
@@ -37,15 +47,25 @@ impl<S: DeliveryStore, C: Clock> MailEvents<S, C> {
         let account = account(&context).ok_or("Lambda does not say in which account this is")?;
         let own = Own { account, configuration_set: &self.configuration_set };
         let told = ses_events::read(&payload, own).inspect_err(|error| tracing::error!(%error, "event not read"))?;
-        match told {
+        let counted = match told {
             Told::Mail(event) => self.note(&event, &run).await?,
-            Told::Other(kind) => tracing::warn!(kind = kind.as_str(), "event of a kind that is not asked for"),
-            Told::Foreign => tracing::info!("event of no invitation's mail"),
-        }
+            Told::Other(kind) => {
+                tracing::warn!(kind = kind.as_str(), "event of a kind that is not asked for");
+                UNASKED
+            }
+            Told::Foreign => {
+                tracing::info!("event of no invitation's mail");
+                FOREIGN
+            }
+        };
+        // One figure, of what happened: each that is never written costs nothing.
+        let figure = Figure::count(counted, 1);
+        metrics::put(&self.metrics, &context.env_config.function_name, self.clock.now(), &[figure]);
         Ok(())
     }
 
-    async fn note(&self, event: &MailEvent, run: &RequestId) -> Result<(), Error> {
+    /// Notes an event, and gives the name that it is counted under.
+    async fn note(&self, event: &MailEvent, run: &RequestId) -> Result<&'static str, Error> {
         let MailEvent { invitation, attempt, message, news, .. } = event;
         let (invitation, message, news) = (invitation.as_str(), message.as_str(), news.name());
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
@@ -53,6 +73,10 @@ impl<S: DeliveryStore, C: Clock> MailEvents<S, C> {
             tracing::error!(invitation, attempt, message, news, cause = cause::of_store(error), "event not noted");
         })?;
         tracing::info!(invitation, attempt, message, news, ?heard, "event taken in");
-        Ok(())
+        Ok(match heard {
+            Heard::Recorded => news,
+            Heard::Known => KNOWN,
+            Heard::Foreign => FOREIGN,
+        })
     }
 }

@@ -1,6 +1,8 @@
 //! The function `mail-events`, from the bus's events to what they leave behind.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
+use std::sync::Arc;
+
 use lambda_runtime::{Context, Error, LambdaEvent};
 use mail_events::MailEvents;
 use portal::{
@@ -10,10 +12,10 @@ use portal::{
     testing::{Fault, MemoryStore, TestClock, samples},
     timeline::{Actor, Role},
 };
-use portal_aws::http::testing::sample;
+use portal_aws::{http::testing::sample, metrics::KeptLines};
 use serde_json::{Value, json};
 
-type Function = MailEvents<MemoryStore, TestClock>;
+type Function = MailEvents<MemoryStore, TestClock, KeptLines>;
 
 /// Every sample, and what it makes of a mail that a sender has in hand. `None`: nothing.
 const SAMPLES: [(&str, Option<Delivery>); 15] = [
@@ -43,7 +45,8 @@ async fn function() -> Function {
     let store = MemoryStore::with_queued_invitation();
     let claim = samples::claim_request(&samples::invitation_id("invitation-0001"), samples::noon(), 1);
     assert!(matches!(store.claim(&key(), &claim).await.unwrap(), ClaimOutcome::Claimed(_)));
-    MailEvents { store, clock: TestClock::default(), configuration_set: "portal-invitations".to_owned() }
+    let configuration_set = "portal-invitations".to_owned();
+    MailEvents { store, clock: TestClock::default(), configuration_set, metrics: KeptLines::default() }
 }
 
 fn event(name: &str) -> Value {
@@ -52,6 +55,7 @@ fn event(name: &str) -> Value {
 
 fn context() -> Context {
     let mut context = Context::default();
+    "portal-mail-events".clone_into(&mut Arc::make_mut(&mut context.env_config).function_name);
     "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
     "arn:aws:lambda:us-east-1:123456789012:function:portal-mail-events".clone_into(&mut context.invoked_function_arn);
     context
@@ -82,6 +86,32 @@ async fn each_sample_is_taken_in_and_a_repetition_changes_nothing() {
         take_in(&function, event(name)).await.unwrap();
         assert_eq!(function.store.contents(), after, "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_became_of_a_mail_is_counted_once() {
+    let counted = async |names: &[&str]| {
+        let function = function().await;
+        for name in names {
+            take_in(&function, event(name)).await.unwrap();
+        }
+        let lines = function.metrics.lines();
+        let metric = |line: &String| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["function"], "portal-mail-events");
+            let name = line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"].as_str().unwrap().to_owned();
+            assert_eq!(line[&name], 1);
+            name
+        };
+        lines.iter().map(metric).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        counted(&["send", "delivery-delay", "delivery", "delivery"]).await,
+        ["accepted", "delayed", "delivered", "known"]
+    );
+    assert_eq!(counted(&["bounce-permanent", "delivery", "complaint"]).await, ["bounced", "known", "known"]);
+    assert_eq!(counted(&["reject", "other-mail", "other-configuration-set"]).await, ["rejected", "foreign", "foreign"]);
+    assert_eq!(counted(&["delivery", "complaint", "open"]).await, ["delivered", "complained", "unasked"]);
 }
 
 #[tokio::test]
