@@ -51,11 +51,14 @@ impl<W: Write> Audience for InviteProgress<W> {
             let place = if self.jobs > 1 { format!(" {} of {}", seen.begun, self.jobs) } else { String::new() };
             self.progress.say(&format!("Job{place}: {}{patients}", job.id));
         }
-        if let Some(length) = self.patients.or(job.total) {
-            self.progress.set_length(length);
-        }
         let counts = seen.counts();
         let done = counts.good().saturating_add(counts.refused());
+        // Before that, the time that is left would be a guess.
+        if done > 0
+            && let Some(length) = self.patients.or(job.total)
+        {
+            self.progress.set_length(length);
+        }
         let waiting = if job.state == State::Queued { ", waiting for its turn" } else { "" };
         self.progress.show(done, done, format!("{}{waiting}", in_short(&counts, job.dry_run)));
     }
