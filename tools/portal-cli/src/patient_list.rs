@@ -177,9 +177,10 @@ mod tests {
                 format!("p-{}\n", self.0).as_bytes().read(to)
             }
         }
-        let told = read(BufReader::new(Endless(0))).unwrap_err().to_string();
-        assert_eq!(told, "it has more than 100000 patient ids: split it");
+        let too_long = "it has more than 100000 patient ids: split it";
+        assert_eq!(read(BufReader::new(Endless(0))).unwrap_err().to_string(), too_long);
         let whole: Vec<String> = (0..MOST_IDS).map(|number| format!("p-{number}")).collect();
         assert_eq!(ids(whole.join("\n").as_bytes()), whole);
+        assert_eq!(error((whole.join("\n") + "\none-more").as_bytes()), too_long);
     }
 }
