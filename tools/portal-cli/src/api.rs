@@ -1,14 +1,15 @@
-//! The API, as far as an import needs it: saving one profile.
+//! The API: one request, repeated while it asks for patience or does not answer, and what becomes of it.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use portal::{ids::PatientId, profile::Profile};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::{
-    Agent,
+    Agent, Body, RequestBuilder,
     http::{
-        HeaderMap, Uri,
+        HeaderMap, Response, Uri,
         header::{AUTHORIZATION, RETRY_AFTER},
         uri::Authority,
     },
@@ -17,7 +18,10 @@ use ureq::{
 
 use crate::{fhir, stop::Stop};
 
-/// Tries to save one profile, as long as the API asks for patience or does not answer.
+/// The header by which a request may be repeated.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Tries of one request, as long as the API asks for patience or does not answer.
 const MOST_TRIES: u32 = 6;
 
 /// Longest wait between two tries, whatever the API asks for.
@@ -26,8 +30,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How long one try may take.
 const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest answer that is read, in bytes.
-const LONGEST_ANSWER: u64 = 64 * 1024;
+/// Longest answer that is read, in bytes: a Lambda function gives none that is longer.
+const LONGEST_ANSWER: u64 = 6 * 1024 * 1024;
 
 /// Longest text that is taken over from a problem, in characters.
 const LONGEST_DETAIL: usize = 300;
@@ -57,38 +61,44 @@ pub struct Api {
     authorization: SecretString,
 }
 
-/// What became of a profile.
-#[derive(Debug, PartialEq, Eq)]
+/// How a profile was saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// The patient is new.
     New,
     /// The patient was there; the profile has changed, or was the same.
     Kept,
-    /// The API does not save it.
+}
+
+/// Why the API has not done what it was asked to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It does not do this.
     Refused(Refused),
-    /// Somebody wished to stop before the API took it.
+    /// Somebody wished to stop before it did.
     Abandoned,
-    /// Nothing can be saved any more.
+    /// Nothing can be asked of it any more.
     Halted(Halt),
 }
 
-/// Why the API does not save a profile.
-#[derive(Debug, PartialEq, Eq)]
+/// Why the API does not do something.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail} ({code})")]
 pub struct Refused {
     /// The problem's code, else the status.
     pub code: String,
-    /// The problem's sentence, which quotes nothing of the profile, and where the mistakes are.
+    /// The problem's sentence, which quotes nothing of what was sent, and where the mistakes are.
     pub detail: String,
 }
 
-/// Why nothing can be saved any more.
+/// Why nothing can be asked of the API any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Halt {
     /// The token is missing, expired or another system's.
-    #[error("the API does not know the token (401): get a new one, and import again")]
+    #[error("the API does not know the token (401): get a new one, and try again")]
     Unauthenticated,
     /// The token does not permit it.
-    #[error("the token does not permit to save patients (403): ask an administrator for the scope portal/patients")]
+    #[error("the token does not permit this (403): ask an administrator for the scope that --help names")]
     Forbidden,
     /// Something answers that is not the API.
     #[error("the address does not answer like the API (status {0}): check --api")]
@@ -98,11 +108,19 @@ pub enum Halt {
     Unreachable(String),
 }
 
-/// What one try gave.
-enum Try {
-    Answered(Saved),
+/// What the API answers when it has done what it was asked to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    status: u16,
+    body: String,
+}
+
+/// Why one try gave nothing.
+enum Vain {
+    /// The next one would not either.
+    ForGood(Failure),
     /// Again later, after so many seconds if the API says so.
-    Later(Option<u64>, Saved),
+    ForNow(Option<u64>, Failure),
 }
 
 impl Api {
@@ -137,49 +155,104 @@ impl Api {
     }
 
     /// Saves a profile, and waits in between as long as the API asks for patience.
-    #[must_use]
-    pub fn save(&self, id: &PatientId, profile: &Profile, stop: &Stop) -> Saved {
-        let body = fhir::body(profile);
-        let mut tried = 1;
-        loop {
-            match self.try_to_save(id, &body) {
-                Try::Answered(saved) => return saved,
-                Try::Later(_, saved) if tried == MOST_TRIES => return saved,
-                Try::Later(asked, _) => {
-                    if stop.wait(wait(asked, tried)) {
-                        return Saved::Abandoned;
-                    }
-                }
-            }
-            tried += 1;
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn save(&self, id: &PatientId, profile: &Profile, stop: &Stop) -> Result<Saved, Failure> {
+        let (url, body) = (self.url(&format!("/v1/patients/{id}")), fhir::body(profile));
+        let done = ask(stop, || self.authorized(self.agent.put(&url)).send_json(&body))?;
+        match done.status {
+            201 => Ok(Saved::New),
+            200 => Ok(Saved::Kept),
+            status => Err(Halt::NotTheApi(status).into()),
         }
     }
 
-    fn try_to_save(&self, id: &PatientId, body: &Value) -> Try {
-        let request = self.agent.put(format!("{}/v1/patients/{id}", self.base));
-        let sent = request.header(AUTHORIZATION, self.authorization.expose_secret()).send_json(body);
-        let mut answer = match sent {
-            Ok(answer) => answer,
-            Err(error) => return Try::Later(None, Saved::Halted(Halt::Unreachable(error.to_string()))),
-        };
-        let status = answer.status().as_u16();
-        let asked = retry_after(answer.headers());
-        // What cannot be read is no problem document: the status tells enough.
-        let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().unwrap_or_default();
-        let problem = serde_json::from_str(&text).ok().and_then(|document| Refused::of(&document));
-        match (status, problem) {
-            (201, _) => Try::Answered(Saved::New),
-            (200, _) => Try::Answered(Saved::Kept),
-            (401, _) => Try::Answered(Saved::Halted(Halt::Unauthenticated)),
-            (403, _) => Try::Answered(Saved::Halted(Halt::Forbidden)),
-            (429 | 503, problem) => {
-                Try::Later(asked, Saved::Refused(problem.unwrap_or_else(|| Refused::of_status(status))))
+    /// Reads what is at a path, or the part of it that a cursor names.
+    pub(crate) fn get(&self, path: &str, next: Option<&str>, stop: &Stop) -> Result<Done, Failure> {
+        ask(stop, || {
+            let request = self.authorized(self.agent.get(self.url(path)));
+            next.into_iter().fold(request, |request, next| request.query("next", next)).call()
+        })
+    }
+
+    /// Commands something. With a key it is done once, however often it is asked for.
+    pub(crate) fn post(&self, path: &str, key: Option<&str>, body: &Value, stop: &Stop) -> Result<Done, Failure> {
+        ask(stop, || {
+            let request = self.authorized(self.agent.post(self.url(path)));
+            key.into_iter().fold(request, |request, key| request.header(IDEMPOTENCY_KEY, key)).send_json(body)
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        request.header(AUTHORIZATION, self.authorization.expose_secret())
+    }
+}
+
+/// Sends a request, and again as long as the API asks for patience or does not answer.
+fn ask(stop: &Stop, send: impl Fn() -> Result<Response<Body>, ureq::Error>) -> Result<Done, Failure> {
+    let mut tried = 1;
+    loop {
+        match send().map_err(Vain::from).and_then(judge) {
+            Ok(done) => return Ok(done),
+            Err(Vain::ForGood(failure)) => return Err(failure),
+            Err(Vain::ForNow(_, failure)) if tried == MOST_TRIES => return Err(failure),
+            Err(Vain::ForNow(asked, _)) => {
+                if stop.wait(wait(asked, tried)) {
+                    return Err(Failure::Abandoned);
+                }
             }
-            (_, Some(problem)) if problem.code != "not_found" => Try::Answered(Saved::Refused(problem)),
-            // The gateway's own.
-            (413 | 500..=599, _) => Try::Answered(Saved::Refused(Refused::of_status(status))),
-            (_, _) => Try::Answered(Saved::Halted(Halt::NotTheApi(status))),
         }
+        tried += 1;
+    }
+}
+
+/// What an answer means.
+fn judge(mut answer: Response<Body>) -> Result<Done, Vain> {
+    let status = answer.status().as_u16();
+    let asked = retry_after(answer.headers());
+    let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
+    if answer.status().is_success() {
+        // An answer that breaks off is a lost one.
+        return Ok(Done { status, body: text? });
+    }
+    // What cannot be read is no problem document: the status tells enough.
+    let document = serde_json::from_str(&text.unwrap_or_default()).ok();
+    let problem = document.and_then(|document| Refused::of(&document));
+    let refused = |problem: Option<Refused>| Failure::Refused(problem.unwrap_or_else(|| Refused::of_status(status)));
+    match (status, problem) {
+        (401, _) => Err(Vain::ForGood(Halt::Unauthenticated.into())),
+        (403, _) => Err(Vain::ForGood(Halt::Forbidden.into())),
+        (429 | 503, problem) => Err(Vain::ForNow(asked, refused(problem))),
+        (_, Some(problem)) if problem.code != "not_found" => Err(Vain::ForGood(refused(Some(problem)))),
+        // The gateway's own.
+        (413 | 500..=599, _) => Err(Vain::ForGood(refused(None))),
+        (_, _) => Err(Vain::ForGood(Halt::NotTheApi(status).into())),
+    }
+}
+
+impl From<ureq::Error> for Vain {
+    /// No answer, or one that broke off.
+    fn from(error: ureq::Error) -> Self {
+        Self::ForNow(None, Halt::Unreachable(error.to_string()).into())
+    }
+}
+
+impl From<Halt> for Failure {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt)
+    }
+}
+
+impl Done {
+    /// What it says. What does not answer with this status, or says something else, is not the API.
+    pub(crate) fn read<T: DeserializeOwned>(&self, status: u16) -> Result<T, Failure> {
+        let read = if self.status == status { serde_json::from_str(&self.body).ok() } else { None };
+        read.ok_or_else(|| Halt::NotTheApi(self.status).into())
     }
 }
 
@@ -201,7 +274,7 @@ impl Refused {
     fn of_status(status: u16) -> Self {
         Self {
             code: format!("http_{status}"),
-            detail: "The API could not take it, and does not say why: import it again later.".to_owned(),
+            detail: "The API could not take it, and does not say why: try again later.".to_owned(),
         }
     }
 }
@@ -236,12 +309,13 @@ fn wait(asked: Option<u64>, tried: u32) -> Duration {
     wait.min(LONGEST_WAIT)
 }
 
-fn is_code(text: &str) -> bool {
+/// Whether it is a stable code, such as those of refusals.
+pub(crate) fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// The text without what a terminal could take for a command.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST_DETAIL).collect()
 }
 

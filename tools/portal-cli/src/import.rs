@@ -19,11 +19,14 @@ use std::{
 use portal::ids::PatientId;
 
 use crate::{
-    api::{Api, Halt, Refused, Saved},
+    api::{Api, Failure, Halt, Refused, Saved},
     fhir::{self, Mapped, Mapping, Rejected},
     lines::{Line, Lines},
     stop::Stop,
 };
+
+/// Longest line, in bytes. A patient with a photograph has some hundred thousand.
+const LONGEST_LINE: usize = 8 * 1024 * 1024;
 
 /// How often a worker who has nothing to do looks whether it is to stop.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -69,6 +72,20 @@ pub struct Told {
     pub code: String,
     /// The same in one sentence. Quotes nothing of the row.
     pub detail: String,
+}
+
+impl Told {
+    /// The columns of a report of such.
+    pub const COLUMNS: [&str; 5] = ["line", "id", "saved", "reason", "detail"];
+
+    /// What stands in them.
+    #[must_use]
+    pub fn cells(&self) -> [String; 5] {
+        let Self { line, id, saved, code, detail } = self;
+        let id = id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let saved = if *saved { "yes" } else { "no" };
+        [line.to_string(), id, saved.to_owned(), code.clone(), detail.clone()]
+    }
 }
 
 impl fmt::Display for Told {
@@ -146,7 +163,7 @@ pub fn run(
 ) -> io::Result<(Counts, Ended)> {
     let workers = usize::from(at_once.get());
     let (to_workers, rows) = mpsc::sync_channel(workers);
-    thread::spawn(move || read(Lines::of(source), &mapping, &to_workers));
+    thread::spawn(move || read(Lines::of(source, LONGEST_LINE), &mapping, &to_workers));
     let rows = Mutex::new(rows);
     thread::scope(|scope| {
         let (to_audience, outcomes) = mpsc::channel();
@@ -229,13 +246,13 @@ fn save(line: u64, end: u64, mapped: Mapped, target: Target<'_>, stop: &Stop) ->
     let saved = match target {
         Target::DryRun => Kind::Checked,
         Target::Api(api) => match api.save(&id, &profile, stop) {
-            Saved::New => Kind::New,
-            Saved::Kept => Kind::Kept,
-            Saved::Refused(Refused { code, detail }) => {
+            Ok(Saved::New) => Kind::New,
+            Ok(Saved::Kept) => Kind::Kept,
+            Err(Failure::Refused(Refused { code, detail })) => {
                 return Outcome::Row { line, end, saved: None, told: Some((Some(id), code, detail)) };
             }
-            Saved::Abandoned => return Outcome::Ended(Ended::Interrupted),
-            Saved::Halted(halt) => return Outcome::Ended(Ended::Halted(halt)),
+            Err(Failure::Abandoned) => return Outcome::Ended(Ended::Interrupted),
+            Err(Failure::Halted(halt)) => return Outcome::Ended(Ended::Halted(halt)),
         },
     };
     let told = note.map(|note| (Some(id), note.code().to_owned(), note.detail().to_owned()));

@@ -2,9 +2,6 @@
 
 use std::io::{self, BufRead, Read as _};
 
-/// Longest line, in bytes. A patient with a photograph has some hundred thousand.
-pub const LONGEST_LINE: usize = 8 * 1024 * 1024;
-
 /// What some programs write at the beginning of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -15,7 +12,7 @@ pub struct Line {
     pub number: u64,
     /// Bytes of the file up to its end.
     pub end: u64,
-    /// What it says, without its end; `None` if it is longer than [`LONGEST_LINE`].
+    /// What it says, without its end; `None` if it is longer than permitted.
     pub text: Option<Vec<u8>>,
 }
 
@@ -29,9 +26,9 @@ pub struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Those of a source.
-    pub const fn of(source: R) -> Self {
-        Self { source, number: 0, end: 0, longest: LONGEST_LINE }
+    /// Those of a source. None may be longer than so many bytes.
+    pub const fn of(source: R, longest: usize) -> Self {
+        Self { source, number: 0, end: 0, longest }
     }
 
     /// The next line that is not blank; `None` at the end.
@@ -71,7 +68,7 @@ mod tests {
     use super::{Line, Lines};
 
     fn all(bytes: &[u8], longest: usize) -> Vec<(u64, u64, Option<String>)> {
-        let mut lines = Lines { longest, ..Lines::of(bytes) };
+        let mut lines = Lines::of(bytes, longest);
         let mut found = Vec::new();
         while let Some(Line { number, end, text }) = lines.read().unwrap() {
             found.push((number, end, text.map(|text| String::from_utf8(text).unwrap())));

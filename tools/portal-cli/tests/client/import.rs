@@ -7,10 +7,10 @@ use std::{
     sync::mpsc,
 };
 
-use crate::stand_in::{Reply, StandIn, reply};
+use crate::stand_in::{Reply, StandIn, now, problem, reply};
 use chrono::Utc;
 use portal_cli::{
-    api::{Api, Halt},
+    api::{Api, Failure, Halt},
     fhir::Mapping,
     import::{self, Audience, Counts, Ended, Target, Told},
     stop::Stop,
@@ -54,15 +54,6 @@ fn run_with(
 
 fn run(server: &StandIn, file: &str) -> (Counts, Ended, Vec<String>) {
     run_with(server, Cursor::new(file.to_owned()), 4, &Stop::default())
-}
-
-fn problem(status: u16, code: &str) -> Reply {
-    reply(status, &json!({ "code": code, "detail": "A fixed sentence.", "status": status }))
-}
-
-fn now(mut reply: Reply) -> Reply {
-    reply.1.push(("retry-after", "0".to_owned()));
-    reply
 }
 
 #[test]
@@ -140,7 +131,7 @@ fn what_the_api_refuses_is_reported_with_its_words() {
         [
             "line 1, p-1: not saved, email_in_use: A fixed sentence.",
             "line 2, p-2: not saved, invalid_fields: Some are wrong. (/email email_invalid)",
-            "line 3, p-3: not saved, http_500: The API could not take it, and does not say why: import it again later.",
+            "line 3, p-3: not saved, http_500: The API could not take it, and does not say why: try again later.",
             "line 4, p-4: not saved, patient_not_found: A fixed sentence.",
         ]
     );
@@ -199,7 +190,7 @@ fn a_server_that_does_not_speak_tls_is_told_of_and_hears_no_token() {
     // The first wait between two tries is the end of it.
     stop.raise();
     let mapped = portal_cli::fhir::map(&serde_json::from_str(&row("p-1")).unwrap(), &mapping()).unwrap();
-    assert_eq!(api.save(&mapped.id, &mapped.profile, &stop), portal_cli::api::Saved::Abandoned);
+    assert_eq!(api.save(&mapped.id, &mapped.profile, &stop), Err(Failure::Abandoned));
     assert!(server.asked().is_empty());
 }
 

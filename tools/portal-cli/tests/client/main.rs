@@ -1,6 +1,10 @@
-//! The whole client, and its command, against something that answers like the API.
+//! The whole client, and its commands, against something that answers like the API.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod command;
 mod import;
+mod import_command;
+mod invite;
+mod invite_command;
+mod jobs;
+mod program;
 mod stand_in;

@@ -7,13 +7,14 @@ use std::{
     thread,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub line: String,
     pub authorization: String,
+    pub idempotency_key: Option<String>,
     pub body: Value,
 }
 
@@ -26,8 +27,21 @@ pub struct StandIn {
 /// Status, headers and body.
 pub type Reply = (u16, Vec<(&'static str, String)>, String);
 
+/// Instead of a status: the answer breaks off.
+pub const BROKEN_OFF: u16 = 0;
+
 pub fn reply(status: u16, body: &Value) -> Reply {
     (status, Vec::new(), body.to_string())
+}
+
+pub fn problem(status: u16, code: &str) -> Reply {
+    reply(status, &json!({ "code": code, "detail": "A fixed sentence.", "status": status }))
+}
+
+/// The reply, and the wish to be asked again at once.
+pub fn now(mut reply: Reply) -> Reply {
+    reply.1.push(("retry-after", "0".to_owned()));
+    reply
 }
 
 impl StandIn {
@@ -75,6 +89,7 @@ fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&As
     let asked = Asked {
         line: head[0].clone(),
         authorization: header("authorization").unwrap_or_default(),
+        idempotency_key: header("idempotency-key"),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     let before = {
@@ -84,7 +99,8 @@ fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&As
     };
     let (status, headers, body) = answer(&asked, before);
     let headers = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect::<String>();
-    let length = body.len();
+    let (status, missing) = if status == BROKEN_OFF { (202, 1) } else { (status, 0) };
+    let length = body.len() + missing;
     write!(connection, "HTTP/1.1 {status} S\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
         .unwrap();
 }

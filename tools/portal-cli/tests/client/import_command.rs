@@ -1,28 +1,20 @@
-//! The command itself: its exit codes, what it prints and what it never prints.
+//! `portal import`: its exit codes, what it prints and what it never prints.
 
 use std::{
     fs,
     io::Write as _,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::mpsc,
 };
 
-use crate::stand_in::{StandIn, reply};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::{
+    program::{self, file, interrupt, seen},
+    stand_in::{StandIn, reply},
+};
 use serde_json::json;
 
-const TOKEN: &str = "hush-hush";
-
 fn portal(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
-    command.arg("import").args(arguments).env_remove("PORTAL_API").env("PORTAL_TOKEN", TOKEN);
-    command
-}
-
-/// A file of this test's own.
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+    program::portal("import", arguments)
 }
 
 fn sample() -> String {
@@ -32,14 +24,6 @@ fn sample() -> String {
 fn first_of_sample(lines: usize) -> String {
     let sample = fs::read_to_string(sample()).unwrap();
     sample.split_inclusive('\n').take(lines).collect()
-}
-
-/// Exit code, standard output, standard error. None of it has the token.
-fn seen(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(!out.contains(TOKEN) && !err.contains(TOKEN), "{out}{err}");
-    (output.status.code(), out, err)
 }
 
 #[test]
@@ -140,8 +124,7 @@ fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
     for _ in 0..3 {
         arrival.recv().unwrap();
     }
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let (code, out, err) = seen(&output);
     assert_eq!(out, "3 rows: 3 saved new, 0 changed or unchanged, 0 reported. With a note: 0.\n");

@@ -1,0 +1,186 @@
+//! A list of patients: their ids, one a line. What follows a `#` is a comment.
+//!
+//! It is taken as a whole or not at all, before anybody is invited: a list with a line that is no id may be another file.
+
+use std::{collections::HashMap, fmt, io::BufRead};
+
+use portal::ids::PatientId;
+
+use crate::lines::{Line, Lines};
+
+/// Most ids of one list, which is in memory as a whole.
+pub const MOST_IDS: usize = 100_000;
+
+/// Longest line, in bytes: an id, and a comment.
+const LONGEST_LINE: usize = 1024;
+
+/// So many unusable lines are told of, the others only counted.
+const MOST_TOLD: usize = 20;
+
+/// Why a list is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// There is nothing in it.
+    #[error("there is no patient id in it")]
+    Empty,
+    /// There is too much in it.
+    #[error("it has more than {MOST_IDS} patient ids: split it")]
+    TooLong,
+    /// Some lines are not what they should be.
+    #[error(transparent)]
+    Lines(BadLines),
+    /// It could not be read to its end.
+    #[error("it cannot be read on")]
+    Unreadable(#[from] std::io::Error),
+}
+
+/// Lines that are not what they should be.
+#[derive(Debug, Default, thiserror::Error)]
+pub struct BadLines {
+    first: Vec<(u64, Wrong)>,
+    more: u64,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    TooLong,
+    NoId,
+    /// The id is that of an earlier line.
+    Repeats(u64),
+}
+
+/// Reads a list, in its order.
+///
+/// # Errors
+/// [`Unusable`]
+pub fn read(source: impl BufRead) -> Result<Vec<PatientId>, Unusable> {
+    let mut lines = Lines::of(source, LONGEST_LINE);
+    let (mut ids, mut seen, mut bad) = (Vec::new(), HashMap::new(), BadLines::default());
+    while let Some(Line { number, text, end: _ }) = lines.read()? {
+        match id(text.as_deref()) {
+            Ok(None) => {}
+            Ok(Some(id)) => match seen.get(&id) {
+                Some(earlier) => bad.add(number, Wrong::Repeats(*earlier)),
+                None if ids.len() == MOST_IDS => return Err(Unusable::TooLong),
+                None => {
+                    seen.insert(id.clone(), number);
+                    ids.push(id);
+                }
+            },
+            Err(wrong) => bad.add(number, wrong),
+        }
+    }
+    if !bad.first.is_empty() {
+        return Err(Unusable::Lines(bad));
+    }
+    if ids.is_empty() { Err(Unusable::Empty) } else { Ok(ids) }
+}
+
+/// The id of a line, if there is more on it than a comment. Whoever wrote the comment may have done so in any encoding.
+fn id(text: Option<&[u8]>) -> Result<Option<PatientId>, Wrong> {
+    let text = text.ok_or(Wrong::TooLong)?;
+    let id = text.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let id = str::from_utf8(id).ok().and_then(|id| PatientId::parse(id).ok());
+    id.map(Some).ok_or(Wrong::NoId)
+}
+
+impl BadLines {
+    fn add(&mut self, line: u64, wrong: Wrong) {
+        if self.first.len() < MOST_TOLD {
+            self.first.push((line, wrong));
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+impl fmt::Display for BadLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("each line must have one patient id, and each only once")?;
+        for (line, wrong) in &self.first {
+            write!(f, "\n  line {line}: ")?;
+            match wrong {
+                Wrong::TooLong => write!(f, "longer than {LONGEST_LINE} bytes"),
+                Wrong::NoId => f.write_str("no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -"),
+                Wrong::Repeats(earlier) => write!(f, "the id of line {earlier} again"),
+            }?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n  ... and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read};
+
+    use super::{LONGEST_LINE, MOST_IDS, read};
+
+    fn ids(list: &[u8]) -> Vec<String> {
+        read(list).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    fn error(list: &[u8]) -> String {
+        read(list).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn ids_are_taken_in_their_order_without_blank_lines_and_comments() {
+        let list =
+            b"\xef\xbb\xbf# due this week\r\np-2\r\n\r\n  p-1\t# moved in\r\n#\nMRN:0042 # N\xfa\xf1ez\n #p-3\np-4";
+        assert_eq!(ids(list), ["p-2", "p-1", "MRN:0042", "p-4"]);
+    }
+
+    #[test]
+    fn a_list_without_ids_is_told_of() {
+        for list in ["", "\n \r\n", "# p-1\n"] {
+            assert_eq!(error(list.as_bytes()), "there is no patient id in it", "{list:?}");
+        }
+    }
+
+    #[test]
+    fn unusable_lines_are_told_of_by_their_number_and_never_quoted() {
+        let mut list = b"p-1\n\np-2 Maria\np-\xff3\np-1\n".to_vec();
+        list.extend(b"x".repeat(LONGEST_LINE + 1));
+        list.extend(b"\np-4\np-4\n");
+        let expected = "each line must have one patient id, and each only once\n  \
+            line 3: no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -\n  \
+            line 4: no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -\n  \
+            line 5: the id of line 1 again\n  \
+            line 6: longer than 1024 bytes\n  \
+            line 8: the id of line 7 again";
+        assert_eq!(error(&list), expected);
+    }
+
+    #[test]
+    fn many_unusable_lines_are_counted() {
+        let told = error(&b"a,b\n".repeat(1_000_000));
+        assert_eq!(told.lines().count(), 22, "{told}");
+        assert!(
+            told.ends_with("line 20: no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -\n  ... and 999980 more")
+        );
+    }
+
+    #[test]
+    fn no_more_of_a_list_is_read_than_it_may_have() {
+        /// Ids without an end.
+        struct Endless(u64);
+        impl Read for Endless {
+            fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+                self.0 += 1;
+                format!("p-{}\n", self.0).as_bytes().read(to)
+            }
+        }
+        let too_long = "it has more than 100000 patient ids: split it";
+        assert_eq!(read(BufReader::new(Endless(0))).unwrap_err().to_string(), too_long);
+        let whole: Vec<String> = (0..MOST_IDS).map(|number| format!("p-{number}")).collect();
+        assert_eq!(ids(whole.join("\n").as_bytes()), whole);
+        assert_eq!(error((whole.join("\n") + "\none-more").as_bytes()), too_long);
+    }
+}

@@ -1,0 +1,76 @@
+//! What is seen of jobs that invite.
+
+use std::io::{self, Write};
+
+use portal_cli::{
+    invite::{Audience, Seen},
+    job::{Counts, Job, PatientResult, State},
+    report::Report,
+};
+
+use super::Progress;
+
+/// The progress of one job or several.
+pub struct InviteProgress<W: Write> {
+    progress: Progress,
+    /// Patients of all jobs, where they were named.
+    patients: Option<u64>,
+    /// Jobs to begin.
+    jobs: usize,
+    /// Jobs that were told of.
+    told: usize,
+    report: Option<Report<W, { PatientResult::COLUMNS.len() }>>,
+}
+
+impl<W: Write> InviteProgress<W> {
+    /// Of so many jobs to begin, and so many patients if they are named.
+    pub fn begin(
+        jobs: usize,
+        patients: Option<u64>,
+        report: Option<Report<W, { PatientResult::COLUMNS.len() }>>,
+    ) -> Self {
+        Self { progress: Progress::begin(patients), patients, jobs, told: 0, report }
+    }
+
+    /// Clears the bar, and ends the report.
+    pub fn end(self) -> io::Result<()> {
+        self.progress.end();
+        self.report.map_or(Ok(()), Report::end)
+    }
+}
+
+impl<W: Write> Audience for InviteProgress<W> {
+    fn wants_every_result(&self) -> bool {
+        self.report.is_some()
+    }
+
+    fn looked(&mut self, seen: &Seen, job: &Job) {
+        if self.told < seen.begun {
+            self.told = seen.begun;
+            let patients = job.total.map(|total| format!(", {total} patients")).unwrap_or_default();
+            let place = if self.jobs > 1 { format!(" {} of {}", seen.begun, self.jobs) } else { String::new() };
+            self.progress.say(&format!("Job{place}: {}{patients}", job.id));
+        }
+        let counts = seen.counts();
+        let done = counts.good().saturating_add(counts.refused());
+        // Before that, the time that is left would be a guess.
+        if done > 0
+            && let Some(length) = self.patients.or(job.total)
+        {
+            self.progress.set_length(length);
+        }
+        let waiting = if job.state == State::Queued { ", waiting for its turn" } else { "" };
+        self.progress.show(done, done, format!("{}{waiting}", in_short(&counts, job.dry_run)));
+    }
+
+    fn result(&mut self, result: &PatientResult) -> io::Result<()> {
+        self.report.as_mut().map_or(Ok(()), |report| report.add(&result.cells()).map_err(io::Error::from))
+    }
+}
+
+/// What became of patients, in one line.
+pub fn in_short(counts: &Counts, dry_run: bool) -> String {
+    let (good, refused) = (counts.good(), counts.refused());
+    let done = if dry_run { "could be invited" } else { "invited" };
+    format!("{} patients: {good} {done}, {refused} not", good.saturating_add(refused))
+}

@@ -1,0 +1,70 @@
+//! What is seen of a command while it runs: on standard error, and in its report.
+
+mod import;
+mod invite;
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+pub use import::ImportProgress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub use invite::{InviteProgress, in_short};
+
+/// Without a terminal there is a line after so many rows or patients.
+const A_LINE: u64 = 1_000;
+
+/// A bar, or a spinner while nobody knows how much there is to do.
+struct Progress {
+    /// Draws nothing where there is no terminal.
+    bar: ProgressBar,
+    terminal: bool,
+    /// Lines that there have been without a terminal.
+    lines: u64,
+}
+
+impl Progress {
+    fn begin(length: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let progress = Self { bar, terminal: io::stderr().is_terminal(), lines: 0 };
+        progress.style("{spinner} {msg}");
+        progress.bar.enable_steady_tick(Duration::from_millis(200));
+        if let Some(length) = length {
+            progress.set_length(length);
+        }
+        progress
+    }
+
+    /// So much there is to do.
+    fn set_length(&self, length: u64) {
+        if self.bar.length() != Some(length) {
+            self.bar.set_length(length);
+            self.style("{bar:40} {percent:>3} %  {msg}  {eta} left");
+        }
+    }
+
+    /// So much of the length is done, and so many rows or patients with it.
+    fn show(&mut self, position: u64, done: u64, so_far: String) {
+        self.bar.set_position(position);
+        if !self.terminal && done / A_LINE > self.lines {
+            self.lines = done / A_LINE;
+            self.say(&so_far);
+        }
+        self.bar.set_message(so_far);
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn style(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+    }
+}
