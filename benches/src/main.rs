@@ -7,8 +7,10 @@ mod lambda;
 mod measure;
 mod proc;
 mod report;
+mod same;
 mod scenario;
 mod template;
+mod throughput;
 mod variant;
 mod world;
 
@@ -93,11 +95,13 @@ async fn bench(options: &BenchOptions) -> Result<()> {
         eprintln!("    {}", scenario.function);
         measured.extend(measure(&bench, &peers, scenario, options).await.context(scenario.function)?);
     }
+    let throughput = if options.only.is_empty() { throughput::measure(&bench).await? } else { Vec::new() };
     let run = Run {
         processor: processor(),
         processors: thread::available_parallelism()?.get(),
         compiler: "rustc".to_owned(),
         measured,
+        throughput,
     };
     run.show()?;
     if !options.dry {

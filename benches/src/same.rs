@@ -1,41 +1,58 @@
-//! Whether the functions in other languages answer as ours do.
-
-use std::collections::BTreeMap;
+//! Whether the functions in other languages do what ours do.
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
-use crate::variant::OURS;
+use crate::aws::Counts;
 
-/// Holds the answers of all variants, by their names, to the same event against ours.
+/// What a variant has made of an event.
+pub struct Done<'call> {
+    /// Which variant.
+    pub variant: &'call str,
+    /// What it answered.
+    pub answer: &'call Value,
+    /// What it asked of AWS for it.
+    pub aws: &'call Counts,
+}
+
+/// Holds what the other variants have made of the same event against the first, ours: the same answer, by the same calls,
+/// that read and wrote as much.
 ///
 /// # Errors
-/// The first that is another one.
-pub fn require(answers: &BTreeMap<String, Value>) -> Result<()> {
-    let ours = comparable(answers.get(OURS).context("we have not answered")?)?;
-    for (variant, answer) in answers {
-        let theirs = comparable(answer)?;
-        ensure!(theirs == ours, "{variant} answers {theirs} where we answer {ours}");
+/// The first that has made something else of it.
+pub fn require(all: &[Done<'_>]) -> Result<()> {
+    let Some((ours, others)) = all.split_first() else { return Ok(()) };
+    let expected = comparable(ours)?;
+    for other in others {
+        let (done, variant) = (comparable(other)?, other.variant);
+        ensure!(done == expected, "{variant} does not do the same as we do: {done} for {expected}");
     }
     Ok(())
 }
 
-/// What has to be the same in an answer to the gateway; of any other answer, all of it.
-fn comparable(answer: &Value) -> Result<Value> {
-    let Some(status) = answer.get("statusCode") else { return Ok(answer.clone()) };
-    let headers = answer["headers"].as_object().into_iter().flatten();
-    let headers: Map<_, _> = headers.map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
-    let body = answer["body"].as_str().unwrap_or("null");
-    let body: Value = serde_json::from_str(body).context("the body is no JSON")?;
-    Ok(json!({ "status": status, "headers": headers, "body": timeless(body) }))
+/// What has to be the same: of an answer to the gateway its status, its headers and its body, of any other all.
+fn comparable(done: &Done<'_>) -> Result<Value> {
+    let Done { variant: _, answer, aws } = done;
+    let answer = match answer.get("statusCode") {
+        None => (*answer).clone(),
+        Some(status) => {
+            let headers = answer["headers"].as_object().into_iter().flatten();
+            let headers: Map<_, _> = headers.map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+            let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null")).context("a body is no JSON")?;
+            json!({ "status": status, "headers": headers, "body": timeless(body) })
+        }
+    };
+    Ok(json!({ "answer": answer, "calls": aws.calls, "read": aws.read_units, "written": aws.write_units }))
 }
 
-/// The same without what depends on when it was asked: each variant has patients of its own, who were invited at other times.
+/// The same without what depends on the time: each variant has patients of its own, who were invited at other times.
 fn timeless(value: Value) -> Value {
     match value {
         Value::String(text) if DateTime::parse_from_rfc3339(&text).is_ok() => "a time".into(),
-        Value::Object(members) if members.get("code").is_some_and(|code| code == "too_soon") => json!({ "allowed": true }),
+        Value::Object(members) if members.get("code").is_some_and(|code| code == "too_soon") => {
+            json!({ "allowed": true })
+        }
         Value::Object(members) => members.into_iter().map(|(name, value)| (name, timeless(value))).collect(),
         Value::Array(values) => values.into_iter().map(timeless).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
@@ -46,31 +63,45 @@ fn timeless(value: Value) -> Value {
 mod tests {
     use super::*;
 
-    fn answer(header: &str, body: &Value) -> Value {
+    const NOON: &str = "2026-05-05T12:00:00.000Z";
+
+    fn answer(header: &str, at: &str, version: u32, action: &Value) -> Value {
+        let body = json!({ "at": at, "version": version, "actions": [action] });
         json!({ "statusCode": 200, "headers": { header: "\"3\"" }, "body": body.to_string() })
     }
 
-    fn same(ours: &Value, theirs: &Value) -> bool {
-        require(&BTreeMap::from([(OURS.to_owned(), ours.clone()), ("Other".to_owned(), theirs.clone())])).is_ok()
+    fn same(answer: &Value, aws: &Counts) -> bool {
+        let ours = self::answer("etag", NOON, 3, &json!({ "allowed": true }));
+        let ours = Done { variant: "Rust", answer: &ours, aws: &Counts::default() };
+        require(&[ours, Done { variant: "Other", answer, aws }]).is_ok()
     }
 
     #[test]
     fn answers_differ_in_times_only() {
-        let body = |at: &str, version: u32, action: &Value| {
-            json!({ "at": at, "version": version, "actions": [action] })
-        };
         let (allowed, too_soon) = (json!({ "allowed": true }), json!({ "allowed": false, "code": "too_soon" }));
-        let ours = answer("etag", &body("2026-05-05T12:00:00.000Z", 3, &allowed));
-        assert!(same(&ours, &answer("ETag", &body("2026-05-05T12:00:01.000Z", 3, &too_soon))));
-        assert!(!same(&ours, &answer("etag", &body("2026-05-05T12:00:00.000Z", 4, &allowed))));
-        assert!(!same(&ours, &answer("etag", &body("Tuesday", 3, &allowed))));
-        assert!(!same(&ours, &answer("etag", &body("2026-05-05T12:00:00.000Z", 3, &json!({ "allowed": false })))));
-        assert!(!same(&ours, &answer("expires", &body("2026-05-05T12:00:00.000Z", 3, &allowed))));
+        let nothing = Counts::default();
+        assert!(same(&answer("ETag", "2026-05-05T12:00:01.000Z", 3, &too_soon), &nothing));
+        for other in [
+            answer("etag", NOON, 4, &allowed),
+            answer("etag", "Tuesday", 3, &allowed),
+            answer("etag", NOON, 3, &json!({ "allowed": false })),
+            answer("expires", NOON, 3, &allowed),
+            Value::Null,
+        ] {
+            assert!(!same(&other, &nothing), "{other}");
+        }
     }
 
     #[test]
-    fn answers_to_others_than_the_gateway_are_compared_whole() {
-        assert!(same(&Value::Null, &Value::Null));
-        assert!(!same(&Value::Null, &json!({ "batchItemFailures": [] })));
+    fn other_calls_and_other_items_are_noticed() {
+        let right = answer("etag", NOON, 3, &json!({ "allowed": true }));
+        let calls = [("Scan".to_owned(), 1)].into();
+        for aws in [
+            Counts { calls, ..Counts::default() },
+            Counts { read_units: 0.5, ..Counts::default() },
+            Counts { write_units: 2.0, ..Counts::default() },
+        ] {
+            assert!(!same(&right, &aws), "{aws:?}");
+        }
     }
 }

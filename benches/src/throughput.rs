@@ -19,6 +19,9 @@ pub struct Throughput {
     /// Microseconds from the beginning of one to its end, what AWS's stand-in takes included; of a mail, its share of its
     /// batch.
     pub micros_each: f64,
+    /// Milliseconds of a batch of mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_millis: Option<f64>,
     /// Microseconds of processor time of one.
     pub processor_micros_each: f64,
     /// How many one environment does in a second.

@@ -52,9 +52,13 @@ pub struct InstructionOptions {
 /// If something cannot be built or started. A measurement that fails is the status.
 pub fn bench(workspace: &Workspace, arguments: impl Iterator<Item = OsString>) -> Result<ExitStatus> {
     step("Functions, as they are deployed (some minutes)", || functions::build(workspace, Extent::Deployed))?;
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(workspace.root()).args(["run", "--quiet", "--release", "--package", "benches", "--"]);
-    step("Benchmarks", || process::status(cargo.args(arguments)))
+    let cargo = |command: &str, package: &str| {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(workspace.root()).args([command, "--quiet", "--release", "--package", package]);
+        cargo
+    };
+    step("Operations (benches/throughput)", || process::check(&mut cargo("build", "throughput")))?;
+    step("Benchmarks", || process::status(cargo("run", "benches").arg("--").args(arguments)))
 }
 
 /// Counts the instructions of the functions that the tests run, which are built with the tests. `arguments` are as for

@@ -10,6 +10,7 @@ use super::{Cold, Throttled, Warm, figure, median, percentile, throttle::Throttl
 use crate::{
     lambda::{Answered, Process, Program},
     proc,
+    same::{self, Done},
     scenario::Scenario,
     world::{Bench, World},
 };
@@ -59,6 +60,10 @@ pub async fn times(bench: &Bench, scenario: &Scenario, turns: &mut [Turn], calls
             let (_, start) = start(bench, scenario, turn).await.with_context(|| format!("start {round}"))?;
             starts.push(start);
         }
+        let done = turns.iter().zip(starts.iter().filter_map(|starts| starts.last()));
+        let done =
+            done.map(|(turn, start)| Done { variant: &turn.program.variant, answer: &start.answer, aws: &start.aws });
+        same::require(&done.collect::<Vec<_>>())?;
     }
     let mut runs = Vec::new();
     for turn in turns.iter_mut() {
@@ -125,6 +130,7 @@ struct Start {
     first_answer: Duration,
     cpu: Duration,
     peak_memory_bytes: u64,
+    answer: Value,
     aws: crate::aws::Counts,
 }
 
@@ -139,6 +145,7 @@ async fn start(bench: &Bench, scenario: &Scenario, turn: &mut Turn) -> Result<(P
         first_answer: first.since_start,
         cpu: proc::processor_time(process.pid())?,
         peak_memory_bytes: proc::peak_memory(process.pid())?,
+        answer: first.answer,
         aws: turn.world.aws.take_counts(),
     };
     Ok((process, start))

@@ -8,7 +8,7 @@ use super::{
     Run,
     budgets::{Budget, Limit, millions},
 };
-use crate::{measure::Measured, variant::OURS};
+use crate::{measure::Measured, throughput::Throughput, variant::OURS};
 
 /// The whole document.
 ///
@@ -39,6 +39,7 @@ pub fn tables(run: &Run, budgets: &[Budget]) -> Result<String> {
     asked(&mut text, run)?;
     throttled(&mut text, run)?;
     pairs(&mut text, run)?;
+    throughput(&mut text, run)?;
     Ok(text)
 }
 
@@ -192,6 +193,32 @@ fn pairs(text: &mut String, run: &Run) -> Result<()> {
             other.warm.p50_micros / ours.warm.p50_micros,
             millions(other.peak_memory_bytes) / millions(ours.peak_memory_bytes),
             millions(other.zip_bytes) / millions(ours.zip_bytes),
+        )?;
+    }
+    Ok(())
+}
+
+/// What one core does in a second.
+fn throughput(text: &mut String, run: &Run) -> Result<()> {
+    if run.throughput.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "\n## Throughput\n\nThe operations in a process of their own, over TLS to the stand-ins, without Lambda and the HTTP edge; and the\n\
+         function `sender`, ten mails a batch, while the mail service takes so much longer for a mail than its stand-in does.\n\
+         An environment does one thing at a time and waits for AWS meanwhile; a core does not wait.\n\n\
+         | what | times | each, ms | batch of ten, ms | processor, µs | a second, one environment | a second, one core |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    )?;
+    for Throughput { name, count, micros_each, batch_millis, processor_micros_each, a_second, a_second_a_core } in
+        &run.throughput
+    {
+        writeln!(
+            text,
+            "| {name} | {count} | {:.2} | {} | {processor_micros_each:.0} | {a_second:.0} | {a_second_a_core:.0} |",
+            micros_each / 1e3,
+            optional(*batch_millis, 1),
         )?;
     }
     Ok(())

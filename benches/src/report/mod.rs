@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use xtask::workspace::Workspace;
 
-use crate::measure::Measured;
+use crate::{measure::Measured, throughput::Throughput};
 
 /// A whole run.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,8 @@ pub struct Run {
     pub compiler: String,
     /// What was measured.
     pub measured: Vec<Measured>,
+    /// What one core does in a second; nothing if only some functions were measured.
+    pub throughput: Vec<Throughput>,
 }
 
 /// The folder.

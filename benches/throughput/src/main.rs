@@ -1,0 +1,52 @@
+//! What one core does in a second: the operations `invite` and `status` over the table, and the function `sender`, without
+//! Lambda and without the HTTP edge.
+//!
+//! The benchmark (`benches/README.md`) starts it with a function's environment, so that all that this process spends is
+//! ours, and what plays AWS is in another one. It writes what it measured, as JSON, to the file that is its argument.
+
+mod data;
+mod mails;
+mod measure;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use portal::operations::{invite::invite, patient::save_profile, practice::save_practice, status::status};
+use portal_aws::{bootstrap, clock::SystemClock, entropy::OsEntropy, store::DynamoStore};
+
+use self::{
+    data::KeptHints,
+    mails::{BATCH, BATCHES, LATENCIES_MILLIS},
+    measure::{Figures, Stopwatch},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let results: PathBuf = std::env::args_os().nth(1).context("which file the results go to is missing")?.into();
+    let (environment, aws) = bootstrap::start(module_path!()).await.map_err(anyhow::Error::from_boxed)?;
+    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let queue = KeptHints::new(aws.queue(environment.queue_url()?));
+    let (clock, entropy, scope) = (SystemClock, OsEntropy, data::scope()?);
+
+    save_practice(&store, &clock, &scope, &data::settings()?, true, None).await?;
+    let patients = data::patients(BATCH * BATCHES * LATENCIES_MILLIS.len())?;
+    for patient in &patients {
+        save_profile(&store, &clock, &patient.command(&scope), &patient.profile).await?;
+    }
+
+    let mut figures = Vec::new();
+    let watch = Stopwatch::start()?;
+    for patient in &patients {
+        invite(&store, &queue, &clock, &entropy, &patient.command(&scope), None).await?;
+    }
+    figures.push(Figures::of("invite", patients.len(), watch.spent()?));
+    let watch = Stopwatch::start()?;
+    for patient in &patients {
+        status(&store, &clock, &scope, &patient.id).await?;
+    }
+    figures.push(Figures::of("status", patients.len(), watch.spent()?));
+
+    let mailer = aws.mailer(environment.mail()?);
+    figures.extend(mails::measure(store, mailer, queue.taken()).await?);
+    fs::write(&results, serde_json::to_vec_pretty(&figures)?).context("the results cannot be written")
+}
