@@ -8,7 +8,7 @@ use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, metrics::StandardOutpu
 async fn main() -> Result<(), Error> {
     let environment = bootstrap::start(module_path!())?;
     let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
     let configuration_set = environment.configuration_set()?;
     let events = MailEvents { store, clock: SystemClock, configuration_set, metrics: StandardOutput };
     bootstrap::serve_events(async |event| events.take_in(event).await).await

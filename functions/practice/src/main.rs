@@ -8,6 +8,6 @@ use practice::Practice;
 async fn main() -> Result<(), Error> {
     let environment = bootstrap::start(module_path!())?;
     let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?);
+    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?);
     Edge::new(environment.claim_names(), Practice { store, clock: SystemClock }).serve().await
 }

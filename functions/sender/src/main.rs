@@ -11,7 +11,7 @@ use sender::Sender;
 async fn main() -> Result<(), Error> {
     let environment = bootstrap::start(module_path!())?;
     let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
     let mailer = aws.mailer(environment.mail()?);
     let sender = Sender {
         store,

@@ -11,7 +11,7 @@ use sweep::Sweep;
 async fn main() -> Result<(), Error> {
     let environment = bootstrap::start(module_path!())?;
     let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
     let queue = aws.queue(environment.queue_url()?);
     let sweep = Sweep { store, queue, clock: SystemClock, entropy: OsEntropy, metrics: StandardOutput };
     let run = async |event: LambdaEvent<IgnoredAny>| sweep.run(&event.context).await;

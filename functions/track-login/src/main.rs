@@ -10,7 +10,7 @@ use track_login::TrackLogin;
 async fn main() -> Result<(), Error> {
     let environment = bootstrap::start(module_path!())?;
     let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
     let edge = Edge::new(environment.claim_names(), TrackLogin { store, clock: SystemClock });
     // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
     bootstrap::serve_events(async |event| Ok::<_, Infallible>(Box::pin(track_login::reply(&edge, event)).await)).await
