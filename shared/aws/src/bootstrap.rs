@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     config::Environment,
+    job_queue::SqsJobQueue,
     mailer::{MailSettings, SesMailer},
     queue::SqsQueue,
     telemetry,
@@ -53,6 +54,12 @@ impl Aws {
     #[must_use]
     pub fn queue(&self, url: String) -> SqsQueue {
         SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
+    }
+
+    /// The queue that bulk jobs go on by.
+    #[must_use]
+    pub fn job_queue(&self, url: String) -> SqsJobQueue {
+        SqsJobQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
     }
 
     /// The mail service.
