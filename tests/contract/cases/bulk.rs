@@ -12,8 +12,8 @@ use portal::{
     },
     policy::{BULK_LEASE, MOST_BULK_PATIENTS},
     ports::{
-        BulkRunStore as _, BulkStore, Clock as _, CommitOutcome, DirectoryStore as _, PortalStore as _,
-        PracticeStore as _, StoreError,
+        BulkRunStore as _, BulkStore, Clock as _, CommitOutcome, DirectoryStore as _, PortalReader as _,
+        PortalStore as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
     redacted::Redacted,
