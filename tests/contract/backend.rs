@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use portal::{
     ids::RecordKey,
-    ports::{DeliveryStore, DirectoryStore, LinkStore, LoginStore, PortalStore, PracticeStore, TimelineReader},
+    ports::{
+        BulkRunStore, DeliveryStore, DirectoryStore, LinkStore, LoginStore, PortalStore, PracticeStore, TimelineReader,
+    },
     testing::MemoryStore,
 };
 
@@ -17,6 +19,7 @@ pub(crate) trait Backend {
         + LoginStore
         + TimelineReader
         + DirectoryStore
+        + BulkRunStore
         + Send
         + Sync
         + 'static;

@@ -75,6 +75,10 @@ macro_rules! contract {
                 of_two_sweeps_at_once_each_row_is_ones a_killed_sweep_loses_nothing_and_doubles_nothing
                 a_sweep_that_is_hours_late_keeps_to_the_daytime a_sweep_that_is_stopped_goes_on_in_the_next_run
                 a_struck_row_is_gone_and_an_outlived_one_is_not_struck pages_go_on_after_a_row_that_is_gone;
+            bulk:
+                a_job_is_begun_once a_job_is_saved_by_version_and_with_its_slice slices_come_in_order_and_in_pages
+                who_has_a_date_of_birth_is_found_once many_are_read_at_once
+                of_many_runners_at_once_each_patient_is_ones;
             practices: a_practice_is_saved_by_version practices_are_apart;
         }
     };

@@ -10,9 +10,10 @@ use crate::{
 };
 
 /// The variables behind each method of `portal_aws::config::Environment`.
-const READS: [(&str, &[&str]); 6] = [
+const READS: [(&str, &[&str]); 7] = [
     ("table_name", &["TABLE_NAME"]),
     ("queue_url", &["QUEUE_URL"]),
+    ("bulk_queue_url", &["BULK_QUEUE_URL"]),
     ("pepper", &["FINGERPRINT_PEPPER"]),
     ("configuration_set", &["CONFIGURATION_SET"]),
     ("mail", &["CONFIGURATION_SET", "MAIL_FROM", "PORTAL_BASE_URL"]),
@@ -63,7 +64,7 @@ fn every_function_has_what_it_reads_and_nothing_else() {
 
 /// Whether a function's role may look up or write what is known of an address.
 fn finds_addresses(template: &Template, role: &str) -> bool {
-    let finding = ["dynamodb:GetItem", "dynamodb:UpdateItem"];
+    let finding = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"];
     template.statements().iter().any(|statement| {
         statement.role == role
             && statement.partitions().contains(&"EMAIL#*")

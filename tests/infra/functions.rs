@@ -2,13 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use portal::policy::SEND_LEASE;
+use chrono::TimeDelta;
+use portal::policy::{BULK_LEASE, SEND_LEASE};
 use serde_json::{Value, json};
 
 use crate::template::{Function, Template, expect, rule};
 
-fn sender(template: &Template) -> Function<'_> {
-    template.functions().into_iter().find(|function| function.name == "sender").unwrap()
+/// A function that works off a queue.
+struct Worker {
+    function: &'static str,
+    /// The name of its event source.
+    source: &'static str,
+    queue: &'static str,
+    dlq: &'static str,
+    dlq_alarm: &'static str,
+    /// How long what a run takes is its own.
+    lease: TimeDelta,
+    /// Messages that a run gets.
+    batch: u32,
+}
+
+const WORKERS: [Worker; 2] = [
+    Worker {
+        function: "sender",
+        source: "Invitations",
+        queue: "InvitationQueue",
+        dlq: "InvitationDlq",
+        dlq_alarm: "DlqAlarm",
+        lease: SEND_LEASE,
+        batch: 10,
+    },
+    Worker {
+        function: "bulk-runner",
+        source: "Jobs",
+        queue: "BulkQueue",
+        dlq: "BulkDlq",
+        dlq_alarm: "BulkDlqAlarm",
+        lease: BULK_LEASE,
+        // A run is known by its invocation.
+        batch: 1,
+    },
+];
+
+impl Worker {
+    fn function<'template>(&self, template: &'template Template) -> Function<'template> {
+        template.functions().into_iter().find(|function| function.name == self.function).unwrap()
+    }
 }
 
 fn seconds(value: &Value) -> i64 {
@@ -84,24 +123,29 @@ fn every_function_logs_json_to_a_group_that_forgets() {
 }
 
 #[test]
-fn a_sender_is_dead_before_its_lease_is_over() {
+fn a_run_is_dead_before_its_lease_is_over() {
     rule(
         |template| {
-            let timeout = sender(template).property("Timeout").clone();
-            let mut complaints: Vec<_> = expect("the sender's timeout", &timeout, &json!(30)).into_iter().collect();
-            if seconds(&timeout) >= SEND_LEASE.num_seconds() {
-                complaints.push("the sender may outlive its lease".to_owned());
-            }
-            let visibility = template.property("InvitationQueue", "/VisibilityTimeout");
-            if seconds(visibility) < 6 * seconds(&timeout) {
-                complaints.push(format!("a message of the queue comes again after {visibility} s"));
+            let mut complaints = Vec::new();
+            for worker in &WORKERS {
+                let (name, timeout) = (worker.function, worker.function(template).property("Timeout").clone());
+                complaints.extend(expect(format!("the timeout of {name}"), &timeout, &json!(30)));
+                if seconds(&timeout) >= worker.lease.num_seconds() {
+                    complaints.push(format!("{name} may outlive its lease"));
+                }
+                let visibility = template.property(worker.queue, "/VisibilityTimeout");
+                if seconds(visibility) < 6 * seconds(&timeout) {
+                    complaints.push(format!("a message of {name} comes again after {visibility} s"));
+                }
             }
             complaints
         },
         &[
             ("/Resources/SenderFunction/Properties/Timeout", json!(120)),
             ("/Resources/SenderFunction/Properties/Timeout", Value::Null),
+            ("/Resources/BulkRunnerFunction/Properties/Timeout", json!(45)),
             ("/Resources/InvitationQueue/Properties/VisibilityTimeout", json!(179)),
+            ("/Resources/BulkQueue/Properties/VisibilityTimeout", Value::Null),
         ],
     );
 }
@@ -110,22 +154,26 @@ fn a_sender_is_dead_before_its_lease_is_over() {
 fn a_batch_fails_message_by_message_and_is_not_throttled() {
     rule(
         |template| {
-            let sender = sender(template);
-            let source = &sender.property("Events")["Invitations"];
-            let properties = &source["Properties"];
-            let queue = json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] });
-            let mut complaints: Vec<_> =
-                expect("the sender's source", &properties["Queue"], &queue).into_iter().collect();
-            let types = json!(["ReportBatchItemFailures"]);
-            complaints.extend(expect("the answer's type", &properties["FunctionResponseTypes"], &types));
-            complaints.extend(expect("the batch", &properties["BatchSize"], &json!(10)));
-            let reserved = sender.property("ReservedConcurrentExecutions");
-            let at_once = &properties["ScalingConfig"]["MaximumConcurrency"];
-            let enough = !at_once.is_null()
-                && (reserved == at_once
-                    || reserved.as_u64().zip(at_once.as_u64()).is_some_and(|(reserved, at_once)| reserved >= at_once));
-            if !enough {
-                complaints.push(format!("{reserved} senders are reserved for {at_once} at once"));
+            let mut complaints = Vec::new();
+            for worker in &WORKERS {
+                let function = worker.function(template);
+                let properties = &function.property("Events")[worker.source]["Properties"];
+                let queue = json!({ "Fn::GetAtt": [worker.queue, "Arn"] });
+                complaints.extend(expect("the source", &properties["Queue"], &queue));
+                let types = json!(["ReportBatchItemFailures"]);
+                complaints.extend(expect("the answer's type", &properties["FunctionResponseTypes"], &types));
+                complaints.extend(expect("the batch", &properties["BatchSize"], &worker.batch.into()));
+                let reserved = function.property("ReservedConcurrentExecutions");
+                let at_once = &properties["ScalingConfig"]["MaximumConcurrency"];
+                let enough = !at_once.is_null()
+                    && (reserved == at_once
+                        || reserved
+                            .as_u64()
+                            .zip(at_once.as_u64())
+                            .is_some_and(|(reserved, at_once)| reserved >= at_once));
+                if !enough {
+                    complaints.push(format!("{reserved} of {} are reserved for {at_once} at once", worker.function));
+                }
             }
             complaints
         },
@@ -135,6 +183,8 @@ fn a_batch_fails_message_by_message_and_is_not_throttled() {
             ("/Resources/SenderFunction/Properties/ReservedConcurrentExecutions", Value::Null),
             ("/Resources/SenderFunction/Properties/Events/Invitations/Properties/ScalingConfig", Value::Null),
             ("/Resources/SenderFunction/Properties/Events/Invitations/Properties/BatchSize", json!(1)),
+            ("/Resources/BulkRunnerFunction/Properties/Events/Jobs/Properties/BatchSize", json!(10)),
+            ("/Resources/BulkRunnerFunction/Properties/ReservedConcurrentExecutions", json!(4)),
         ],
     );
 }
@@ -143,29 +193,30 @@ fn a_batch_fails_message_by_message_and_is_not_throttled() {
 fn a_message_is_tried_five_times_and_then_kept() {
     rule(
         |template| {
-            let queue = |pointer| template.property("InvitationQueue", pointer);
-            let dlq = |pointer| template.property("InvitationDlq", pointer);
-            let alarm = |pointer| template.property("DlqAlarm", pointer);
-            let target = json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] });
-            let dimensions =
-                json!([{ "Name": "QueueName", "Value": { "Fn::GetAtt": ["InvitationDlq", "QueueName"] } }]);
-            [
-                expect("the number of tries", queue("/RedrivePolicy/maxReceiveCount"), &json!(5)),
-                expect("the place of the dead", queue("/RedrivePolicy/deadLetterTargetArn"), &target),
-                expect("the time they are kept", dlq("/MessageRetentionPeriod"), &json!(14 * 24 * 60 * 60)),
-                expect("the alarm's queue", alarm("/Dimensions"), &dimensions),
-                expect("the alarm's metric", alarm("/MetricName"), &json!("ApproximateNumberOfMessagesVisible")),
-                expect("the alarm's threshold", alarm("/Threshold"), &json!(0)),
-            ]
-            .into_iter()
-            .flatten()
-            .collect()
+            let of = |worker: &Worker| {
+                let queue = |pointer| template.property(worker.queue, pointer);
+                let alarm = |pointer| template.property(worker.dlq_alarm, pointer);
+                let retention = template.property(worker.dlq, "/MessageRetentionPeriod");
+                let target = json!({ "Fn::GetAtt": [worker.dlq, "Arn"] });
+                let dimensions = json!([{ "Name": "QueueName", "Value": { "Fn::GetAtt": [worker.dlq, "QueueName"] } }]);
+                [
+                    expect("the number of tries", queue("/RedrivePolicy/maxReceiveCount"), &json!(5)),
+                    expect("the place of the dead", queue("/RedrivePolicy/deadLetterTargetArn"), &target),
+                    expect("the time they are kept", retention, &json!(14 * 24 * 60 * 60)),
+                    expect("the alarm's queue", alarm("/Dimensions"), &dimensions),
+                    expect("the alarm's metric", alarm("/MetricName"), &json!("ApproximateNumberOfMessagesVisible")),
+                    expect("the alarm's threshold", alarm("/Threshold"), &json!(0)),
+                ]
+            };
+            WORKERS.iter().flat_map(of).flatten().collect()
         },
         &[
             ("/Resources/InvitationQueue/Properties/RedrivePolicy/maxReceiveCount", json!(1)),
             ("/Resources/InvitationQueue/Properties/RedrivePolicy", Value::Null),
+            ("/Resources/BulkQueue/Properties/RedrivePolicy", Value::Null),
             ("/Resources/InvitationDlq/Properties/MessageRetentionPeriod", json!(345_600)),
             ("/Resources/DlqAlarm", Value::Null),
+            ("/Resources/BulkDlqAlarm", Value::Null),
         ],
     );
 }

@@ -91,7 +91,8 @@ fn an_invitation_that_waits_is_seen_and_so_is_a_sweep_that_does_not_run() {
 fn lines_of_metrics_get_through() {
     rule(
         |template| {
-            let functions = template.functions().into_iter().filter(|it| ["sender", "sweep"].contains(&it.name));
+            let functions =
+                template.functions().into_iter().filter(|it| ["bulk-runner", "sender", "sweep"].contains(&it.name));
             let globals = template.at("/Globals/Function/LoggingConfig/ApplicationLogLevel");
             let mut complaints: Vec<_> =
                 expect("the functions' log level", globals, &json!("INFO")).into_iter().collect();

@@ -234,6 +234,8 @@ fn who_may(template: &Template, action: &str, partition: &str) -> BTreeSet<Strin
 
 /// A patient's partition: the record and its timeline.
 const PATIENT: &str = "PRACTICE#oak#PATIENT#p-1";
+/// A bulk job's partition: the job, the patients that it names and its slices.
+const JOB: &str = "PRACTICE#oak#JOB#job-1";
 /// The partition of an address.
 const ADDRESS: &str = "EMAIL#x";
 
@@ -276,6 +278,11 @@ fn who_may_write_what() {
                 ("dynamodb:DeleteItem", ADDRESS, vec![]),
                 ("dynamodb:PutItem", ADDRESS, vec![]),
                 ("dynamodb:GetItem", ADDRESS, vec!["TrackLoginRole"]),
+                ("dynamodb:BatchGetItem", ADDRESS, vec!["BulkRunnerRole"]),
+                ("dynamodb:PutItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
+                // What came of a job is kept.
+                ("dynamodb:UpdateItem", JOB, vec![]),
+                ("dynamodb:DeleteItem", JOB, vec![]),
                 ("dynamodb:PutItem", "PRACTICE#oak", vec!["PracticeRole"]),
                 ("dynamodb:UpdateItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:DeleteItem", "PRACTICE#oak", vec![]),
@@ -307,6 +314,15 @@ fn who_may_write_what() {
             (
                 "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
                 json!("dynamodb:UpdateItem"),
+            ),
+            (
+                "/Resources/BulkRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*"]),
+            ),
+            (
+                "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/3/Action/-",
+                json!("dynamodb:BatchGetItem"),
             ),
             // Who notes logins writes no record as a whole, no event, and nothing of an address.
             (
@@ -343,7 +359,8 @@ fn who_may_list_what() {
             let directory = "PRACTICE#oak#DIRECTORY";
             [
                 (PATIENT, vec!["StatusRole"]),
-                (directory, vec!["PatientsRole"]),
+                (directory, vec!["BulkRunnerRole", "PatientsRole"]),
+                (JOB, vec!["BulkRole"]),
                 // Nobody's list: what is in these is read by its own key.
                 ("PRACTICE#oak", vec![]),
                 (ADDRESS, vec![]),
@@ -447,7 +464,20 @@ fn each_queue_takes_messages_of_its_own_senders_only() {
             let mut complaints = Vec::new();
             for (queue, wanted) in [
                 // Whoever makes a change that mails follow, and the sweep; never who only reads, and not the sender itself.
-                ("InvitationQueue", vec!["ChangeEmailRole", "InviteRole", "RegisterRole", "ReinviteRole", "SweepRole"]),
+                (
+                    "InvitationQueue",
+                    vec![
+                        "BulkRunnerRole",
+                        "ChangeEmailRole",
+                        "InviteRole",
+                        "RegisterRole",
+                        "ReinviteRole",
+                        "SweepRole",
+                    ],
+                ),
+                // Who begins a job, and each run for the next one.
+                ("BulkQueue", vec!["BulkRole", "BulkRunnerRole"]),
+                ("BulkDlq", vec![]),
                 ("InvitationDlq", vec![]),
                 ("MailEventDlq", vec!["MailEventsRole"]),
             ] {

@@ -6,6 +6,7 @@
 
 mod aws;
 mod bad_input;
+mod bulk;
 mod change_email;
 mod client;
 mod delivery;

@@ -45,6 +45,8 @@ enum About {
     Patient,
     /// The patients that its query finds.
     Found,
+    /// The bulk job in its path.
+    Job,
     /// The practice of the token, and nothing that a request could name.
     Practice,
     /// The account with the address in its body.
@@ -66,7 +68,7 @@ enum Id {
 
 /// A sample of every operation.
 fn samples() -> Vec<Sample> {
-    use About::{Account, Found, Link, LinkInQuery, Patient, Practice};
+    use About::{Account, Found, Job, Link, LinkInQuery, Patient, Practice};
     let none = || Value::Null;
     let email = || json!({ "email": "new@example.com" });
     let dated = json!({ "dateOfBirth": BORN });
@@ -87,6 +89,10 @@ fn samples() -> Vec<Sample> {
         sample("optOutPatient", Patient, json!({}), (&[200], 404, 404)),
         sample("optInPatient", Patient, json!({}), (&[409], 404, 404)),
         sample("changeAccountEmail", Patient, email(), (&[409], 404, 404)),
+        sample("beginBulkJob", Practice, json!({ "patientIds": ["p-nobody"] }), (&[202], 202, 202)),
+        sample("readBulkJob", Job, none(), (&[200], 404, 404)),
+        sample("readBulkResults", Job, none(), (&[200], 404, 404)),
+        sample("cancelBulkJob", Job, json!({}), (&[200], 404, 404)),
         sample("readPractice", Practice, none(), (&[200], 200, 200)),
         sample("savePractice", Practice, settings(), (&[200], 200, 200)),
         sample("reportLogin", Account, login, (&[204], 409, 422)),
@@ -175,6 +181,15 @@ impl World {
                 let path = fill(&path, &self.ours.id, &patient);
                 vec![Request { path, body: sample.body.clone(), patient }]
             }
+            (About::Job, Id::Malformed) => MALFORMED.map(|job| bare(path.replace("{jobId}", job))).into(),
+            (About::Job, _) => {
+                let job = match id {
+                    Id::Own => begin_job(&self.ours),
+                    Id::Foreign => begin_job(&self.theirs),
+                    Id::Missing | Id::Malformed => "0199c0de-7c3a-7d2e-9f00-0123456789ab".to_owned(),
+                };
+                vec![bare(path.replace("{jobId}", &job))]
+            }
             (About::Found, Id::Own) => vec![bare(path + "?q=yolanda")],
             (About::Found, Id::Foreign) => vec![bare(path + "?q=zacharias")],
             (About::Found, Id::Missing) => vec![bare(path + "?q=xenophon")],
@@ -207,6 +222,13 @@ impl World {
         let body = if request.body.is_null() { Vec::new() } else { request.body.to_string().into() };
         send(asked.header(CONTENT_TYPE, "application/json").body(body).unwrap())
     }
+}
+
+/// A bulk job of a practice, new.
+fn begin_job(practice: &Practice) -> String {
+    let begun = practice.post("/v1/invitations/bulk", &json!({ "patientIds": ["p-nobody"] }));
+    assert_eq!(begun.status, 202, "{begun:?}");
+    begun.json()["jobId"].as_str().unwrap().to_owned()
 }
 
 fn named(given: &str) -> Value {
@@ -261,6 +283,7 @@ fn every_operation_has_a_sample() {
     for operation in &operations {
         let sample = sample_of(document, operation, &samples);
         assert_eq!(sample.about == About::Patient, operation.path.contains("{patientId}"), "{operation:?}");
+        assert_eq!(sample.about == About::Job, operation.path.contains("{jobId}"), "{operation:?}");
     }
 }
 

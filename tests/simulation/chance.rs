@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use portal::{
-    ids::{AccountId, InvitationId, LinkId},
+    ids::{AccountId, InvitationId, JobId, LinkId},
     link::LinkSecret,
     ports::Entropy,
 };
@@ -56,6 +56,10 @@ impl SeededEntropy {
 impl Entropy for SeededEntropy {
     fn invitation_id(&self, _: DateTime<Utc>) -> InvitationId {
         InvitationId::parse(&format!("invitation-{}", self.next())).unwrap()
+    }
+
+    fn job_id(&self, _: DateTime<Utc>) -> JobId {
+        JobId::parse(&format!("job-{}", self.next())).unwrap()
     }
 
     fn account_id(&self) -> AccountId {

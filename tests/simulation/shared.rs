@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use portal::{
-    ids::{AccountId, InvitationId, LinkId},
+    ids::{AccountId, InvitationId, JobId, LinkId},
     link::LinkSecret,
     ports::{Clock, Entropy, Hint, Queue, QueueError},
 };
@@ -48,6 +48,10 @@ impl<T: Queue + Send> Queue for Shared<T> {
 impl<T: Entropy + Send> Entropy for Shared<T> {
     fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId {
         self.0.invitation_id(now)
+    }
+
+    fn job_id(&self, now: DateTime<Utc>) -> JobId {
+        self.0.job_id(now)
     }
 
     fn account_id(&self) -> AccountId {

@@ -15,7 +15,8 @@ use crate::yaml;
 /// Under which name schemas refer to the document that they are in.
 const URI: &str = "urn:openapi";
 /// The headers that tell a client what to do. An answer has no others of them than its operation documents.
-const TELLING: [&str; 4] = ["allow", "etag", "retry-after", "www-authenticate"];
+const TELLING: [&str; 7] =
+    ["allow", "content-disposition", "etag", "link", "location", "retry-after", "www-authenticate"];
 /// What a path of the document can have beside methods.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
@@ -238,11 +239,17 @@ impl Document {
             return if answer.body.is_empty() { Ok(()) } else { Err("there is a body".to_owned()) };
         }
         let media_type = answer.header(CONTENT_TYPE.as_str()).ok_or("the body is of no type")?;
+        // A character set is no other type.
+        let media_type = media_type.split_once(';').map_or(media_type, |(media_type, _)| media_type);
         let content = child(&content, media_type);
         if self.at(&content).is_null() {
             return Err(format!("{media_type} is not documented"));
         }
-        let body = serde_json::from_str(answer.body).map_err(|error| format!("the body is no JSON: {error}"))?;
+        let body = if media_type.contains("json") {
+            serde_json::from_str(answer.body).map_err(|error| format!("the body is no JSON: {error}"))?
+        } else {
+            Value::from(answer.body)
+        };
         self.check_value(&child(&content, "schema"), &body)?;
         check_agreement(&body, answer)
     }

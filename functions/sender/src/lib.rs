@@ -20,6 +20,7 @@ use portal_aws::{
     bootstrap::deadline,
     cause,
     metrics::{self, MetricLog},
+    queue,
     sqs::{MessageOutcome, work_batch},
 };
 
@@ -51,7 +52,8 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         let run = RequestId::parse(&event.context.request_id)?;
         let deadline = deadline(&event.context);
         let tally = Cell::new(Tally::default());
-        let answer = work_batch(event.payload, async |hint| self.follow(&hint, &run, deadline, &tally).await).await;
+        let follow = async |hint| self.follow(&hint, &run, deadline, &tally).await;
+        let answer = work_batch(event.payload, queue::from_body, follow).await;
         let function = &event.context.env_config.function_name;
         metrics::put(&self.metrics, function, self.clock.now(), &tally.get().figures());
         Ok(answer)
@@ -64,6 +66,9 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         deadline: DateTime<Utc>,
         tally: &Cell<Tally>,
     ) -> MessageOutcome {
+        if let Hint::Invitation(message) = hint {
+            tracing::Span::current().record("invitation", message.invitation.as_str());
+        }
         if !time_to_claim(self.clock.now(), deadline) {
             tracing::warn!("no time left to hand the mail over");
             return MessageOutcome::Retry;

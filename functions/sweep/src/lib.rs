@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use lambda_runtime::{Context, Error};
 use portal::{
     ids::RequestId,
-    operations::sweep::{Sweep as Run, SweepError, Swept},
+    operations::sweep::{Sweep as Run, Swept},
     ports::{Clock, DeliveryStore, Entropy, Queue},
 };
 use portal_aws::{
@@ -42,7 +42,7 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy, L: MetricLog> Sweep<S, Q,
         let sweep = Run { store, queue, clock, entropy };
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let swept = Box::pin(sweep.run(deadline(context) - MARGIN, &run)).await;
-        let swept = swept.inspect_err(|error| tracing::error!(cause = cause_of(error), "sweep broken off"))?;
+        let swept = swept.inspect_err(|error| tracing::error!(cause = cause::of_port(error), "sweep broken off"))?;
         let Swept { queued, reminded, postponed, struck, outlived, stopped_early, .. } = swept;
         tracing::info!(queued, reminded, postponed, struck, outlived, stopped_early, "swept");
         metrics::put(metrics, &context.env_config.function_name, clock.now(), &figures(swept));
@@ -62,11 +62,4 @@ fn figures(swept: Swept) -> [Figure; 7] {
         Figure::count("stoppedEarly", stopped_early.into()),
         Figure { name: "oldestUnsentAge", unit: Unit::Seconds, value: age },
     ]
-}
-
-fn cause_of(error: &SweepError) -> String {
-    match error {
-        SweepError::Store(error) => cause::of_store(error),
-        SweepError::Queue(error) => cause::of_queue(error),
-    }
 }

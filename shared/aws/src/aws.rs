@@ -29,6 +29,7 @@ use aws_types::{SdkConfig, region::Region};
 
 use crate::{
     config::AwsEnvironment,
+    job_queue::SqsJobQueue,
     mailer::{MailSettings, SesMailer},
     queue::SqsQueue,
 };
@@ -102,6 +103,12 @@ impl Aws {
     #[must_use]
     pub fn queue(&self, url: String) -> SqsQueue {
         SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
+    }
+
+    /// The queue that bulk jobs go on by.
+    #[must_use]
+    pub fn job_queue(&self, url: String) -> SqsJobQueue {
+        SqsJobQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
     }
 
     /// The mail service.

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use portal::ports::{QueueError, StoreError};
+use portal::ports::{PortError, QueueError, StoreError};
 
 /// Why the store did not do it.
 #[must_use]
@@ -21,6 +21,15 @@ pub fn of_store(error: &StoreError) -> String {
 #[must_use]
 pub fn of_queue(QueueError(source): &QueueError) -> String {
     two_levels(source.as_ref())
+}
+
+/// Why either did not.
+#[must_use]
+pub fn of_port(error: &PortError) -> String {
+    match error {
+        PortError::Store(error) => of_store(error),
+        PortError::Queue(error) => of_queue(error),
+    }
 }
 
 fn two_levels(error: &(dyn Error + 'static)) -> String {
@@ -42,6 +51,7 @@ mod tests {
         let unavailable = StoreError::Unavailable(Level("service error", Some(Box::new(code))).into());
         assert_eq!(of_store(&unavailable), "service error: unhandled error (AccessDenied)");
         assert_eq!(of_store(&StoreError::Corrupt("found jose@example.com".into())), "an item cannot be read");
-        assert_eq!(of_queue(&QueueError("no answer".into())), "no answer");
+        assert_eq!(of_port(&QueueError("no answer".into()).into()), "no answer");
+        assert_eq!(of_port(&StoreError::Busy.into()), "the store is busy");
     }
 }

@@ -133,6 +133,14 @@ impl Environment {
         self.required("QUEUE_URL")
     }
 
+    /// `BULK_QUEUE_URL`: the queue that bulk jobs go on by.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn bulk_queue_url(&self) -> Result<String, ConfigError> {
+        self.required("BULK_QUEUE_URL")
+    }
+
     /// `FINGERPRINT_PEPPER`: the secret that keys the fingerprints of addresses.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use portal::{
-    ids::{AccountId, InvitationId, LinkId},
+    ids::{AccountId, InvitationId, JobId, LinkId},
     link::LinkSecret,
     ports::Entropy,
 };
@@ -26,13 +26,22 @@ fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     bytes
 }
 
+fn uuid_v7(now: DateTime<Utc>) -> String {
+    // A clock before 1970 would only cost the order of ids.
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid().to_string()
+}
+
 impl Entropy for OsEntropy {
     /// A version 7 UUID. Its 74 random bits keep ids apart; they are no secret.
     fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId {
-        // A clock before 1970 would only cost the order of ids.
-        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid();
-        let Ok(id) = InvitationId::parse(&uuid.to_string()) else { unreachable!("a UUID is hex digits and hyphens") };
+        let Ok(id) = InvitationId::parse(&uuid_v7(now)) else { unreachable!("a UUID is hex digits and hyphens") };
+        id
+    }
+
+    /// A version 7 UUID likewise.
+    fn job_id(&self, now: DateTime<Utc>) -> JobId {
+        let Ok(id) = JobId::parse(&uuid_v7(now)) else { unreachable!("a UUID is hex digits and hyphens") };
         id
     }
 

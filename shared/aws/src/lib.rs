@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod http;
+pub mod job_queue;
 pub mod mail_tags;
 pub mod mailer;
 pub mod metrics;

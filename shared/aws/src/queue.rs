@@ -11,10 +11,10 @@ use portal::{
     ids::{InvalidId, InvitationId, PatientId, PracticeId, RecordKey},
     ports::{Hint, InvitationMessage, Queue, QueueError},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The format that this version writes and reads.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 /// How many messages SQS takes in one call.
 const BATCH_MAX_MESSAGES: usize = 10;
 
@@ -77,11 +77,7 @@ pub fn to_body(hint: &Hint) -> Result<String, serde_json::Error> {
 /// # Errors
 /// [`MessageError`]; the body is never quoted in it.
 pub fn from_body(body: &str) -> Result<Hint, MessageError> {
-    let Versioned { schema } = serde_json::from_str(body).map_err(MessageError::Shape)?;
-    if schema != SCHEMA {
-        return Err(MessageError::Schema(schema));
-    }
-    let body: Body = serde_json::from_str(body).map_err(MessageError::Shape)?;
+    let body: Body = read(body)?;
     let key = RecordKey {
         practice: PracticeId::parse(&body.practice).map_err(MessageError::Id)?,
         patient: PatientId::parse(&body.patient).map_err(MessageError::Id)?,
@@ -93,6 +89,15 @@ pub fn from_body(body: &str) -> Result<Hint, MessageError> {
         }
         Waits::Notices {} => Hint::Notices(key),
     })
+}
+
+/// Reads a body of this version's schema, whatever it is about.
+pub(crate) fn read<B: DeserializeOwned>(body: &str) -> Result<B, MessageError> {
+    let Versioned { schema } = serde_json::from_str(body).map_err(MessageError::Shape)?;
+    if schema != SCHEMA {
+        return Err(MessageError::Schema(schema));
+    }
+    serde_json::from_str(body).map_err(MessageError::Shape)
 }
 
 /// SQS did not take some of a batch.
@@ -140,7 +145,7 @@ impl SqsQueue {
     }
 }
 
-fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> QueueError {
+pub(crate) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> QueueError {
     QueueError(Box::new(error))
 }
 

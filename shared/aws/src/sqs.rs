@@ -1,4 +1,4 @@
-//! Batches of queue messages, as Lambda hands them to the sender.
+//! Batches of queue messages, as Lambda hands them to the functions that work them off.
 //!
 //! What Lambda makes of the answer decides whether mails get lost: it deletes every message that the answer does not
 //! name, and all of them if the answer has a wrong key or `null` in it. So the answer's type is the one that the Lambda
@@ -8,10 +8,9 @@ use std::{future::Future, panic::AssertUnwindSafe};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt as _, future::join_all};
-use portal::ports::Hint;
 use tracing::Instrument as _;
 
-use crate::queue;
+use crate::queue::MessageError;
 
 /// What is to become of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +24,18 @@ pub enum MessageOutcome {
 /// Works all messages of a batch at once and tells Lambda which of them are to come again.
 ///
 /// Each stands for itself: one that cannot be read, or whose handler panics, comes again (and ends in the dead-letter
-/// queue), and the others are deleted all the same.
-pub async fn work_batch<F, Fut>(event: SqsEvent, handler: F) -> SqsBatchResponse
+/// queue), and the others are deleted all the same. `read` makes a message of a body; the handler records what it is
+/// about as `invitation` or `job` of the current span.
+pub async fn work_batch<M, F, Fut>(
+    event: SqsEvent,
+    read: impl Fn(&str) -> Result<M, MessageError>,
+    handler: F,
+) -> SqsBatchResponse
 where
-    F: Fn(Hint) -> Fut,
+    F: Fn(M) -> Fut,
     Fut: Future<Output = MessageOutcome>,
 {
-    let outcomes = join_all(event.records.iter().map(|message| work(message, &handler))).await;
+    let outcomes = join_all(event.records.iter().map(|message| work(message, &read, &handler))).await;
     let again = event.records.iter().zip(outcomes).filter(|(_, outcome)| *outcome == MessageOutcome::Retry);
     let mut answer = SqsBatchResponse::default();
     // SQS gives every message an id. One without could not be named, and not naming it would delete it; Lambda takes
@@ -40,9 +44,13 @@ where
     answer
 }
 
-async fn work<F, Fut>(message: &SqsMessage, handler: &F) -> MessageOutcome
+async fn work<M, F, Fut>(
+    message: &SqsMessage,
+    read: &impl Fn(&str) -> Result<M, MessageError>,
+    handler: &F,
+) -> MessageOutcome
 where
-    F: Fn(Hint) -> Fut,
+    F: Fn(M) -> Fut,
     Fut: Future<Output = MessageOutcome>,
 {
     let span = tracing::info_span!(
@@ -50,16 +58,12 @@ where
         message = message.message_id,
         trace = message.attributes.get("AWSTraceHeader"),
         invitation = tracing::field::Empty,
+        job = tracing::field::Empty,
     );
     let work = async {
         let body = message.body.as_deref().unwrap_or_default();
-        match queue::from_body(body) {
-            Ok(hint) => {
-                if let Hint::Invitation(message) = &hint {
-                    tracing::Span::current().record("invitation", message.invitation.as_str());
-                }
-                handler(hint).await
-            }
+        match read(body) {
+            Ok(message) => handler(message).await,
             Err(error) => {
                 tracing::error!(%error, "message cannot be read");
                 MessageOutcome::Retry
@@ -74,10 +78,12 @@ where
 mod tests {
     use std::cell::Cell;
 
+    use portal::ports::Hint;
     use serde_json::{Value, json};
     use tokio::sync::Barrier;
 
     use super::*;
+    use crate::queue;
 
     fn record(id: &str, body: &str) -> Value {
         json!({
@@ -106,7 +112,7 @@ mod tests {
         F: Fn(Hint) -> Fut,
         Fut: Future<Output = MessageOutcome>,
     {
-        serde_json::to_string(&work_batch(event(records), handler).await).unwrap()
+        serde_json::to_string(&work_batch(event(records), queue::from_body, handler).await).unwrap()
     }
 
     async fn done(_hint: Hint) -> MessageOutcome {

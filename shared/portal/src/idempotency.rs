@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Half of a SHA-256: two texts of one patient's meet in it by no accident.
-type Digest = [u8; 16];
+pub type Digest = [u8; 16];
 
 /// A command that carries a key, as hashes: the record keeps neither the client's key nor what it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl KeyedRequest {
     }
 }
 
-fn digest(parts: &[&[u8]]) -> Digest {
+/// The digest of some texts, one after the other.
+pub(crate) fn digest(parts: &[&[u8]]) -> Digest {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);

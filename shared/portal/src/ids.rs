@@ -78,6 +78,10 @@ identifier!(
     Subject, "subject", MACHINE_ID_MAX_CHARS, "._:=+/@|-"
 );
 identifier!(
+    /// One bulk job within one practice.
+    JobId, "job id", GIVEN_ID_MAX_CHARS, "-"
+);
+identifier!(
     /// The id under which SES accepted a mail.
     MessageId, "message id", MACHINE_ID_MAX_CHARS, "._:@=+-"
 );
@@ -89,6 +93,15 @@ pub struct RecordKey {
     pub practice: PracticeId,
     /// The patient within it.
     pub patient: PatientId,
+}
+
+/// A bulk job, across practices: what queue messages name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobKey {
+    /// The practice whose patients it is about.
+    pub practice: PracticeId,
+    /// The job within it.
+    pub job: JobId,
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@
 //! * how staff find a patient: [`directory`], [`search`]
 //! * why not: [`refusal`]
 //! * what may be repeated: [`idempotency`]
+//! * many patients at once: [`bulk`]
 
+pub mod bulk;
 pub mod directory;
 pub mod email;
 pub mod idempotency;

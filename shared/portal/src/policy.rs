@@ -43,6 +43,15 @@ pub const NOTICES_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// How long the sweep waits before it hints at the same notices again.
 pub const HINT_WAIT: TimeDelta = TimeDelta::minutes(5);
 
+/// Patients that one bulk job may name.
+pub const MOST_BULK_PATIENTS: usize = 500;
+/// Patients that one run of a bulk job sees to.
+pub const BULK_SLICE: u16 = 20;
+/// How long a run of a bulk job has the job to itself. Longer than any runner's life.
+pub const BULK_LEASE: TimeDelta = TimeDelta::seconds(45);
+/// How long a bulk job pauses between two runs, for the sake of everybody else's requests.
+pub const BULK_PACE: TimeDelta = TimeDelta::seconds(1);
+
 /// How far the sweep's clock may be ahead of a sender's.
 pub const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(1);
 

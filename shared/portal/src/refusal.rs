@@ -9,6 +9,7 @@ use crate::ids::PatientId;
 pub enum Refusal {
     PortalNotActivated,
     PatientNotFound,
+    JobNotFound,
     EmailRequired,
     EmailInvalid,
     /// The holder is named only if it is a patient of the caller's own practice.
@@ -59,6 +60,7 @@ impl Refusal {
             Self::PatientNotFound => {
                 ("patient_not_found", "There is no such patient in your practice: check the patient id.")
             }
+            Self::JobNotFound => ("job_not_found", "There is no such bulk job in your practice: check the job id."),
             Self::EmailRequired => ("email_required", "The patient has no email address: add it on the Profile tab."),
             Self::EmailInvalid => (
                 "email_invalid",

@@ -1,16 +1,16 @@
 //! On whose behalf a request acts.
 
 use crate::{
-    ids::{PatientId, PracticeId, RecordKey},
+    ids::{JobId, JobKey, PatientId, PracticeId, RecordKey},
     timeline::Actor,
 };
 
 /// The practice and the person that a verified identity stands for.
 ///
 /// Every store method that a request can reach takes one, so that a handler can name no practice of its own
-/// choosing. Only the HTTP edge may build one, from the claims that the gateway has verified; the linter refuses
-/// the constructor everywhere else.
-#[derive(Clone, Debug)]
+/// choosing. Only the HTTP edge may build one, from the claims that the gateway has verified, and the store may give
+/// back the one that a bulk job was begun with; the linter refuses the constructor everywhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantScope {
     practice: PracticeId,
     actor: Actor,
@@ -40,5 +40,11 @@ impl TenantScope {
     #[must_use]
     pub fn record(&self, patient: &PatientId) -> RecordKey {
         RecordKey { practice: self.practice.clone(), patient: patient.clone() }
+    }
+
+    /// The key of one of the practice's bulk jobs.
+    #[must_use]
+    pub fn job(&self, job: &JobId) -> JobKey {
+        JobKey { practice: self.practice.clone(), job: job.clone() }
     }
 }

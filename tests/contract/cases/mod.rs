@@ -1,5 +1,6 @@
 //! The cases. Each is a plain async function over a store.
 
+pub(crate) mod bulk;
 pub(crate) mod calendar;
 pub(crate) mod claims;
 pub(crate) mod directory;

@@ -92,9 +92,9 @@ impl Form {
         value
     }
 
-    /// Reports the object itself as wrong if nothing could be made of its members together.
+    /// Reports the object itself as wrong if nothing could be made of its members together, though each is right.
     pub fn whole<T>(&mut self, value: Option<T>) -> Option<T> {
-        if value.is_none() {
+        if value.is_none() && self.errors.is_empty() {
             self.errors.push(FieldError { pointer: self.pointer.clone(), code: FieldCode::Invalid });
         }
         value

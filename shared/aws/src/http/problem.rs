@@ -8,8 +8,8 @@ use http::{
 };
 use portal::{
     ids::{PatientId, RequestId},
-    operations::OperationError,
-    ports::StoreError,
+    operations::{OperationError, bulk::BeginError},
+    ports::{PortError, StoreError},
     refusal::Refusal,
 };
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub enum Problem {
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// Something that we depend on did not do its part; the same request may succeed later.
-    Unavailable(StoreError),
+    Unavailable(PortError),
     /// A defect of ours, or data that cannot be read.
     Internal(Box<dyn Error + Send + Sync>),
 }
@@ -81,7 +81,7 @@ impl From<Malformed> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy | StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Busy | StoreError::Unavailable(_) => Self::Unavailable(error.into()),
             StoreError::Corrupt(_) => Self::Internal(error.into()),
         }
     }
@@ -92,6 +92,16 @@ impl From<OperationError> for Problem {
         match error {
             OperationError::Refused(refusal) => refusal.into(),
             OperationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BeginError> for Problem {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Refused(refusal) => refusal.into(),
+            BeginError::Store(error) => error.into(),
+            BeginError::Queue(error) => Self::Unavailable(error.into()),
         }
     }
 }
@@ -266,7 +276,7 @@ impl Problem {
         let status = status.as_u16();
         match self {
             Self::Unavailable(error) => {
-                tracing::error!(request_id, status, code, cause = cause::of_store(error), "cannot answer");
+                tracing::error!(request_id, status, code, cause = cause::of_port(error), "cannot answer");
             }
             Self::Internal(error) => tracing::error!(request_id, status, code, %error, "failed"),
             Self::Refused(_)
@@ -284,7 +294,7 @@ impl Problem {
 
 const fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::PatientNotFound => StatusCode::NOT_FOUND,
+        Refusal::PatientNotFound | Refusal::JobNotFound => StatusCode::NOT_FOUND,
         Refusal::Forbidden | Refusal::SupportOnly => StatusCode::FORBIDDEN,
         Refusal::VersionConflict => StatusCode::PRECONDITION_FAILED,
         Refusal::TooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -328,6 +338,7 @@ mod tests {
         vec![
             Refusal::PortalNotActivated.into(),
             Refusal::PatientNotFound.into(),
+            Refusal::JobNotFound.into(),
             Refusal::EmailRequired.into(),
             Refusal::EmailInvalid.into(),
             Refusal::EmailInUse { holder: None }.into(),

@@ -1,10 +1,10 @@
 //! What a request says, in domain types.
 
-use http::header::IF_MATCH;
+use http::header::{ACCEPT, IF_MATCH};
 use portal::{
     email::EmailAddress,
     idempotency::KeyedRequest,
-    ids::{PatientId, RequestId},
+    ids::{JobId, PatientId, RequestId},
     operations::Command,
     refusal::Refusal,
     scope::TenantScope,
@@ -84,6 +84,25 @@ impl Request {
     pub fn patient(&self) -> Result<PatientId, Problem> {
         let id = self.event.path_parameters.get("patientId").map(String::as_str);
         Ok(PatientId::parse(id.unwrap_or_default()).map_err(|_| Refusal::PatientNotFound)?)
+    }
+
+    /// The bulk job that the path names.
+    ///
+    /// # Errors
+    /// [`Refusal::JobNotFound`] if no job could have such an id.
+    pub fn job(&self) -> Result<JobId, Problem> {
+        let id = self.event.path_parameters.get("jobId").map(String::as_str);
+        Ok(JobId::parse(id.unwrap_or_default()).map_err(|_| Refusal::JobNotFound)?)
+    }
+
+    /// Whether the client asks for this media type by name, in any of its `Accept` headers and with whatever parameters.
+    #[must_use]
+    pub fn accepts(&self, media_type: &str) -> bool {
+        let headers = self.event.headers.get_all(ACCEPT).iter().filter_map(|header| header.to_str().ok());
+        let ranges = headers.flat_map(|header| header.split(','));
+        ranges
+            .map(|range| range.split(';').next().unwrap_or_default())
+            .any(|range| range.trim().eq_ignore_ascii_case(media_type))
     }
 
     /// The condition of `If-Match`.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{HttpAnswer, panel::StatusJson, problem::Problem};
 use crate::cause;
 
-/// An answer: a status, headers and, as a rule, a JSON text.
+/// An answer: a status, headers and, as a rule, a text, nearly always JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: StatusCode,
@@ -54,6 +54,12 @@ impl Answer {
     pub fn document(status: StatusCode, document: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_string(document).map_err(|error| Problem::Internal(error.into()))?;
         Ok(Self::new(status, "application/json", body))
+    }
+
+    /// A table of comma-separated values.
+    #[must_use]
+    pub fn csv(table: String) -> Self {
+        Self::new(StatusCode::OK, "text/csv; charset=utf-8", table)
     }
 
     /// A JSON document, and the version of what it shows as its `ETag`.
@@ -111,7 +117,7 @@ impl Answer {
         &self.headers
     }
 
-    /// The JSON text; empty if there is none.
+    /// The text; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body

@@ -60,6 +60,35 @@ pub const INVITE: Operation = Operation {
     access: Access::With(Permission::Invite),
 };
 
+/// Begins a bulk job.
+pub const BULK_INVITE: Operation = Operation {
+    method: "POST",
+    path: "/v1/invitations/bulk",
+    function: "bulk",
+    access: Access::With(Permission::Invite),
+};
+/// Reads how far a bulk job has come.
+pub const READ_JOB: Operation = Operation {
+    method: "GET",
+    path: "/v1/invitations/bulk/{jobId}",
+    function: "bulk",
+    access: Access::With(Permission::Read),
+};
+/// Reads what came of a bulk job's patients.
+pub const JOB_RESULTS: Operation = Operation {
+    method: "GET",
+    path: "/v1/invitations/bulk/{jobId}/results",
+    function: "bulk",
+    access: Access::With(Permission::Read),
+};
+/// Stops a bulk job.
+pub const CANCEL_JOB: Operation = Operation {
+    method: "POST",
+    path: "/v1/invitations/bulk/{jobId}/cancel",
+    function: "bulk",
+    access: Access::With(Permission::Invite),
+};
+
 /// Invites a patient again.
 pub const REINVITE: Operation = Operation {
     method: "POST",
@@ -130,6 +159,10 @@ pub const ALL: &[Operation] = &[
     STATUS,
     TIMELINE,
     INVITE,
+    BULK_INVITE,
+    READ_JOB,
+    JOB_RESULTS,
+    CANCEL_JOB,
     REINVITE,
     REVOKE,
     OPT_OUT,

@@ -122,6 +122,12 @@ impl Sample {
         self.set("/pathParameters", "patientId", json!(id))
     }
 
+    /// With this bulk job in the path.
+    #[must_use]
+    pub fn job(self, id: &str) -> Self {
+        self.set("/pathParameters", "jobId", json!(id))
+    }
+
     /// With this practice in the path.
     #[must_use]
     pub fn practice(self, id: &str) -> Self {
@@ -170,7 +176,7 @@ pub struct Shown {
     pub status: i64,
     /// The headers, in order of name.
     pub headers: BTreeMap<String, String>,
-    /// The body; null if there is none.
+    /// The body, as text if it is not JSON; null if there is none.
     pub body: Value,
 }
 
@@ -178,15 +184,14 @@ impl From<HttpAnswer> for Shown {
     fn from(answer: HttpAnswer) -> Self {
         let wire = serde_json::to_value(answer).unwrap();
         let member = |name| wire.get(name).unwrap().clone();
+        let headers: BTreeMap<String, String> = serde_json::from_value(member("headers")).unwrap();
+        let is_json = headers.get("content-type").is_none_or(|content_type| content_type.contains("json"));
         let body = wire.get("body").and_then(Value::as_str);
-        let mut body: Value = body.map(|body| serde_json::from_str(body).unwrap()).unwrap_or_default();
+        let read = |body: &str| if is_json { serde_json::from_str(body).unwrap() } else { json!(body) };
+        let mut body: Value = body.map(read).unwrap_or_default();
         // Whether serde_json keeps the order depends on what else is built beside it.
         body.sort_all_objects();
-        Self {
-            status: member("statusCode").as_i64().unwrap(),
-            headers: serde_json::from_value(member("headers")).unwrap(),
-            body,
-        }
+        Self { status: member("statusCode").as_i64().unwrap(), headers, body }
     }
 }
 

@@ -46,7 +46,7 @@ enum Verdict {
 /// Two of our own items contradict each other.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{0}")]
-struct Contradiction(&'static str);
+pub(super) struct Contradiction(pub(super) &'static str);
 
 impl PortalStore for DynamoStore<Pepper> {
     async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
@@ -60,7 +60,8 @@ impl DynamoStore<Pepper> {
     pub(super) async fn write(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         for crowded in [false, true] {
             let parts = self.parts(change, crowded)?;
-            let cancelled = retry::patiently(|| self.transact(&parts)).await?;
+            let writes: Vec<_> = parts.iter().map(|part| part.write.clone()).collect();
+            let cancelled = retry::patiently(|| self.transact(writes.clone())).await?;
             let Some(reasons) = cancelled else { return Ok(CommitOutcome::Committed) };
             match verdict(change, &parts, &reasons)? {
                 Verdict::Outcome(outcome) => return Ok(outcome),
@@ -68,19 +69,6 @@ impl DynamoStore<Pepper> {
             }
         }
         Err(corrupt(Contradiction("an address has too many profiles even for being shared")))
-    }
-
-    /// Tries once. The reasons, if conditions did not hold.
-    async fn transact(&self, parts: &[Part<'_>]) -> Result<Option<Vec<CancellationReason>>, Trouble> {
-        let writes = parts.iter().map(|part| part.write.clone()).collect();
-        let Err(error) = self.client.transact_write_items().set_transact_items(Some(writes)).send().await else {
-            return Ok(None);
-        };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-            return Err(Trouble::of(error));
-        };
-        let reasons = cancelled.cancellation_reasons();
-        Trouble::of_cancellation(reasons).map_or_else(|| Ok(Some(reasons.to_vec())), Err)
     }
 
     fn parts<'change>(&self, change: &'change Change, crowded: bool) -> Result<Vec<Part<'change>>, StoreError> {
@@ -157,6 +145,23 @@ impl DynamoStore<Pepper> {
             Ok(TransactWriteItem::builder().put(put).build())
         });
         deletes.chain(puts).collect()
+    }
+}
+
+impl<P> DynamoStore<P> {
+    /// Tries once. The reasons, if conditions did not hold.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Option<Vec<CancellationReason>>, Trouble> {
+        let Err(error) = self.client.transact_write_items().set_transact_items(Some(writes)).send().await else {
+            return Ok(None);
+        };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+            return Err(Trouble::of(error));
+        };
+        let reasons = cancelled.cancellation_reasons();
+        Trouble::of_cancellation(reasons).map_or_else(|| Ok(Some(reasons.to_vec())), Err)
     }
 }
 

@@ -6,7 +6,7 @@
 use portal::{
     directory::{DirectoryPlace, NameEntry},
     email::Fingerprint,
-    ids::{PatientId, PracticeId, RecordKey},
+    ids::{JobId, JobKey, PatientId, PracticeId, RecordKey},
     ports::DueShard,
     redacted::Redacted,
     search::DirectoryQuery,
@@ -110,7 +110,7 @@ pub fn directory_place(place: &DirectoryPlace) -> String {
         DirectoryPlace::Name { entry: NameEntry { token, rest }, patient } => {
             format!("NAME#{}#{}#{patient}", token.expose(), rest.expose())
         }
-        DirectoryPlace::Born { on, patient } => format!("BORN#{}#{patient}", on.expose()),
+        DirectoryPlace::Born { on, patient } => format!("{BORN}{}#{patient}", on.expose()),
     }
 }
 
@@ -131,14 +131,51 @@ pub fn parse_directory_place(text: &str) -> Option<DirectoryPlace> {
     }
 }
 
+/// What the places under dates of birth begin with.
+pub const BORN: &str = "BORN#";
+
 /// What the places that a query reaches begin with.
 #[must_use]
 pub fn directory_beginning(query: &DirectoryQuery) -> String {
     match query {
-        DirectoryQuery::Born(on) => format!("BORN#{}#", on.expose()),
+        DirectoryQuery::Born(on) => format!("{BORN}{}#", on.expose()),
         DirectoryQuery::Name(name) => format!("NAME#{}", name.lead().expose()),
     }
 }
+
+/// The partition of a bulk job.
+#[must_use]
+pub fn job_partition(key: &JobKey) -> String {
+    format!("PRACTICE#{}#JOB#{}", key.practice, key.job)
+}
+
+/// Reads a bulk job's partition back.
+#[must_use]
+pub fn parse_job_partition(partition: &str) -> Option<JobKey> {
+    let (practice, job) = partition.strip_prefix("PRACTICE#")?.split_once("#JOB#")?;
+    Some(JobKey { practice: PracticeId::parse(practice).ok()?, job: JobId::parse(job).ok()? })
+}
+
+/// A bulk job.
+#[must_use]
+pub fn job(key: &JobKey) -> Key {
+    Key { partition: job_partition(key), sort: "JOB".to_owned() }
+}
+
+/// The patients that a bulk job names.
+#[must_use]
+pub fn job_patients(key: &JobKey) -> Key {
+    Key { partition: job_partition(key), sort: "PATIENTS".to_owned() }
+}
+
+/// One of a bulk job's slices. Ten digits, so that they sort by number.
+#[must_use]
+pub fn slice(key: &JobKey, number: u32) -> Key {
+    Key { partition: job_partition(key), sort: format!("{SLICES}{number:010}") }
+}
+
+/// What the sort keys of a bulk job's slices begin with.
+pub const SLICES: &str = "SLICE#";
 
 /// A patient as an address's item names them.
 #[must_use]
@@ -240,6 +277,10 @@ mod tests {
         let expected = ["NAME#nunez#jose#p-1001", "NAME#jose#nunez#p-1001", "BORN#1980-02-29#p-1001"];
         assert_eq!(places, expected.map(|place| pair("PRACTICE#lake:1#DIRECTORY", place)));
         assert_eq!(due_shard(DueShard::of(7)), "DUE#07");
+        let job = samples::scope("lake:1").job(&samples::job_id("job-1"));
+        assert_eq!(parts(super::job(&job)), pair("PRACTICE#lake:1#JOB#job-1", "JOB"));
+        assert_eq!(parts(job_patients(&job)), pair("PRACTICE#lake:1#JOB#job-1", "PATIENTS"));
+        assert_eq!(parts(slice(&job, 12)), pair("PRACTICE#lake:1#JOB#job-1", "SLICE#0000000012"));
     }
 
     #[test]
@@ -247,6 +288,13 @@ mod tests {
         let key = samples::key("lake:1", "p-1001");
         assert_eq!(parse_record_partition(&record_partition(&key)), Some(key.clone()));
         assert_eq!(parse_holder(&holder(&key)), Some(key));
+        let job = samples::scope("lake:1").job(&samples::job_id("job-1"));
+        assert_eq!(parse_job_partition(&job_partition(&job)), Some(job));
+        for bad in
+            ["", "PRACTICE#a", "PRACTICE#a#JOB#", "PRACTICE##JOB#b", "PRACTICE#a#JOB#b#c", "PRACTICE#a#PATIENT#b"]
+        {
+            assert_eq!(parse_job_partition(bad), None, "{bad}");
+        }
         for bad in
             ["", "PRACTICE#a", "PRACTICE#a#PATIENT#", "PRACTICE##PATIENT#b", "PRACTICE#a#PATIENT#b#c", "a#PATIENT#b"]
         {

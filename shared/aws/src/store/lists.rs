@@ -1,4 +1,4 @@
-//! What is read in pages: a patient's history and a practice's directory. One query a page.
+//! What is read in pages: a patient's history, a practice's directory, a bulk job's slices. One query a page.
 
 use portal::{
     directory::{DirectoryPlace, DirectoryRow},
@@ -17,17 +17,17 @@ use super::{
 };
 
 /// Items of one partition.
-struct Page {
-    partition: String,
+pub(super) struct Page {
+    pub(super) partition: String,
     /// What their sort keys begin with.
-    beginning: String,
-    order: Order,
+    pub(super) beginning: String,
+    pub(super) order: Order,
     /// The key that they come after, in this order. It need not be any item's.
-    after: Option<Key>,
-    limit: u16,
+    pub(super) after: Option<Key>,
+    pub(super) limit: u16,
 }
 
-enum Order {
+pub(super) enum Order {
     /// As the sort keys are.
     Rising,
     /// The other way round.
@@ -36,7 +36,7 @@ enum Order {
 
 impl<P> DynamoStore<P> {
     /// The items of a page, as last written.
-    async fn page(&self, page: Page) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn page(&self, page: Page) -> Result<Vec<Item>, StoreError> {
         let condition = "#PK = :partition AND begins_with(#SK, :beginning)";
         let values =
             values(&[condition], [(":partition", text(&page.partition)), (":beginning", text(&page.beginning))]);

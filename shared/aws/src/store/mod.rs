@@ -1,6 +1,7 @@
 //! The records in one DynamoDB table.
 //!
 //! * [`keys`] builds every key, `items` says what is stored under it
+//! * `bulk` keeps bulk jobs and reads many records at once
 //! * `commit` writes changes, `delivery` claims mails and works the calendar, `links` finds what a mail leads to,
 //!   `logins` notes logins, `lists` reads histories and directories, this module reads
 //! * `errors` classifies what the SDK reports, once; `retry` repeats what may succeed later
@@ -8,6 +9,7 @@
 //! An index is used for finding candidates only. What must be unique is an item of its own, written in the same
 //! transaction as the record, because an index neither refuses a duplicate nor reads consistently.
 
+mod bulk;
 mod commit;
 mod delivery;
 mod emails;
@@ -123,30 +125,26 @@ impl<P> DynamoStore<P> {
         .await
     }
 
-    /// A record and its practice, as last written, in one round trip.
-    async fn load_both(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
-        let record_key = keys::record(key);
-        let both = KeysAndAttributes::builder()
-            .keys(record_key.to_item())
-            .keys(keys::practice(&key.practice).to_item())
-            .consistent_read(true)
-            .build()
-            .map_err(corrupt)?;
-        let items = retry::patiently(|| async {
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, both.clone())
-                .send()
-                .await
-                .map_err(Trouble::of)?;
-            // With two keys, reading both again is simpler than reading the one that was left, and as good.
+    /// The items of some keys that there are, as last written, in no order and in one round trip.
+    async fn get_all(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        let keys = keys.iter().map(Key::to_item).collect();
+        let all = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(corrupt)?;
+        retry::patiently(|| async {
+            let request = self.client.batch_get_item().request_items(&self.table, all.clone());
+            let answer = request.send().await.map_err(Trouble::of)?;
+            // With a few keys, reading all of them again is simpler than reading those that were left, and as good.
             if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
                 return Err(Trouble::Busy);
             }
             Ok(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default())
         })
-        .await?;
+        .await
+    }
+
+    /// A record and its practice, as last written, in one round trip.
+    async fn load_both(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
+        let record_key = keys::record(key);
+        let items = self.get_all(&[record_key.clone(), keys::practice(&key.practice)]).await?;
         let mut loaded = Loaded { practice: None, record: None };
         for item in items {
             if record_key.is_of(&item) {
@@ -157,26 +155,10 @@ impl<P> DynamoStore<P> {
         }
         Ok(loaded)
     }
-}
 
-impl<P: Sync> PortalReader for DynamoStore<P> {
-    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
-        self.load_both(&scope.record(patient)).await
-    }
-}
-
-impl<P: Sync> PracticeStore for DynamoStore<P> {
-    async fn practice(&self, scope: &TenantScope) -> Result<Option<Practice>, StoreError> {
-        self.get(&keys::practice(scope.practice()), true).await?.map(items::practice::decode).transpose()
-    }
-
-    async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
-        same_practice(scope, &practice.id)?;
-        let item = items::practice::encode(practice)?;
-        let expected = practice.version.checked_sub(1).filter(|version| *version > 0);
-        let condition = if expected.is_some() { "#version = :version" } else { "attribute_not_exists(#PK)" };
-        let values =
-            expected.map(|version| expression::values(&[condition], [(":version", expression::number(version))]));
+    /// Puts an item in place of the one that has the version before, or of none if this is the first.
+    async fn put_next(&self, item: &Item, version: u64) -> Result<CommitOutcome, StoreError> {
+        let (condition, values) = follows(version);
         retry::patiently(|| async {
             let sent = self
                 .client
@@ -194,7 +176,7 @@ impl<P: Sync> PracticeStore for DynamoStore<P> {
                 Err(error) => match error.as_service_error() {
                     // A retry finds what it wrote the first time.
                     Some(PutItemError::ConditionalCheckFailedException(failed))
-                        if failed.item.as_ref() == Some(&item) =>
+                        if failed.item.as_ref() == Some(item) =>
                     {
                         Ok(CommitOutcome::Committed)
                     }
@@ -204,6 +186,32 @@ impl<P: Sync> PracticeStore for DynamoStore<P> {
             }
         })
         .await
+    }
+}
+
+/// The condition under which an item of this version may be put, with its values.
+fn follows(version: u64) -> (&'static str, Option<Item>) {
+    let Some(before) = version.checked_sub(1).filter(|before| *before > 0) else {
+        return ("attribute_not_exists(#PK)", None);
+    };
+    let condition = "#version = :version";
+    (condition, Some(expression::values(&[condition], [(":version", expression::number(before))])))
+}
+
+impl<P: Sync> PortalReader for DynamoStore<P> {
+    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
+        self.load_both(&scope.record(patient)).await
+    }
+}
+
+impl<P: Sync> PracticeStore for DynamoStore<P> {
+    async fn practice(&self, scope: &TenantScope) -> Result<Option<Practice>, StoreError> {
+        self.get(&keys::practice(scope.practice()), true).await?.map(items::practice::decode).transpose()
+    }
+
+    async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
+        same_practice(scope, &practice.id)?;
+        self.put_next(&items::practice::encode(practice)?, practice.version).await
     }
 }
 

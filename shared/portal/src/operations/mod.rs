@@ -1,6 +1,8 @@
 //! What the functions do: one file a use case, each a plain async function over the ports it needs.
 
 pub mod breaker;
+pub mod bulk;
+pub mod bulk_run;
 pub mod change_email;
 pub mod choice;
 pub mod deliver;

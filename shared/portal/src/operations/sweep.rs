@@ -12,7 +12,7 @@ use crate::{
     ids::RequestId,
     policy::{HINT_WAIT, in_daytime, nudge_wait},
     ports::{
-        Clock, CommitOutcome, DeliveryStore, DueEntry, DueShard, Entropy, Hint, InvitationMessage, Queue, QueueError,
+        Clock, CommitOutcome, DeliveryStore, DueEntry, DueShard, Entropy, Hint, InvitationMessage, PortError, Queue,
         StoreError,
     },
     record::{NextActionKind, invitation::Unremindable},
@@ -52,17 +52,6 @@ pub struct Swept {
     pub stopped_early: bool,
 }
 
-/// Why a sweep broke off. What it had done by then is done; the next run goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The queue.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-}
-
 /// The functions and services that a sweep needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep<'ports, S, Q, C, E> {
@@ -81,11 +70,11 @@ pub struct Sweep<'ports, S, Q, C, E> {
 struct Run {
     swept: Swept,
     /// The first thing that went wrong.
-    failure: Option<SweepError>,
+    failure: Option<PortError>,
 }
 
 impl Run {
-    fn fail(&mut self, error: impl Into<SweepError>) {
+    fn fail(&mut self, error: impl Into<PortError>) {
         self.failure.get_or_insert_with(|| error.into());
     }
 
@@ -121,8 +110,9 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
     /// one row at a time, which is what it bears best.
     ///
     /// # Errors
-    /// [`SweepError`], the first of them. Every other shard has been seen to all the same.
-    pub async fn run(&self, deadline: DateTime<Utc>, request: &RequestId) -> Result<Swept, SweepError> {
+    /// [`PortError`], the first of them, by which the run broke off. What it had done by then is done, the next run goes
+    /// on, and every other shard has been seen to all the same.
+    pub async fn run(&self, deadline: DateTime<Utc>, request: &RequestId) -> Result<Swept, PortError> {
         let shards = DueShard::all_from(DueShard::of(0)).map(|shard| self.work_off(shard, deadline, request));
         let mut whole = Run::default();
         for part in join_all(shards).await {
@@ -164,7 +154,7 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy> Sweep<'_, S, Q, C, E> {
     }
 
     /// Sees to some rows, and hints at what is to be sent.
-    async fn see_to(&self, rows: &[DueEntry], request: &RequestId, run: &mut Run) -> Result<(), SweepError> {
+    async fn see_to(&self, rows: &[DueEntry], request: &RequestId, run: &mut Run) -> Result<(), PortError> {
         let mut broken_off = None;
         let mut hints = Vec::with_capacity(rows.len());
         for entry in rows {

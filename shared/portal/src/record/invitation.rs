@@ -136,6 +136,7 @@ impl PortalRecord {
             | Refusal::IdempotencyKeyReused
             | Refusal::LinkNotUsable
             | Refusal::DateOfBirthMismatch
+            | Refusal::JobNotFound
             | Refusal::Forbidden => self.unless_overdue(practice, now),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    ids::{AccountId, InvitationId, LinkId},
+    ids::{AccountId, InvitationId, JobId, LinkId},
     link::LinkSecret,
     ports::Entropy,
 };
@@ -29,6 +29,10 @@ impl TestEntropy {
 impl Entropy for TestEntropy {
     fn invitation_id(&self, _: DateTime<Utc>) -> InvitationId {
         InvitationId::parse(&format!("invitation-{:04}", self.next())).unwrap()
+    }
+
+    fn job_id(&self, _: DateTime<Utc>) -> JobId {
+        JobId::parse(&format!("job-{:04}", self.next())).unwrap()
     }
 
     fn account_id(&self) -> AccountId {

@@ -15,5 +15,5 @@ mod store;
 pub use clock::TestClock;
 pub use entropy::TestEntropy;
 pub use mailer::ScriptedMailer;
-pub use queue::MemoryQueue;
+pub use queue::{MemoryJobQueue, MemoryQueue};
 pub use store::{Contents, Fault, MemoryStore};

@@ -1,23 +1,50 @@
-//! A queue that remembers.
+//! Queues that remember.
 
 use std::sync::{
     Mutex,
     atomic::{AtomicU32, Ordering},
 };
 
-use crate::ports::{Hint, Queue, QueueError};
+use chrono::TimeDelta;
+
+use crate::{
+    ids::JobKey,
+    ports::{Hint, JobQueue, Queue, QueueError},
+};
 
 /// Keeps every message that it took, in order.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
     messages: Mutex<Vec<Hint>>,
-    failures: AtomicU32,
+    failures: Failures,
+}
+
+/// Keeps every message that it took, in order, and how long each is to wait.
+#[derive(Debug, Default)]
+pub struct MemoryJobQueue {
+    messages: Mutex<Vec<(JobKey, TimeDelta)>>,
+    failures: Failures,
+}
+
+/// How many calls are yet to fail.
+#[derive(Debug, Default)]
+struct Failures(AtomicU32);
+
+impl Failures {
+    fn fail_next(&self, calls: u32) {
+        self.0.store(calls, Ordering::SeqCst);
+    }
+
+    fn next(&self) -> Result<(), QueueError> {
+        let failing = self.0.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if failing { Err(QueueError("the test says so".into())) } else { Ok(()) }
+    }
 }
 
 impl MemoryQueue {
     /// The next calls fail, and take nothing.
     pub fn fail_next(&self, calls: u32) {
-        self.failures.store(calls, Ordering::SeqCst);
+        self.failures.fail_next(calls);
     }
 
     /// The messages that it holds.
@@ -33,13 +60,31 @@ impl MemoryQueue {
     }
 }
 
+impl MemoryJobQueue {
+    /// The next calls fail, and take nothing.
+    pub fn fail_next(&self, calls: u32) {
+        self.failures.fail_next(calls);
+    }
+
+    /// Receives the messages: it holds none of them any more.
+    #[must_use]
+    pub fn take(&self) -> Vec<(JobKey, TimeDelta)> {
+        std::mem::take(&mut self.messages.lock().unwrap())
+    }
+}
+
 impl Queue for MemoryQueue {
     async fn send(&self, hints: &[Hint]) -> Result<(), QueueError> {
-        let failing = self.failures.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if failing {
-            return Err(QueueError("the test says so".into()));
-        }
+        self.failures.next()?;
         self.messages.lock().unwrap().extend_from_slice(hints);
+        Ok(())
+    }
+}
+
+impl JobQueue for MemoryJobQueue {
+    async fn go_on(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
+        self.failures.next()?;
+        self.messages.lock().unwrap().push((job.clone(), wait));
         Ok(())
     }
 }

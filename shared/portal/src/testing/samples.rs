@@ -3,8 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
+    bulk::{Audience, BulkJob},
     email::EmailAddress,
-    ids::{AccountId, EventId, InvitationId, LinkId, MessageId, PatientId, PracticeId, RecordKey, RequestId, Subject},
+    ids::{
+        AccountId, EventId, InvitationId, JobId, LinkId, MessageId, PatientId, PracticeId, RecordKey, RequestId,
+        Subject,
+    },
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::{Language, Profile},
@@ -122,6 +126,18 @@ pub fn staff() -> Actor {
 pub fn support_scope(practice: &str) -> TenantScope {
     let actor = Actor { role: Role::Support, subject: Some(Subject::parse("support-3").unwrap()) };
     TenantScope::from_verified_claims(practice_id(practice), actor)
+}
+
+/// A bulk job's id.
+#[must_use]
+pub fn job_id(text: &str) -> JobId {
+    JobId::parse(text).unwrap()
+}
+
+/// A job of a practice's staff to invite so many patients, asked for at [`noon`].
+#[must_use]
+pub fn bulk_job(practice: &str, id: &str, total: u32) -> BulkJob {
+    BulkJob::queued(job_id(id), &scope(practice), None, false, Audience::Named { total, seen: 0 }, noon())
 }
 
 /// José Núñez, born on 29 February 1980, with this address in his profile.

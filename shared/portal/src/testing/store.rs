@@ -8,13 +8,15 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
+    bulk::{BulkJob, Slice, SlicePlace},
     directory::{self, DirectoryPlace, DirectoryRow},
     email::EmailAddress,
-    ids::{LinkId, PatientId, PracticeId, RecordKey},
+    ids::{JobId, JobKey, LinkId, PatientId, PracticeId, RecordKey},
     ledger::{self, EmailEntry},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry, DueShard, LinkStore, Loaded,
-        LoginOutcome, LoginStore, PortalReader, PortalStore, PracticeStore, StoreError, TimelineReader,
+        BulkRunStore, BulkStore, ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry, DueShard,
+        LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore, PortalReader, PortalStore, PracticeStore, StoreError,
+        TimelineReader,
     },
     practice::Practice,
     record::{
@@ -39,6 +41,10 @@ pub struct Contents {
     pub emails: BTreeMap<EmailAddress, EmailEntry>,
     /// The practices.
     pub practices: BTreeMap<PracticeId, Practice>,
+    /// The bulk jobs, and the patients that each names.
+    pub jobs: BTreeMap<JobKey, (BulkJob, Vec<PatientId>)>,
+    /// The slices of the bulk jobs, by job and number.
+    pub slices: BTreeMap<(JobKey, u32), Slice>,
 }
 
 /// What goes wrong with one call.
@@ -132,6 +138,11 @@ impl MemoryStore {
     /// The next calls go wrong, in this order; [`None`] lets one through.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// Nothing goes wrong any more. How many calls have yet to come for what would have.
+    pub fn mend(&self) -> usize {
+        std::mem::take(&mut *self.faults.lock().unwrap()).len()
     }
 
     /// A copy of all that it holds.
@@ -241,6 +252,28 @@ impl Contents {
         moved.map(|moved| *record = moved).is_some()
     }
 
+    fn save_job(&mut self, job: &BulkJob, slice: Option<&Slice>) -> CommitOutcome {
+        let key = job.scope.job(&job.id);
+        let Some((stored, _)) = self.jobs.get_mut(&key) else { return CommitOutcome::Stale };
+        if stored == job {
+            return CommitOutcome::Committed;
+        }
+        if stored.version + 1 != job.version {
+            return CommitOutcome::Stale;
+        }
+        *stored = job.clone();
+        if let Some(slice) = slice {
+            self.slices.insert((key, slice.number), slice.clone());
+        }
+        CommitOutcome::Committed
+    }
+
+    /// Every row of a practice's directory, in no order.
+    fn rows(&self, practice: &PracticeId) -> impl Iterator<Item = DirectoryRow> {
+        let own = self.records.values().filter(|record| record.key.practice == *practice);
+        own.flat_map(|record| directory::rows(&record.key.patient, &record.profile))
+    }
+
     fn search(
         &self,
         practice: &PracticeId,
@@ -248,10 +281,8 @@ impl Contents {
         after: Option<&DirectoryPlace>,
         limit: u16,
     ) -> Vec<DirectoryRow> {
-        let own = self.records.values().filter(|record| record.key.practice == *practice);
-        let rows = own.flat_map(|record| directory::rows(&record.key.patient, &record.profile));
         let is_next = |place: &DirectoryPlace| query.reaches(place) && after.is_none_or(|after| place > after);
-        let mut rows: Vec<DirectoryRow> = rows.filter(|row| is_next(&row.place)).collect();
+        let mut rows: Vec<DirectoryRow> = self.rows(practice).filter(|row| is_next(&row.place)).collect();
         rows.sort_by(|one, other| one.place.cmp(&other.place));
         rows.truncate(limit.into());
         rows
@@ -323,6 +354,100 @@ impl DirectoryStore for MemoryStore {
         limit: u16,
     ) -> Result<Vec<DirectoryRow>, StoreError> {
         self.call(|contents| contents.search(scope.practice(), query, after, limit))
+    }
+}
+
+impl BulkStore for MemoryStore {
+    async fn begin_job(
+        &self,
+        scope: &TenantScope,
+        job: &BulkJob,
+        patients: &[PatientId],
+    ) -> Result<Option<BulkJob>, StoreError> {
+        same_practice(scope, job.scope.practice())?;
+        self.call(|contents| {
+            let key = scope.job(&job.id);
+            if let Some((known, _)) = contents.jobs.get(&key) {
+                return (known != job).then(|| known.clone());
+            }
+            contents.jobs.insert(key, (job.clone(), patients.to_vec()));
+            None
+        })
+    }
+
+    async fn job(&self, scope: &TenantScope, job: &JobId) -> Result<Option<BulkJob>, StoreError> {
+        self.job_of(&scope.job(job)).await
+    }
+
+    async fn save_job(
+        &self,
+        scope: &TenantScope,
+        job: &BulkJob,
+        slice: Option<&Slice>,
+    ) -> Result<CommitOutcome, StoreError> {
+        same_practice(scope, job.scope.practice())?;
+        self.call(|contents| contents.save_job(job, slice))
+    }
+
+    async fn slices(
+        &self,
+        scope: &TenantScope,
+        job: &JobId,
+        after: Option<SlicePlace>,
+        limit: u16,
+    ) -> Result<Vec<Slice>, StoreError> {
+        let (key, first) = (scope.job(job), after.map_or(0, SlicePlace::number) + 1);
+        self.call(|contents| {
+            let slices = contents.slices.range((key.clone(), first)..=(key.clone(), u32::MAX));
+            slices.take(limit.into()).map(|(_, slice)| slice.clone()).collect()
+        })
+    }
+}
+
+impl BulkRunStore for MemoryStore {
+    async fn job_of(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
+        self.call(|contents| contents.jobs.get(key).map(|(job, _)| job.clone()))
+    }
+
+    async fn named_patients(&self, scope: &TenantScope, job: &JobId) -> Result<Vec<PatientId>, StoreError> {
+        let key = scope.job(job);
+        self.call(|contents| contents.jobs.get(&key).map(|(_, patients)| patients.clone()).unwrap_or_default())
+    }
+
+    async fn born(
+        &self,
+        scope: &TenantScope,
+        after: Option<&DirectoryPlace>,
+        limit: u16,
+    ) -> Result<Vec<DirectoryPlace>, StoreError> {
+        self.call(|contents| {
+            let is_next = |place: &DirectoryPlace| {
+                matches!(place, DirectoryPlace::Born { .. }) && after.is_none_or(|after| place > after)
+            };
+            let mut places: Vec<_> =
+                contents.rows(scope.practice()).map(|row| row.place).filter(|place| is_next(place)).collect();
+            places.sort();
+            places.truncate(limit.into());
+            places
+        })
+    }
+
+    async fn load_all(&self, scope: &TenantScope, patients: &[PatientId]) -> Result<LoadedAll, StoreError> {
+        self.call(|contents| LoadedAll {
+            practice: contents.practices.get(scope.practice()).cloned(),
+            records: patients
+                .iter()
+                .filter_map(|patient| contents.records.get(&scope.record(patient)))
+                .map(|record| (record.key.patient.clone(), record.clone()))
+                .collect(),
+        })
+    }
+
+    async fn email_entries(&self, emails: &[EmailAddress]) -> Result<BTreeMap<EmailAddress, EmailEntry>, StoreError> {
+        self.call(|contents| {
+            let known = |email: &EmailAddress| Some((email.clone(), contents.emails.get(email)?.clone()));
+            emails.iter().filter_map(known).collect()
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! adds.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bulk;
 mod choice;
 mod logins;
 mod mail_events;

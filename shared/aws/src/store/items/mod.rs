@@ -6,6 +6,7 @@
 pub(super) mod directory;
 pub(super) mod email;
 pub(super) mod event;
+pub(super) mod job;
 pub(super) mod packed;
 pub(super) mod practice;
 pub(super) mod record;

@@ -6,7 +6,7 @@ use std::fmt;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use chrono::{DateTime, Utc};
 use portal::{
-    idempotency::{KeyedRequest, RememberedRequest},
+    idempotency::{Digest, KeyedRequest, RememberedRequest},
     link::{LiveSecret, SecretHash},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -20,6 +20,9 @@ pub(super) struct Packed<const N: usize>([u8; N]);
 pub(super) type PackedSecret = Packed<40>;
 /// The digests of the key and of the content, 16 bytes each, the milliseconds of the time, and the version.
 pub(super) type PackedRequest = Packed<48>;
+
+/// Half of a SHA-256.
+pub(super) type PackedDigest = Packed<16>;
 
 impl<const N: usize> Packed<N> {
     /// One after the other; together they are as long as the whole.
@@ -58,6 +61,18 @@ impl TryFrom<&PackedSecret> for LiveSecret {
         let (mut bytes, name) = (packed.0.as_slice(), "link_secrets");
         let hash = SecretHash::from_bytes(*take(&mut bytes, name)?);
         Ok(Self { hash, expires_at: take_instant(&mut bytes, name)? })
+    }
+}
+
+impl From<Digest> for PackedDigest {
+    fn from(digest: Digest) -> Self {
+        Self(digest)
+    }
+}
+
+impl From<PackedDigest> for Digest {
+    fn from(packed: PackedDigest) -> Self {
+        packed.0
     }
 }
 

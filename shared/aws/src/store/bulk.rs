@@ -1,0 +1,179 @@
+//! Bulk jobs, and reading many records or addresses at once.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use portal::{
+    bulk::{Audience, BulkJob, Slice, SlicePlace},
+    directory::DirectoryPlace,
+    email::{EmailAddress, Pepper},
+    ids::{JobId, JobKey, PatientId},
+    ledger::EmailEntry,
+    ports::{BulkRunStore, BulkStore, CommitOutcome, LoadedAll, StoreError},
+    scope::TenantScope,
+};
+
+use super::{
+    DynamoStore, Item,
+    commit::Contradiction,
+    errors::{CONDITION_FAILED, corrupt},
+    expression::names,
+    follows, items,
+    items::Unreadable,
+    keys::{self, BORN, Key, SLICES},
+    lists::{Order, Page},
+    retry, same_practice,
+};
+
+impl<P: Sync> BulkStore for DynamoStore<P> {
+    async fn begin_job(
+        &self,
+        scope: &TenantScope,
+        job: &BulkJob,
+        patients: &[PatientId],
+    ) -> Result<Option<BulkJob>, StoreError> {
+        same_practice(scope, job.scope.practice())?;
+        let key = scope.job(&job.id);
+        let item = items::job::encode(job)?;
+        let mut writes = vec![self.put_if(item.clone(), follows(job.version))?];
+        match job.audience {
+            Audience::Named { .. } => writes.push(self.put(items::job::encode_patients(&key, patients)?)?),
+            Audience::NeverInvited { .. } => {}
+        }
+        let Some(there) = self.write_job(writes).await? else { return Ok(None) };
+        // A retry finds what it wrote the first time.
+        if there == item { Ok(None) } else { items::job::decode(there).map(Some) }
+    }
+
+    async fn job(&self, scope: &TenantScope, job: &JobId) -> Result<Option<BulkJob>, StoreError> {
+        self.read_job(&scope.job(job)).await
+    }
+
+    async fn save_job(
+        &self,
+        scope: &TenantScope,
+        job: &BulkJob,
+        slice: Option<&Slice>,
+    ) -> Result<CommitOutcome, StoreError> {
+        same_practice(scope, job.scope.practice())?;
+        let item = items::job::encode(job)?;
+        let Some(slice) = slice else { return self.put_next(&item, job.version).await };
+        let slice = items::job::encode_slice(&scope.job(&job.id), slice)?;
+        let writes = vec![self.put_if(item.clone(), follows(job.version))?, self.put(slice)?];
+        Ok(match self.write_job(writes).await? {
+            None => CommitOutcome::Committed,
+            Some(there) if there == item => CommitOutcome::Committed,
+            Some(_) => CommitOutcome::Stale,
+        })
+    }
+
+    async fn slices(
+        &self,
+        scope: &TenantScope,
+        job: &JobId,
+        after: Option<SlicePlace>,
+        limit: u16,
+    ) -> Result<Vec<Slice>, StoreError> {
+        let key = scope.job(job);
+        let page = Page {
+            partition: keys::job_partition(&key),
+            beginning: SLICES.to_owned(),
+            order: Order::Rising,
+            after: after.map(|place| keys::slice(&key, place.number())),
+            limit,
+        };
+        self.page(page).await?.into_iter().map(items::job::decode_slice).collect()
+    }
+}
+
+impl BulkRunStore for DynamoStore<Pepper> {
+    async fn job_of(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
+        self.read_job(key).await
+    }
+
+    async fn named_patients(&self, scope: &TenantScope, job: &JobId) -> Result<Vec<PatientId>, StoreError> {
+        let item = self.get(&keys::job_patients(&scope.job(job)), true).await?;
+        item.map_or_else(|| Ok(Vec::new()), items::job::decode_patients)
+    }
+
+    async fn born(
+        &self,
+        scope: &TenantScope,
+        after: Option<&DirectoryPlace>,
+        limit: u16,
+    ) -> Result<Vec<DirectoryPlace>, StoreError> {
+        let practice = scope.practice();
+        let page = Page {
+            partition: keys::directory_partition(practice),
+            beginning: BORN.to_owned(),
+            order: Order::Rising,
+            after: after.map(|place| keys::directory(practice, place)),
+            limit,
+        };
+        let place = |item: &Item| {
+            let sort = item.get(keys::SORT).and_then(|sort| sort.as_s().ok());
+            sort.and_then(|sort| keys::parse_directory_place(sort)).ok_or(Unreadable::Attribute(keys::SORT))
+        };
+        self.page(page).await?.iter().map(|item| place(item).map_err(corrupt)).collect()
+    }
+
+    async fn load_all(&self, scope: &TenantScope, patients: &[PatientId]) -> Result<LoadedAll, StoreError> {
+        let practice = keys::practice(scope.practice());
+        let records = patients.iter().map(|patient| keys::record(&scope.record(patient)));
+        let all: Vec<Key> = records.chain([practice.clone()]).collect();
+        let mut loaded = LoadedAll { practice: None, records: BTreeMap::new() };
+        for item in self.get_all(&all).await? {
+            if practice.is_of(&item) {
+                loaded.practice = Some(items::practice::decode(item)?);
+            } else {
+                let record = items::record::decode(item)?;
+                loaded.records.insert(record.key.patient.clone(), record);
+            }
+        }
+        Ok(loaded)
+    }
+
+    async fn email_entries(&self, emails: &[EmailAddress]) -> Result<BTreeMap<EmailAddress, EmailEntry>, StoreError> {
+        let all: Vec<Key> = emails.iter().map(|email| keys::email(&self.pepper.fingerprint(email))).collect();
+        let mut entries = BTreeMap::new();
+        for item in self.get_all(&all).await? {
+            if let Some((email, _)) = emails.iter().zip(&all).find(|(_, key)| key.is_of(&item)) {
+                entries.insert(email.clone(), items::email::decode(item)?);
+            }
+        }
+        Ok(entries)
+    }
+}
+
+impl<P> DynamoStore<P> {
+    async fn read_job(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
+        self.get(&keys::job(key), true).await?.map(items::job::decode).transpose()
+    }
+
+    /// Writes a job's item and what belongs to it, all of it or nothing: then the job that is there instead, or an item
+    /// without anything if there is none.
+    async fn write_job(&self, writes: Vec<TransactWriteItem>) -> Result<Option<Item>, StoreError> {
+        let Some(reasons) = retry::patiently(|| self.transact(writes.clone())).await? else { return Ok(None) };
+        let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION_FAILED);
+        let job = reasons.first().filter(failed);
+        let job = job.ok_or_else(|| corrupt(Contradiction("a slice is there before its job has come to it")))?;
+        Ok(Some(job.item.clone().unwrap_or_default()))
+    }
+
+    fn put_if(&self, item: Item, (condition, values): (&str, Option<Item>)) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names(&[condition])))
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build())
+    }
+
+    /// Puts what belongs to a job: the condition on the job is its condition, too.
+    fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(corrupt)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}

@@ -1,0 +1,242 @@
+//! Bulk jobs, and what they read.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use portal::{
+    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, JobState, Seen, Slice, SlicePlace},
+    email::EmailAddress,
+    ids::{JobId, PatientId},
+    operations::{
+        bulk::results,
+        bulk_run::{BulkRun, Ran},
+    },
+    policy::{BULK_LEASE, MOST_BULK_PATIENTS},
+    ports::{
+        BulkRunStore as _, BulkStore, Clock as _, CommitOutcome, DirectoryStore as _, PortalReader as _,
+        PortalStore as _, PracticeStore as _, StoreError,
+    },
+    profile::Profile,
+    redacted::Redacted,
+    search::DirectoryQuery,
+    testing::{MemoryJobQueue, MemoryQueue, TestClock, TestEntropy, samples},
+};
+use tokio::task::JoinSet;
+
+use crate::backend::Backend;
+
+fn patients(count: usize) -> Vec<PatientId> {
+    (0..count).map(|number| samples::patient_id(&format!("p-{number:02}"))).collect()
+}
+
+/// Each with an address and a date of birth of their own.
+async fn admit(backend: &impl Backend, practice: &str, patients: &[PatientId]) {
+    for (number, patient) in patients.iter().enumerate() {
+        let born = samples::date_of_birth() + chrono::TimeDelta::days(number.try_into().unwrap());
+        let address = format!("{practice}-{number}@example.com");
+        let profile = Profile { date_of_birth: Some(Redacted::new(born)), ..samples::profile(Some(&address)) };
+        save(backend, practice, patient, profile).await;
+    }
+}
+
+async fn save(backend: &impl Backend, practice: &str, patient: &PatientId, profile: Profile) {
+    let scope = samples::scope(practice);
+    let change = samples::new_patient(&scope.record(patient), profile);
+    assert_eq!(backend.store().commit(&scope, &change).await.unwrap(), CommitOutcome::Committed);
+}
+
+async fn begin(backend: &impl Backend, job: &BulkJob, patients: &[PatientId]) -> Option<BulkJob> {
+    backend.store().begin_job(&job.scope, job, patients).await.unwrap()
+}
+
+pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
+    let (store, scope) = (backend.store(), samples::scope("lake"));
+    let most: Vec<_> = (0..MOST_BULK_PATIENTS).map(|number| samples::patient_id(&format!("{number:064}"))).collect();
+    let job = samples::bulk_job("lake", "job-1", 500);
+    assert_eq!(begin(backend, &job, &most).await, None);
+    assert_eq!(begin(backend, &job, &most).await, None, "a repetition finds its own");
+    let other = BulkJob { dry_run: true, content: Some([7; 16]), ..samples::bulk_job("lake", "job-1", 1) };
+    assert_eq!(begin(backend, &other, &most[..1]).await, Some(job.clone()));
+    assert_eq!(store.job(&scope, &job.id).await.unwrap(), Some(job.clone()));
+    assert_eq!(store.job_of(&scope.job(&job.id)).await.unwrap(), Some(job.clone()));
+    assert_eq!(store.named_patients(&scope, &job.id).await.unwrap(), most);
+
+    let everybody =
+        BulkJob { audience: Audience::NeverInvited { after: None }, ..samples::bulk_job("lake", "job-2", 0) };
+    assert_eq!(begin(backend, &everybody, &[]).await, None);
+    assert_eq!(store.job(&scope, &everybody.id).await.unwrap(), Some(everybody.clone()));
+    assert!(store.named_patients(&scope, &everybody.id).await.unwrap().is_empty());
+
+    let south = samples::scope("south");
+    assert_eq!(store.job(&south, &job.id).await.unwrap(), None);
+    assert!(store.named_patients(&south, &job.id).await.unwrap().is_empty());
+    let foreign = store.begin_job(&south, &samples::bulk_job("lake", "job-3", 1), &most[..1]).await;
+    assert!(matches!(foreign, Err(StoreError::Corrupt(_))), "{foreign:?}");
+    assert_eq!(store.job(&scope, &samples::job_id("job-3")).await.unwrap(), None);
+}
+
+fn seen(count: u32, patients: &[PatientId]) -> Seen {
+    let result = |patient: &PatientId| BulkResult { patient: patient.clone(), outcome: BulkOutcome::Invited };
+    Seen {
+        audience: Audience::Named { total: 50, seen: count },
+        complete: false,
+        results: patients.iter().map(result).collect(),
+    }
+}
+
+pub(crate) async fn a_job_is_saved_by_version_and_with_its_slice(backend: &impl Backend) {
+    let (store, scope, run) = (backend.store(), samples::scope("lake"), samples::request_id("run-1"));
+    let begun = samples::bulk_job("lake", "job-1", 50);
+    assert_eq!(
+        store.save_job(&scope, &begun.cancel(samples::noon()).unwrap(), None).await.unwrap(),
+        CommitOutcome::Stale
+    );
+    assert_eq!(begin(backend, &begun, &patients(50)).await, None);
+    let claimed = begun.claim(&run, samples::noon()).unwrap();
+    let rival = begun.claim(&samples::request_id("run-2"), samples::noon()).unwrap();
+    let (after, slice) = claimed.advance(&run, seen(20, &patients(20)), samples::noon()).unwrap();
+    let (other, another) = claimed.advance(&run, seen(1, &patients(1)), samples::noon()).unwrap();
+    for (job, slice, outcome) in [
+        (&after, slice.as_ref(), CommitOutcome::Stale),
+        (&claimed, None, CommitOutcome::Committed),
+        (&claimed, None, CommitOutcome::Committed),
+        (&rival, None, CommitOutcome::Stale),
+        (&after, slice.as_ref(), CommitOutcome::Committed),
+        (&after, slice.as_ref(), CommitOutcome::Committed),
+        (&other, another.as_ref(), CommitOutcome::Stale),
+    ] {
+        assert_eq!(store.save_job(&scope, job, slice).await.unwrap(), outcome);
+    }
+    assert_eq!(store.job(&scope, &begun.id).await.unwrap(), Some(after.clone()));
+    assert_eq!(store.slices(&scope, &begun.id, None, 10).await.unwrap(), [slice.unwrap()]);
+    let foreign = store.save_job(&samples::scope("south"), &after, None).await;
+    assert!(matches!(foreign, Err(StoreError::Corrupt(_))), "{foreign:?}");
+}
+
+async fn fill(store: &impl BulkStore, id: &str, slices: u32) -> JobId {
+    let (run, mut job) = (samples::request_id("run"), samples::bulk_job("lake", id, 50));
+    assert_eq!(store.begin_job(&job.scope, &job, &patients(50)).await.unwrap(), None);
+    for _ in 0..slices {
+        let claimed = job.claim(&run, samples::noon()).unwrap();
+        store.save_job(&job.scope, &claimed, None).await.unwrap();
+        let (after, slice) = claimed.advance(&run, seen(0, &patients(2)), samples::noon()).unwrap();
+        store.save_job(&job.scope, &after, slice.as_ref()).await.unwrap();
+        job = after;
+    }
+    job.id
+}
+
+pub(crate) async fn slices_come_in_order_and_in_pages(backend: &impl Backend) {
+    let (store, scope) = (&**backend.store(), samples::scope("lake"));
+    let (first, _other) = (fill(store, "job-1", 12).await, fill(store, "job-10", 3).await);
+    let numbers = |slices: Vec<Slice>| slices.iter().map(|slice| slice.number).collect::<Vec<_>>();
+    let page = |after, limit| store.slices(&scope, &first, after, limit);
+    assert_eq!(numbers(page(None, 5).await.unwrap()), [1, 2, 3, 4, 5]);
+    assert_eq!(numbers(page(SlicePlace::parse("5"), 100).await.unwrap()), [6, 7, 8, 9, 10, 11, 12]);
+    assert!(page(SlicePlace::parse("12"), 5).await.unwrap().is_empty());
+    assert!(page(SlicePlace::parse("4294967295"), 5).await.unwrap().is_empty());
+    assert!(store.slices(&samples::scope("south"), &first, None, 5).await.unwrap().is_empty());
+    let page = results(store, &scope, &first, None).await.unwrap();
+    assert_eq!((page.slices.len(), page.next), (5, SlicePlace::parse("5")));
+}
+
+pub(crate) async fn who_has_a_date_of_birth_is_found_once(backend: &impl Backend) {
+    let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(7));
+    admit(backend, "lake", &all).await;
+    admit(backend, "lake:1", &patients(2)).await;
+    let dateless = Profile { date_of_birth: None, ..samples::profile(None) };
+    save(backend, "lake", &samples::patient_id("x"), dateless).await;
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let places = store.born(&scope, after.as_ref(), 3).await.unwrap();
+        found.extend(places.iter().map(|place| place.patient().clone()));
+        after = places.last().cloned();
+        if places.len() < 3 {
+            break;
+        }
+    }
+    assert_eq!(found, all);
+    // The place is that of a search.
+    let query = DirectoryQuery::parse("02/29/1980").unwrap();
+    let row = store.search(&scope, &query, None, 1).await.unwrap().remove(0);
+    assert_eq!(store.born(&scope, None, 1).await.unwrap(), [row.place]);
+    assert!(store.born(&samples::scope("sea"), None, 3).await.unwrap().is_empty());
+}
+
+pub(crate) async fn many_are_read_at_once(backend: &impl Backend) {
+    let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(20));
+    let nobody = store.load_all(&scope, &all).await.unwrap();
+    assert!(nobody.practice.is_none() && nobody.records.is_empty());
+    store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
+    admit(backend, "lake", &all[..15]).await;
+    admit(backend, "hill", &all).await;
+    let loaded = store.load_all(&scope, &all).await.unwrap();
+    assert_eq!(loaded.practice, Some(samples::practice("lake")));
+    assert!(loaded.records.keys().eq(&all[..15]));
+    for (patient, record) in loaded.records {
+        assert_eq!(store.load(&scope, &patient).await.unwrap().record, Some(record));
+    }
+
+    let emails: Vec<EmailAddress> =
+        (0..20).map(|number| samples::email(&format!("lake-{number}@example.com"))).collect();
+    let entries = store.email_entries(&emails).await.unwrap();
+    assert!(
+        entries
+            .keys()
+            .map(EmailAddress::canonical)
+            .eq(emails[..15].iter().map(EmailAddress::canonical).collect::<BTreeSet<_>>())
+    );
+    let entry = &entries[&emails[3]];
+    assert_eq!(entry.profiles, BTreeSet::from([samples::key("lake", "p-03")]));
+    assert!(
+        entry.free_for(&samples::key("lake", "p-03")).is_ok() && entry.free_for(&samples::key("lake", "p-04")).is_err()
+    );
+}
+
+/// Two jobs about the same patients, three runners for each, all at once.
+pub(crate) async fn of_many_runners_at_once_each_patient_is_ones(backend: &impl Backend) {
+    let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(45));
+    store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
+    admit(backend, "lake", &all).await;
+    let (queue, clock) = (Arc::new(MemoryQueue::default()), Arc::new(TestClock::default()));
+    let (jobs, entropy) = (Arc::new(MemoryJobQueue::default()), Arc::new(TestEntropy::default()));
+    let begun = [samples::bulk_job("lake", "job-1", 45), samples::bulk_job("lake", "job-2", 45)];
+    let mut runners = JoinSet::new();
+    for (number, job) in begun.iter().chain(&begun).chain(&begun).enumerate() {
+        begin(backend, job, &all).await;
+        let key = scope.job(&job.id);
+        let (store, queue, jobs) = (store.clone(), queue.clone(), jobs.clone());
+        let (clock, entropy) = (clock.clone(), entropy.clone());
+        runners.spawn(async move {
+            for round in 0.. {
+                let run = samples::request_id(&format!("run-{number}-{round}"));
+                let (now, runner) = (
+                    clock.now(),
+                    BulkRun { store: &*store, queue: &*queue, jobs: &*jobs, clock: &*clock, entropy: &*entropy },
+                );
+                match Box::pin(runner.run(&key, now + BULK_LEASE, &run)).await {
+                    Ok(Ran::Over) => return,
+                    Ok(Ran::Slice(_)) => {}
+                    Ok(Ran::Held) => tokio::task::yield_now().await,
+                    Ok(Ran::Missing) => unreachable!("the job is begun"),
+                    // The others wait for its lease to be over.
+                    Err(_) => clock.advance(BULK_LEASE),
+                }
+            }
+        });
+    }
+    runners.join_all().await;
+    let mut invited = 0;
+    for job in &begun {
+        let job = store.job(&scope, &job.id).await.unwrap().unwrap();
+        assert_eq!((job.state, job.processed()), (JobState::Done, 45));
+        invited += job.counts.get("invited").copied().unwrap_or_default();
+        let slices = store.slices(&scope, &job.id, None, 100).await.unwrap();
+        let results: Vec<_> = slices.into_iter().flat_map(|slice| slice.results).collect();
+        assert!(results.iter().map(|result| &result.patient).eq(&all));
+    }
+    assert_eq!(invited, 45);
+    for patient in &all {
+        let record = store.load(&scope, patient).await.unwrap().record.unwrap();
+        assert_eq!(record.version, 2, "saved and invited, each once");
+    }
+}
