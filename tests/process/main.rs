@@ -6,6 +6,7 @@
 
 mod aws;
 mod bad_input;
+mod canaries;
 mod change_email;
 mod client;
 mod delivery;

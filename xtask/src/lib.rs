@@ -1,6 +1,8 @@
 //! The project's commands, as a library: the program `cargo xtask` is a thin face of it, and the system tests use it to
 //! reach the local stack, to make tokens and to read its mailbox.
 
+pub mod aws;
+pub mod canaries;
 pub mod ci;
 pub mod cost;
 pub mod interrupt;
