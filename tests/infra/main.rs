@@ -14,6 +14,7 @@ mod mail_events;
 mod metrics;
 mod openapi;
 mod permissions;
+mod scan;
 mod sources;
 mod supply;
 mod template;

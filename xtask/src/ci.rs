@@ -27,6 +27,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &deny))?;
     step("Template and API description", || check_infra(workspace))?;
+    step("Scan of the template", || scan_template(workspace))?;
     test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))
 }
 
@@ -70,4 +71,13 @@ fn check_infra(workspace: &Workspace) -> Result<()> {
     process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))?;
     let mut openapi = environment.command("openapi-spec-validator");
     process::check(openapi.args(["--schema", "3.1"]).arg(workspace.path("infra/openapi.yaml")))
+}
+
+/// What is known to be dangerous in a template. `infra/scan/checkov.yaml` says how; the exceptions are in the template.
+fn scan_template(workspace: &Workspace) -> Result<()> {
+    let requirements = workspace.path("infra/scan/requirements.txt");
+    let environment = Environment::prepare(workspace.local().join("scanner"), &requirements)?;
+    let mut checkov = environment.command("checkov");
+    checkov.arg("--config-file").arg(workspace.path("infra/scan/checkov.yaml"));
+    process::check(checkov.arg("--file").arg(workspace.path("infra/template.yaml")))
 }
