@@ -9,6 +9,7 @@ mod configuration;
 mod cost;
 mod data;
 mod documents;
+mod edge;
 mod functions;
 mod mail_events;
 mod metrics;

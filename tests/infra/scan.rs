@@ -26,6 +26,7 @@ fn unexplained(configuration: &str, template: &str) -> Vec<String> {
 fn whatever_the_scanner_passes_over_has_its_reason_in_the_template() {
     let configuration = read("infra/scan/checkov.yaml");
     assert_eq!(unexplained(&configuration, &read("infra/template.yaml")), Vec::<String>::new());
+    assert_eq!(unexplained("", &read("infra/edge.yaml")), Vec::<String>::new());
 }
 
 #[test]

@@ -13,6 +13,9 @@ use crate::{probe, process, progress::step, python::Environment, test, workspace
 /// The version of cargo-deny that is installed, and no other: a newer one may know more to complain about.
 const CARGO_DENY: &str = "0.20.2";
 
+/// What is deployed, the optional part included.
+const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
+
 /// Runs every check and then the tests. Stops at the first that fails.
 ///
 /// # Errors
@@ -65,7 +68,7 @@ fn check_infra(workspace: &Workspace) -> Result<()> {
     let requirements = workspace.path("infra/checks/requirements.txt");
     let environment = Environment::prepare(workspace.local().join("checks"), &requirements)?;
     let template = workspace.path("infra/template.yaml");
-    process::check(environment.command("cfn-lint").arg(&template))?;
+    process::check(environment.command("cfn-lint").args(TEMPLATES.map(|template| workspace.path(template))))?;
     let mut sam = environment.command("sam");
     sam.current_dir(workspace.root()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1");
     process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))?;
@@ -79,5 +82,5 @@ fn scan_template(workspace: &Workspace) -> Result<()> {
     let environment = Environment::prepare(workspace.local().join("scanner"), &requirements)?;
     let mut checkov = environment.command("checkov");
     checkov.arg("--config-file").arg(workspace.path("infra/scan/checkov.yaml"));
-    process::check(checkov.arg("--file").arg(workspace.path("infra/template.yaml")))
+    process::check(checkov.arg("--file").args(TEMPLATES.map(|template| workspace.path(template))))
 }
