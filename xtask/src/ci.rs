@@ -1,17 +1,16 @@
 //! `ci`: everything that has to hold before a change is taken.
 
 use std::{
-    fs,
-    path::PathBuf,
+    path::Path,
     process::{Command, ExitStatus},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::{probe, process, progress::step, python::Environment, test, workspace::Workspace};
+use crate::{cargo_tool::CargoTool, probe, process, progress::step, python::Environment, test, workspace::Workspace};
 
-/// The version of cargo-deny that is installed, and no other: a newer one may know more to complain about.
-const CARGO_DENY: &str = "0.20.2";
+/// What checks licences, sources and bans.
+const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" };
 
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
@@ -27,7 +26,7 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Lints", || cargo(workspace, &clippy, &[]))?;
     let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
     step("Documentation", || cargo(workspace, &docs, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
-    let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
+    let deny = step("Installing cargo-deny", || CARGO_DENY.install(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &deny))?;
     step("Template and API description", || check_infra(workspace))?;
     step("Scan of the template", || scan_template(workspace))?;
@@ -39,27 +38,9 @@ fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]
     process::check(command.current_dir(workspace.root()).args(arguments).envs(environment.iter().copied()))
 }
 
-/// Installs cargo-deny under `.local`, unless it is there, and returns its path.
-fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
-    let tools = workspace.local().join("tools");
-    let program = tools.join("bin/cargo-deny");
-    let version = Command::new(&program).arg("--version").output();
-    if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(CARGO_DENY)) {
-        return Ok(program);
-    }
-    eprintln!("    compiling cargo-deny {CARGO_DENY} (once, some minutes)");
-    let build = tools.join("build");
-    let package = format!("cargo-deny@{CARGO_DENY}");
-    let mut install = Command::new("cargo");
-    install.args(["install", "--locked", "--quiet", "--force", &package, "--root"]).arg(&tools);
-    process::check(install.arg("--target-dir").arg(&build))?;
-    fs::remove_dir_all(&build).context("the build of cargo-deny could not be cleared away")?;
-    Ok(program)
-}
-
 /// Licences, sources and bans. Known vulnerabilities are not looked up here: their database is on the network, and
 /// what it says today must not decide whether yesterday's commit was good.
-fn check_dependencies(workspace: &Workspace, deny: &PathBuf) -> Result<()> {
+fn check_dependencies(workspace: &Workspace, deny: &Path) -> Result<()> {
     let arguments = ["--workspace", "--log-level", "error", "check", "bans", "licenses", "sources"];
     process::check(Command::new(deny).current_dir(workspace.root()).args(arguments))
 }

@@ -9,12 +9,14 @@ pub mod interrupt;
 pub mod issuer;
 pub mod mailbox;
 pub mod probe;
+pub mod sbom;
 pub mod stack;
 pub mod stack_file;
 pub mod test;
 pub mod token;
 pub mod workspace;
 
+mod cargo_tool;
 mod demo;
 mod deploy;
 mod emulator;

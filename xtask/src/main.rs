@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use xtask::{
     StackFile, ci, cost, interrupt,
     mailbox::{self, Mail},
-    probe,
+    probe, sbom,
     stack::{self, Options},
     test,
     token::{self, Role},
@@ -83,6 +83,8 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Write what the deployed functions are made of, as `CycloneDX` bills of materials
+    Sbom,
     /// Check everything that has to hold before a change is taken
     Ci,
 }
@@ -123,6 +125,10 @@ fn run(command: Command) -> Result<ExitCode> {
             probe::run(&workspace, &stack::running(&workspace)?, options)?;
         }
         Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
+        Command::Sbom => {
+            let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;
+            println!("{components} components of {functions} functions: {}", folder.display());
+        }
         Command::Ci => return Ok(code(ci::run(&workspace)?)),
     }
     Ok(ExitCode::SUCCESS)
