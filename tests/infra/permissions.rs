@@ -287,6 +287,9 @@ fn who_may_write_what() {
                 ("dynamodb:UpdateItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:DeleteItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:PutItem", "PRACTICE#oak#DIRECTORY", vec!["PatientsRole"]),
+                // A directory is searched, and by nobody looked up by its names.
+                ("dynamodb:GetItem", "PRACTICE#oak#DIRECTORY", vec![]),
+                ("dynamodb:BatchGetItem", "PRACTICE#oak#DIRECTORY", vec![]),
             ]
             .into_iter()
             .filter_map(|(action, partition, wanted)| {
@@ -308,6 +311,11 @@ fn who_may_write_what() {
             ),
             (
                 "/Resources/PracticeRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition\
+                 /ForAllValues:StringNotLike",
+                Value::Null,
+            ),
+            (
+                "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition\
                  /ForAllValues:StringNotLike",
                 Value::Null,
             ),

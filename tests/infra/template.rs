@@ -159,7 +159,7 @@ fn changed(document: &Value, pointer: &str, value: &Value) -> Value {
 }
 
 /// The long form of a short one.
-fn intrinsic(name: &str, value: &Value) -> Option<Value> {
+pub(crate) fn intrinsic(name: &str, value: &Value) -> Option<Value> {
     Some(match name {
         "Ref" | "Condition" => json!({ name: value }),
         "GetAtt" => {

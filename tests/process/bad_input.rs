@@ -61,7 +61,8 @@ fn a_body_that_cannot_be_read_changes_nothing() {
     for (method, path, _) in writes(&practice) {
         // The local gateway puts other characters in the place of what is not UTF-8, and the function cannot tell.
         // That it refuses what it can tell is tested with its parser.
-        let answer = send_body(&practice, method, path, "application/json", b"{\"email\":\"\xff\xfe@example.com\"}");
+        let answer =
+            send_body(&practice, method, path, "application/json", b"{\"email\":\"\xff\xfe@canary.example.com\"}");
         assert!([400, 422].contains(&answer.status), "{method} {path}: {answer:?}");
     }
     assert_eq!(practice.see("p-1"), before);
@@ -111,7 +112,7 @@ fn members_that_are_wrong_are_all_named_and_change_nothing() {
         (
             "PUT",
             "/v1/patients/p-1",
-            json!({ "email": ["a@example.com"], "version": 1 }),
+            json!({ "email": ["a@canary.example.com"], "version": 1 }),
             json!([
                 wrong("/givenName", "required"),
                 wrong("/familyName", "required"),
@@ -144,7 +145,7 @@ fn members_that_are_wrong_are_all_named_and_change_nothing() {
         answer.assert_problem(422, "invalid_fields", path);
         assert_eq!(answer.json()["errors"], errors, "{method} {path}");
     }
-    let typed = "No Mailbox <nobody@example.com>";
+    let typed = "No Mailbox <nobody@canary.example.com>";
     let answer = practice.invite("p-1", &json!({ "email": typed }));
     answer.assert_problem(422, "email_invalid", "a display name");
     assert!(!answer.body.contains("nobody"), "{answer:?}");

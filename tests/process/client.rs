@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use system_tests::openapi::{self, Document};
 use ureq::{
     Agent,
-    http::{self, HeaderMap, Method, header::CONTENT_TYPE},
+    http::{
+        self, HeaderMap, Method,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
 };
 use xtask::{
-    StackFile,
+    StackFile, canaries,
     mailbox::{self, Mail},
     token::{self, Role},
 };
@@ -56,7 +59,7 @@ impl Practice {
 
     /// An address that nobody else knows.
     pub(crate) fn address(&self, name: &str) -> String {
-        format!("{name}@{}.example.com", self.id)
+        format!("{name}@{}.{}.example.com", self.id, canaries::WORD)
     }
 
     pub(crate) fn token(&self, role: Role) -> String {
@@ -231,9 +234,10 @@ pub(crate) fn token_of(mail: &Mail) -> String {
 }
 
 /// Sends a request to the API. Whatever it is, the system has an answer for it that is documented, and that is no failure
-/// of its own.
+/// of its own. An error tells nothing that is personal, and nothing of what would be a key to it.
 pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
     let stack = system_tests::stack().unwrap();
+    let secrets = secrets(&request);
     let (method, uri) = (request.method().to_string(), request.uri().to_string());
     let path = uri.strip_prefix(&stack.api_url).unwrap_or_else(|| unreachable!("{uri} is not the API's"));
     let answer = exchange(request);
@@ -241,7 +245,20 @@ pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
     let shown = openapi::Answer { status: *status, headers, body };
     let checked = Document::load().check_answer(&method, path, shown);
     checked.unwrap_or_else(|error| unreachable!("{method} {path}: {error}: {answer:?}"));
+    if *status >= 400 {
+        let told = format!("{headers:?} {body}");
+        assert_eq!(canaries::heard(&told), None, "{method} {path}: {answer:?}");
+        assert!(!secrets.iter().any(|secret| told.contains(secret)), "{method} {path}: {answer:?}");
+    }
     answer
+}
+
+/// The tokens in a request: the caller's, and that of a link.
+fn secrets(request: &http::Request<Vec<u8>>) -> Vec<String> {
+    let caller = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let tokens = [caller, body["token"].as_str()].into_iter().flatten();
+    tokens.filter(|token| !token.is_empty()).map(str::to_owned).collect()
 }
 
 /// Sends a request to whatever it names.
@@ -268,12 +285,14 @@ pub(crate) fn settings() -> Value {
     })
 }
 
+/// The given name in [`profile`].
+pub(crate) const GIVEN: &str = "Canary";
 /// The date of birth in [`profile`], and another one.
-pub(crate) const BORN: &str = "1980-02-29";
+pub(crate) const BORN: &str = canaries::BORN;
 pub(crate) const NOT_BORN: &str = "1980-02-28";
 
 pub(crate) fn profile(email: Option<&str>) -> Value {
-    let mut profile = json!({ "givenName": "Maria", "familyName": "Example", "dateOfBirth": BORN });
+    let mut profile = json!({ "givenName": GIVEN, "familyName": "Canaryson", "dateOfBirth": BORN });
     if let Some(email) = email {
         profile["email"] = email.into();
     }

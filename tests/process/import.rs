@@ -16,7 +16,7 @@ use portal_cli::{
 use serde_json::{Value, json};
 use xtask::token::Role;
 
-use crate::client::Practice;
+use crate::client::{GIVEN, Practice};
 
 /// Lines of the file, from 1, that cannot be saved.
 const BAD: [(u64, &str, &str); 10] = [
@@ -25,27 +25,31 @@ const BAD: [(u64, &str, &str); 10] = [
     (33, "id_missing", r#"{ "resourceType": "Patient" }"#),
     (50, "id_unusable", r#"{ "resourceType": "Patient", "id": "no id" }"#),
     (77, "name_missing", r#"{ "resourceType": "Patient", "id": "bad-77" }"#),
-    (101, "name_only_text", r#"{ "resourceType": "Patient", "id": "bad-101", "name": [{ "text": "Maria Example" }] }"#),
+    (
+        101,
+        "name_only_text",
+        r#"{ "resourceType": "Patient", "id": "bad-101", "name": [{ "text": "Canary Canaryson" }] }"#,
+    ),
     (
         123,
         "birth_date_missing",
-        r#"{ "resourceType": "Patient", "id": "bad-123", "name": [{ "family": "E", "given": ["M"] }] }"#,
+        r#"{ "resourceType": "Patient", "id": "bad-123", "name": [{ "family": "Canaryson", "given": ["M"] }] }"#,
     ),
     (
         150,
         "birth_date_partial",
-        r#"{ "resourceType": "Patient", "id": "bad-150", "name": [{ "family": "E", "given": ["M"] }], "birthDate": "1980-02" }"#,
+        r#"{ "resourceType": "Patient", "id": "bad-150", "name": [{ "family": "Canaryson", "given": ["M"] }], "birthDate": "1980-02" }"#,
     ),
     (
         178,
         "email_unusable",
-        r#"{ "resourceType": "Patient", "id": "bad-178", "name": [{ "family": "E", "given": ["M"] }],
-            "birthDate": "1980-02-29", "telecom": [{ "system": "email", "value": "maria" }] }"#,
+        r#"{ "resourceType": "Patient", "id": "bad-178", "name": [{ "family": "Canaryson", "given": ["M"] }],
+            "birthDate": "1980-02-29", "telecom": [{ "system": "email", "value": "canary" }] }"#,
     ),
     (
         200,
         "repeated",
-        r#"{ "resourceType": "Patient", "id": "f-1", "name": [{ "family": "E", "given": ["M"] }], "birthDate": "1980-02-29" }"#,
+        r#"{ "resourceType": "Patient", "id": "f-1", "name": [{ "family": "Canaryson", "given": ["M"] }], "birthDate": "1980-02-29" }"#,
     ),
 ];
 
@@ -64,7 +68,7 @@ impl Audience for Heard {
 fn resource(line: u64, address: &str) -> Value {
     json!({
         "resourceType": "Patient", "id": format!("f-{line}"), "active": !line.is_multiple_of(10),
-        "name": [{ "use": "official", "family": format!("Import{line:03}"), "given": ["Maria", "José"] }],
+        "name": [{ "use": "official", "family": format!("Import{line:03}"), "given": [GIVEN, "José"] }],
         "birthDate": "1980-02-29", "telecom": [{ "system": "email", "value": address }],
         "communication": [{ "language": { "coding": [{ "system": "urn:ietf:bcp:47", "code": "es" }] } }],
     })
@@ -111,11 +115,11 @@ fn good_rows_are_saved_bad_ones_reported_and_a_second_import_changes_nothing() {
     assert_eq!((counts.rows, counts.created, counts.kept, counts.reported), (200, 190, 0, 10), "{told:?}");
     let reasons: Vec<(u64, &str)> = told.iter().map(|(line, told)| (*line, told.code.as_str())).collect();
     assert_eq!(reasons, BAD.map(|(line, code, _)| (line, code)));
-    assert!(told.values().all(|told| !told.saved && !told.detail.contains("Maria") && !told.detail.contains("1980")));
+    assert!(told.values().all(|told| !told.saved && !told.detail.contains(GIVEN) && !told.detail.contains("1980")));
 
     let read = practice.get("/v1/patients/f-2").json();
     let profile = json!({
-        "patientId": "f-2", "givenName": "Maria José", "familyName": "Import002", "dateOfBirth": "1980-02-29",
+        "patientId": "f-2", "givenName": format!("{GIVEN} José"), "familyName": "Import002", "dateOfBirth": "1980-02-29",
         "email": practice.address("f-2"), "language": "es", "version": 1,
     });
     assert_eq!(read, profile);

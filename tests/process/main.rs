@@ -7,6 +7,7 @@
 mod aws;
 mod bad_input;
 mod bulk;
+mod canaries;
 mod change_email;
 mod client;
 mod delivery;

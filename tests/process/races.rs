@@ -6,7 +6,7 @@ use serde_json::json;
 use ureq::http::header::CONTENT_TYPE;
 
 use crate::{
-    client::{Answer, BORN, Practice, profile, send, token_of},
+    client::{Answer, BORN, GIVEN, Practice, profile, send, token_of},
     record::Record,
     wait::eventually,
 };
@@ -93,7 +93,7 @@ fn of_two_staff_who_decided_on_one_version_one_is_heard() {
         let choose = choose.body(Vec::new()).unwrap();
         let rename = practice.request("PUT", "/v1/patients/p-1").header("if-match", &seen);
         let mut profile = profile(None);
-        profile["givenName"] = json!(format!("Maria {round}"));
+        profile["givenName"] = json!(format!("{GIVEN} {round}"));
         let rename = rename.header(CONTENT_TYPE, "application/json").body(profile.to_string().into()).unwrap();
 
         let answers = at_once(vec![Box::new(|| send(choose)), Box::new(|| send(rename))]);

@@ -76,7 +76,8 @@ impl<'practice> Record<'practice> {
     /// The sample event of this name, as SES would tell it of the latest try to hand over the invitation's mail.
     pub(crate) fn mail_event(&self, sample: &str) -> Value {
         let item = self.item();
-        let mut event: Value = testing::sample(&format!("mail-events/{sample}"));
+        let sample: Value = testing::sample(&format!("mail-events/{sample}"));
+        let mut event: Value = serde_json::from_str(&sample.to_string().replace("jose@", "canary@")).unwrap();
         event["account"] = aws::account(self.practice.stack).into();
         let tags = event["detail"]["mail"]["tags"].as_object_mut().unwrap();
         for (tag, value) in [

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::{Answer, Practice};
+use crate::client::{Answer, GIVEN, Practice};
 
 fn timeline(practice: &Practice, patient: &str, query: &str) -> Answer {
     practice.get(&format!("/v1/patients/{patient}/portal/timeline{query}"))
@@ -33,7 +33,7 @@ fn a_history_is_told_newest_first_and_in_pages() {
     let roles: Vec<Value> = each(&history, "actor").iter().map(|actor| actor["role"].clone()).collect();
     assert_eq!(roles, ["patient", "patient", "sender", "staff", "staff"]);
     assert_eq!(history.json()["next"], Value::Null);
-    for personal in [practice.address("p-1").as_str(), "Maria", "1980"] {
+    for personal in [practice.address("p-1").as_str(), GIVEN, "1980"] {
         assert!(!history.body.contains(personal), "{history:?}");
     }
 

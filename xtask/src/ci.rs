@@ -1,17 +1,21 @@
 //! `ci`: everything that has to hold before a change is taken.
 
 use std::{
-    fs,
-    path::PathBuf,
+    path::Path,
     process::{Command, ExitStatus},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::{bench, probe, process, progress::step, python::Environment, test, workspace::Workspace};
+use crate::{
+    bench, cargo_tool::CargoTool, probe, process, progress::step, python::Environment, test, workspace::Workspace,
+};
 
-/// The version of cargo-deny that is installed, and no other: a newer one may know more to complain about.
-const CARGO_DENY: &str = "0.20.2";
+/// What checks licences, sources and bans.
+const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" };
+
+/// What is deployed, the optional part included.
+const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
 
 /// Runs every check, then the tests, then counts the instructions of what was tested. Stops at the first that fails.
 ///
@@ -24,9 +28,10 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Lints", || cargo(workspace, &clippy, &[]))?;
     let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
     step("Documentation", || cargo(workspace, &docs, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
-    let deny = step("Installing cargo-deny", || cargo_deny(workspace))?;
+    let deny = step("Installing cargo-deny", || CARGO_DENY.install(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &deny))?;
     step("Template and API description", || check_infra(workspace))?;
+    step("Scan of the template", || scan_template(workspace))?;
     let tests = test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))?;
     if tests.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(tests) }
 }
@@ -36,27 +41,9 @@ fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]
     process::check(command.current_dir(workspace.root()).args(arguments).envs(environment.iter().copied()))
 }
 
-/// Installs cargo-deny under `.local`, unless it is there, and returns its path.
-fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
-    let tools = workspace.local().join("tools");
-    let program = tools.join("bin/cargo-deny");
-    let version = Command::new(&program).arg("--version").output();
-    if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(CARGO_DENY)) {
-        return Ok(program);
-    }
-    eprintln!("    compiling cargo-deny {CARGO_DENY} (once, some minutes)");
-    let build = tools.join("build");
-    let package = format!("cargo-deny@{CARGO_DENY}");
-    let mut install = Command::new("cargo");
-    install.args(["install", "--locked", "--quiet", "--force", &package, "--root"]).arg(&tools);
-    process::check(install.arg("--target-dir").arg(&build))?;
-    fs::remove_dir_all(&build).context("the build of cargo-deny could not be cleared away")?;
-    Ok(program)
-}
-
 /// Licences, sources and bans. Known vulnerabilities are not looked up here: their database is on the network, and
 /// what it says today must not decide whether yesterday's commit was good.
-fn check_dependencies(workspace: &Workspace, deny: &PathBuf) -> Result<()> {
+fn check_dependencies(workspace: &Workspace, deny: &Path) -> Result<()> {
     let arguments = ["--workspace", "--log-level", "error", "check", "bans", "licenses", "sources"];
     process::check(Command::new(deny).current_dir(workspace.root()).args(arguments))
 }
@@ -65,10 +52,19 @@ fn check_infra(workspace: &Workspace) -> Result<()> {
     let requirements = workspace.path("infra/checks/requirements.txt");
     let environment = Environment::prepare(workspace.local().join("checks"), &requirements)?;
     let template = workspace.path("infra/template.yaml");
-    process::check(environment.command("cfn-lint").arg(&template))?;
+    process::check(environment.command("cfn-lint").args(TEMPLATES.map(|template| workspace.path(template))))?;
     let mut sam = environment.command("sam");
     sam.current_dir(workspace.root()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1");
     process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))?;
     let mut openapi = environment.command("openapi-spec-validator");
     process::check(openapi.args(["--schema", "3.1"]).arg(workspace.path("infra/openapi.yaml")))
+}
+
+/// What is known to be dangerous in a template. `infra/scan/checkov.yaml` says how; the exceptions are in the template.
+fn scan_template(workspace: &Workspace) -> Result<()> {
+    let requirements = workspace.path("infra/scan/requirements.txt");
+    let environment = Environment::prepare(workspace.local().join("scanner"), &requirements)?;
+    let mut checkov = environment.command("checkov");
+    checkov.arg("--config-file").arg(workspace.path("infra/scan/checkov.yaml"));
+    process::check(checkov.arg("--file").args(TEMPLATES.map(|template| workspace.path(template))))
 }

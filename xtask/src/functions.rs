@@ -63,7 +63,7 @@ pub fn build(workspace: &Workspace, extent: Extent) -> Result<PathBuf> {
 }
 
 /// The functions' names: the folders in `functions/`.
-fn names(workspace: &Workspace) -> Result<Vec<String>> {
+pub fn names(workspace: &Workspace) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(workspace.path("functions"))? {
         let path = entry?.path();

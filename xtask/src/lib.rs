@@ -1,7 +1,9 @@
 //! The project's commands, as a library: the program `cargo xtask` is a thin face of it, and the system tests use it to
 //! reach the local stack, to make tokens and to read its mailbox.
 
+pub mod aws;
 pub mod bench;
+pub mod canaries;
 pub mod ci;
 pub mod cost;
 pub mod interrupt;
@@ -9,12 +11,14 @@ pub mod issuer;
 pub mod mailbox;
 pub mod probe;
 pub mod progress;
+pub mod sbom;
 pub mod stack;
 pub mod stack_file;
 pub mod test;
 pub mod token;
 pub mod workspace;
 
+mod cargo_tool;
 mod demo;
 mod deploy;
 mod emulator;

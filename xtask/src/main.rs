@@ -13,7 +13,7 @@ use xtask::{
     bench::{self, BenchOptions, InstructionOptions},
     ci, cost, interrupt,
     mailbox::{self, Mail},
-    probe,
+    probe, sbom,
     stack::{self, Options},
     test,
     token::{self, Role},
@@ -96,6 +96,8 @@ enum Command {
     ///
     /// Needs valgrind. Says which functions have grown by more than 5 %.
     Instructions(InstructionOptions),
+    /// Write what the deployed functions are made of, as `CycloneDX` bills of materials
+    Sbom,
     /// Check everything that has to hold before a change is taken
     Ci,
 }
@@ -139,6 +141,10 @@ fn run(command: Command) -> Result<ExitCode> {
         // Parsed here for its help and its errors, and handed on as it was.
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
         Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
+        Command::Sbom => {
+            let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;
+            println!("{components} components of {functions} functions: {}", folder.display());
+        }
         Command::Ci => return Ok(code(ci::run(&workspace)?)),
     }
     Ok(ExitCode::SUCCESS)

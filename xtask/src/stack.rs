@@ -170,6 +170,7 @@ impl<'w> Stack<'w> {
             // The stage is `$default`, escaped so that a shell leaves it alone.
             api_url: format!("{endpoint}/_aws/execute-api/{}/%24default", deployed.outputs.api_id),
             mailbox_url: format!("{endpoint}/_ministack/ses/messages"),
+            log: self.log(),
             aws_endpoint: endpoint,
             region: REGION.to_owned(),
             table: deployed.outputs.table_name,

@@ -26,6 +26,8 @@ pub struct StackFile {
     pub region: String,
     /// Where the mails that were sent can be read.
     pub mailbox_url: String,
+    /// Where the local AWS and the functions write.
+    pub log: PathBuf,
     /// The table's name.
     pub table: String,
     /// The queue of invitations to send.

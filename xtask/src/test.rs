@@ -2,10 +2,10 @@
 
 use std::process::{Command, ExitStatus};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{
-    StackFile, emulator,
+    StackFile, canaries, emulator,
     functions::{self, Extent},
     process,
     progress::step,
@@ -14,8 +14,8 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs the tests and returns how the test runner ended. `arguments` are for the runner: a filter, for example. `then` is
-/// called with the stack when all have passed.
+/// Runs the tests and returns how the test runner ended. `arguments` are for the runner: a filter, for example. When all
+/// have passed, what they left behind is searched for canaries, and `then` is called with the stack.
 ///
 /// # Errors
 ///
@@ -33,11 +33,24 @@ pub fn run(
     let mut runner = Command::new("cargo");
     runner.current_dir(workspace.root()).env(STACK_FILE_VARIABLE, stack.stack_file());
     let status = step("Tests", || process::status(runner.args(command()).arg("--workspace").args(arguments)))?;
-    let then = if status.success() { then(&file) } else { Ok(()) };
+    let then = if status.success() {
+        step("Canaries", || look_for_canaries(&file)).and_then(|()| then(&file))
+    } else {
+        Ok(())
+    };
     if !status.success() || then.is_err() {
         eprintln!("The stack's log is {}", stack.log().display());
     }
     then.map(|()| status)
+}
+
+/// Nothing personal has come where it must not be, in all that the tests did. That canaries were there at all, in each
+/// place where they belong, is a test of its own.
+fn look_for_canaries(stack: &StackFile) -> Result<()> {
+    let report = canaries::look(stack)?;
+    ensure!(report.leaks.is_empty(), "something personal is where it must not be\n{report}");
+    eprintln!("{report}");
+    Ok(())
 }
 
 /// The test runner: nextest where it is installed, else cargo's own.

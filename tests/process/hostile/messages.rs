@@ -5,7 +5,11 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::{PATIENT, belongings};
-use crate::{aws, client::Practice, record::Record};
+use crate::{
+    aws,
+    client::{GIVEN, Practice},
+    record::Record,
+};
 
 /// A batch of the queue with these bodies.
 fn batch(bodies: &[String]) -> Value {
@@ -34,7 +38,7 @@ fn messages_that_are_none() {
     };
     let cases = [
         ("nothing", String::new()),
-        ("not JSON", "poison".to_owned()),
+        ("not JSON", format!("to {GIVEN} <{}>", practice.address(PATIENT))),
         ("cut off", message[..message.len() - 1].to_owned()),
         ("a list", format!("[{message}]")),
         ("10,000 lists deep", "[".repeat(10_000)),
@@ -44,6 +48,7 @@ fn messages_that_are_none() {
         ("of a schema below zero", with("schema", json!(-1))),
         ("with a practice that reaches further", with("practice", json!(format!("{}#PATIENT#p-1", practice.id)))),
         ("with a list of patients", with("patient", json!([PATIENT]))),
+        ("with an address for a patient", with("patient", json!(practice.address(PATIENT)))),
         ("with an empty id", with("invitationId", json!(""))),
         ("with a huge id", with("invitationId", json!("x".repeat(10_000)))),
     ];

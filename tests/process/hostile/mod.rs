@@ -19,7 +19,7 @@ use std::{
 
 use serde_json::{Value, json};
 use ureq::http::{self, header::CONTENT_TYPE};
-use xtask::{StackFile, mailbox};
+use xtask::{StackFile, aws::items, mailbox};
 
 use crate::{
     aws,
@@ -74,31 +74,14 @@ impl Case {
 
 /// Everything that a practice has.
 fn belongings(stack: &StackFile, practices: &[Practice]) -> Vec<Vec<String>> {
-    let mut all = items(stack);
+    let mut all: Vec<String> = items(stack).unwrap().iter().map(Value::to_string).collect();
+    all.sort_unstable();
     all.extend(mailbox::read(&stack.mailbox_url).unwrap().iter().map(|mail| format!("{mail:?}")));
     let given_up = json!({ "QueueUrl": stack.dlq_url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0 });
     let given_up = aws::sqs(stack, "ReceiveMessage", &given_up);
     all.extend(given_up["Messages"].as_array().into_iter().flatten().map(|message| message["Body"].to_string()));
     let of = |practice: &Practice| all.iter().filter(|thing| thing.contains(&practice.id)).cloned().collect();
     practices.iter().map(of).collect()
-}
-
-/// Every item of the table, in order of key. Only a test may read all of it.
-fn items(stack: &StackFile) -> Vec<String> {
-    let (mut items, mut start) = (Vec::new(), Value::Null);
-    loop {
-        let mut input = json!({ "TableName": stack.table, "ConsistentRead": true });
-        if !start.is_null() {
-            input["ExclusiveStartKey"] = start;
-        }
-        let page = aws::dynamodb(stack, "Scan", &input);
-        items.extend(page["Items"].as_array().unwrap().iter().map(Value::to_string));
-        start = page["LastEvaluatedKey"].clone();
-        if start.is_null() {
-            items.sort_unstable();
-            return items;
-        }
-    }
 }
 
 /// Asks every case of a practice of its own, and looks afterwards for what it changed. `ready` makes what the cases of

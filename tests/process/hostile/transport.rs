@@ -62,7 +62,7 @@ fn transport() {
     let cases = [
         body("space only", 400, "malformed", " "),
         body("a null byte", 400, "malformed", "\0"),
-        body("no JSON", 400, "malformed", "email=a@example.com"),
+        body("no JSON", 400, "malformed", "email=a@canary.example.com"),
         body(
             "XML",
             400,
@@ -78,11 +78,16 @@ fn transport() {
         body("half a surrogate", 400, "malformed", "{\"email\":\"\\ud83d\"}"),
         body("10,000 lists deep", 400, "malformed", nested("[", "]", 10_000)),
         body("10,000 objects deep", 400, "malformed", format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000))),
-        body("a member twice", 400, "malformed", "{\"email\":\"a@example.com\",\"email\":\"b@example.com\"}"),
+        body(
+            "a member twice",
+            400,
+            "malformed",
+            "{\"email\":\"a@canary.example.com\",\"email\":\"b@canary.example.com\"}",
+        ),
         body("a member twice, once escaped", 400, "malformed", "{\"email\":null,\"\\u0065mail\":null}"),
         body("an unknown member", 422, "invalid_fields", "{\"practiceId\":\"another\"}"),
         body("a prototype", 422, "invalid_fields", "{\"__proto__\":{\"admin\":true}}"),
-        body("a member of another case", 422, "invalid_fields", "{\"Email\":\"a@example.com\"}"),
+        body("a member of another case", 422, "invalid_fields", "{\"Email\":\"a@canary.example.com\"}"),
         body("a thousand unknown members", 422, "invalid_fields", {
             let members: Vec<String> = (0..1_000).map(|number| format!("\"m{number}\":0")).collect();
             format!("{{{}}}", members.join(","))
@@ -90,7 +95,7 @@ fn transport() {
         body("a list", 422, "invalid_fields", "[]"),
         body("a text", 422, "invalid_fields", "\"{}\""),
         body("a number for a text", 422, "invalid_fields", "{\"email\":7}"),
-        body("a list for a text", 422, "invalid_fields", "{\"email\":[\"a@example.com\"]}"),
+        body("a list for a text", 422, "invalid_fields", "{\"email\":[\"a@canary.example.com\"]}"),
         body("an object for a text", 422, "invalid_fields", "{\"email\":{\"$ne\":null}}"),
         body("64 KiB and a byte", 413, "too_large", format!("{{}}{}", " ".repeat(LARGEST - 1))),
         body("a megabyte", 413, "too_large", " ".repeat(1024 * 1024)),
@@ -102,7 +107,7 @@ fn transport() {
         }),
         // The local gateway puts other characters in the place of what is not UTF-8; AWS's hands it on in base64.
         Case::new("no UTF-8", Either([(400, "malformed"), (422, "email_invalid")]), |practice| {
-            send_json(practice.request("POST", INVITE), b"{\"email\":\"\xff\xfe@example.com\"}".as_slice())
+            send_json(practice.request("POST", INVITE), b"{\"email\":\"\xff\xfe@canary.example.com\"}".as_slice())
         }),
         Case::new("UTF-16", Problem(400, "malformed"), |practice| {
             send_json(practice.request("POST", INVITE), b"{\0}\0".as_slice())

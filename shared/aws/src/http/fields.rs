@@ -35,8 +35,7 @@ pub struct FieldError {
     pub code: FieldCode,
 }
 
-/// An object's members, and the mistakes found so far.
-#[derive(Debug)]
+/// An object's members, and the mistakes found so far. The members are the client's texts, hence no `Debug`.
 pub struct Form {
     members: Map<String, Value>,
     pointer: String,

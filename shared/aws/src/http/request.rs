@@ -22,8 +22,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The longest key, in characters.
 const KEY_MAX_CHARS: usize = 255;
 
-/// A request for an operation that its caller may ask for.
-#[derive(Debug)]
+/// A request for an operation that its caller may ask for. The event is what a client said, with its token, hence no
+/// `Debug`.
 pub struct Request {
     pub(super) id: RequestId,
     pub(super) operation: Operation,

@@ -3,9 +3,12 @@
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
-use portal::{ids::RequestId, operations::Hinted, panel::StatusPanel, ports::QueueError};
+use portal::{ids::RequestId, operations::Hinted, panel::StatusPanel, ports::QueueError, redacted::Redacted};
 use serde::Serialize;
 
 use super::{HttpAnswer, panel::StatusJson, problem::Problem};
@@ -16,7 +19,7 @@ use crate::cause;
 pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
-    body: String,
+    body: Redacted<String>,
 }
 
 impl Answer {
@@ -32,12 +35,16 @@ impl Answer {
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000")),
+            // No answer is a page. Whoever makes a browser show one all the same gets a dead text, in nobody's frame, and
+            // nobody is told from which address.
+            (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+            (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ]);
-        Self { status, headers, body: String::new() }
+        Self { status, headers, body: Redacted::new(String::new()) }
     }
 
     fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        let mut answer = Self { body, ..Self::bare(status) };
+        let mut answer = Self { body: Redacted::new(body), ..Self::bare(status) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         answer
     }
@@ -120,7 +127,7 @@ impl Answer {
     /// The text; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &str {
-        &self.body
+        self.body.expose()
     }
 }
 
@@ -129,7 +136,8 @@ impl From<Answer> for HttpAnswer {
         let mut gateway = Self::default();
         gateway.status_code = answer.status.as_u16().into();
         gateway.headers = answer.headers;
-        gateway.body = (!answer.body.is_empty()).then(|| answer.body.into());
+        let body = answer.body.expose();
+        gateway.body = (!body.is_empty()).then(|| body.clone().into());
         gateway
     }
 }
@@ -152,4 +160,30 @@ pub fn instant(at: DateTime<Utc>) -> String {
 #[must_use]
 pub fn date(date: NaiveDate) -> String {
     date.format("%Y-%m-%d").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_tells_browsers_to_make_nothing_of_it() {
+        let problem = Problem::NotFound.answer(None);
+        let document = Answer::document(StatusCode::OK, &"text").unwrap();
+        for answer in [Answer::done(), document, problem] {
+            let value = |name: HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!(value(CACHE_CONTROL), Some("no-store"));
+            assert_eq!(value(X_CONTENT_TYPE_OPTIONS), Some("nosniff"));
+            assert_eq!(value(STRICT_TRANSPORT_SECURITY), Some("max-age=63072000"));
+            assert_eq!(value(CONTENT_SECURITY_POLICY), Some("default-src 'none'; frame-ancestors 'none'"));
+            assert_eq!(value(REFERRER_POLICY), Some("no-referrer"));
+        }
+    }
+
+    #[test]
+    fn an_answer_does_not_print_its_body() {
+        let answer = Answer::document(StatusCode::OK, &"jose@example.com").unwrap();
+        assert!(answer.body().contains("jose"));
+        assert!(!format!("{answer:?}").contains("jose"), "{answer:?}");
+    }
 }

@@ -29,18 +29,23 @@ pub const LINK_INDEX: &str = "link";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     partition: String,
-    sort: String,
+    /// A row's of a directory has words of a name in it, or a date of birth.
+    sort: Redacted<String>,
 }
 
 impl Key {
+    fn new(partition: String, sort: impl Into<String>) -> Self {
+        Self { partition, sort: Redacted::new(sort.into()) }
+    }
+
     /// The key as a request names it.
     pub(super) fn to_item(&self) -> Item {
-        Item::from([(PARTITION.to_owned(), text(&self.partition)), (SORT.to_owned(), text(&self.sort))])
+        Item::from([(PARTITION.to_owned(), text(&self.partition)), (SORT.to_owned(), text(self.sort.expose()))])
     }
 
     /// Whether it is this item's.
     pub(super) fn is_of(&self, item: &Item) -> bool {
-        item.get(PARTITION) == Some(&text(&self.partition)) && item.get(SORT) == Some(&text(&self.sort))
+        item.get(PARTITION) == Some(&text(&self.partition)) && item.get(SORT) == Some(&text(self.sort.expose()))
     }
 }
 
@@ -53,13 +58,13 @@ pub fn record_partition(key: &RecordKey) -> String {
 /// A patient's record.
 #[must_use]
 pub fn record(key: &RecordKey) -> Key {
-    Key { partition: record_partition(key), sort: "PORTAL".to_owned() }
+    Key::new(record_partition(key), "PORTAL")
 }
 
 /// A record that nobody can have: practices and patients have no empty ids.
 #[must_use]
 pub fn nobodys_record() -> Key {
-    Key { partition: "PRACTICE##PATIENT#".to_owned(), sort: "PORTAL".to_owned() }
+    Key::new("PRACTICE##PATIENT#".to_owned(), "PORTAL")
 }
 
 /// Reads a patient's partition back.
@@ -72,7 +77,7 @@ pub fn parse_record_partition(partition: &str) -> Option<RecordKey> {
 /// The event that brought a record to this version. Ten digits, so that events sort by version.
 #[must_use]
 pub fn event(key: &RecordKey, version: u64) -> Key {
-    Key { partition: record_partition(key), sort: format!("{EVENTS}{version:010}") }
+    Key::new(record_partition(key), format!("{EVENTS}{version:010}"))
 }
 
 /// What the sort keys of a record's events begin with.
@@ -81,13 +86,13 @@ pub const EVENTS: &str = "EVENT#";
 /// What is known of one address.
 #[must_use]
 pub fn email(fingerprint: &Fingerprint) -> Key {
-    Key { partition: format!("EMAIL#{}", fingerprint.as_str()), sort: "EMAIL".to_owned() }
+    Key::new(format!("EMAIL#{}", fingerprint.as_str()), "EMAIL")
 }
 
 /// A practice's settings.
 #[must_use]
 pub fn practice(id: &PracticeId) -> Key {
-    Key { partition: format!("PRACTICE#{id}"), sort: "SETTINGS".to_owned() }
+    Key::new(format!("PRACTICE#{id}"), "SETTINGS")
 }
 
 /// The partition of all directory entries of a practice.
@@ -99,7 +104,7 @@ pub fn directory_partition(practice: &PracticeId) -> String {
 /// A row of a practice's directory.
 #[must_use]
 pub fn directory(practice: &PracticeId, place: &DirectoryPlace) -> Key {
-    Key { partition: directory_partition(practice), sort: directory_place(place) }
+    Key::new(directory_partition(practice), directory_place(place))
 }
 
 /// A place in a directory. Rows sort by it as [`DirectoryPlace`] is ordered: no part of it has a character that sorts
@@ -267,7 +272,7 @@ mod tests {
     #[test]
     fn keys_are_what_the_data_design_says() {
         let key = samples::key("lake:1", "p-1001");
-        let parts = |key: Key| (key.partition, key.sort);
+        let parts = |key: Key| (key.partition, key.sort.expose().clone());
         let pair = |partition: &str, sort: &str| (partition.to_owned(), sort.to_owned());
         assert_eq!(parts(record(&key)), pair("PRACTICE#lake:1#PATIENT#p-1001", "PORTAL"));
         assert_eq!(parts(event(&key, 12)), pair("PRACTICE#lake:1#PATIENT#p-1001", "EVENT#0000000012"));
@@ -281,6 +286,15 @@ mod tests {
         assert_eq!(parts(super::job(&job)), pair("PRACTICE#lake:1#JOB#job-1", "JOB"));
         assert_eq!(parts(job_patients(&job)), pair("PRACTICE#lake:1#JOB#job-1", "PATIENTS"));
         assert_eq!(parts(slice(&job, 12)), pair("PRACTICE#lake:1#JOB#job-1", "SLICE#0000000012"));
+    }
+
+    #[test]
+    fn a_key_does_not_print_the_words_of_a_name() {
+        let key = samples::key("lake", "p-1001");
+        for row in directory::rows(&key.patient, &samples::profile(None)) {
+            let shown = format!("{:?}", super::directory(&key.practice, &row.place));
+            assert!(!["nunez", "jose", "1980"].iter().any(|word| shown.contains(word)), "{shown}");
+        }
     }
 
     #[test]

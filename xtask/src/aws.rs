@@ -1,0 +1,94 @@
+//! The local stack's AWS APIs, where a test has to do, or to see, what no client of the product can.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::{StackFile, stack_file::CREDENTIAL};
+
+/// Calls an operation of a service that speaks JSON, by its whole name: `DynamoDB_20120810.GetItem`.
+///
+/// # Errors
+///
+/// If the stack does not answer, or refuses.
+pub fn call(stack: &StackFile, service: &str, target: &str, input: &Value) -> Result<Value> {
+    let request = ureq::post(&stack.aws_endpoint)
+        .header("authorization", authorization(stack, service))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", target);
+    read(request.send(input.to_string())).with_context(|| format!("{target} failed"))
+}
+
+/// What a request to a service is signed with. The local stack looks at whose key it is and at nothing else of it.
+#[must_use]
+pub fn authorization(stack: &StackFile, service: &str) -> String {
+    let scope = format!("{CREDENTIAL}/20260101/{}/{service}/aws4_request", stack.region);
+    format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
+}
+
+/// Every item of the table, in no order. Only a test may read all of it.
+///
+/// # Errors
+///
+/// As for [`call`].
+pub fn items(stack: &StackFile) -> Result<Vec<Value>> {
+    let input = json!({ "TableName": stack.table, "ConsistentRead": true });
+    let scan = ["DynamoDB_20120810.Scan", "Items", "LastEvaluatedKey", "ExclusiveStartKey"];
+    pages(stack, "dynamodb", scan, input)
+}
+
+/// Every line of every function's log, in CloudWatch.
+///
+/// # Errors
+///
+/// As for [`call`].
+pub fn log_lines(stack: &StackFile) -> Result<Vec<String>> {
+    let list = |operation, list, input| {
+        pages(stack, "logs", [&format!("Logs_20140328.{operation}"), list, "nextToken", "nextToken"], input)
+    };
+    let mut lines = Vec::new();
+    for group in list("DescribeLogGroups", "logGroups", json!({}))? {
+        let events = list("FilterLogEvents", "events", json!({ "logGroupName": group.get("logGroupName") }))?;
+        lines.extend(events.iter().filter_map(|event| Some(event.get("message")?.as_str()?.to_owned())));
+    }
+    Ok(lines)
+}
+
+/// Every message of every queue, waiting or at work, as it is. It is not taken by this.
+///
+/// # Errors
+///
+/// If the stack does not answer.
+pub fn messages(stack: &StackFile) -> Result<Vec<Value>> {
+    let url = format!("{}/_ministack/sqs/messages", stack.aws_endpoint);
+    let accounts = read(ureq::get(&url).call()).context("the queues cannot be looked into")?;
+    let queues = members(&accounts).flat_map(members).flat_map(members).flat_map(members);
+    Ok(queues.flat_map(|queue| queue.as_array().into_iter().flatten()).cloned().collect())
+}
+
+/// Every entry of a list that comes in pages. Of the operation are named: itself, the list in its answer, the mark in its
+/// answer where the page ends, and the mark in its input where a page begins.
+fn pages(
+    stack: &StackFile,
+    service: &str,
+    [target, list, end, start]: [&str; 4],
+    mut input: Value,
+) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    loop {
+        let page = call(stack, service, target, &input)?;
+        all.extend(page.get(list).and_then(Value::as_array).into_iter().flatten().cloned());
+        match (page.get(end), input.as_object_mut()) {
+            (Some(mark), Some(input)) if !mark.is_null() => input.insert(start.to_owned(), mark.clone()),
+            _ => return Ok(all),
+        };
+    }
+}
+
+fn members(object: &Value) -> impl Iterator<Item = &Value> {
+    object.as_object().into_iter().flat_map(serde_json::Map::values)
+}
+
+fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value> {
+    // A page of a log or of a table is longer than what is read without a word.
+    Ok(answer?.body_mut().with_config().limit(u64::MAX).read_json()?)
+}

@@ -1,0 +1,297 @@
+//! Canaries: values that stand for what is personal, and the search for them where nothing personal may be.
+//!
+//! The process tests give every patient a name and addresses with [`WORD`] in them, and the date of birth [`BORN`]. The
+//! tokens that open accounts are known from the mailbox. [`look`] then reads all that the system has left behind, and
+//! says where one of them occurs. Where they belong is listed here, attribute by attribute, and is not looked at.
+
+use std::{collections::BTreeMap, fmt, fs};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value};
+
+use crate::{
+    StackFile, aws,
+    mailbox::{self, Mail},
+};
+
+/// What every name and every address has in it, in any letter case.
+pub const WORD: &str = "canary";
+/// When every patient was born.
+pub const BORN: &str = "1980-02-29";
+
+/// How [`WORD`] shows in base64, by how many bytes more than a multiple of three stand before it.
+const WORD_IN_BASE64: [&str; 3] = ["Y2FuYXJ5", "NhbmFye", "jYW5hcn"];
+/// How [`BORN`] is written by programs, and by people.
+const BORN_SPELLINGS: [&str; 3] = [BORN, "2/29/1980", "February 29, 1980"];
+
+/// The attributes of a record that are personal.
+const PERSONAL_OF_RECORD: [&str; 7] =
+    ["given", "family", "born", "email", "invitation_email", "account_email", "notices"];
+/// The attributes of a directory's row that are personal: what a search shows.
+const PERSONAL_OF_ROW: [&str; 3] = ["given", "family", "born"];
+
+/// The local AWS's own note of a mail that it took over, which names whom it goes to. SES keeps such a thing to itself.
+const MAIL_OF_STAND_IN: &str = " [ses-v2] SESv2 SendEmail: ";
+
+/// A kind of canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// A name or an address.
+    Word,
+    /// A date of birth.
+    Born,
+    /// The secret half of a token that opens an account.
+    Token,
+    /// A token of the identity provider.
+    AccessToken,
+}
+
+/// A canary where none may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// What it is.
+    pub canary: Canary,
+    /// What it stands in.
+    pub place: Place,
+    /// The text around it.
+    pub text: String,
+}
+
+/// Where canaries are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A line of a function's log, metrics among them.
+    FunctionLog,
+    /// A line of the local AWS's log, where functions write too.
+    StackLog,
+    /// A message in a queue.
+    Message,
+    /// The keys of an item, and what else of it is not personal.
+    Item,
+    /// A mail, but for its addressee and its token.
+    Mail,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many of each were looked at.
+    pub looked_at: BTreeMap<Place, usize>,
+    /// How many canaries are where they belong, by attribute; and how many tokens were mailed.
+    pub at_home: BTreeMap<&'static str, usize>,
+    /// What is where it must not be.
+    pub leaks: Vec<Leak>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Canaries where they belong: {:?}", self.at_home)?;
+        write!(f, "Canaries elsewhere: {} in {:?}", self.leaks.len(), self.looked_at)?;
+        self.leaks.iter().try_for_each(|Leak { canary, place, text }| write!(f, "\n  {canary:?} in {place:?}: {text}"))
+    }
+}
+
+/// Looks for a canary whose value is known beforehand.
+#[must_use]
+pub fn heard(text: &str) -> Option<Canary> {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains(WORD) || WORD_IN_BASE64.iter().any(|word| text.contains(word)) {
+        return Some(Canary::Word);
+    }
+    BORN_SPELLINGS.iter().any(|born| text.contains(born)).then_some(Canary::Born)
+}
+
+/// Reads all that the system has left behind.
+///
+/// # Errors
+///
+/// If something cannot be read; not for what is found.
+pub fn look(stack: &StackFile) -> Result<Report> {
+    let mails = mailbox::read(&stack.mailbox_url)?;
+    let mut search = Search::new(&stack.tokens.staff, &mails);
+    for line in aws::log_lines(stack)? {
+        search.read(Place::FunctionLog, &line);
+    }
+    let log = fs::read_to_string(&stack.log).with_context(|| format!("{} is not there", stack.log.display()))?;
+    for line in log.lines().filter(|line| !line.contains(MAIL_OF_STAND_IN)) {
+        search.read(Place::StackLog, line);
+    }
+    for message in aws::messages(stack)? {
+        search.read(Place::Message, &message.to_string());
+    }
+    for item in aws::items(stack)? {
+        search.read_item(item.as_object().cloned().unwrap_or_default());
+    }
+    for mail in &mails {
+        search.read_mail(mail);
+    }
+    Ok(search.report)
+}
+
+struct Search {
+    /// The secret halves of the tokens that were mailed.
+    secrets: Vec<String>,
+    /// What every token of the identity provider begins with: it is signed by one key.
+    access_token: String,
+    report: Report,
+}
+
+impl Search {
+    /// `access_token` is any that the identity provider has signed.
+    fn new(access_token: &str, mails: &[Mail]) -> Self {
+        let secrets: Vec<String> = mails.iter().filter_map(token).map(|token| secret(token).to_owned()).collect();
+        let access_token = access_token.split('.').next().unwrap_or_default().to_owned();
+        let report = Report { at_home: BTreeMap::from([("tokens", secrets.len())]), ..Report::default() };
+        Self { secrets, access_token, report }
+    }
+
+    fn heard(&self, text: &str) -> Option<Canary> {
+        let opens = || self.secrets.iter().any(|secret| text.contains(secret)).then_some(Canary::Token);
+        heard(text).or_else(opens).or_else(|| text.contains(&self.access_token).then_some(Canary::AccessToken))
+    }
+
+    fn read(&mut self, place: Place, text: &str) {
+        *self.report.looked_at.entry(place).or_default() += 1;
+        if let Some(canary) = self.heard(text) {
+            self.report.leaks.push(Leak { canary, place, text: text.to_owned() });
+        }
+    }
+
+    /// Takes out of an item what is personal by its meaning, and reads the rest.
+    fn read_item(&mut self, mut item: Map<String, Value>) {
+        let is = |key: &str, end: &str| {
+            item.get(key).and_then(|key| key.get("S")?.as_str()).is_some_and(|key| key.ends_with(end))
+        };
+        let row = is("PK", "#DIRECTORY");
+        let personal = match (is("SK", "PORTAL"), row) {
+            (true, _) => PERSONAL_OF_RECORD.as_slice(),
+            (_, true) => PERSONAL_OF_ROW.as_slice(),
+            (false, false) => &[],
+        };
+        for name in personal {
+            let value = item.remove(*name).unwrap_or_default().to_string();
+            *self.report.at_home.entry(name).or_default() += usize::from(self.heard(&value).is_some());
+        }
+        // A row is found by the words of a name, or by a date of birth. They stand in its key, without anything else.
+        if row {
+            let key = item.get("SK").map(Value::to_string).unwrap_or_default();
+            if matches!(self.heard(&key), Some(Canary::Word | Canary::Born)) && !key.contains('@') {
+                *self.report.at_home.entry("directory keys").or_default() += 1;
+                item.remove("SK");
+            }
+        }
+        self.read(Place::Item, &Value::Object(item).to_string());
+    }
+
+    fn read_mail(&mut self, mail: &Mail) {
+        let text = format!("{} {} {} {}", mail.from, mail.subject, mail.text, mail.html.as_deref().unwrap_or_default());
+        let token = token(mail).unwrap_or("no token");
+        self.read(Place::Mail, &text.replace(token, ""));
+    }
+}
+
+/// The token of a mail's link.
+fn token(mail: &Mail) -> Option<&str> {
+    mail.activation_link()?.split_once('#').map(|(_, token)| token)
+}
+
+/// The half of a token that is secret; the other is a link's id.
+fn secret(token: &str) -> &str {
+    token.split_once('.').map_or(token, |(_, secret)| secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use chrono::DateTime;
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U";
+
+    fn mail(text: &str) -> Mail {
+        Mail {
+            message_id: "m-1".to_owned(),
+            from: "Northside <no-reply@example.com>".to_owned(),
+            to: vec!["jo@canary.example.com".to_owned()],
+            subject: "Your account".to_owned(),
+            text: format!("{text}\nhttps://portal.example.com/activate#link-1.{SECRET}\n"),
+            html: None,
+            at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn search() -> Search {
+        Search::new("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", &[mail("Open it:")])
+    }
+
+    /// The canaries that are found where they must not be.
+    fn leaks(read: impl FnOnce(&mut Search)) -> Vec<Canary> {
+        let mut search = search();
+        read(&mut search);
+        search.report.leaks.into_iter().map(|leak| leak.canary).collect()
+    }
+
+    #[test]
+    fn a_canary_is_heard_however_it_is_written() {
+        let encoded = ["", "a", "ab"].map(|before| STANDARD.encode(format!("{before}canary@example.com")));
+        let written = ["Canary", "jo@x.CANARY.example.com", "canary%40example.com"].map(str::to_owned);
+        for text in encoded.into_iter().chain(written) {
+            assert_eq!(heard(&format!("a line with {text} in it")), Some(Canary::Word), "{text}");
+        }
+        for born in ["1980-02-29", "02/29/1980", "2/29/1980", "February 29, 1980"] {
+            assert_eq!(heard(&format!("born on {born}")), Some(Canary::Born), "{born}");
+        }
+        assert_eq!(heard("2026-02-28 INFO p-1 invited"), None);
+    }
+
+    #[test]
+    fn in_a_log_a_queue_or_a_mail_there_is_nothing_personal() {
+        for (text, canary) in [
+            ("saved Canary", Canary::Word),
+            ("born: Some(1980-02-29)", Canary::Born),
+            (&format!("no such token: link-1.{SECRET}"), Canary::Token),
+            ("Authorization: Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln", Canary::AccessToken),
+        ] {
+            assert_eq!(leaks(|search| search.read(Place::FunctionLog, text)), [canary], "{text}");
+        }
+        assert_eq!(leaks(|search| search.read(Place::Message, "p-1 link-1 2026-02-29")), []);
+        assert_eq!(leaks(|search| search.read_mail(&mail("Good day"))), []);
+        assert_eq!(leaks(|search| search.read_mail(&mail("Good day, Canary"))), [Canary::Word]);
+    }
+
+    #[test]
+    fn of_an_item_only_what_is_personal_by_its_meaning_holds_canaries() {
+        let record = json!({
+            "PK": { "S": "PRACTICE#oak#PATIENT#p-1" }, "SK": { "S": "PORTAL" }, "given": { "S": "Canary" },
+            "born": { "S": "1980-02-29" }, "email": { "S": "jo@canary.example.com" }, "link_id": { "S": "link-1" },
+        });
+        let row = json!({
+            "PK": { "S": "PRACTICE#oak#DIRECTORY" }, "SK": { "S": "NAME#canary#jo#p-1" }, "given": { "S": "Canary" },
+        });
+        let event = json!({ "PK": { "S": "PRACTICE#oak#PATIENT#p-1" }, "SK": { "S": "EVENT#0000000001" } });
+        let mut search = search();
+        for item in [&record, &row, &event] {
+            search.read_item(item.as_object().unwrap().clone());
+        }
+        assert_eq!(search.report.leaks, []);
+        let homes =
+            ["born", "directory keys", "email", "given", "tokens"].map(|home| (home, search.report.at_home[home]));
+        assert_eq!(homes, [("born", 1), ("directory keys", 1), ("email", 1), ("given", 2), ("tokens", 1)]);
+
+        for (item, attribute, value, canary) in [
+            (&record, "PK", "PRACTICE#oak#PATIENT#canary", Canary::Word),
+            (&record, "link_id", SECRET, Canary::Token),
+            (&record, "reason", "Canary", Canary::Word),
+            (&row, "SK", "NAME#jo@canary.example.com##p-1", Canary::Word),
+            (&row, "PK", "PRACTICE#canary#DIRECTORY", Canary::Word),
+            (&event, "given", "Canary", Canary::Word),
+            (&event, "before", "1980-02-29", Canary::Born),
+        ] {
+            let mut item = item.as_object().unwrap().clone();
+            item.insert(attribute.to_owned(), json!({ "S": value }));
+            assert_eq!(leaks(|search| search.read_item(item)), [canary], "{attribute} = {value}");
+        }
+    }
+}

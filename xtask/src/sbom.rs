@@ -1,0 +1,143 @@
+//! `sbom`: what the deployed functions are made of, as `CycloneDX` tells it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::{cargo_tool::CargoTool, functions, process, progress::step, workspace::Workspace};
+
+/// The version of cargo-cyclonedx that is installed, and no other.
+const CYCLONEDX: CargoTool = CargoTool { name: "cargo-cyclonedx", version: "0.5.9" };
+/// What is deployed: the processor that the template has unless it is told otherwise.
+const TARGET: &str = "aarch64-unknown-linux-gnu";
+/// What the tool appends to a program's name.
+const SUFFIX: &str = "_bin.cdx.json";
+
+/// A bill of materials, as far as it is checked here.
+#[derive(Deserialize)]
+struct Bill {
+    components: Vec<Component>,
+}
+
+#[derive(Deserialize)]
+struct Component {
+    name: String,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    licenses: Vec<serde_json::Value>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The folder with one file for each function.
+    pub folder: PathBuf,
+    /// How many files.
+    pub functions: usize,
+    /// How many components they have, each counted once.
+    pub components: usize,
+}
+
+/// Writes a bill of materials of each function, and holds it: every component has a version and a licence, and no path
+/// of this machine is in it.
+///
+/// # Errors
+///
+/// If the tool fails, or what it writes does not hold.
+pub fn run(workspace: &Workspace) -> Result<Written> {
+    let program = step("cargo-cyclonedx", || CYCLONEDX.install(workspace))?;
+    step("Bills of materials", || write(workspace, &program))
+}
+
+fn write(workspace: &Workspace, program: &Path) -> Result<Written> {
+    let folder = workspace.local().join("sbom");
+    fs::create_dir_all(&folder)?;
+    let names = functions::names(workspace)?;
+    let made = process::check(
+        Command::new(program)
+            .current_dir(workspace.root())
+            .args(["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5", "--describe", "binaries"])
+            // What only builds, as macros do, is not deployed.
+            .args(["--no-build-deps", "--target", TARGET, "--manifest-path"])
+            .arg(workspace.path("functions/status/Cargo.toml")),
+    );
+    // It writes beside every manifest of the workspace, whichever one it is given. Nothing of that stays.
+    let bills: Vec<_> = names.iter().map(|name| fs::read_to_string(beside(workspace, name))).collect();
+    clear_away(workspace)?;
+    made?;
+    let mut components = BTreeSet::new();
+    for (name, bill) in names.iter().zip(bills) {
+        let bill = portable(&bill.with_context(|| format!("{name} has no bill of materials"))?, workspace.root());
+        components.extend(hold(&bill).with_context(|| format!("the bill of materials of {name} does not hold"))?);
+        fs::write(folder.join(format!("{name}.cdx.json")), bill)?;
+    }
+    Ok(Written { folder, functions: names.len(), components: components.len() })
+}
+
+/// Where the tool writes the bill of a function.
+fn beside(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.path(&format!("functions/{name}/{name}{SUFFIX}"))
+}
+
+fn clear_away(workspace: &Workspace) -> Result<()> {
+    for folder in ["functions", "shared", "tools", "."] {
+        for entry in fs::read_dir(workspace.path(folder))? {
+            let entry = entry?.path();
+            for file in fs::read_dir(&entry).into_iter().flatten() {
+                let file = file?.path();
+                if file.to_string_lossy().ends_with(SUFFIX) {
+                    fs::remove_file(file)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bill without the path of this checkout, by which the tool tells our own crates apart.
+fn portable(bill: &str, root: &Path) -> String {
+    bill.replace(&format!("path+file://{}/", root.display()), "workspace:")
+}
+
+/// The components of a bill that holds.
+fn hold(bill: &str) -> Result<Vec<String>> {
+    ensure!(!bill.contains("path+file:"), "it names a path of this machine");
+    let Bill { components } = serde_json::from_str(bill)?;
+    ensure!(components.iter().any(|component| component.name == "portal"), "the product itself is not in it");
+    for Component { name, version, licenses } in &components {
+        ensure!(!version.is_empty(), "{name} has no version");
+        ensure!(!licenses.is_empty(), "{name} {version} has no licence");
+    }
+    Ok(components.into_iter().map(|component| format!("{} {}", component.name, component.version)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{ "components": [
+        { "bom-ref": "path+file:///home/jo/portal/shared/portal#0.1.0", "name": "portal", "version": "0.1.0", "licenses": [{}] },
+        { "bom-ref": "registry#http@1.0.0", "name": "http", "version": "1.0.0", "licenses": [{}] }] }"#;
+
+    #[test]
+    fn a_bill_tells_versions_and_licences_and_nothing_of_the_machine() {
+        let good = portable(GOOD, Path::new("/home/jo/portal"));
+        assert!(good.contains("\"workspace:shared/portal#0.1.0\""), "{good}");
+        assert_eq!(hold(&good).unwrap(), ["portal 0.1.0", "http 1.0.0"]);
+        for (bad, why) in [
+            (GOOD.to_owned(), "it names a path of this machine"),
+            (good.replace("\"1.0.0\", \"licenses\": [{}]", "\"1.0.0\""), "http 1.0.0 has no licence"),
+            (good.replace("\"version\": \"1.0.0\", ", ""), "http has no version"),
+            (good.replace("\"portal\"", "\"other\""), "the product itself is not in it"),
+        ] {
+            assert_eq!(hold(&bad).unwrap_err().to_string(), why);
+        }
+    }
+}
