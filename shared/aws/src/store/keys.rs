@@ -164,19 +164,19 @@ pub fn parse_job_partition(partition: &str) -> Option<JobKey> {
 /// A bulk job.
 #[must_use]
 pub fn job(key: &JobKey) -> Key {
-    Key { partition: job_partition(key), sort: "JOB".to_owned() }
+    Key::new(job_partition(key), "JOB")
 }
 
 /// The patients that a bulk job names.
 #[must_use]
 pub fn job_patients(key: &JobKey) -> Key {
-    Key { partition: job_partition(key), sort: "PATIENTS".to_owned() }
+    Key::new(job_partition(key), "PATIENTS")
 }
 
 /// One of a bulk job's slices. Ten digits, so that they sort by number.
 #[must_use]
 pub fn slice(key: &JobKey, number: u32) -> Key {
-    Key { partition: job_partition(key), sort: format!("{SLICES}{number:010}") }
+    Key::new(job_partition(key), format!("{SLICES}{number:010}"))
 }
 
 /// What the sort keys of a bulk job's slices begin with.
