@@ -130,15 +130,19 @@ def inline_numbers(node, template, parameters):
     return {key: inline_numbers(value, template, parameters) for key, value in node.items()}
 
 
-def widen_mail_permission(template):
-    """Lets the roles that may send mail send any. The local stack checks permissions, but for mail it knows neither the
-    identity nor the sender's address, and would refuse a role that is narrowed to them."""
+def widen_permissions(template):
+    """Gives the roles what the local stack asks for and AWS does not.
+
+    For mail it knows neither the identity nor the sender's address, and would refuse a role that is narrowed to them. For
+    a batch of messages it wants a permission of that name, where AWS takes the one for a message."""
     for resource in template["Resources"].values():
         for policy in resource["Properties"].get("Policies", []) if resource["Type"] == ROLE_TYPE else []:
             for statement in policy["PolicyDocument"]["Statement"]:
                 if statement["Action"] == ["ses:SendEmail"]:
                     statement["Resource"] = "*"
                     statement.pop("Condition", None)
+                if "sqs:SendMessage" in statement["Action"]:
+                    statement["Action"].append("sqs:SendMessageBatch")
 
 
 def upload_template(aws, template):
@@ -214,7 +218,7 @@ def deploy(options):
     template = yaml.load(options.template.read_text(encoding="utf-8"), Loader=TemplateLoader)
     functions = upload_functions(aws, template, options.binaries)
     template["Resources"] = inline_numbers(template["Resources"], template, parameters)
-    widen_mail_permission(template)
+    widen_permissions(template)
     cloudformation = aws.client("cloudformation")
     template_url = upload_template(aws, template)
     stack = create_or_update(cloudformation, options.stack_name, template_url, parameters)

@@ -11,6 +11,8 @@ use portal::{
     operations::{
         Command,
         breaker::Breaker,
+        bulk::{BulkRequest, RequestedAudience, begin},
+        bulk_run::{BulkRun, Ran},
         deliver::{Delivered, Delivery},
         invite::invite,
         mail_event::hear,
@@ -22,10 +24,11 @@ use portal::{
         sweep::Sweep,
         track_login::track_login,
     },
-    ports::{Clock as _, Hint, InvitationMessage, PracticeStore as _},
+    policy::{BULK_LEASE, BULK_SLICE},
+    ports::{Clock as _, Hint, InvitationMessage, PortalStore as _, PracticeStore as _},
     record::{Delivery as News, delivery::MailEvent},
     search::DirectoryQuery,
-    testing::{MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
+    testing::{MemoryJobQueue, MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
 };
 use serde_json::{Value, json};
 
@@ -172,8 +175,34 @@ async fn the_counts_that_the_bill_is_made_of() {
     track_login(store, &life.clock, &samples::email("p@example.com"), login).await.unwrap();
     life.write_down("trackLogin", 0, 0);
 
+    bulk(&mut life).await;
     life.table.end().await;
     is_kept(&life.bill);
+}
+
+/// A job about twenty patients, who are a slice: first a dry run, then a real one.
+async fn bulk(life: &mut Life) {
+    let scope = samples::scope("lake");
+    let store = std::sync::Arc::clone(life.table.store());
+    let patients: Vec<_> = (0..BULK_SLICE).map(|number| samples::patient_id(&format!("bulk-{number:02}"))).collect();
+    for patient in &patients {
+        let profile = samples::profile(Some(&format!("{patient}@example.com")));
+        store.commit(&scope, &samples::new_patient(&scope.record(patient), profile)).await.unwrap();
+    }
+    life.counts.take();
+    for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {
+        let jobs = MemoryJobQueue::default();
+        let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
+        let job = begin(&*store, &jobs, &life.clock, &life.entropy, &scope, &request).await.unwrap();
+        life.write_down(begun, jobs.take().len(), 0);
+        let runner =
+            BulkRun { store: &*store, queue: &life.queue, jobs: &jobs, clock: &life.clock, entropy: &life.entropy };
+        let run = samples::request_id(ran);
+        let slice = Box::pin(runner.run(&scope.job(&job.id), life.clock.now() + BULK_LEASE, &run)).await.unwrap();
+        assert!(matches!(slice, Ran::Slice(slice) if slice.done && slice.refused == 0));
+        // Hints go ten at a time.
+        life.write_down(ran, life.queue.take().len().div_ceil(10), 0);
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]

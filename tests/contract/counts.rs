@@ -14,6 +14,7 @@ use portal_aws::aws_sdk_dynamodb::{
     operation::{
         batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
         get_item::{GetItemInput, GetItemOutput},
+        put_item::{PutItemInput, PutItemOutput},
         query::{QueryInput, QueryOutput},
         transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemInput, UpdateItemOutput},
@@ -62,6 +63,9 @@ impl Intercept for Counts {
         let name = if let Some(update) = input.downcast_mut::<UpdateItemInput>() {
             update.return_consumed_capacity = total;
             "UpdateItem"
+        } else if let Some(put) = input.downcast_mut::<PutItemInput>() {
+            put.return_consumed_capacity = total;
+            "PutItem"
         } else if let Some(transaction) = input.downcast_mut::<TransactWriteItemsInput>() {
             transaction.return_consumed_capacity = total;
             "TransactWriteItems"
@@ -89,6 +93,7 @@ impl Intercept for Counts {
     ) -> Result<(), BoxError> {
         let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
         let update = output.downcast_ref::<UpdateItemOutput>().and_then(UpdateItemOutput::consumed_capacity);
+        let put = output.downcast_ref::<PutItemOutput>().and_then(PutItemOutput::consumed_capacity);
         let transaction = output.downcast_ref::<TransactWriteItemsOutput>();
         let transaction = transaction.into_iter().flat_map(TransactWriteItemsOutput::consumed_capacity);
         let get = output.downcast_ref::<GetItemOutput>().and_then(GetItemOutput::consumed_capacity);
@@ -97,7 +102,7 @@ impl Intercept for Counts {
         let batch = batch.into_iter().flat_map(BatchGetItemOutput::consumed_capacity);
         let units = |consumed: &ConsumedCapacity| consumed.capacity_units;
         let mut counted = self.0.lock().unwrap();
-        counted.write_units += update.into_iter().chain(transaction).filter_map(units).sum::<f64>();
+        counted.write_units += update.into_iter().chain(put).chain(transaction).filter_map(units).sum::<f64>();
         counted.read_units += get.into_iter().chain(query).chain(batch).filter_map(units).sum::<f64>();
         Ok(())
     }

@@ -4,7 +4,7 @@ use bolero::check;
 use portal::testing::samples;
 use portal_aws::{
     http::testing::sample,
-    mail_tags, queue,
+    job_queue, mail_tags, queue,
     ses_events::{Own, read},
 };
 use serde_json::Value;
@@ -19,6 +19,20 @@ fn fuzz_queue_message() {
         let text = spliced(good, edits);
         let Ok(hint) = queue::from_body(&String::from_utf8_lossy(&text)) else { return };
         assert_eq!(queue::from_body(&queue::to_body(&hint).unwrap()).unwrap(), hint, "it is read as it is written");
+    });
+}
+
+#[test]
+fn fuzz_job_message() {
+    let good = br#"{"schema":1,"practice":"lake","job":"01931b8e-7c3a-7d2e-9f00-0123456789ab"}"#;
+    check!().with_iterations(ITERATIONS).with_type::<Edits>().for_each(|edits| {
+        let text = spliced(good, edits);
+        let Ok(key) = job_queue::from_body(&String::from_utf8_lossy(&text)) else { return };
+        assert_eq!(
+            job_queue::from_body(&job_queue::to_body(&key).unwrap()).unwrap(),
+            key,
+            "it is read as it is written"
+        );
     });
 }
 

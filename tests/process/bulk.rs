@@ -114,7 +114,7 @@ fn a_dry_run_tells_what_the_real_one_does_and_every_mail_is_sent_once() {
     );
     let dry = done(&practice, &dry);
     let foreseen = |outcome: &&'static str| if *outcome == "invited" { "invitable" } else { *outcome };
-    assert_eq!(dry["counts"], counted(expected.values().map(|outcome| foreseen(outcome))));
+    assert_eq!(dry["counts"], counted(expected.values().map(foreseen)));
     let told = results(&practice, &dry);
     assert_eq!(told.len(), ids.len());
     let expected_dry = expected.iter().map(|(patient, outcome)| (patient.clone(), foreseen(outcome).to_owned()));

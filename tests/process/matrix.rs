@@ -261,9 +261,10 @@ fn expected(scope: Option<&str>, caller: Option<Role>, sample: &Sample, id: Id) 
     }
 }
 
-/// Every byte of an answer that could tell one thing from another: all but the request's own marks.
+/// Every byte of an answer that could tell one thing from another: all but the request's own marks, and what is said of
+/// the connection, which the gateway closes when it likes.
 fn bytes(answer: &Answer, patient: &str) -> String {
-    let own = ["date", "apigw-requestid"];
+    let own = ["date", "apigw-requestid", "connection"];
     let headers: Vec<_> = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str())).collect();
     let instance = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
     let instance = instance["instance"].as_str().unwrap_or("no instance");

@@ -40,8 +40,8 @@ async fn function() -> Function {
 /// The answer to a batch, in which the message is the sample's or this one.
 async fn answer(function: &Function, body: Option<&str>, secs_left: i64) -> String {
     let mut event: SqsEvent = sample("bulk-runner/one-job");
-    if let Some(body) = body {
-        event.records[0].body = Some(body.to_owned());
+    if let (Some(body), Some(message)) = (body, event.records.first_mut()) {
+        message.body = Some(body.to_owned());
     }
     let mut context = Context::default();
     "portal-bulk-runner".clone_into(&mut Arc::make_mut(&mut context.env_config).function_name);

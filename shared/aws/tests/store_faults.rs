@@ -24,11 +24,12 @@ use aws_sdk_dynamodb::{
 use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::body::SdkBody;
 use portal::{
+    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Seen, Slice},
     email::Pepper,
     policy::{SEND_GRACE, SEND_LEASE},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore as _, LoginOutcome, LoginStore as _, PortalReader as _,
-        PortalStore as _, PracticeStore as _, StoreError,
+        BulkRunStore as _, BulkStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, LoginOutcome,
+        LoginStore as _, PortalReader as _, PortalStore as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
     record::{Change, PortalRecord, account::Registration, delivery::Unclaimable},
@@ -611,4 +612,75 @@ async fn the_directory_follows_the_profile() {
         ]
     );
     assert_eq!(directory(saved(samples::profile(Some("jose@example.com")))).await, Vec::<String>::new());
+}
+
+/// A job that a run has just given back, and the slice that it saw to.
+fn job_and_slice() -> (BulkJob, Slice) {
+    let run = samples::request_id("run-1");
+    let claimed = samples::bulk_job("lake", "job-1", 2).claim(&run, samples::noon()).unwrap();
+    let result = BulkResult { patient: samples::patient_id("p-1"), outcome: BulkOutcome::Invited };
+    let seen = Seen { audience: Audience::Named { total: 2, seen: 1 }, complete: false, results: vec![result] };
+    let (job, slice) = claimed.advance(&run, seen, samples::noon()).unwrap();
+    (job, slice.unwrap())
+}
+
+/// The job's item, with what a rival would have made of it.
+fn rivals(request: &TransactWriteItemsInput) -> Item {
+    let mut item = request.transact_items()[0].put().unwrap().item().clone();
+    item.insert("slices".to_owned(), AttributeValue::N("7".into()));
+    item
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_write_was_not_heard_of_recognises_itself() {
+    let (job, slice) = job_and_slice();
+    let script = |call: usize, request: &TransactWriteItemsInput| match call {
+        1 => cancelled(request, &[(0, "TransactionConflict", None)]),
+        2 => http(500, "InternalServerError"),
+        _ => {
+            let own = request.transact_items()[0].put().unwrap().item().clone();
+            cancelled(request, &[(0, FAILED, Some(own))])
+        }
+    };
+    let rule = transactions(script);
+    let saved = store(&[&rule]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
+    assert_eq!((saved, rule.num_calls()), (CommitOutcome::Committed, 3));
+    let rule = transactions(script);
+    let begun = store(&[&rule]).begin_job(&job.scope, &job, &[samples::patient_id("p-1")]).await.unwrap();
+    assert_eq!((begun, rule.num_calls()), (None, 3));
+}
+
+#[tokio::test]
+async fn a_job_that_has_moved_on_is_left_as_it_is() {
+    let (job, slice) = job_and_slice();
+    let rule = transactions(|_, request| cancelled(request, &[(0, FAILED, Some(rivals(request)))]));
+    let saved = store(&[&rule]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
+    assert_eq!(saved, CommitOutcome::Stale);
+    let there = store(&[&rule]).begin_job(&job.scope, &job, &[]).await.unwrap();
+    assert_eq!(there.map(|job| job.slices), Some(7), "the job that is there is told");
+    let gone = transactions(|_, request| cancelled(request, &[(0, FAILED, None)]));
+    let saved = store(&[&gone]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
+    assert_eq!(saved, CommitOutcome::Stale);
+    let odd = transactions(|_, request| cancelled(request, &[(1, FAILED, None)]));
+    let saved = store(&[&odd]).save_job(&job.scope, &job, Some(&slice)).await;
+    assert!(matches!(saved, Err(StoreError::Corrupt(_))), "{saved:?}");
+    let busy = transactions(|_, request| cancelled(request, &[(1, "ThrottlingError", None)]));
+    let saved = store(&[&busy]).save_job(&job.scope, &job, Some(&slice)).await;
+    assert!(matches!(saved, Err(StoreError::Busy)), "{saved:?}");
+}
+
+#[tokio::test]
+async fn addresses_are_read_by_their_fingerprints() {
+    let rule = mock!(Client::batch_get_item).then_compute_output(|request| {
+        let keys = request.request_items().unwrap()["table"].keys();
+        assert!(keys.len() == 2 && !format!("{keys:?}").contains("example"));
+        let mut item = keys[1].clone();
+        item.insert("schema".to_owned(), AttributeValue::N("1".into()));
+        item.insert("owner".to_owned(), AttributeValue::S("lake#p-1".into()));
+        BatchGetItemOutput::builder().responses("table", vec![item]).build()
+    });
+    let emails = ["a@example.com", "b@example.com"].map(samples::email);
+    let entries = store(&[&rule]).email_entries(&emails).await.unwrap();
+    assert_eq!(entries.keys().collect::<Vec<_>>(), [&emails[1]]);
+    assert_eq!(entries[&emails[1]].owner, Some(samples::key("lake", "p-1")));
 }
