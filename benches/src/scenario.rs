@@ -126,7 +126,7 @@ pub static SCENARIOS: [Scenario; 13] = [
         ..scenario("change-email", "change-email/change.json", Stage::Registered)
     },
     Scenario {
-        expected: Expected::Http(200, &[("/invitation/state", "revoked"), ("/invitation/reason", "opted_out")]),
+        expected: Expected::Http(200, &[("/actions/invite/code", "opted_out")]),
         needed: &[("TransactWriteItems", 1)],
         ..scenario("opt-out", "opt-out/opt-out.json", Stage::Sent)
     },
