@@ -44,7 +44,6 @@ impl Authority {
         let root_key = key()?;
         let certificate = root.self_signed(&root_key)?;
         let file = workspace.local().join("bench/ca.pem");
-        fs::create_dir_all(workspace.local().join("bench"))?;
         fs::write(&file, certificate.pem()).with_context(|| format!("{} cannot be written", file.display()))?;
         let mut with_machines = None;
         if let Some(machines) = BUNDLES.iter().find_map(|bundle| fs::read_to_string(bundle).ok()) {

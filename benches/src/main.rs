@@ -24,7 +24,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use xtask::{
     bench::{BenchOptions, InstructionOptions},
-    cost,
+    cost, lock,
     workspace::Workspace,
 };
 
@@ -54,10 +54,7 @@ enum Cli {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let run = match Cli::parse() {
-        Cli::Bench(options) => bench(&options).await,
-        Cli::Instructions(options) => hold(&options).await,
-    };
+    let run = run(Cli::parse()).await;
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -67,9 +64,18 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The functions that were built with this program are in its folder.
-fn prepare() -> Result<Bench> {
+async fn run(command: Cli) -> Result<()> {
     let workspace = Workspace::locate()?;
+    let _lock = lock::take(&workspace.local().join("bench"), "benchmarks are already running in this checkout")?;
+    let bench = prepare(workspace)?;
+    match command {
+        Cli::Bench(options) => self::bench(bench, &options).await,
+        Cli::Instructions(options) => hold(bench, &options).await,
+    }
+}
+
+/// The functions that were built with this program are in its folder.
+fn prepare(workspace: Workspace) -> Result<Bench> {
     let program = env::current_exe().context("where this program is")?;
     let binaries = program.parent().context("this program is in no folder")?;
     let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
@@ -89,9 +95,8 @@ fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
     only.iter().map(|function| scenario::of(function)).collect()
 }
 
-async fn bench(options: &BenchOptions) -> Result<()> {
+async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
-    let bench = prepare()?;
     let peers = if options.without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
     let mut measured = Vec::new();
     for scenario in selected(&options.only)? {
@@ -173,9 +178,8 @@ async fn measure(
 }
 
 /// Counts the instructions of the functions that the tests run, and holds them against those on file.
-async fn hold(options: &InstructionOptions) -> Result<()> {
+async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
-    let bench = prepare()?;
     let mut baseline = Baseline::read(&bench.workspace)?;
     let mut counted = Counted::new();
     // One after the other: two at once would run into their own timeouts.

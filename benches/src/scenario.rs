@@ -56,7 +56,7 @@ pub struct Scenario {
     pub stage: Stage,
     /// How many patients one event is about.
     pub patients_each: usize,
-    /// Minutes that pass before each event.
+    /// Minutes that pass before the first event about a patient, and before each further one.
     pub minutes_before: i64,
     sample: &'static str,
     edit: fn(&mut Value, &Patient) -> Result<()>,
