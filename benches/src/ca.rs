@@ -16,11 +16,16 @@ use tokio_rustls::{
 };
 use xtask::workspace::Workspace;
 
+/// Where machines keep what they trust: Debian, and Amazon Linux.
+const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
 /// The authority's certificate as a file, and what a server needs that has one of its certificates.
 #[derive(Clone)]
 pub struct Authority {
     /// The file that clients are told to trust.
     pub file: PathBuf,
+    /// The same with all that this machine trusts, about as much as a Lambda does; if it keeps that in one file.
+    pub with_machines: Option<PathBuf>,
     /// Takes TLS connections to 127.0.0.1.
     pub acceptor: TlsAcceptor,
 }
@@ -39,8 +44,13 @@ impl Authority {
         let root_key = key()?;
         let certificate = root.self_signed(&root_key)?;
         let file = workspace.local().join("bench/ca.pem");
-        fs::create_dir_all(workspace.local().join("bench"))?;
         fs::write(&file, certificate.pem()).with_context(|| format!("{} cannot be written", file.display()))?;
+        let mut with_machines = None;
+        if let Some(machines) = BUNDLES.iter().find_map(|bundle| fs::read_to_string(bundle).ok()) {
+            let file = file.with_file_name("ca-with-machines.pem");
+            fs::write(&file, machines + &certificate.pem())?;
+            with_machines = Some(file);
+        }
 
         let server_key = key()?;
         let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
@@ -51,6 +61,6 @@ impl Authority {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![server.der().clone()], private)?;
-        Ok(Self { file, acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Self { file, with_machines, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 }

@@ -14,14 +14,17 @@ mod throughput;
 mod variant;
 mod world;
 
-use std::{env, fs, process::ExitCode, sync::Arc, thread};
+use std::{
+    env, fs,
+    process::{Command, ExitCode},
+    thread,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use tokio::{sync::Semaphore, task::JoinSet};
 use xtask::{
     bench::{BenchOptions, InstructionOptions},
-    cost,
+    cost, lock,
     workspace::Workspace,
 };
 
@@ -51,10 +54,7 @@ enum Cli {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let run = match Cli::parse() {
-        Cli::Bench(options) => bench(&options).await,
-        Cli::Instructions(options) => hold(&options).await,
-    };
+    let run = run(Cli::parse()).await;
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -64,9 +64,18 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The functions that were built with this program are in its folder.
-fn prepare() -> Result<Bench> {
+async fn run(command: Cli) -> Result<()> {
     let workspace = Workspace::locate()?;
+    let _lock = lock::take(&workspace.local().join("bench"), "benchmarks are already running in this checkout")?;
+    let bench = prepare(workspace)?;
+    match command {
+        Cli::Bench(options) => self::bench(bench, &options).await,
+        Cli::Instructions(options) => hold(bench, &options).await,
+    }
+}
+
+/// The functions that were built with this program are in its folder.
+fn prepare(workspace: Workspace) -> Result<Bench> {
     let program = env::current_exe().context("where this program is")?;
     let binaries = program.parent().context("this program is in no folder")?;
     let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
@@ -86,9 +95,8 @@ fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
     only.iter().map(|function| scenario::of(function)).collect()
 }
 
-async fn bench(options: &BenchOptions) -> Result<()> {
+async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
-    let bench = prepare()?;
     let peers = if options.without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
     let mut measured = Vec::new();
     for scenario in selected(&options.only)? {
@@ -99,14 +107,18 @@ async fn bench(options: &BenchOptions) -> Result<()> {
     let run = Run {
         processor: processor(),
         processors: thread::available_parallelism()?.get(),
-        compiler: "rustc".to_owned(),
+        compiler: compiler()?,
+        dollars_per_million: cost::bill(&bench.workspace, 1_000_000)?.dollars_per_million_sent,
         measured,
         throughput,
     };
     run.show()?;
     if !options.dry {
-        let bill = cost::bill(&bench.workspace, 1_000_000)?;
-        run.write(&bench.workspace, bill.dollars_per_million_sent)?;
+        run.write(&bench.workspace)?;
+        let mut baseline = Baseline::read(&bench.workspace)?;
+        let counted = |ours: &Measured| Some((ours.function.clone(), ours.instructions?));
+        baseline.release.extend(run.ours().filter_map(counted));
+        baseline.write(&bench.workspace)?;
     }
     Ok(())
 }
@@ -118,7 +130,8 @@ async fn measure(
     scenario: &'static Scenario,
     options: &BenchOptions,
 ) -> Result<Vec<Measured>> {
-    let events = calls::events(options.calls) + instructions::MEDIAN_EVENTS + system_calls::EVENTS;
+    let events =
+        calls::events(options.calls) + instructions::MEDIAN_EVENTS + instructions::TRUST_EVENTS + system_calls::EVENTS;
     let mut turns = Vec::new();
     for variant in std::iter::once(&bench.functions).chain(peers) {
         let world = bench.world(scenario, events).await?;
@@ -135,11 +148,11 @@ async fn measure(
     let mut measured = Vec::new();
     for (turn, times) in turns.iter_mut().zip(times) {
         let Turn { program, world } = turn;
-        let instructions = if program.variant == OURS {
-            Some(instructions::median(bench, scenario, program, world).await?)
-        } else {
-            None
-        };
+        let (mut counted, mut with_machines_trust) = (None, None);
+        if program.variant == OURS {
+            counted = Some(instructions::median(bench, scenario, program, world).await?);
+            with_machines_trust = instructions::cold_with_machines_trust(bench, scenario, program, world).await?;
+        }
         let system_calls = if system_calls::has_strace() {
             Some(system_calls::count(bench, scenario, program, world).await?)
         } else {
@@ -153,7 +166,8 @@ async fn measure(
             cold: times.cold,
             warm: times.warm,
             throttled: throttled.next(),
-            instructions,
+            instructions: counted,
+            instructions_with_machines_trust: with_machines_trust,
             system_calls,
             peak_memory_bytes: times.peak_memory_bytes,
             package_bytes: size.bytes,
@@ -164,32 +178,22 @@ async fn measure(
 }
 
 /// Counts the instructions of the functions that the tests run, and holds them against those on file.
-async fn hold(options: &InstructionOptions) -> Result<()> {
+async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
-    let bench = Arc::new(prepare()?);
     let mut baseline = Baseline::read(&bench.workspace)?;
-    let filed = Arc::new(baseline.dev.clone());
-    let at_once = Arc::new(Semaphore::new(thread::available_parallelism()?.get()));
-    let mut counting = JoinSet::new();
-    for scenario in selected(&options.only)? {
-        let (bench, filed, at_once) = (Arc::clone(&bench), Arc::clone(&filed), Arc::clone(&at_once));
-        counting.spawn(async move {
-            let _turn = at_once.acquire().await?;
-            let counted = count(&bench, scenario, filed.get(scenario.function)).await.context(scenario.function)?;
-            eprintln!("    {}: {} cold, {} warm", scenario.function, counted.cold, counted.warm);
-            anyhow::Ok((scenario.function.to_owned(), counted))
-        });
-    }
     let mut counted = Counted::new();
-    while let Some(one) = counting.join_next().await {
-        let (function, instructions) = one??;
-        counted.insert(function, instructions);
+    // One after the other: two at once would run into their own timeouts.
+    for scenario in selected(&options.only)? {
+        let filed = baseline.dev.get(scenario.function);
+        let now = count(&bench, scenario, filed).await.context(scenario.function)?;
+        eprintln!("    {}: {} from start to first answer, {} a warm call", scenario.function, now.cold, now.warm);
+        counted.insert(scenario.function.to_owned(), now);
     }
     if options.accept {
         baseline.dev.extend(counted);
         return baseline.write(&bench.workspace);
     }
-    let complaints = baseline::complaints(&filed, &counted);
+    let complaints = baseline::complaints(&baseline.dev, &counted);
     ensure!(
         complaints.is_empty(),
         "more work than before:\n  {}\nIf it is meant to be: cargo xtask instructions --accept",
@@ -214,6 +218,12 @@ async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instru
     let mut world = bench.world(scenario, instructions::MEDIAN_EVENTS).await?;
     let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
     instructions::median(bench, scenario, &program, &mut world).await
+}
+
+/// The version of the compiler.
+fn compiler() -> Result<String> {
+    let output = Command::new("rustc").arg("--version").output().context("rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// What the machine calls its processor.

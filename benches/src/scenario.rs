@@ -56,7 +56,7 @@ pub struct Scenario {
     pub stage: Stage,
     /// How many patients one event is about.
     pub patients_each: usize,
-    /// Minutes that pass before each event.
+    /// Minutes that pass before the first event about a patient, and before each further one.
     pub minutes_before: i64,
     sample: &'static str,
     edit: fn(&mut Value, &Patient) -> Result<()>,
@@ -126,7 +126,7 @@ pub static SCENARIOS: [Scenario; 13] = [
         ..scenario("change-email", "change-email/change.json", Stage::Registered)
     },
     Scenario {
-        expected: Expected::Http(200, &[("/invitation/state", "revoked"), ("/invitation/reason", "opted_out")]),
+        expected: Expected::Http(200, &[("/actions/invite/code", "opted_out")]),
         needed: &[("TransactWriteItems", 1)],
         ..scenario("opt-out", "opt-out/opt-out.json", Stage::Sent)
     },

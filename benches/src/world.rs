@@ -77,6 +77,9 @@ impl Bench {
                 .await
                 .with_context(|| format!("seeding by {function}"))?;
         }
+        if scenario.minutes_before > 0 {
+            aws.dynamo().let_pass(scenario.minutes_before * 60_000)?;
+        }
         drop(aws.take_counts());
         Ok(World { aws, scenario, patients, events: 0 })
     }
@@ -103,11 +106,13 @@ impl World {
     /// # Errors
     /// If there are no patients left for it.
     pub fn next_event(&mut self, bench: &Bench) -> Result<serde_json::Value> {
-        if self.scenario.minutes_before > 0 {
+        let patient = if self.scenario.patients_each > 1 {
+            // The same ones again.
             self.aws.dynamo().let_pass(self.scenario.minutes_before * 60_000)?;
-        }
-        let patient =
-            if self.scenario.patients_each > 1 { self.patients.first() } else { self.patients.get(self.events) };
+            self.patients.first()
+        } else {
+            self.patients.get(self.events)
+        };
         let patient = patient.context("there are too few patients")?;
         self.events += 1;
         // Numbers that no seed has used: a request that is the same as one before would get the same answer.

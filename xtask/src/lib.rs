@@ -8,6 +8,7 @@ pub mod ci;
 pub mod cost;
 pub mod interrupt;
 pub mod issuer;
+pub mod lock;
 pub mod mailbox;
 pub mod probe;
 pub mod progress;

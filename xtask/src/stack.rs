@@ -1,18 +1,15 @@
 //! The whole system on this machine: `up` and `down`.
 
-use std::{
-    fs::{self, File, TryLockError},
-    path::PathBuf,
-    time::Instant,
-};
+use std::{fs::File, path::PathBuf, time::Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     StackFile, demo, deploy,
     emulator::{self, Emulator, Guard, Process, REGION},
     functions::{self, Extent},
     issuer::{AUDIENCE, SigningKey},
+    lock,
     progress::{seconds, step},
     python::Environment,
     stack_file::{Issuer, Tokens},
@@ -96,13 +93,7 @@ impl<'w> Stack<'w> {
 
     /// Keeps a second command from starting the same stack. The lock goes with the process that holds it.
     pub(crate) fn lock(&self, taken: &'static str) -> Result<File> {
-        fs::create_dir_all(&self.folder)?;
-        let file = File::create(self.folder.join("lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => bail!(taken),
-            Err(TryLockError::Error(error)) => Err(error).context("the lock could not be taken"),
-        }
+        lock::take(&self.folder, taken)
     }
 
     /// The Python environment that the stack runs in.

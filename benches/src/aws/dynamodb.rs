@@ -1,6 +1,6 @@
 //! DynamoDB, in this process.
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::Result;
 use dynoxide::{Database, DynoxideError};
 use serde_json::{Value, json};
 
@@ -83,13 +83,19 @@ impl Dynamo {
     /// # Errors
     /// If the table cannot be read or written.
     pub fn let_pass(&self, millis: i64) -> Result<()> {
-        let mut found = self.0.scan(serde_json::from_value(json!({ "TableName": TABLE }))?)?;
-        for item in found.items.iter_mut().flatten() {
-            let mut json = serde_json::to_value(&*item)?;
-            earlier(&mut json, millis);
-            self.call("PutItem", json!({ "TableName": TABLE, "Item": json })).map_err(|error| anyhow!("{error}"))?;
+        let mut request = json!({ "TableName": TABLE });
+        let mut items = Vec::new();
+        loop {
+            let page = self.0.scan(serde_json::from_value(request.clone())?)?;
+            items.extend(page.items.into_iter().flatten());
+            let Some(last) = page.last_evaluated_key else { break };
+            request = json!({ "TableName": TABLE, "ExclusiveStartKey": last });
         }
-        ensure!(found.last_evaluated_key.is_none(), "the table is larger than one page");
+        for item in items {
+            let mut item = serde_json::to_value(item)?;
+            earlier(&mut item, millis);
+            self.0.put_item(serde_json::from_value(json!({ "TableName": TABLE, "Item": item }))?)?;
+        }
         Ok(())
     }
 }

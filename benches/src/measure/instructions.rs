@@ -22,6 +22,8 @@ const ROUNDS: usize = 3;
 pub const EVENTS: usize = (2 + CALLS) * MOST_TRIES;
 /// Events that a median takes at most.
 pub const MEDIAN_EVENTS: usize = EVENTS * ROUNDS;
+/// Events that [`cold_with_machines_trust`] takes at most.
+pub const TRUST_EVENTS: usize = MOST_TRIES;
 
 /// Holds that valgrind is there.
 ///
@@ -52,6 +54,22 @@ pub async fn median(bench: &Bench, scenario: &Scenario, program: &Program, world
 fn middle(mut counts: Vec<u64>) -> Result<u64> {
     counts.sort_unstable();
     counts.get(counts.len() / 2).copied().context("nothing was counted")
+}
+
+/// Counts from the start to the first answer, where the program trusts all that the machine does, as in Lambda.
+///
+/// # Errors
+/// If the program fails.
+pub async fn cold_with_machines_trust(
+    bench: &Bench,
+    scenario: &Scenario,
+    program: &Program,
+    world: &mut World,
+) -> Result<Option<u64>> {
+    let Some(bundle) = &bench.authority.with_machines else { return Ok(None) };
+    let mut program = program.clone();
+    program.environment.insert("SSL_CERT_FILE".to_owned(), bundle.display().to_string());
+    patiently(bench, scenario, &program, world, 0).await.map(Some)
 }
 
 /// Counts twice, once with warm calls and once without: the difference is theirs.

@@ -30,6 +30,10 @@ pub struct Measured {
     /// Instructions, if they were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<Instructions>,
+    /// Instructions from the start to the first answer with all certificates that this machine trusts, if they were
+    /// counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions_with_machines_trust: Option<u64>,
     /// System calls of a warm call, if they were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_calls: Option<f64>,

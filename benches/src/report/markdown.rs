@@ -60,20 +60,21 @@ fn cold(text: &mut String, run: &Run) -> Result<()> {
     writeln!(
         text,
         "\n## Starts\n\nFrom `exec` to the first request for an event, and to the first answer, with {} starts each.\n\n\
-         | function | first `next`, ms | first answer, ms | processor, ms | instructions, million | memory, MB | connections | package, MB | zip, MB |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+         | function | first `next`, ms | first answer, ms | processor, ms | instructions, million | with the machine's certificates | memory, MB | connections | package, MB | zip, MB |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         run.measured.first().map_or(0, |measured| measured.cold.starts)
     )?;
     for measured in &run.measured {
         let cold = &measured.cold;
         writeln!(
             text,
-            "| {} | {:.1} | {:.1} | {:.1} | {} | {:.1} | {} | {:.1} | {:.2} |",
+            "| {} | {:.1} | {:.1} | {:.1} | {} | {} | {:.1} | {} | {:.1} | {:.2} |",
             name(measured),
             cold.first_next_millis,
             cold.first_answer_millis,
             cold.cpu_millis,
             optional(measured.instructions.map(|count| millions(count.cold)), 2),
+            optional(measured.instructions_with_machines_trust.map(millions), 2),
             millions(cold.peak_memory_bytes),
             cold.aws.connections,
             millions(measured.package_bytes),

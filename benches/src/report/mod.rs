@@ -22,6 +22,8 @@ pub struct Run {
     pub processors: usize,
     /// The compiler of the functions.
     pub compiler: String,
+    /// What a million invitations cost until their mails are handed over, without SES's own price.
+    pub dollars_per_million: f64,
     /// What was measured.
     pub measured: Vec<Measured>,
     /// What one core does in a second; nothing if only some functions were measured.
@@ -37,7 +39,7 @@ impl Run {
     /// # Errors
     /// If they cannot be written down.
     pub fn show(&self) -> Result<()> {
-        eprintln!("{}", markdown::tables(self, &budgets::of(self, 0.0))?);
+        eprintln!("{}", markdown::tables(self, &budgets::of(self))?);
         Ok(())
     }
 
@@ -45,7 +47,7 @@ impl Run {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, workspace: &Workspace, dollars_per_million: f64) -> Result<()> {
+    pub fn write(&self, workspace: &Workspace) -> Result<()> {
         let folder = workspace.path(FOLDER);
         fs::create_dir_all(&folder)?;
         let write = |name: &str, text: &str| {
@@ -53,7 +55,7 @@ impl Run {
             fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))
         };
         write("results.json", &(serde_json::to_string_pretty(self)? + "\n"))?;
-        write("results.md", &markdown::tables(self, &budgets::of(self, dollars_per_million))?)?;
+        write("results.md", &markdown::tables(self, &budgets::of(self))?)?;
         write("results.svg", &plot::draw(self)?)
     }
 }
