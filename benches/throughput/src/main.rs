@@ -12,7 +12,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use portal::operations::{invite::invite, patient::save_profile, practice::save_practice, status::status};
-use portal_aws::{bootstrap, clock::SystemClock, entropy::OsEntropy, store::DynamoStore};
+use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, store::DynamoStore};
 
 use self::{
     data::KeptHints,
@@ -23,8 +23,9 @@ use self::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let results: PathBuf = std::env::args_os().nth(1).context("which file the results go to is missing")?.into();
-    let (environment, aws) = bootstrap::start(module_path!()).await.map_err(anyhow::Error::from_boxed)?;
-    let store = DynamoStore::new(&aws.dynamodb(), environment.table_name()?).with_pepper(environment.pepper()?);
+    let environment = bootstrap::start(module_path!()).map_err(anyhow::Error::from_boxed)?;
+    let aws = Aws::new(environment.aws()?);
+    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
     let queue = KeptHints::new(aws.queue(environment.queue_url()?));
     let (clock, entropy, scope) = (SystemClock, OsEntropy, data::scope()?);
 
