@@ -19,8 +19,15 @@ const READS: [(&str, &[&str]); 7] = [
     ("mail", &["CONFIGURATION_SET", "MAIL_FROM", "PORTAL_BASE_URL"]),
     ("claim_names", &["PRACTICE_CLAIM", "SCOPE_CLAIM"]),
 ];
-/// Set by Lambda itself, from the function's log level.
-const OF_LAMBDA: &str = "AWS_LAMBDA_LOG_LEVEL";
+/// Set by Lambda itself: the function's log level, its region and its role. The last one is set for the local stack only.
+const OF_LAMBDA: [&str; 6] = [
+    "AWS_LAMBDA_LOG_LEVEL",
+    "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+];
 
 /// The variables that a function reads, as its `main` says.
 fn read_by(function: &str) -> BTreeSet<&'static str> {
@@ -34,7 +41,7 @@ fn the_table_of_variables_is_complete() {
     let config = read("shared/aws/src/config.rs");
     let in_code = quoted(without_tests(&config), |c| c.is_ascii_uppercase() || c == '_');
     let mut known: Vec<_> = READS.iter().flat_map(|(_, variables)| variables.iter().copied()).collect();
-    known.push(OF_LAMBDA);
+    known.extend(OF_LAMBDA);
     known.sort_unstable();
     // Two methods may read the same variable.
     known.dedup();
