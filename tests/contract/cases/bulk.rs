@@ -32,7 +32,7 @@ fn patients(count: usize) -> Vec<PatientId> {
 async fn admit(backend: &impl Backend, practice: &str, patients: &[PatientId]) {
     for (number, patient) in patients.iter().enumerate() {
         let born = samples::date_of_birth() + chrono::TimeDelta::days(number.try_into().unwrap());
-        let address = format!("{practice}-{number}@example.com");
+        let address = format!("{number}@{}.example.com", practice.replace(':', "-"));
         let profile = Profile { date_of_birth: Some(Redacted::new(born)), ..samples::profile(Some(&address)) };
         save(backend, practice, patient, profile).await;
     }
@@ -177,7 +177,7 @@ pub(crate) async fn many_are_read_at_once(backend: &impl Backend) {
     }
 
     let emails: Vec<EmailAddress> =
-        (0..20).map(|number| samples::email(&format!("lake-{number}@example.com"))).collect();
+        (0..20).map(|number| samples::email(&format!("{number}@lake.example.com"))).collect();
     let entries = store.email_entries(&emails).await.unwrap();
     assert!(
         entries

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Bound::{Excluded, Included},
     sync::Mutex,
 };
 
@@ -396,9 +397,9 @@ impl BulkStore for MemoryStore {
         after: Option<SlicePlace>,
         limit: u16,
     ) -> Result<Vec<Slice>, StoreError> {
-        let (key, first) = (scope.job(job), after.map_or(0, SlicePlace::number) + 1);
+        let (key, after) = (scope.job(job), after.map_or(0, SlicePlace::number));
         self.call(|contents| {
-            let slices = contents.slices.range((key.clone(), first)..=(key.clone(), u32::MAX));
+            let slices = contents.slices.range((Excluded((key.clone(), after)), Included((key.clone(), u32::MAX))));
             slices.take(limit.into()).map(|(_, slice)| slice.clone()).collect()
         })
     }
