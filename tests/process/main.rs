@@ -19,6 +19,7 @@ mod lifecycle;
 mod logins;
 mod mail_events;
 mod matrix;
+mod permissions;
 mod races;
 mod record;
 mod rules;

@@ -1,0 +1,136 @@
+//! The stack refuses each function's role what its policy does not name. So the whole suite, which the functions get through,
+//! is also proof that the policies are enough.
+//!
+//! The local IAM holds actions and resources. Of the partitions that the policies name as well (`dynamodb:LeadingKeys`) it
+//! knows nothing: those are held in the template, by `tests/infra/permissions.rs`.
+
+use std::{collections::BTreeSet, time::SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use serde_json::{Value, json};
+use ureq::http::{self, header::CONTENT_TYPE};
+use xtask::{StackFile, aws::authorization};
+
+use crate::client::{Answer, exchange};
+
+/// Everything that can be asked of the table, so that it changes nothing where it is permitted.
+fn asked(table: &str) -> [(&'static str, Value); 8] {
+    let key = json!({ "PK": { "S": "PRACTICE#nowhere#PATIENT#nobody" }, "SK": { "S": "EVENT#0000000001" } });
+    let there = "attribute_exists(PK)";
+    [
+        ("GetItem", json!({ "TableName": table, "Key": key })),
+        ("BatchGetItem", json!({ "RequestItems": { table: { "Keys": [key] } } })),
+        (
+            "Query",
+            json!({
+                "TableName": table, "KeyConditionExpression": "PK = :directory", "Limit": 1,
+                "ExpressionAttributeValues": { ":directory": { "S": "PRACTICE#nowhere#DIRECTORY" } },
+            }),
+        ),
+        ("PutItem", json!({ "TableName": table, "Item": key, "ConditionExpression": there })),
+        (
+            "UpdateItem",
+            json!({ "TableName": table, "Key": key, "UpdateExpression": "SET x = PK", "ConditionExpression": there }),
+        ),
+        ("DeleteItem", json!({ "TableName": table, "Key": key, "ConditionExpression": there })),
+        ("Scan", json!({ "TableName": table, "Limit": 1 })),
+        ("DeleteTable", json!({ "TableName": table })),
+    ]
+}
+
+/// What each role may do with the table itself.
+const MAY: [(&str, &[&str]); 13] = [
+    ("change-email", &["BatchGetItem", "PutItem", "UpdateItem"]),
+    ("invite", &["BatchGetItem", "PutItem", "UpdateItem"]),
+    ("mail-events", &["GetItem", "PutItem", "UpdateItem"]),
+    ("opt-out", &["BatchGetItem", "PutItem", "UpdateItem"]),
+    // The only one that reads the directory; and that deletes, there.
+    ("patients", &["BatchGetItem", "DeleteItem", "PutItem", "Query", "UpdateItem"]),
+    ("practice", &["GetItem", "PutItem"]),
+    ("register", &["BatchGetItem", "GetItem", "PutItem", "UpdateItem"]),
+    ("reinvite", &["BatchGetItem", "PutItem", "UpdateItem"]),
+    ("sender", &["GetItem", "PutItem", "UpdateItem"]),
+    // The history of a patient.
+    ("status", &["BatchGetItem", "Query"]),
+    ("sweep", &["GetItem", "PutItem", "UpdateItem"]),
+    ("track-login", &["GetItem", "UpdateItem"]),
+    ("unrouted", &[]),
+];
+
+#[test]
+fn a_role_is_refused_what_its_policy_does_not_name() {
+    let Some(stack) = system_tests::stack() else { return };
+    let known: BTreeSet<&str> = MAY.iter().map(|(function, _)| *function).collect();
+    assert_eq!(known, stack.functions.keys().map(String::as_str).collect());
+    let mut refusals = 0;
+    for (function, may) in MAY {
+        let session = assume(stack, &role(stack, function));
+        for (operation, input) in asked(&stack.table) {
+            let answer = ask(stack, &session, operation, &input);
+            let refused = answer.body.contains("AccessDenied");
+            assert_eq!(refused, !may.contains(&operation), "{function}: {operation}: {answer:?}");
+            // What is permitted gets as far as the table, where nobody's record is not.
+            let reached = answer.status == 200 || answer.body.contains("ConditionalCheckFailed");
+            assert_ne!(refused, reached, "{function}: {operation}: {answer:?}");
+            refusals += u32::from(refused);
+        }
+    }
+    eprintln!("permissions: {refusals} refusals of {} roles", MAY.len());
+}
+
+/// Asks something of the table under a role.
+#[expect(clippy::disallowed_methods, reason = "a signature is good for minutes")]
+fn ask(stack: &StackFile, session: &Credentials, operation: &str, input: &Value) -> Answer {
+    let (url, body, identity) = (&stack.aws_endpoint, input.to_string().into_bytes(), session.clone().into());
+    let parameters = v4::SigningParams::builder().identity(&identity).region(&stack.region).name("dynamodb");
+    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build().unwrap().into();
+    let signable = SignableRequest::new("POST", url, std::iter::empty(), SignableBody::Bytes(&body)).unwrap();
+    let (signature, _) = sign(signable, &parameters).unwrap().into_parts();
+    let request = http::Request::post(url)
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header(CONTENT_TYPE, "application/x-amz-json-1.0");
+    let mut request = request.body(body).unwrap();
+    signature.apply_to_request_http1x(&mut request);
+    exchange(request)
+}
+
+/// The name of the resource that is a function's role.
+fn role(stack: &StackFile, function: &str) -> String {
+    let url = format!("{}/2015-03-31/functions/{}", stack.aws_endpoint, stack.functions[function]);
+    let request = http::Request::get(url).header("authorization", authorization(stack, "lambda"));
+    let found = exchange(request.body(Vec::new()).unwrap()).json();
+    found["Configuration"]["Role"].as_str().unwrap().to_owned()
+}
+
+/// Begins a session of a role. Lambda alone may do so; here the account may from now on as well, which changes nothing of what
+/// the role may do.
+fn assume(stack: &StackFile, role: &str) -> Credentials {
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": { "Service": "lambda.amazonaws.com", "AWS": "*" },
+        }],
+    });
+    let name = role.rsplit('/').next().unwrap();
+    let trust = [("RoleName", name), ("PolicyDocument", &trust.to_string())];
+    query(stack, "iam", "2010-05-08", "UpdateAssumeRolePolicy", trust);
+    let begun = query(stack, "sts", "2011-06-15", "AssumeRole", [("RoleArn", role), ("RoleSessionName", "refusals")]);
+    let text = |tag: &str| {
+        let value = begun.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once("</"));
+        value.unwrap_or_else(|| unreachable!("no {tag}: {begun}")).0.to_owned()
+    };
+    let (key, secret, token) = (text("AccessKeyId"), text("SecretAccessKey"), text("SessionToken"));
+    Credentials::new(key, secret, Some(token), None, "the stack")
+}
+
+/// Calls an operation of a service that speaks forms and XML.
+fn query(stack: &StackFile, service: &str, version: &str, action: &str, parameters: [(&str, &str); 2]) -> String {
+    let form = [("Action", action), ("Version", version)].into_iter().chain(parameters);
+    let request = ureq::post(&stack.aws_endpoint).header("authorization", authorization(stack, service));
+    request.send_form(form).unwrap().body_mut().read_to_string().unwrap()
+}
