@@ -87,23 +87,29 @@ fn prepare(workspace: Workspace) -> Result<Bench> {
     })
 }
 
-/// The scenarios of these functions; of all, if none is named.
+/// The scenarios of these functions; of all, if nothing is named.
 fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
     if only.is_empty() {
         return Ok(SCENARIOS.iter().collect());
     }
-    only.iter().map(|function| scenario::of(function)).collect()
+    only.iter().filter(|name| *name != throughput::NAME).map(|function| scenario::of(function)).collect()
 }
 
 async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
-    let peers = if options.without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
+    let scenarios = selected(&options.only)?;
+    let without_peers = options.without_peers || scenarios.is_empty();
+    let peers = if without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
     let mut measured = Vec::new();
-    for scenario in selected(&options.only)? {
+    for scenario in scenarios {
         eprintln!("    {}", scenario.function);
         measured.extend(measure(&bench, &peers, scenario, options).await.context(scenario.function)?);
     }
-    let throughput = if options.only.is_empty() { throughput::measure(&bench).await? } else { Vec::new() };
+    let throughput = if options.only.is_empty() || options.only.iter().any(|name| name == throughput::NAME) {
+        throughput::measure(&bench).await?
+    } else {
+        Vec::new()
+    };
     let run = Run {
         processor: processor(),
         processors: thread::available_parallelism()?.get(),

@@ -8,6 +8,9 @@ use tokio::process::Command;
 
 use crate::{aws::Aws, world::Bench};
 
+/// The name of the program, and what it is called on the command line.
+pub const NAME: &str = "throughput";
+
 /// How fast one thing is: what the program `throughput` says of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +43,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Throughput>> {
         bench.program(&bench.functions, function, &aws)?.with_context(|| format!("{function} is not built"))
     };
     let (inviting, sending) = (program("invite")?, program("sender")?);
-    let mut command = Command::new(sending.folder.join("throughput"));
+    let mut command = Command::new(sending.folder.join(NAME));
     command.env_clear().envs(inviting.environment).envs(sending.environment);
     let folder = bench.workspace.local().join("bench");
     let (results, log) = (folder.join("throughput.json"), fs::File::create(folder.join("throughput.log"))?);

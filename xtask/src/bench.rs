@@ -17,7 +17,7 @@ use crate::{
 /// What `bench` is told. The program in `benches` reads the same arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
-    /// Only these functions, separated by commas
+    /// Only these functions, or `throughput`, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<String>,
     /// Warm calls of each
