@@ -31,6 +31,7 @@ use xtask::{
 use crate::{
     baseline::{Baseline, Counted},
     ca::Authority,
+    lambda::Program,
     measure::{
         Instructions, Measured,
         calls::{self, Turn},
@@ -40,7 +41,7 @@ use crate::{
     scenario::{SCENARIOS, Scenario},
     template::Template,
     variant::{OURS, Variant},
-    world::Bench,
+    world::{Bench, World},
 };
 
 #[derive(Parser)]
@@ -136,11 +137,10 @@ async fn measure(
     scenario: &'static Scenario,
     options: &BenchOptions,
 ) -> Result<Vec<Measured>> {
-    let events =
-        calls::events(options.calls) + instructions::MEDIAN_EVENTS + instructions::TRUST_EVENTS + system_calls::EVENTS;
+    let events = calls::events(options.calls) + system_calls::EVENTS;
     let mut turns = Vec::new();
     for variant in std::iter::once(&bench.functions).chain(peers) {
-        let world = bench.world(scenario, events).await?;
+        let world = bench.world(scenario, events, scenario.patients_each).await?;
         if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
             turns.push(Turn { program, world });
         }
@@ -156,8 +156,10 @@ async fn measure(
         let Turn { program, world } = turn;
         let (mut counted, mut with_machines_trust) = (None, None);
         if program.variant == OURS {
-            counted = Some(instructions::median(bench, scenario, program, world).await?);
-            with_machines_trust = instructions::cold_with_machines_trust(bench, scenario, program, world).await?;
+            let events = instructions::MEDIAN_EVENTS + instructions::TRUST_EVENTS;
+            let (program, mut world) = counted_world(bench, scenario, events).await?;
+            counted = Some(instructions::median(bench, scenario, &program, &mut world).await?);
+            with_machines_trust = instructions::cold_with_machines_trust(bench, scenario, &program, &mut world).await?;
         }
         let system_calls = if system_calls::has_strace() {
             Some(system_calls::count(bench, scenario, program, world).await?)
@@ -211,19 +213,22 @@ async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
 /// Counts a function once. If that is more than what is on file, it may have been the chance that is in TLS: then the
 /// median decides.
 async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instructions>) -> Result<Instructions> {
-    let counted = {
-        let mut world = bench.world(scenario, instructions::EVENTS).await?;
-        let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
-        instructions::count(bench, scenario, &program, &mut world).await?
-    };
-    let within =
-        |filed: &Instructions| !baseline::grown(filed.cold, counted.cold) && !baseline::grown(filed.warm, counted.warm);
-    if filed.is_some_and(within) {
-        return Ok(counted);
+    if let Some(filed) = filed {
+        let (program, mut world) = counted_world(bench, scenario, instructions::EVENTS).await?;
+        let counted = instructions::count(bench, scenario, &program, &mut world).await?;
+        if !baseline::grown(filed.cold, counted.cold) && !baseline::grown(filed.warm, counted.warm) {
+            return Ok(counted);
+        }
     }
-    let mut world = bench.world(scenario, instructions::MEDIAN_EVENTS).await?;
-    let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+    let (program, mut world) = counted_world(bench, scenario, instructions::MEDIAN_EVENTS).await?;
     instructions::median(bench, scenario, &program, &mut world).await
+}
+
+/// One of the functions, and a world that it is counted in.
+async fn counted_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
+    let world = bench.world(scenario, events, scenario.patients_each_counted).await?;
+    let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+    Ok((program, world))
 }
 
 /// The version of the compiler.

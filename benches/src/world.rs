@@ -51,13 +51,14 @@ impl Bench {
         Ok(variant.program(function, template, aws, &self.authority))
     }
 
-    /// A world for so many events of a scenario.
+    /// A world for so many events of a scenario, each of which is about so many patients: another one each time, or the
+    /// same ones again.
     ///
     /// # Errors
     /// If a function does not do its part.
-    pub async fn world(&self, scenario: &'static Scenario, events: usize) -> Result<World> {
+    pub async fn world(&self, scenario: &'static Scenario, events: usize, patients_each: usize) -> Result<World> {
         let aws = Aws::start(&self.authority, &self.template).await?;
-        let count = if scenario.patients_each > 1 { scenario.patients_each } else { events };
+        let count = if patients_each > 1 { patients_each } else { events };
         let mut patients: Vec<Patient> = (1..=count)
             .map(|number| {
                 let id = format!("p-{number:05}");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Warm calls that are counted.
-const CALLS: usize = 10;
+const CALLS: usize = 5;
 /// Starts that may fail: a program runs fifty times slower under valgrind, so that on a busy machine its own timeouts
 /// may strike, and what it does then is not what is to be counted.
 const MOST_TRIES: usize = 3;
