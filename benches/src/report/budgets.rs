@@ -45,6 +45,15 @@ impl Budget {
 /// Every budget, as far as its figures were measured.
 #[must_use]
 pub fn of(run: &Run) -> Vec<Budget> {
+    let mut budgets = of_starts(run);
+    budgets.extend(of_warm_calls(run));
+    budgets.extend(of_what_aws_bills(run));
+    budgets.extend(against_peers(run));
+    budgets
+}
+
+/// Of a start and of what is deployed, each by the function that is worst.
+fn of_starts(run: &Run) -> Vec<Budget> {
     let mut budgets = Vec::new();
     let mut worst = |what: &str, unit, places, most: f64, aim: Option<f64>, of: fn(&Measured) -> Option<f64>| {
         let figures: Vec<_> = run.ours().filter_map(|measured| Some((of(measured)?, &measured.function))).collect();
@@ -70,6 +79,11 @@ pub fn of(run: &Run) -> Vec<Budget> {
     worst("peak memory", "MB", 1, 12.0, None, |measured| Some(millions(measured.peak_memory_bytes)));
     worst("binary", "MB", 1, 8.0, None, |measured| Some(millions(measured.package_bytes)));
     worst("zip", "MB", 2, 3.5, None, |measured| Some(millions(measured.zip_bytes)));
+    budgets
+}
+
+fn of_warm_calls(run: &Run) -> Vec<Budget> {
+    let mut budgets = Vec::new();
     for measured in run.ours().filter(|measured| measured.is_http()) {
         let calls = measured.aws_calls();
         let Some(instructions) = measured.instructions.filter(|_| calls > 0.0) else { continue };
@@ -94,6 +108,11 @@ pub fn of(run: &Run) -> Vec<Budget> {
             places: 1,
         });
     }
+    budgets
+}
+
+fn of_what_aws_bills(run: &Run) -> Vec<Budget> {
+    let mut budgets = Vec::new();
     for (function, most) in
         [("status", 1.0), ("track-login", 2.0), ("invite", 3.0), ("reinvite", 3.0), ("sender", 3.0), ("sweep", 1.1)]
     {
@@ -130,6 +149,11 @@ pub fn of(run: &Run) -> Vec<Budget> {
         of: "`cargo xtask cost`".to_owned(),
         places: 2,
     });
+    budgets
+}
+
+fn against_peers(run: &Run) -> Vec<Budget> {
+    let mut budgets = Vec::new();
     for (peer, cpu) in [("Python", 40.0), ("Node", 25.0)] {
         for measured in run.measured.iter().filter(|measured| measured.variant.starts_with(peer)) {
             let Some(ours) = run.ours().find(|ours| ours.function == measured.function) else { continue };
