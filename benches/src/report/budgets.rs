@@ -130,6 +130,13 @@ pub fn of(run: &Run) -> Vec<Budget> {
         of: "`cargo xtask cost`".to_owned(),
         places: 2,
     });
+    budgets.extend(beside_peers(run));
+    budgets
+}
+
+/// How many times more the other languages take.
+fn beside_peers(run: &Run) -> Vec<Budget> {
+    let mut budgets = Vec::new();
     for (peer, cpu) in [("Python", 40.0), ("Node", 25.0)] {
         for measured in run.measured.iter().filter(|measured| measured.variant.starts_with(peer)) {
             let Some(ours) = run.ours().find(|ours| ours.function == measured.function) else { continue };
