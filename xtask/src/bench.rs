@@ -62,10 +62,10 @@ pub fn bench(workspace: &Workspace, arguments: impl Iterator<Item = OsString>) -
 }
 
 /// Counts the instructions of the functions that the tests run, which are built with the tests. `arguments` are as for
-/// [`bench`].
+/// [`bench()`].
 ///
 /// # Errors
-/// As for [`bench`].
+/// As for [`bench()`].
 pub fn instructions<I: Into<OsString>>(
     workspace: &Workspace,
     arguments: impl IntoIterator<Item = I>,
