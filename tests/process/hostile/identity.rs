@@ -46,7 +46,11 @@ fn claim(
         let mut claims = claims(practice);
         let members = claims.as_object_mut().unwrap();
         let value = value(practice);
-        if value.is_null() { members.remove(claim) } else { members.insert(claim.to_owned(), value) };
+        if value.is_null() {
+            members.remove(claim)
+        } else {
+            members.insert(claim.to_owned(), value)
+        };
         token::sign(&claims, &key(practice)).unwrap()
     })
 }
