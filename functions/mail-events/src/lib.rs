@@ -67,12 +67,13 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
     /// Notes an event, and gives the name that it is counted under.
     async fn note(&self, event: &MailEvent, run: &RequestId) -> Result<&'static str, Error> {
         let MailEvent { invitation, attempt, message, news, .. } = event;
-        let (invitation, message, news) = (invitation.as_str(), message.as_str(), news.name());
+        // Not `message`, which is what a log line calls its words.
+        let (invitation, ses_message, news) = (invitation.as_str(), message.as_str(), news.name());
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let heard = Box::pin(hear(&self.store, &self.clock, event, run)).await.inspect_err(|error| {
-            tracing::error!(invitation, attempt, message, news, cause = cause::of_store(error), "event not noted");
+            tracing::error!(invitation, attempt, ses_message, news, cause = cause::of_store(error), "event not noted");
         })?;
-        tracing::info!(invitation, attempt, message, news, ?heard, "event taken in");
+        tracing::info!(invitation, attempt, ses_message, news, ?heard, "event taken in");
         Ok(match heard {
             Heard::Recorded => news,
             Heard::Known => KNOWN,
