@@ -54,6 +54,8 @@ pub struct Scenario {
     pub function: &'static str,
     /// The stage that its patients must have come to.
     pub stage: Stage,
+    /// A function that has done its part for each of them besides, if one has to.
+    pub after: Option<&'static str>,
     /// How many patients one event is about.
     pub patients_each: usize,
     /// The same where instructions are counted: many would take minutes under valgrind, and show no more.
@@ -68,7 +70,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub static SCENARIOS: [Scenario; 13] = [
+pub static SCENARIOS: [Scenario; 15] = [
     Scenario {
         expected: Expected::Http(200, &[("/invitation/state", "sent"), ("/panel/activatedOn/status", "date")]),
         needed: &[("BatchGetItem", 1)],
@@ -134,6 +136,19 @@ pub static SCENARIOS: [Scenario; 13] = [
         ..scenario("opt-out", "opt-out/opt-out.json", Stage::Sent)
     },
     Scenario {
+        edit: |event, patient| set(event, "/body", json!({ "patientIds": [patient.id] }).to_string()),
+        expected: Expected::Http(202, &[("/state", "queued")]),
+        needed: &[("TransactWriteItems", 1), ("SendMessage", 1)],
+        ..scenario("bulk", "bulk/begin.json", Stage::Saved)
+    },
+    Scenario {
+        after: Some("bulk"),
+        edit: the_message,
+        expected: Expected::Exactly(r#"{"batchItemFailures":[]}"#),
+        needed: &[("PutItem", 1), ("TransactWriteItems", 2), ("SendMessage", 1)],
+        ..scenario("bulk-runner", "bulk-runner/one-job.json", Stage::Saved)
+    },
+    Scenario {
         edit: |event, patient| {
             the_patient(event, patient)?;
             set_body(event, [("email", &patient.email)])
@@ -162,6 +177,7 @@ const fn scenario(function: &'static str, sample: &'static str, stage: Stage) ->
     Scenario {
         function,
         stage,
+        after: None,
         patients_each: 1,
         patients_each_counted: 1,
         minutes_before: 0,

@@ -68,7 +68,7 @@ impl Template {
         }
         Ok(match value.get("Ref").and_then(Value::as_str) {
             Some("Table") => TABLE.to_owned(),
-            Some("InvitationQueue") => sqs::queue_url(endpoint),
+            Some("InvitationQueue" | "BulkQueue") => sqs::queue_url(endpoint),
             Some("MailConfiguration") => "portal-invitations".to_owned(),
             Some("MailFrom") => "portal@mail.example.com".to_owned(),
             Some("PortalBaseUrl") => "https://portal.example.com".to_owned(),

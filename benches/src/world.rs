@@ -72,7 +72,8 @@ impl Bench {
             (Stage::Sent, "sender"),
             (Stage::Registered, "register"),
         ];
-        for (_, function) in stages.into_iter().filter(|(stage, _)| *stage <= scenario.stage) {
+        let stages = stages.into_iter().filter(|(stage, _)| *stage <= scenario.stage).map(|(_, function)| function);
+        for function in stages.chain(scenario.after) {
             let patients = if function == "practice" { patients.get_mut(..1) } else { patients.get_mut(..) };
             self.act(&aws, function, patients.unwrap_or_default())
                 .await
