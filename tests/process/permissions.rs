@@ -43,12 +43,16 @@ fn asked(table: &str) -> [(&'static str, Value); 8] {
 }
 
 /// What each role may do with the table itself.
-const MAY: [(&str, &[&str]); 13] = [
+const MAY: [(&str, &[&str]); 15] = [
+    // A job and its results.
+    ("bulk", &["GetItem", "PutItem", "Query"]),
+    // And the directory, to find everybody.
+    ("bulk-runner", &["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ("change-email", &["BatchGetItem", "PutItem", "UpdateItem"]),
     ("invite", &["BatchGetItem", "PutItem", "UpdateItem"]),
     ("mail-events", &["GetItem", "PutItem", "UpdateItem"]),
     ("opt-out", &["BatchGetItem", "PutItem", "UpdateItem"]),
-    // The only one that reads the directory; and that deletes, there.
+    // It reads the directory, too, and is the only one that deletes, there.
     ("patients", &["BatchGetItem", "DeleteItem", "PutItem", "Query", "UpdateItem"]),
     ("practice", &["GetItem", "PutItem"]),
     ("register", &["BatchGetItem", "GetItem", "PutItem", "UpdateItem"]),

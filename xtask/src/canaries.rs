@@ -29,6 +29,8 @@ const PERSONAL_OF_RECORD: [&str; 7] =
     ["given", "family", "born", "email", "invitation_email", "account_email", "notices"];
 /// The attributes of a directory's row that are personal: what a search shows.
 const PERSONAL_OF_ROW: [&str; 3] = ["given", "family", "born"];
+/// The attributes of a bulk job that are personal: the directory's row that it has come to.
+const PERSONAL_OF_JOB: [&str; 1] = ["after"];
 
 /// The local AWS's own note of a mail that it took over, which names whom it goes to. SES keeps such a thing to itself.
 const MAIL_OF_STAND_IN: &str = " [ses-v2] SESv2 SendEmail: ";
@@ -159,14 +161,13 @@ impl Search {
 
     /// Takes out of an item what is personal by its meaning, and reads the rest.
     fn read_item(&mut self, mut item: Map<String, Value>) {
-        let is = |key: &str, end: &str| {
-            item.get(key).and_then(|key| key.get("S")?.as_str()).is_some_and(|key| key.ends_with(end))
-        };
-        let row = is("PK", "#DIRECTORY");
-        let personal = match (is("SK", "PORTAL"), row) {
-            (true, _) => PERSONAL_OF_RECORD.as_slice(),
-            (_, true) => PERSONAL_OF_ROW.as_slice(),
-            (false, false) => &[],
+        let text = |name: &str| item.get(name).and_then(|key| key.get("S")?.as_str()).unwrap_or_default();
+        let row = text("PK").ends_with("#DIRECTORY");
+        let personal = match text("SK") {
+            "PORTAL" => PERSONAL_OF_RECORD.as_slice(),
+            "JOB" => &PERSONAL_OF_JOB,
+            _ if row => &PERSONAL_OF_ROW,
+            _ => &[],
         };
         for name in personal {
             let value = item.remove(*name).unwrap_or_default().to_string();
@@ -270,15 +271,17 @@ mod tests {
         let row = json!({
             "PK": { "S": "PRACTICE#oak#DIRECTORY" }, "SK": { "S": "NAME#canary#jo#p-1" }, "given": { "S": "Canary" },
         });
+        let job = json!({
+            "PK": { "S": "PRACTICE#oak#JOB#j-1" }, "SK": { "S": "JOB" }, "after": { "S": "BORN#1980-02-29#p-1" },
+        });
         let event = json!({ "PK": { "S": "PRACTICE#oak#PATIENT#p-1" }, "SK": { "S": "EVENT#0000000001" } });
         let mut search = search();
-        for item in [&record, &row, &event] {
+        for item in [&record, &row, &job, &event] {
             search.read_item(item.as_object().unwrap().clone());
         }
         assert_eq!(search.report.leaks, []);
-        let homes =
-            ["born", "directory keys", "email", "given", "tokens"].map(|home| (home, search.report.at_home[home]));
-        assert_eq!(homes, [("born", 1), ("directory keys", 1), ("email", 1), ("given", 2), ("tokens", 1)]);
+        let homes = ["after", "born", "directory keys", "email", "given", "tokens"];
+        assert_eq!(homes.map(|home| search.report.at_home[home]), [1, 1, 1, 1, 2, 1], "{homes:?}");
 
         for (item, attribute, value, canary) in [
             (&record, "PK", "PRACTICE#oak#PATIENT#canary", Canary::Word),
@@ -286,6 +289,7 @@ mod tests {
             (&record, "reason", "Canary", Canary::Word),
             (&row, "SK", "NAME#jo@canary.example.com##p-1", Canary::Word),
             (&row, "PK", "PRACTICE#canary#DIRECTORY", Canary::Word),
+            (&job, "by", "Canary", Canary::Word),
             (&event, "given", "Canary", Canary::Word),
             (&event, "before", "1980-02-29", Canary::Born),
         ] {

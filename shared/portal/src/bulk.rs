@@ -340,6 +340,10 @@ impl BulkJob {
     fn step(&self, now: DateTime<Utc>, apply: impl FnOnce(&mut Self)) -> Self {
         let mut after = Self { version: self.version + 1, updated_at: now, ..self.clone() };
         apply(&mut after);
+        // Nobody goes on from there any more, and it is somebody's date of birth.
+        if let (true, Audience::NeverInvited { after }) = (after.state.is_over(), &mut after.audience) {
+            *after = None;
+        }
         after
     }
 
@@ -362,10 +366,10 @@ impl BulkJob {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use chrono::{NaiveDate, TimeDelta};
 
     use super::*;
-    use crate::testing::samples;
+    use crate::{redacted::Redacted, testing::samples};
 
     fn job() -> BulkJob {
         samples::bulk_job("lakeside", "job-1", 3)
@@ -432,6 +436,26 @@ mod tests {
         let met = Seen { audience, ..seen(0, true, &[BulkOutcome::Invitable]) };
         let (done, _) = begun.claim(&run("run-1"), now).unwrap().advance(&run("run-1"), met, now).unwrap();
         assert_eq!(done.total(), Some(1));
+    }
+
+    #[test]
+    fn a_job_that_is_over_keeps_no_date_of_birth() {
+        let now = samples::noon();
+        let on = Redacted::new(NaiveDate::from_ymd_opt(1980, 2, 29).unwrap());
+        let place = DirectoryPlace::Born { on, patient: samples::patient_id("p-1") };
+        let audience = Audience::NeverInvited { after: Some(place) };
+        let claimed = BulkJob { audience: audience.clone(), ..job() }.claim(&run("run-1"), now).unwrap();
+        let left = |complete| {
+            let met = Seen { audience: audience.clone(), ..seen(0, complete, &[]) };
+            claimed.advance(&run("run-1"), met, now).unwrap().0.audience
+        };
+        assert_eq!(left(false), audience, "the next run goes on from there");
+        let nowhere = Audience::NeverInvited { after: None };
+        assert_eq!(left(true), nowhere);
+        let cancelled = claimed.cancel(now).unwrap();
+        assert_eq!(cancelled.audience, nowhere);
+        let met = Seen { audience: audience.clone(), ..seen(0, false, &[]) };
+        assert_eq!(cancelled.advance(&run("run-1"), met, now).unwrap().0.audience, nowhere);
     }
 
     #[test]
