@@ -68,6 +68,8 @@ export const answering = (work) => async (event) => {
 function answer(statusCode, document, headers) {
   const always = {
     "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
     "strict-transport-security": "max-age=63072000",
     "x-content-type-options": "nosniff",
   };

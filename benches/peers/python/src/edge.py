@@ -83,6 +83,8 @@ def answering(work):
 def answer(status, document, headers):
     headers |= {
         "cache-control": "no-store",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "referrer-policy": "no-referrer",
         "strict-transport-security": "max-age=63072000",
         "x-content-type-options": "nosniff",
     }
