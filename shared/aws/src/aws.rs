@@ -119,7 +119,7 @@ impl Aws {
 }
 
 /// One connector for every client. The SDK's own client makes one for each service and one more to try whether it can,
-/// and each of them reads all the certificates that the machine trusts: that is most of a cold start. Time limits for
+/// and each of them works through all the certificates that the machine trusts: that is most of a cold start. Time limits for
 /// connecting that a service asks for are therefore not heeded.
 fn connector() -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_PATIENCE).build();
