@@ -83,7 +83,7 @@ fn results(practice: &Practice, job: &Value) -> Vec<Value> {
         let page = practice.get(&format!("{}/results{query}", path(job))).json();
         all.extend(page["results"].as_array().unwrap().iter().cloned());
         let Some(next) = page["next"].as_str() else { return all };
-        query = format!("?next={next}");
+        query = format!("?cursor={next}");
     }
 }
 

@@ -80,7 +80,7 @@ impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
         Ok(match page.next {
             None => answer,
             Some(next) => {
-                let next = format!("<{}/{id}/results?next={}>; rel=\"next\"", BULK_INVITE.path, next.number());
+                let next = format!("<{}/{id}/results?cursor={}>; rel=\"next\"", BULK_INVITE.path, next.number());
                 answer.with_header(LINK, &next)
             }
         })
@@ -94,9 +94,8 @@ fn shown(status: StatusCode, job: &BulkJob) -> Result<Answer, Problem> {
 /// Where the page begins. The number of a slice in plain digits is cursor enough: it says nothing of anybody, and leads
 /// nowhere but within the job that the path names.
 fn place(request: &Request) -> Result<Option<SlicePlace>, Problem> {
-    let Some(cursor) = request.query("next") else { return Ok(None) };
-    let malformed = Malformed::Query(
-        "The parameter next must be that of an answer about the same job: leave it out to begin again.",
-    );
+    let Some(cursor) = request.query("cursor") else { return Ok(None) };
+    let malformed =
+        Malformed::Query("The cursor must be the next of an answer about the same job: leave it out to begin again.");
     Ok(Some(SlicePlace::parse(cursor).ok_or(malformed)?))
 }

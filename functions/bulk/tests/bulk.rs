@@ -127,9 +127,9 @@ async fn a_job_shows_how_far_it_has_come() {
 async fn results_come_in_pages_as_json_and_as_a_table() {
     let function = function_with_job("lakeside", 7).await;
     insta::assert_json_snapshot!("results", Sample::of("bulk/results").ask(&function).await);
-    insta::assert_json_snapshot!("last_results", Sample::of("bulk/results").query("next", "5").ask(&function).await);
+    insta::assert_json_snapshot!("last_results", Sample::of("bulk/results").query("cursor", "5").ask(&function).await);
     insta::assert_json_snapshot!("table", Sample::of("bulk/results-csv").ask(&function).await);
-    let last = Sample::of("bulk/results-csv").query("next", "5").ask(&function).await;
+    let last = Sample::of("bulk/results-csv").query("cursor", "5").ask(&function).await;
     assert_eq!((last.headers.get("link"), last.body.as_str().unwrap().lines().count()), (None, 5));
     for accept in ["application/json", "*/*", "text/csvx", "text/*"] {
         let answer = Sample::of("bulk/results").header("accept", accept).ask(&function).await;
@@ -139,8 +139,8 @@ async fn results_come_in_pages_as_json_and_as_a_table() {
         let answer = Sample::of("bulk/results").header("accept", accept).ask(&function).await;
         assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8", "{accept}");
     }
-    let bad = ["", "0", "x", "05", "-1", "99999999999"].map(|next| {
-        Bad::new(format!("next {next:?}"), Sample::of("bulk/results").query("next", next), 400, "malformed")
+    let bad = ["", "0", "x", "05", "-1", "99999999999"].map(|cursor| {
+        Bad::new(format!("cursor {cursor:?}"), Sample::of("bulk/results").query("cursor", cursor), 400, "malformed")
     });
     assert_refused(&function, bad.into(), |bulk| bulk.store.contents()).await;
 }

@@ -110,7 +110,7 @@ impl Refusal {
             }
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
-                "This Idempotency-Key was used for another request on the same patient: choose a new key for each command.",
+                "This Idempotency-Key was used for another request: choose a new key for each command.",
             ),
             Self::LinkNotUsable => {
                 ("link_not_usable", "This link can no longer be used: ask your practice for a new invitation.")

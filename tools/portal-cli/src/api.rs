@@ -169,10 +169,10 @@ impl Api {
     }
 
     /// Reads what is at a path, or the part of it that a cursor names.
-    pub(crate) fn get(&self, path: &str, next: Option<&str>, stop: &Stop) -> Result<Done, Failure> {
+    pub(crate) fn get(&self, path: &str, cursor: Option<&str>, stop: &Stop) -> Result<Done, Failure> {
         ask(stop, || {
             let request = self.authorized(self.agent.get(self.url(path)));
-            next.into_iter().fold(request, |request, next| request.query("next", next)).call()
+            cursor.into_iter().fold(request, |request, cursor| request.query("cursor", cursor)).call()
         })
     }
 

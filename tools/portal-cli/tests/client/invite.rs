@@ -103,7 +103,7 @@ fn a_job_is_begun_watched_until_it_is_done_and_its_results_are_read_page_by_page
     assert_eq!(sentence, IN_USE);
     assert_eq!(
         lines(&server),
-        ["POST ~", "GET ~/j-1", "GET ~/j-1", "GET ~/j-1/results", "GET ~/j-1/results?next=a%20b%2Bc%2F%3D%3F%26"]
+        ["POST ~", "GET ~/j-1", "GET ~/j-1", "GET ~/j-1/results", "GET ~/j-1/results?cursor=a%20b%2Bc%2F%3D%3F%26"]
     );
     let asked = server.asked();
     assert!(asked.iter().all(|asked| asked.authorization == "Bearer hush-hush"));
