@@ -12,3 +12,12 @@ fn nothing_there() {
 fn another_method() {
     insta::assert_json_snapshot!("method", Shown::from(answer(&Sample::of("unrouted/other-method").event())));
 }
+
+/// `functions/build.rs` sees to it, for every function.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_program_lies_at_a_fixed_address() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_unrouted")).unwrap();
+    let elf_type = &program[16..18];
+    assert_eq!(elf_type, [2, 0], "an executable, where 3 is one that can be moved");
+}

@@ -2,7 +2,7 @@
 //!
 //! A line carries ids, never what they stand for. Two things here keep it so whatever the level: libraries may only
 //! warn, because at finer levels the SDK logs requests with their bodies; and a panic is logged by its place, because
-//! its message may quote the text that it stumbled over.
+//! its message may quote the text that it stumbled over. Release builds have no lines finer than INFO, whoever's they are.
 
 use std::{panic, str::FromStr as _};
 
@@ -91,6 +91,7 @@ mod tests {
     #[test]
     fn our_level_follows_the_setting_and_libraries_never_do_more_than_warn() {
         assert_eq!(messages(None), ["library warning", "adapter news", "trouble"]);
+        #[cfg(debug_assertions)] // other builds have nothing finer than INFO in them: `Cargo.toml`
         assert_eq!(messages(Some("TRACE")), ["library warning", "function detail", "adapter news", "trouble"]);
         assert_eq!(messages(Some("WARN")), ["library warning", "trouble"]);
         assert_eq!(messages(Some("FATAL")), ["trouble"]);
