@@ -6,11 +6,15 @@ use xtask::workspace::Workspace;
 
 use crate::sources::read;
 
-/// The requirements of each folder below `infra` that has some: what is asked for, and what is installed.
+/// The requirements of each folder that has some: what is asked for, and what is installed.
 fn requirements() -> BTreeMap<String, (String, String)> {
-    let folders = fs::read_dir(Workspace::locate().unwrap().path("infra")).unwrap();
-    let folders = folders.map(|entry| entry.unwrap().path()).filter(|path| path.join("requirements.txt").exists());
+    let workspace = Workspace::locate().unwrap();
+    let folders = ["infra", "benches/peers"].into_iter().flat_map(|parent| {
+        let entries = fs::read_dir(workspace.path(parent)).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    });
     folders
+        .filter(|folder| folder.join("requirements.txt").exists())
         .map(|folder| {
             let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
             (folder.display().to_string(), (text("requirements.in"), text("requirements.txt")))
@@ -35,7 +39,9 @@ fn unpinned(asked: &str, pinned: &str) -> Vec<String> {
 #[test]
 fn every_python_package_is_pinned_by_its_hash() {
     let all = requirements();
-    assert!(all.len() > 1, "{:?}", all.keys());
+    for folder in ["infra/local", "benches/peers/python"] {
+        assert!(all.keys().any(|path| path.ends_with(folder)), "{folder} has no requirements: {:?}", all.keys());
+    }
     for (folder, (asked, pinned)) in all {
         assert_eq!(unpinned(&asked, &pinned), Vec::<String>::new(), "{folder}");
     }
@@ -52,7 +58,7 @@ fn a_python_package_without_a_hash_is_noticed() {
 }
 
 #[test]
-fn every_crate_inherits_the_lints_and_unsafe_code_is_forbidden() {
+fn every_crate_inherits_what_holds_for_all_and_unsafe_code_is_forbidden() {
     let root = read("Cargo.toml");
     assert!(root.contains("\nunsafe_code = \"forbid\"\n"), "the workspace does not forbid unsafe code");
     let members = root.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
@@ -71,6 +77,9 @@ fn every_crate_inherits_the_lints_and_unsafe_code_is_forbidden() {
     assert!(crates.len() > 15, "{crates:?}");
     for path in crates {
         let manifest = fs::read_to_string(&path).unwrap();
+        if path.starts_with(workspace.path("functions")) {
+            assert!(manifest.contains("\nbuild = \"../build.rs\"\n"), "{} is not linked as others are", path.display());
+        }
         for inherited in ["\n[lints]\nworkspace = true", "\nlicense.workspace = true\n", "\npublish.workspace = true\n"]
         {
             assert!(manifest.contains(inherited), "{} does not say {inherited:?}", path.display());
