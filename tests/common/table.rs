@@ -76,7 +76,7 @@ impl Table {
                 Projection::builder()
                     .projection_type(ProjectionType::Include)
                     .set_non_key_attributes(Some(
-                        ["invitation_id", "next_action", "nudges", "queued_at"].map(String::from).to_vec(),
+                        ["invitation_id", "next_action", "reschedules", "queued_at"].map(String::from).to_vec(),
                     ))
                     .build(),
             );

@@ -187,7 +187,7 @@ async fn bulk(life: &mut Life) {
     let patients: Vec<_> = (0..BULK_SLICE).map(|number| samples::patient_id(&format!("bulk-{number:02}"))).collect();
     for patient in &patients {
         let profile = samples::profile(Some(&format!("{patient}@example.com")));
-        store.commit(&scope, &samples::new_patient(&scope.record(patient), profile)).await.unwrap();
+        store.commit(&samples::new_patient(&scope.record(patient), profile)).await.unwrap();
     }
     life.counts.take();
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {

@@ -111,7 +111,10 @@ fn the_calendar_has_what_the_sweep_reads() {
                 "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection",
                 json!({ "ProjectionType": "KEYS_ONLY" }),
             ),
-            ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes", json!(["nudges"])),
+            (
+                "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes",
+                json!(["reschedules"]),
+            ),
             // More is not better: what is projected is written again at every change.
             ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/-", json!("email")),
         ],

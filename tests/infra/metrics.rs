@@ -67,8 +67,8 @@ fn an_invitation_that_waits_is_seen_and_so_is_a_sweep_that_does_not_run() {
             complaints.extend(expect("the statistic", alarm("/Statistic"), &json!("Maximum")));
             complaints.extend(expect("what silence means", alarm("/TreatMissingData"), &json!("breaching")));
             complaints.extend(expect("the threshold", alarm("/Threshold"), &json!(1800)));
-            // The longest nudge: what waits is not seen more often.
-            let longest = portal::policy::nudge_wait(u32::MAX).num_seconds();
+            // The longest reschedule: what waits is not seen more often.
+            let longest = portal::policy::reschedule_wait(u32::MAX).num_seconds();
             let period = alarm("/Period").as_i64().unwrap_or_default();
             if period < longest {
                 complaints.push(format!("{period} s may see nothing of what waits for {longest} s"));

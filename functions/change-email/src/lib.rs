@@ -2,9 +2,9 @@
 
 use portal::{
     operations::change_email::change_email,
-    ports::{Clock, PortalStore, Queue},
+    ports::{Clock, PortalStore, Ports, Queue},
 };
-use portal_aws::http::{Answer, Handler, Problem, Request};
+use portal_aws::http::{Answer, Handler, Problem, Request, routes::ChangeEmailOperation};
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -18,13 +18,22 @@ pub struct ChangeEmail<S, Q, C> {
 }
 
 impl<S: PortalStore, Q: Queue, C: Clock> Handler for ChangeEmail<S, Q, C> {
-    const FUNCTION: &'static str = "change-email";
+    type Operation = ChangeEmailOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    async fn handle(&self, operation: ChangeEmailOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            ChangeEmailOperation::ChangeAccountEmail => self.change(request).await,
+        }
+    }
+}
+
+impl<S: PortalStore, Q: Queue, C: Clock> ChangeEmail<S, Q, C> {
+    async fn change(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
         let email = request.email()?;
         let command = request.command(&patient)?;
-        let changed = change_email(&self.store, &self.queue, &self.clock, &command, &email).await?;
-        Answer::hinted(&changed, request.id())
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let changed = change_email(&ports, &self.queue, &command, &email).await?;
+        Answer::accepted(&changed, request.id())
     }
 }

@@ -3,8 +3,8 @@
 use lambda_runtime::{Error, LambdaEvent};
 use portal::{
     ids::RequestId,
-    operations::mail_event::{Heard, hear},
-    ports::{Clock, DeliveryStore},
+    operations::mail_event::{EventOutcome, record_event},
+    ports::{Clock, DeliveryStore, Ports},
     record::delivery::MailEvent,
 };
 use portal_aws::{
@@ -70,14 +70,15 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
         // Not `message`, which is what a log line calls its words.
         let (invitation, ses_message, news) = (invitation.as_str(), message.as_str(), news.name());
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
-        let heard = Box::pin(hear(&self.store, &self.clock, event, run)).await.inspect_err(|error| {
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let outcome = Box::pin(record_event(&ports, event, run)).await.inspect_err(|error| {
             tracing::error!(invitation, attempt, ses_message, news, cause = cause::of_store(error), "event not noted");
         })?;
-        tracing::info!(invitation, attempt, ses_message, news, ?heard, "event taken in");
-        Ok(match heard {
-            Heard::Recorded => news,
-            Heard::Known => KNOWN,
-            Heard::Foreign => FOREIGN,
+        tracing::info!(invitation, attempt, ses_message, news, ?outcome, "event processed");
+        Ok(match outcome {
+            EventOutcome::Recorded => news,
+            EventOutcome::Known => KNOWN,
+            EventOutcome::Foreign => FOREIGN,
         })
     }
 }

@@ -8,7 +8,7 @@ use portal::{
     operations::register::{LinkPreview, Registered},
     profile::date_of_birth,
     redacted::Redacted,
-    refusal::Refusal,
+    refusal::LinkRefusal,
 };
 use portal_aws::http::{
     Problem, Request,
@@ -17,25 +17,27 @@ use portal_aws::http::{
 use serde::Serialize;
 
 /// Reads a body that is a token and nothing else.
-pub fn token(request: &Request) -> Result<Token, Problem> {
+pub fn token(request: &Request) -> Result<Result<Token, LinkRefusal>, Problem> {
     let mut form = request.form()?;
     let token = presented(&mut form);
-    Ok(form.finish(token)??)
+    form.finish(token)
 }
 
 /// Reads a token and a date of birth. A date that no patient can have is a slip of the pen: it is refused here, and
 /// counts nothing.
-pub fn registration(request: &Request, now: DateTime<Utc>) -> Result<(Token, Redacted<NaiveDate>), Problem> {
+pub fn registration(
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<(Result<Token, LinkRefusal>, Redacted<NaiveDate>), Problem> {
     let mut form = request.form()?;
     let token = presented(&mut form);
     let date_of_birth = form.required("dateOfBirth", text(|text| date_of_birth(text, now).ok_or(())));
-    let (token, date_of_birth) = form.finish(token.zip(date_of_birth))?;
-    Ok((token?, date_of_birth))
+    form.finish(token.zip(date_of_birth))
 }
 
 /// Takes the token. Text that is none of ours is no mistake of the form: it opens nothing, like any dead link.
-fn presented(form: &mut Form) -> Option<Result<Token, Refusal>> {
-    form.required("token", text(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(Refusal::LinkNotUsable))))
+fn presented(form: &mut Form) -> Option<Result<Token, LinkRefusal>> {
+    form.required("token", text(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(LinkRefusal::LinkNotUsable))))
 }
 
 /// A link as it shows itself to whoever has it.

@@ -46,7 +46,7 @@ impl<'page> From<&'page TimelineEvent> for EventJson<'page> {
         Self {
             version: event.version,
             at: instant(event.act.at),
-            kind: event.kind.name(),
+            kind: event.kind.name().into(),
             actor: ActorJson { role: role.name(), subject: subject.as_ref().map(Subject::as_str) },
             sentence: event.sentence(),
         }

@@ -55,7 +55,7 @@ impl SqsJobQueue {
 }
 
 impl JobQueue for SqsJobQueue {
-    async fn go_on(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
+    async fn enqueue_run(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
         let body = to_body(job).map_err(boxed)?;
         // Rounded up: a job that is held until then is held no more.
         let secs = (wait + TimeDelta::milliseconds(999)).num_seconds().clamp(0, LONGEST_WAIT_SECS);
@@ -116,7 +116,7 @@ mod tests {
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, &[&taken]);
         let queue = SqsJobQueue::new(client, "https://sqs.example.com/jobs".to_owned());
         for millis in [0, 1, 1_000, 45_500, 10_000_000, -5] {
-            queue.go_on(&key(), TimeDelta::milliseconds(millis)).await.unwrap();
+            queue.enqueue_run(&key(), TimeDelta::milliseconds(millis)).await.unwrap();
         }
         assert_eq!(*delays.lock().unwrap(), [0, 1, 1, 46, 900, 0].map(Some));
     }

@@ -110,7 +110,7 @@ fn invitation() -> Change {
 }
 
 async fn commit(rule: &Rule, change: &Change) -> Result<CommitOutcome, StoreError> {
-    store(&[rule]).commit(&samples::scope("lake"), change).await
+    store(&[rule]).commit(change).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +309,7 @@ async fn keys_and_conditions_carry_no_address() {
 #[tokio::test]
 async fn a_change_of_another_practice_goes_nowhere() {
     let rule = transactions(|_, _| written());
-    let outcome = store(&[&rule]).commit(&samples::scope("hill"), &invitation()).await;
+    let outcome = store(&[&rule]).commit(&invitation()).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt(_))));
     assert_eq!(rule.num_calls(), 0);
 }
@@ -419,11 +419,11 @@ async fn a_claim_says_what_the_rules_say_and_writes_both_times() {
 async fn conditional_updates_are_false_when_outlived_and_errors_when_throttled() {
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let claimed = invitation().after.claim(&request).unwrap();
-    let waiting = claimed.put_off(claimed.fence, samples::noon()).unwrap();
+    let waiting = claimed.defer(claimed.fence, samples::noon()).unwrap();
     let outlived = updates(|_, _| condition_failed(None));
-    assert!(!store(&[&outlived]).put_off(&waiting).await.unwrap());
+    assert!(!store(&[&outlived]).defer(&waiting).await.unwrap());
     let throttled = updates(|_, _| http(400, "ThrottlingException"));
-    assert!(matches!(store(&[&throttled]).put_off(&waiting).await, Err(StoreError::Busy)));
+    assert!(matches!(store(&[&throttled]).defer(&waiting).await, Err(StoreError::Busy)));
     assert_eq!(throttled.num_calls(), 5);
 }
 

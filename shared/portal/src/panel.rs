@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use strum::IntoEnumIterator as _;
 
 use crate::{
     email::EmailAddress,
@@ -13,13 +14,13 @@ use crate::{
     policy::MOST_GUESSES,
     practice::Practice,
     record::{Account, Choice, Delivery, FailReason, Invitation, InvitationState, PortalRecord, RevokeReason},
-    refusal::Refusal,
-    timeline::Role,
+    refusal::{ChangeEmailRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, RevokeRefusal},
+    timeline::{AccountFacet, InvitationFacet, Role},
 };
 
 /// The value of a date field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum DateField {
     /// `-`: there is nothing yet that it could be the date of.
     Nothing,
     /// *Pending*: it is under way.
@@ -35,11 +36,65 @@ pub enum Shown {
     },
 }
 
+/// The state of the current invitation, as staff see it: the facet's, and whether its links have expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "named after the states that the record documents")]
+pub enum InvitationStatus {
+    None,
+    Queued,
+    Sending,
+    Sent,
+    Failed,
+    Revoked,
+    Consumed,
+    Expired,
+}
+
+impl From<InvitationFacet> for InvitationStatus {
+    fn from(facet: InvitationFacet) -> Self {
+        match facet {
+            InvitationFacet::None => Self::None,
+            InvitationFacet::Queued => Self::Queued,
+            InvitationFacet::Sending => Self::Sending,
+            InvitationFacet::Sent => Self::Sent,
+            InvitationFacet::Failed => Self::Failed,
+            InvitationFacet::Revoked => Self::Revoked,
+            InvitationFacet::Consumed => Self::Consumed,
+        }
+    }
+}
+
+/// Why the current invitation is not on its way or with the patient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvitationReason {
+    /// Its mail could not be sent.
+    Failed(FailReason),
+    /// It was revoked.
+    Revoked(RevokeReason),
+}
+
+impl InvitationReason {
+    /// Every reason.
+    pub fn iter() -> impl Iterator<Item = Self> {
+        FailReason::iter().map(Self::Failed).chain(RevokeReason::iter().map(Self::Revoked))
+    }
+
+    /// The reason's stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed(reason) => reason.name(),
+            Self::Revoked(reason) => reason.name(),
+        }
+    }
+}
+
 /// The current invitation, as far as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationView {
-    /// `none`, `queued`, `sending`, `sent`, `failed`, `revoked`, `consumed` or `expired`.
-    pub state: &'static str,
+    /// Where it stands.
+    pub state: InvitationStatus,
     /// Where it went.
     pub email: Option<EmailAddress>,
     /// What became of its mail.
@@ -47,14 +102,14 @@ pub struct InvitationView {
     /// When its newest link stops working, or has; nothing if opting out has ended it before.
     pub expires_at: Option<DateTime<Utc>>,
     /// Why it failed or was taken back.
-    pub reason: Option<&'static str>,
+    pub reason: Option<InvitationReason>,
 }
 
 /// The account, as far as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {
-    /// `none`, `active` or `deactivated`.
-    pub state: &'static str,
+    /// Whether there is one.
+    pub state: AccountFacet,
     /// The login's address.
     pub email: Option<EmailAddress>,
 }
@@ -66,12 +121,12 @@ pub struct AccountView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named after the commands")]
 pub struct Actions {
-    pub invite: Result<(), Refusal>,
-    pub reinvite: Result<(), Refusal>,
-    pub revoke: Result<(), Refusal>,
-    pub opt_out: Result<(), Refusal>,
-    pub opt_in: Result<(), Refusal>,
-    pub change_email: Result<(), Refusal>,
+    pub invite: Result<(), InviteRefusal>,
+    pub reinvite: Result<(), ReinviteRefusal>,
+    pub revoke: Result<(), RevokeRefusal>,
+    pub opt_out: Result<(), OptOutRefusal>,
+    pub opt_in: Result<(), OptInRefusal>,
+    pub change_email: Result<(), ChangeEmailRefusal>,
 }
 
 /// Where a patient stands.
@@ -82,13 +137,13 @@ pub struct StatusPanel {
     /// *Opted out*.
     pub opted_out: bool,
     /// *Activated on*: when the first invitation's mail was sent. Never moves once it shows a date.
-    pub activated_on: Shown,
+    pub activated_on: DateField,
     /// *Patient Registered on*.
-    pub registered_on: Shown,
+    pub registered_on: DateField,
     /// *Last Log in on*. Registering opens the dashboard, so it counts as the first login.
-    pub last_login_on: Shown,
+    pub last_login_on: DateField,
     /// *Last reinvited on*.
-    pub last_reinvited_on: Shown,
+    pub last_reinvited_on: DateField,
     /// One plain sentence or two: the state and the next step.
     pub sentence: String,
     /// The current invitation.
@@ -105,11 +160,11 @@ impl StatusPanel {
     /// The panel of a record, for a viewer in this role. A practice that has not saved its settings yet is shown
     /// dates in UTC and may do nothing.
     #[must_use]
-    pub fn of(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
+    pub fn from_record(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
         let zone = practice.map_or(Tz::UTC, |practice| practice.settings.time_zone);
-        let date = |at: DateTime<Utc>| Shown::On { at, date: at.with_timezone(&zone).date_naive() };
+        let date = |at: DateTime<Utc>| DateField::On { at, date: at.with_timezone(&zone).date_naive() };
         let (registered_on, last_login_on) = match record.account {
-            Account::None => (Shown::Pending, Shown::Never),
+            Account::None => (DateField::Pending, DateField::Never),
             Account::Active { registered_at, last_login_at, .. }
             | Account::Deactivated { registered_at, last_login_at, .. } => (date(registered_at), date(last_login_at)),
         };
@@ -119,11 +174,11 @@ impl StatusPanel {
             activated_on: record.first_sent_at.map_or_else(|| not_activated_yet(record), date),
             registered_on,
             last_login_on,
-            last_reinvited_on: record.last_reinvited_at.map_or(Shown::Never, date),
+            last_reinvited_on: record.last_reinvited_at.map_or(DateField::Never, date),
             sentence: sentence(record, zone, now),
-            invitation: InvitationView::of(record, now),
-            account: AccountView::of(record),
-            actions: Actions::of(record, practice, viewer, now),
+            invitation: InvitationView::from_record(record, now),
+            account: AccountView::from_record(record),
+            actions: Actions::from_record(record, practice, viewer, now),
             version: record.version,
         }
     }
@@ -131,29 +186,29 @@ impl StatusPanel {
     /// Whether a mail is yet to be handed over: what makes a command's answer "accepted" rather than "done".
     #[must_use]
     pub fn mail_is_queued(&self) -> bool {
-        self.invitation.state == InvitationState::Queued.name()
+        self.invitation.state == InvitationStatus::Queued
     }
 }
 
 /// *Activated on* without a date: nothing before any invitation or after an unsent one was taken back, pending from
 /// the moment of inviting, and still pending if the first send failed.
-fn not_activated_yet(record: &PortalRecord) -> Shown {
+fn not_activated_yet(record: &PortalRecord) -> DateField {
     match record.invitation.as_ref().map(|invitation| &invitation.state) {
-        None | Some(InvitationState::Revoked { .. }) => Shown::Nothing,
+        None | Some(InvitationState::Revoked { .. }) => DateField::Nothing,
         Some(
             InvitationState::Queued
             | InvitationState::Sending { .. }
             | InvitationState::Sent { .. }
             | InvitationState::Failed { .. }
             | InvitationState::Consumed { .. },
-        ) => Shown::Pending,
+        ) => DateField::Pending,
     }
 }
 
 impl InvitationView {
-    fn of(record: &PortalRecord, now: DateTime<Utc>) -> Self {
+    fn from_record(record: &PortalRecord, now: DateTime<Utc>) -> Self {
         let Some(invitation) = &record.invitation else {
-            return Self { state: "none", email: None, delivery: None, expires_at: None, reason: None };
+            return Self { state: InvitationStatus::None, email: None, delivery: None, expires_at: None, reason: None };
         };
         let (delivery, expires_at, reason) = match &invitation.state {
             InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Consumed { .. } => {
@@ -162,11 +217,11 @@ impl InvitationView {
             InvitationState::Sent { delivery, expires_at, .. } => {
                 (Some(*delivery), record.link.as_ref().map(|_| *expires_at), None)
             }
-            InvitationState::Failed { reason, .. } => (None, None, Some(reason.name())),
-            InvitationState::Revoked { reason, .. } => (None, None, Some(reason.name())),
+            InvitationState::Failed { reason, .. } => (None, None, Some(InvitationReason::Failed(*reason))),
+            InvitationState::Revoked { reason, .. } => (None, None, Some(InvitationReason::Revoked(*reason))),
         };
         Self {
-            state: if invitation.is_expired(now) { "expired" } else { invitation.state.name() },
+            state: if invitation.is_expired(now) { InvitationStatus::Expired } else { invitation.state.facet().into() },
             email: Some(invitation.email.clone()),
             delivery,
             expires_at,
@@ -176,7 +231,7 @@ impl InvitationView {
 }
 
 impl AccountView {
-    fn of(record: &PortalRecord) -> Self {
+    fn from_record(record: &PortalRecord) -> Self {
         let email = match &record.account {
             Account::None => None,
             Account::Active { email, .. } | Account::Deactivated { email, .. } => Some(email.clone()),
@@ -186,11 +241,16 @@ impl AccountView {
 }
 
 impl Actions {
-    fn of(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
-        let practice = practice.ok_or(Refusal::PortalNotActivated);
+    fn from_record(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
         Self {
-            invite: practice.clone().and_then(|practice| record.may_invite(practice, None)).map(drop),
-            reinvite: practice.and_then(|practice| record.may_reinvite(practice, None, viewer, now)).map(drop),
+            invite: practice
+                .ok_or(InviteRefusal::PortalNotActivated)
+                .and_then(|practice| record.may_invite(practice, None))
+                .map(drop),
+            reinvite: practice
+                .ok_or(ReinviteRefusal::PortalNotActivated)
+                .and_then(|practice| record.may_reinvite(practice, None, viewer, now))
+                .map(drop),
             revoke: record.may_revoke().map(drop),
             opt_out: record.may_opt_out(),
             opt_in: record.may_opt_in(),

@@ -5,12 +5,14 @@ use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use crate::{email::EmailAddress, redacted::Redacted, text::PersonName};
 
 /// The language of a patient's mails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 pub enum Language {
-    /// English, and whatever we have no mails for.
+    /// English, and every language that we have no mails for.
     #[default]
+    #[strum(serialize = "en")]
     English,
     /// Spanish.
+    #[strum(serialize = "es")]
     Spanish,
 }
 
@@ -29,11 +31,8 @@ impl Language {
 
     /// The BCP 47 tag.
     #[must_use]
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Spanish => "es",
-        }
+    pub fn tag(self) -> &'static str {
+        self.into()
     }
 }
 

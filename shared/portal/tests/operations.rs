@@ -345,11 +345,11 @@ async fn a_command_that_was_decided_while_a_mail_was_out_cannot_bring_its_claim_
     world.store.claim(&message.key, &claim).await.unwrap();
     let sending = world.record();
     let decided = sending.opt_out(samples::act(world.clock.now(), "r")).unwrap();
-    let put_off = sending.put_off(sending.fence, world.clock.now()).unwrap();
-    assert!(world.store.put_off(&put_off).await.unwrap());
-    let outcome = world.store.commit(&samples::scope("north"), &decided).await.unwrap();
+    let defer = sending.defer(sending.fence, world.clock.now()).unwrap();
+    assert!(world.store.defer(&defer).await.unwrap());
+    let outcome = world.store.commit(&decided).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Stale);
-    assert_eq!(world.record(), put_off);
+    assert_eq!(world.record(), defer);
 }
 
 #[tokio::test]
@@ -387,7 +387,7 @@ async fn a_patient_who_opts_out_while_an_unanswered_mail_is_out_is_never_mailed_
     world.deliver().await;
     let scope = samples::scope("north");
     let out = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
-    world.store.commit(&scope, &out).await.unwrap();
+    world.store.commit(&out).await.unwrap();
     assert_eq!(world.record().may_opt_in(), Err(Refusal::SendInProgress));
 
     world.clock.advance(TimeDelta::minutes(12));
@@ -447,7 +447,7 @@ async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
     let record = world.record();
     let act = samples::act_of(Role::MailService, world.clock.now(), "r");
     let bounced = record.record_delivery(&record.invitation.as_ref().unwrap().id, MailDelivery::Bounced, act).unwrap();
-    world.store.commit_delivery(&bounced).await.unwrap();
+    world.store.commit(&bounced).await.unwrap();
     assert_eq!(world.record().next_action, None);
 }
 
@@ -461,7 +461,7 @@ async fn a_reminder_that_a_rule_refuses_is_put_off_and_holds_nothing_up() {
     profile.date_of_birth = None;
     save_profile(&world.store, &world.clock, &world.command(&scope, &patient), &profile).await.unwrap();
     world.clock.set(world.record().next_action.unwrap().at);
-    assert_eq!(world.sweep().await, Swept { postponed: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, Swept { rescheduled: 1, ..Swept::default() });
     assert_eq!(world.sweep().await, Swept::default());
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
 }

@@ -171,7 +171,7 @@ async fn a_link_that_was_mailed_before_opens_the_account_of_a_patient_who_is_ina
 async fn opting_out_makes_the_link_unusable() {
     let (world, token) = mailed().await;
     let change = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
-    world.store.commit(&samples::scope("north"), &change).await.unwrap();
+    world.store.commit(&change).await.unwrap();
     assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
 }
 

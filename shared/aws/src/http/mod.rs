@@ -16,6 +16,7 @@ pub mod routes;
 pub mod scope;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod words;
 
 pub use cursor::DirectoryCursors;
 pub use handler::{Edge, Handler, request_id};

@@ -2,9 +2,9 @@
 
 use portal::{
     email::EmailAddress,
-    panel::{AccountView, Actions, InvitationView, Shown, StatusPanel},
+    panel::{AccountView, Actions, DateField, InvitationReason, InvitationView, StatusPanel},
     record::Delivery,
-    refusal::Refusal,
+    refusal::{Refusal, RefusalDetail},
 };
 use serde::Serialize;
 
@@ -27,15 +27,15 @@ pub(super) struct StatusJson<'panel> {
 #[serde(rename_all = "camelCase")]
 struct PanelJson {
     opted_out: bool,
-    activated_on: ShownJson,
-    registered_on: ShownJson,
-    last_login_on: ShownJson,
-    last_reinvited_on: ShownJson,
+    activated_on: DateFieldJson,
+    registered_on: DateFieldJson,
+    last_login_on: DateFieldJson,
+    last_reinvited_on: DateFieldJson,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-enum ShownJson {
+enum DateFieldJson {
     None,
     Pending,
     Never,
@@ -91,7 +91,7 @@ struct WhyNotJson {
 }
 
 impl<'panel> StatusJson<'panel> {
-    pub(super) fn of(panel: &'panel StatusPanel) -> Self {
+    pub(super) fn from_panel(panel: &'panel StatusPanel) -> Self {
         Self {
             patient_id: panel.patient.as_str(),
             panel: PanelJson {
@@ -110,13 +110,13 @@ impl<'panel> StatusJson<'panel> {
     }
 }
 
-impl From<Shown> for ShownJson {
-    fn from(shown: Shown) -> Self {
-        match shown {
-            Shown::Nothing => Self::None,
-            Shown::Pending => Self::Pending,
-            Shown::Never => Self::Never,
-            Shown::On { at, date: day } => Self::Date { at: instant(at), date: date(day) },
+impl From<DateField> for DateFieldJson {
+    fn from(field: DateField) -> Self {
+        match field {
+            DateField::Nothing => Self::None,
+            DateField::Pending => Self::Pending,
+            DateField::Never => Self::Never,
+            DateField::On { at, date: day } => Self::Date { at: instant(at), date: date(day) },
         }
     }
 }
@@ -124,18 +124,18 @@ impl From<Shown> for ShownJson {
 impl<'panel> From<&'panel InvitationView> for InvitationJson<'panel> {
     fn from(invitation: &'panel InvitationView) -> Self {
         Self {
-            state: invitation.state,
+            state: invitation.state.into(),
             email: invitation.email.as_ref().map(EmailAddress::typed),
             delivery: invitation.delivery.map(Delivery::name),
             expires_at: invitation.expires_at.map(instant),
-            reason: invitation.reason,
+            reason: invitation.reason.map(InvitationReason::name),
         }
     }
 }
 
 impl<'panel> From<&'panel AccountView> for AccountJson<'panel> {
     fn from(account: &'panel AccountView) -> Self {
-        Self { state: account.state, email: account.email.as_ref().map(EmailAddress::typed) }
+        Self { state: account.state.into(), email: account.email.as_ref().map(EmailAddress::typed) }
     }
 }
 
@@ -152,15 +152,14 @@ impl From<&Actions> for ActionsJson {
     }
 }
 
-impl From<&Result<(), Refusal>> for ActionJson {
-    fn from(decision: &Result<(), Refusal>) -> Self {
-        let why_not = |refusal: &Refusal| WhyNotJson {
-            code: refusal.code(),
-            sentence: refusal.sentence(),
-            retry_after: if let Refusal::TooSoon { retry_after_secs } = refusal {
-                Some(*retry_after_secs)
-            } else {
-                None
+impl<R: Refusal> From<&Result<(), R>> for ActionJson {
+    fn from(decision: &Result<(), R>) -> Self {
+        let why_not = |refusal: &R| WhyNotJson {
+            code: refusal.code().name(),
+            sentence: refusal.code().words().sentence,
+            retry_after: match refusal.detail() {
+                RefusalDetail::RetryAfterSecs(seconds) => Some(seconds),
+                RefusalDetail::None | RefusalDetail::Holder(_) => None,
             },
         };
         Self { allowed: decision.is_ok(), why_not: decision.as_ref().err().map(why_not) }

@@ -96,7 +96,7 @@ impl BulkRunStore for DynamoStore<Pepper> {
         item.map_or_else(|| Ok(Vec::new()), items::job::decode_patients)
     }
 
-    async fn born(
+    async fn list_by_birth_date(
         &self,
         scope: &TenantScope,
         after: Option<&DirectoryPlace>,

@@ -9,9 +9,8 @@ use aws_sdk_dynamodb::{
 use portal::{
     email::Pepper,
     ledger::{self, EmailMove, MOST_HOLDERS, ProfileMove},
-    ports::{CommitOutcome, PortalStore, StoreError},
+    ports::{ChangeStore, CommitOutcome, StoreError},
     record::Change,
-    scope::TenantScope,
 };
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
     expression::{millis, names, number, values},
     items,
     keys::{self, Key},
-    retry, same_practice,
+    retry,
 };
 
 /// One item of a transaction, and what it is for, so that a failed condition can be told by its place.
@@ -48,16 +47,8 @@ enum Verdict {
 #[error("{0}")]
 pub(super) struct Contradiction(pub(super) &'static str);
 
-impl PortalStore for DynamoStore<Pepper> {
-    async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
-        same_practice(scope, &change.after.key.practice)?;
-        self.write(change).await
-    }
-}
-
-impl DynamoStore<Pepper> {
-    /// Writes a change, whoever asks for it.
-    pub(super) async fn write(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+impl ChangeStore for DynamoStore<Pepper> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         for crowded in [false, true] {
             let parts = self.parts(change, crowded)?;
             let writes: Vec<_> = parts.iter().map(|part| part.write.clone()).collect();
@@ -70,7 +61,9 @@ impl DynamoStore<Pepper> {
         }
         Err(corrupt(Contradiction("an address has too many profiles even for being shared")))
     }
+}
 
+impl DynamoStore<Pepper> {
     fn parts<'change>(&self, change: &'change Change, crowded: bool) -> Result<Vec<Part<'change>>, StoreError> {
         let key = &change.after.key;
         let event = items::event::encode(key, &change.event)?;

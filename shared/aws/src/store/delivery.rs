@@ -9,10 +9,10 @@ use portal::{
     ids::{InvitationId, PracticeId, RecordKey},
     link::LiveSecret,
     policy::{SEND_GRACE, SEND_LEASE},
-    ports::{ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, StoreError},
+    ports::{ClaimOutcome, DeliveryStore, DueEntry, DueShard, StoreError},
     practice::Practice,
     record::{
-        Change, NextActionKind, PortalRecord,
+        NextActionKind, PortalRecord,
         delivery::{ClaimRequest, Unclaimable},
     },
 };
@@ -22,7 +22,7 @@ use super::{
     DynamoStore, Item,
     errors::corrupt,
     expression::{millis, number, text, values},
-    items::{self, SCHEMA, Unreadable, packed::secret_attribute, record::action_name},
+    items::{self, SCHEMA, Unreadable, packed::secret_attribute},
     keys::{self, DUE_INDEX},
     update::{Update, Updated},
 };
@@ -81,7 +81,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
             (":fresh_link", text(fresh_link.as_str())),
             (":no_secrets", AttributeValue::L(Vec::new())),
             (":secrets", AttributeValue::L(vec![secret_attribute(&live)])),
-            (":deliver", text(action_name(NextActionKind::Deliver))),
+            (":deliver", text(NextActionKind::Deliver.into())),
             (":shard", text(&keys::due_shard(keys::shard_of(key)))),
             (":due_at", millis(*now + SEND_LEASE + SEND_GRACE)),
         ];
@@ -103,7 +103,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
         }
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
         let (Some(invitation), Some(link), Some(next)) = (&record.invitation, &record.link, record.next_action) else {
             return Ok(false);
         };
@@ -120,7 +120,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
             (":queued", text("queued")),
             (":sending", text("sending")),
             (":tries_left", number(invitation.tries_left)),
-            (":next_action", text(action_name(next.kind))),
+            (":next_action", text(next.kind.into())),
             (":shard", text(&keys::due_shard(keys::shard_of(&record.key)))),
             (":due_at", millis(next.at)),
         ];
@@ -145,10 +145,6 @@ impl DeliveryStore for DynamoStore<Pepper> {
         Ok(read)
     }
 
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.write(change).await
-    }
-
     async fn due(
         &self,
         shard: DueShard,
@@ -163,13 +159,13 @@ impl DeliveryStore for DynamoStore<Pepper> {
         items.iter().map(|item| due_entry(item).map_err(corrupt)).collect()
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
         let [invitation, kind, at] = still_the_records(entry);
         let values = [invitation, kind, at, (":next", millis(next)), (":one", number(1))];
-        self.move_entry(entry, "SET #due_at = :next, #nudges = #nudges + :one", values).await
+        self.move_entry(entry, "SET #due_at = :next, #reschedules = #reschedules + :one", values).await
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
         self.move_entry(entry, "REMOVE #next_action, #due_shard, #due_at", still_the_records(entry)).await
     }
 }
@@ -190,11 +186,7 @@ impl<P> DynamoStore<P> {
 
 /// The values of [`STILL_THE_RECORDS`].
 fn still_the_records(entry: &DueEntry) -> [(&'static str, AttributeValue); 3] {
-    [
-        (":invitation", text(entry.invitation.as_str())),
-        (":kind", text(action_name(entry.kind))),
-        (":at", millis(entry.at)),
-    ]
+    [(":invitation", text(entry.invitation.as_str())), (":kind", text(entry.kind.into())), (":at", millis(entry.at))]
 }
 
 /// Where a row stands in the calendar's index, whether it still does or not.
@@ -205,7 +197,7 @@ fn place_in_index(shard: DueShard, entry: &DueEntry) -> Item {
     place
 }
 
-/// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `nudges`,
+/// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `reschedules`,
 /// `queued_at`.
 fn due_entry(item: &Item) -> Result<DueEntry, Unreadable> {
     let text = |name| item.get(name).and_then(|value| value.as_s().ok()).ok_or(Unreadable::Attribute(name));
@@ -214,10 +206,10 @@ fn due_entry(item: &Item) -> Result<DueEntry, Unreadable> {
         |name| digits(name)?.parse().ok().and_then(DateTime::from_timestamp_millis).ok_or(Unreadable::Attribute(name));
     Ok(DueEntry {
         key: keys::parse_record_partition(text(keys::PARTITION)?).ok_or(Unreadable::Attribute(keys::PARTITION))?,
-        kind: items::record::action_kind(text("next_action")?)?,
+        kind: items::named(text("next_action")?, "next_action")?,
         at: instant("due_at")?,
         invitation: InvitationId::parse(text("invitation_id")?).map_err(|_| Unreadable::Attribute("invitation_id"))?,
         queued_at: instant("queued_at")?,
-        nudges: digits("nudges")?.parse().map_err(|_| Unreadable::Attribute("nudges"))?,
+        reschedules: digits("reschedules")?.parse().map_err(|_| Unreadable::Attribute("reschedules"))?,
     })
 }

@@ -206,7 +206,7 @@ pub fn due_shard(shard: DueShard) -> String {
 pub fn shard_of(key: &RecordKey) -> DueShard {
     let hash: [u8; 32] = Sha256::digest(record_partition(key)).into();
     let (first, _) = hash.as_chunks::<8>();
-    DueShard::of(first.first().copied().map_or(0, u64::from_le_bytes))
+    DueShard::from_hash(first.first().copied().map_or(0, u64::from_le_bytes))
 }
 
 #[cfg(test)]
@@ -281,7 +281,7 @@ mod tests {
         let places: Vec<_> = rows.iter().map(|row| parts(super::directory(&key.practice, &row.place))).collect();
         let expected = ["NAME#nunez#jose#p-1001", "NAME#jose#nunez#p-1001", "BORN#1980-02-29#p-1001"];
         assert_eq!(places, expected.map(|place| pair("PRACTICE#lake:1#DIRECTORY", place)));
-        assert_eq!(due_shard(DueShard::of(7)), "DUE#07");
+        assert_eq!(due_shard(DueShard::from_hash(7)), "DUE#07");
         let job = samples::scope("lake:1").job(&samples::job_id("job-1"));
         assert_eq!(parts(super::job(&job)), pair("PRACTICE#lake:1#JOB#job-1", "JOB"));
         assert_eq!(parts(job_patients(&job)), pair("PRACTICE#lake:1#JOB#job-1", "PATIENTS"));

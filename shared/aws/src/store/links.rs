@@ -3,8 +3,8 @@
 use portal::{
     email::Pepper,
     ids::{LinkId, RecordKey},
-    ports::{CommitOutcome, LinkStore, Loaded, StoreError},
-    record::{Change, PortalRecord},
+    ports::{LinkStore, Loaded, StoreError},
+    record::PortalRecord,
 };
 
 use super::{
@@ -26,10 +26,6 @@ impl LinkStore for DynamoStore<Pepper> {
         // The index lags behind the records: the link may have died since.
         let has_link = |record: &PortalRecord| record.link.as_ref().is_some_and(|its| its.id == *link);
         Ok(if loaded.record.as_ref().is_some_and(has_link) { loaded } else { Loaded { practice: None, record: None } })
-    }
-
-    async fn commit_linked(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.write(change).await
     }
 }
 

@@ -5,7 +5,7 @@ use portal::{
     email::{EmailAddress, Pepper},
     ports::{LoginOutcome, LoginStore, StoreError},
     record::account::Login,
-    refusal::Refusal,
+    refusal::LoginRefusal,
 };
 
 use super::{
@@ -37,8 +37,7 @@ impl LoginStore for DynamoStore<Pepper> {
             Updated::No(None) => Ok(LoginOutcome::NoAccount),
             Updated::No(Some(item)) => match items::record::decode(item)?.track_login(login) {
                 Ok(_) => Ok(LoginOutcome::Known),
-                Err(Refusal::NotRegistered) => Ok(LoginOutcome::NoAccount),
-                Err(refusal) => Err(StoreError::Corrupt(Box::new(refusal))),
+                Err(LoginRefusal::NotRegistered) => Ok(LoginOutcome::NoAccount),
             },
         }
     }

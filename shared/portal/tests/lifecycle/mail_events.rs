@@ -371,8 +371,8 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.claim(key, request).await
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        self.store.put_off(record).await
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.store.defer(record).await
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
@@ -383,12 +383,12 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.practice_of(practice).await
     }
 
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
-            assert_eq!(self.store.commit_delivery(&first).await?, CommitOutcome::Committed);
+            assert_eq!(self.store.commit(&first).await?, CommitOutcome::Committed);
         }
-        self.store.commit_delivery(change).await
+        self.store.commit(change).await
     }
 
     async fn due(
@@ -401,12 +401,12 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.due(shard, after, until, limit).await
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.store.strike(entry).await
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.store.unschedule(entry).await
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.store.nudge(entry, next).await
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.store.reschedule(entry, next).await
     }
 }
 
