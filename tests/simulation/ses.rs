@@ -11,8 +11,8 @@ use portal::{email::EmailAddress, link::Token, ports::Clock as _, testing::TestC
 use portal_aws::{
     aws::http_client,
     aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider},
-    config::PortalUrl,
-    mailer::{MailSettings, SesMailer},
+    config::{MailSettings, PortalUrl},
+    mailer::SesMailer,
 };
 use serde_json::{Value, json};
 use tokio::{

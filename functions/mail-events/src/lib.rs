@@ -1,12 +1,14 @@
 //! Takes in what SES tells of the mails that were handed to it.
 
 use lambda_runtime::{Error, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::RequestId,
     operations::mail_event::{Heard, hear},
     ports::{Clock, DeliveryStore},
     record::delivery::MailEvent,
 };
+use portal_aws::config::{AwsEnvironment, ConfigurationSet, TableName};
 use portal_aws::{
     bootstrap::account,
     cause,
@@ -14,6 +16,9 @@ use portal_aws::{
     ses_events::{self, Own, Told},
 };
 use serde_json::Value;
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ConfigurationSet);
 
 /// Counts events that tell nothing new. What is new is counted under the name of what became of the mail.
 const KNOWN: &str = "known";

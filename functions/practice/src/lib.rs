@@ -8,10 +8,14 @@ use portal::{
     ports::{Clock, PracticeStore},
     practice::Practice as Settings,
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::http::{
     Answer, Handler, Problem, Request,
     routes::{READ_PRACTICE, SAVE_PRACTICE},
 };
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

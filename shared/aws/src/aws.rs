@@ -28,9 +28,9 @@ use aws_smithy_types::{byte_stream::ByteStream, retry::RetryConfig, timeout::Tim
 use aws_types::{SdkConfig, region::Region};
 
 use crate::{
-    config::AwsEnvironment,
+    config::{AwsEnvironment, BulkQueueUrl, MailSettings, QueueUrl},
     job_queue::SqsJobQueue,
-    mailer::{MailSettings, SesMailer},
+    mailer::SesMailer,
     queue::SqsQueue,
 };
 
@@ -101,14 +101,14 @@ impl Aws {
 
     /// The queue of invitations to mail.
     #[must_use]
-    pub fn queue(&self, url: String) -> SqsQueue {
-        SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
+    pub fn queue(&self, url: QueueUrl) -> SqsQueue {
+        SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url.into())
     }
 
     /// The queue that bulk jobs go on by.
     #[must_use]
-    pub fn job_queue(&self, url: String) -> SqsJobQueue {
-        SqsJobQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
+    pub fn job_queue(&self, url: BulkQueueUrl) -> SqsJobQueue {
+        SqsJobQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url.into())
     }
 
     /// The mail service.

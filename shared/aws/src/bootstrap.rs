@@ -6,18 +6,21 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config::Environment, telemetry};
+use crate::{
+    config::{Environment, FromEnvironment},
+    telemetry,
+};
 
-/// Starts a function: its logs, then its environment. To be called once, first thing.
+/// Starts logging and reads the function's configuration. Must be called once, before anything else.
 ///
-/// `function` is the function's own crate, which its `main` knows as `module_path!()`.
+/// `function` is the name of the function's crate: `module_path!()` in its `main`.
 ///
 /// # Errors
-/// If logging has been started before.
-pub fn start(function: &'static str) -> Result<Environment, lambda_runtime::Error> {
+/// If logging has been started before, or a variable is missing or invalid.
+pub fn start<C: FromEnvironment>(function: &'static str) -> Result<C, lambda_runtime::Error> {
     let environment = Environment::process();
     telemetry::start(function, environment.log_level().as_deref())?;
-    Ok(environment)
+    Ok(C::from_environment(&environment)?)
 }
 
 /// Works events, one at a time, for as long as Lambda keeps the process. An error makes

@@ -28,18 +28,7 @@ use portal::{
 };
 
 use self::templates::Rendered;
-use crate::{config::PortalUrl, mail_tags};
-
-/// How mails go out.
-#[derive(Clone, Debug)]
-pub struct MailSettings {
-    /// The address that they come from; each practice puts its sender name before it.
-    pub from: EmailAddress,
-    /// SES's configuration set, which sends delivery events, requires TLS and leaves links as they are.
-    pub configuration_set: String,
-    /// Where links lead.
-    pub portal: PortalUrl,
-}
+use crate::{config::MailSettings, mail_tags};
 
 /// How long one try may take: it ends well before the lease that covers it.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -23,7 +23,7 @@ use super::{
     errors::corrupt,
     expression::{millis, number, text, values},
     items::{self, SCHEMA, Unreadable, packed::secret_attribute, record::action_name},
-    keys::{self, DUE_INDEX},
+    keys::{self, DUE_ATTRIBUTES, DUE_INDEX},
     update::{Update, Updated},
 };
 
@@ -205,19 +205,19 @@ fn place_in_index(shard: DueShard, entry: &DueEntry) -> Item {
     place
 }
 
-/// Reads a row of the calendar, which holds what the index projects: the keys and `invitation_id`, `next_action`, `nudges`,
-/// `queued_at`.
+/// Reads a row of the calendar. Beside the keys, an index row has [`DUE_ATTRIBUTES`] and nothing else.
 fn due_entry(item: &Item) -> Result<DueEntry, Unreadable> {
     let text = |name| item.get(name).and_then(|value| value.as_s().ok()).ok_or(Unreadable::Attribute(name));
     let digits = |name| item.get(name).and_then(|value| value.as_n().ok()).ok_or(Unreadable::Attribute(name));
     let instant =
         |name| digits(name)?.parse().ok().and_then(DateTime::from_timestamp_millis).ok_or(Unreadable::Attribute(name));
+    let [invitation_id, next_action, nudges, queued_at] = DUE_ATTRIBUTES;
     Ok(DueEntry {
         key: keys::parse_record_partition(text(keys::PARTITION)?).ok_or(Unreadable::Attribute(keys::PARTITION))?,
-        kind: items::record::action_kind(text("next_action")?)?,
+        kind: items::record::action_kind(text(next_action)?)?,
         at: instant("due_at")?,
-        invitation: InvitationId::parse(text("invitation_id")?).map_err(|_| Unreadable::Attribute("invitation_id"))?,
-        queued_at: instant("queued_at")?,
-        nudges: digits("nudges")?.parse().map_err(|_| Unreadable::Attribute("nudges"))?,
+        invitation: InvitationId::parse(text(invitation_id)?).map_err(|_| Unreadable::Attribute(invitation_id))?,
+        queued_at: instant(queued_at)?,
+        nudges: digits(nudges)?.parse().map_err(|_| Unreadable::Attribute(nudges))?,
     })
 }

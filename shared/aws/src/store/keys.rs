@@ -19,8 +19,10 @@ use super::{Item, expression::text};
 pub const PARTITION: &str = "PK";
 /// Name of the sort key.
 pub const SORT: &str = "SK";
-/// The index that is the calendar: hash `due_shard`, range `due_at`.
+/// The index of due actions: hash `due_shard`, range `due_at`.
 pub const DUE_INDEX: &str = "due";
+/// The attributes that [`DUE_INDEX`] projects beside the keys. A sweep reads all of them and no others.
+pub const DUE_ATTRIBUTES: [&str; 4] = ["invitation_id", "next_action", "nudges", "queued_at"];
 
 /// The index from a mailed link to its record: hash `link_id`.
 pub const LINK_INDEX: &str = "link";
