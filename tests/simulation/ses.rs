@@ -120,7 +120,7 @@ impl Ses {
             configuration_set: "invitations".to_owned(),
             portal: PortalUrl::parse("https://portal.example.com").unwrap(),
         };
-        (ses, SesMailer::unhurried(&sdk, settings))
+        (ses, SesMailer::with_long_timeout(&sdk, settings))
     }
 
     pub(crate) fn account(&self) -> Account {
