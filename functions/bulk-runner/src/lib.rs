@@ -5,17 +5,22 @@ use std::cell::Cell;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Error, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::{JobKey, RequestId},
     operations::bulk_run::{self, RunOutcome, RunQueues, SliceOutcome},
     ports::{BulkRunStore, Clock, Entropy, JobQueue, PortalStore, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, BulkQueueUrl, QueueUrl, TableName};
 use portal_aws::{
     bootstrap::deadline,
     cause, job_queue,
     metrics::{self, Figure, MetricLog},
     sqs::{MessageOutcome, work_batch},
 };
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, BulkQueueUrl);
 
 /// A run begins with no other patient so long before it would be stopped: what it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(15);

@@ -13,6 +13,7 @@ use portal::{
     operations::bulk::{BulkRequest, begin, cancel, job, results},
     ports::{BulkStore, Clock, Entropy, JobQueue, Ports},
 };
+use portal_aws::config::{AwsEnvironment, BulkQueueUrl, ClaimNames, TableName};
 use portal_aws::http::{
     Answer, Handler, Problem, Request,
     problem::Malformed,
@@ -20,6 +21,9 @@ use portal_aws::http::{
 };
 
 use self::json::{JobJson, ResultsJson};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, BulkQueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

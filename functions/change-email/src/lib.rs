@@ -1,10 +1,15 @@
 //! Changes the address of a patient's account, for Customer Care.
 
+use portal::email::Pepper;
 use portal::{
     operations::change_email::change_email,
     ports::{Clock, PortalStore, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, routes::ChangeEmailOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

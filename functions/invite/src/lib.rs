@@ -1,10 +1,15 @@
 //! Invites a patient to open an account, and takes the invitation back.
 
+use portal::email::Pepper;
 use portal::{
     operations::{invite::invite, revoke::revoke},
     ports::{Clock, Entropy, PortalStore, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, routes::InviteOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

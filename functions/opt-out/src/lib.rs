@@ -1,10 +1,15 @@
 //! Opts a patient out of access to health information, and in again.
 
+use portal::email::Pepper;
 use portal::{
     operations::choice::{opt_in, opt_out},
     ports::{Clock, PortalStore, Ports},
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, routes::OptOutOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
 /// The function, over its ports. It has no way to the sender: neither choice sends anything.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ mod hits;
 mod profile;
 
 use http::StatusCode;
+use portal::email::Pepper;
 use portal::{
     operations::{
         Command,
@@ -13,7 +14,11 @@ use portal::{
     ports::{Clock, DirectoryStore, PortalStore, Ports},
     record::PortalRecord,
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::http::{Answer, DirectoryCursors, Handler, Problem, Request, routes::PatientsOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod json;
 
 use http::StatusCode;
+use portal::email::Pepper;
 use portal::{
     ids::LinkId,
     link::Token,
@@ -14,9 +15,13 @@ use portal::{
     record::RevokeReason,
     refusal::LinkRefusal,
 };
+use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued, routes::RegisterOperation};
 
 use crate::json::{AskedJson, LinkJson, RegisteredJson};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 
 /// The function, over its ports.
 #[derive(Debug)]

@@ -1,10 +1,15 @@
 //! Invites a patient again.
 
+use portal::email::Pepper;
 use portal::{
     operations::reinvite::reinvite,
     ports::{Clock, Entropy, PortalStore, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, routes::ReinviteOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

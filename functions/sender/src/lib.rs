@@ -7,6 +7,7 @@ use std::cell::Cell;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Error, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::RequestId,
     operations::{
@@ -16,6 +17,7 @@ use portal::{
     },
     ports::{Clock, DeliveryStore, Entropy, Hint, Mailer, Ports, StoreError},
 };
+use portal_aws::config::{AwsEnvironment, MailSettings, TableName};
 use portal_aws::{
     bootstrap::deadline,
     cause,
@@ -25,6 +27,9 @@ use portal_aws::{
 };
 
 use self::tally::Tally;
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, MailSettings);
 
 /// The function, over its ports.
 #[derive(Debug)]

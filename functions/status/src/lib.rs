@@ -8,7 +8,11 @@ use portal::{
     ports::{Clock, PortalReader, Ports, TimelineReader},
     timeline::HistoryPlace,
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, problem::Malformed, routes::StatusOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]

@@ -2,16 +2,21 @@
 
 use chrono::TimeDelta;
 use lambda_runtime::{Context, Error};
+use portal::email::Pepper;
 use portal::{
     ids::RequestId,
     operations::sweep::{SweepReport, sweep},
     ports::{Clock, DeliveryStore, Entropy, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
 use portal_aws::{
     bootstrap::deadline,
     cause,
     metrics::{self, Figure, MetricLog, Unit},
 };
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 
 /// A run begins no new page so long before it would be stopped: whatever it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);

@@ -6,6 +6,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use lambda_http::{Context, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::EventId,
     operations::{OperationError, track_login::track_login},
@@ -13,12 +14,16 @@ use portal::{
     record::account::Login,
     refusal::Refusal as _,
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::{
     cause,
     http::{Answer, Edge, Handler, Problem, Request, routes::TrackLoginOperation},
     user_pool::{Event, POST_AUTHENTICATION, Reply, Trigger},
 };
 use tokio::time::timeout;
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
 /// Cognito waits five seconds for the answer, the start of a function included, while somebody waits to be let in.
 const PATIENCE: Duration = Duration::from_secs(3);
