@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     jobs::{IN_USE, job, results},
-    program::{file, interrupt, portal, seen},
+    program::{file, interrupt, output_of, portal},
     stand_in::{Asked, Reply, StandIn, problem, reply},
 };
 use serde_json::json;
@@ -38,7 +38,7 @@ fn mixed(asked: &Asked, _: usize) -> Reply {
 
 fn run(command: &str, arguments: &[&str], server: &StandIn) -> (Option<i32>, String, String) {
     let output: Output = portal(command, arguments).env("PORTAL_API", &server.url).output().unwrap();
-    seen(&output)
+    output_of(&output)
 }
 
 const MIXED: &str = "3 patients: 1 invited, 2 not.\n      2 email_in_use: ";
@@ -73,10 +73,10 @@ fn a_dry_run_in_which_everyone_could_be_invited_is_0() {
         reply(202, &job)
     });
     let summary = "3 patients: 3 could be invited, 0 not. Nobody was invited.\n".to_owned();
-    let told = "Job: j-1, 3 patients\n".to_owned();
+    let expected = "Job: j-1, 3 patients\n".to_owned();
     let list = list("dry.txt");
-    assert_eq!(run("invite", &[&list, "--dry-run"], &server), (Some(0), summary.clone(), told.clone()));
-    assert_eq!(run("invite", &["--never-invited", "--dry-run"], &server), (Some(0), summary, told));
+    assert_eq!(run("invite", &[&list, "--dry-run"], &server), (Some(0), summary.clone(), expected.clone()));
+    assert_eq!(run("invite", &["--never-invited", "--dry-run"], &server), (Some(0), summary, expected));
     let bodies: Vec<_> = server.asked().into_iter().map(|asked| asked.body).collect();
     let all = json!({ "patientIds": ["p-1", "p-2", "p-3"], "dryRun": true });
     assert_eq!(bodies, [all, json!({ "neverInvited": true, "dryRun": true })]);
@@ -93,12 +93,12 @@ fn a_long_list_from_standard_input_is_several_jobs_and_without_a_terminal_each_h
     let mut command = portal("invite", &["-", "--api", &server.url]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(patients(1_203).as_bytes()).unwrap();
-    let (code, out, err) = seen(&child.wait_with_output().unwrap());
+    let (code, out, err) = output_of(&child.wait_with_output().unwrap());
     assert_eq!((code, out.as_str()), (Some(0), "1203 patients: 1203 invited, 0 not.\n"));
-    let told = "Job 1 of 3: j-0, 500 patients\nJob 2 of 3: j-1, 500 patients\n\
+    let expected = "Job 1 of 3: j-0, 500 patients\nJob 2 of 3: j-1, 500 patients\n\
         1000 patients: 1000 invited, 0 not\nJob 3 of 3: j-2, 203 patients\n";
     // The line of a thousand comes with the look at which they are reached.
-    assert_eq!(err, told);
+    assert_eq!(err, expected);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn what_cannot_run_is_2_says_why_and_asks_nothing() {
     let (code, _, err) = run("job", &["watch", "../x"], &server);
     assert!(code == Some(2) && err.contains("a job's id is"), "{err}");
     assert!(server.asked().is_empty());
-    let (_, _, err) = seen(&portal("invite", &["--never-invited"]).output().unwrap());
+    let (_, _, err) = output_of(&portal("invite", &["--never-invited"]).output().unwrap());
     assert!(err.contains("say where the API is"), "{err}");
 }
 
@@ -147,10 +147,10 @@ fn what_the_api_refuses_is_2_with_its_words() {
     ] {
         let server = StandIn::answering(move |_, _| answer.clone());
         let (code, out, err) = run("invite", &["--never-invited"], &server);
-        let told = format!(
+        let expected = format!(
             "Jobs known to have begun: 0 of 1. The same command again invites the others, and nobody twice.\n{expected}"
         );
-        assert_eq!((code, out, err), (Some(2), String::new(), told));
+        assert_eq!((code, out, err), (Some(2), String::new(), expected));
     }
 }
 
@@ -173,16 +173,16 @@ fn ctrl_c_leaves_the_job_alone_and_says_how_to_go_on() {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     arrival.recv().unwrap();
     interrupt(&child);
-    let (code, out, err) = seen(&child.wait_with_output().unwrap());
+    let (code, out, err) = output_of(&child.wait_with_output().unwrap());
     assert_eq!((code, out.as_str()), (Some(130), "2 patients: 1 invited, 1 not.\n      1 opted_out\n"));
     let options = format!("--api {} --token-file '{token}'", server.url);
-    let told = format!(
+    let expected = format!(
         "Job 1 of 2: j-1, 3 patients\n\
         Job j-1 goes on, but is not watched any more. To watch it on, or to cancel it:\n  \
         portal job watch j-1 {options}\n  portal job cancel j-1 {options}\n\
         Jobs known to have begun: 1 of 2. The same command again invites the others, and nobody twice.\n"
     );
-    assert_eq!(err, told);
+    assert_eq!(err, expected);
 }
 
 #[test]
@@ -193,10 +193,10 @@ fn a_job_that_cannot_be_watched_any_more_is_2_and_it_is_said_how_to_go_on() {
     });
     let (code, out, err) = run("invite", &["--never-invited"], &server);
     assert_eq!((code, out.as_str()), (Some(2), "3 patients: 0 invited, 3 not.\n      3 email_in_use\n"));
-    let told = "Job: j-1, 3 patients\n\
+    let expected = "Job: j-1, 3 patients\n\
         Job j-1 is over. To have all of its results:\n  portal job watch j-1 --report FILE\n\
         Error: The API could not take it, and does not say why: try again later. (http_500)\n";
-    assert_eq!(err, told);
+    assert_eq!(err, expected);
 }
 
 #[test]
@@ -214,25 +214,25 @@ fn a_job_is_watched_by_its_id_and_reported() {
     assert_eq!(err, "Job: j-1, 3 patients\nJob j-1 was cancelled. Who was invited stays invited.\n");
 
     let missing = StandIn::answering(|_, _| problem(404, "job_not_found"));
-    let told = "Error: A fixed sentence. (job_not_found)\n".to_owned();
-    assert_eq!(run("job", &["watch", "j-1"], &missing), (Some(2), String::new(), told));
+    let expected = "Error: A fixed sentence. (job_not_found)\n".to_owned();
+    assert_eq!(run("job", &["watch", "j-1"], &missing), (Some(2), String::new(), expected));
 }
 
 #[test]
 fn a_job_is_cancelled_unless_it_is_over() {
-    for (state, code, told) in [
+    for (state, code, expected) in [
         ("cancelled", 0, "Job j-1 is cancelled. 2 patients: 2 invited, 0 not.\n"),
         ("done", 0, "Job j-1 was done already. 2 patients: 2 invited, 0 not.\n"),
         ("running", 2, ""),
     ] {
         let server = StandIn::answering(move |_, _| reply(200, &job("j-1", state, &json!({ "invited": 2 }))));
-        let (seen, out, err) = run("job", &["cancel", "j-1"], &server);
-        assert_eq!((seen, out.as_str()), (Some(code), told), "{err}");
+        let (exit, out, err) = run("job", &["cancel", "j-1"], &server);
+        assert_eq!((exit, out.as_str()), (Some(code), expected), "{err}");
         let asked = server.asked();
         assert_eq!(asked[0].line, "POST /stage/v1/invitations/bulk/j-1/cancel HTTP/1.1");
         assert_eq!((asked.len(), &asked[0].body), (1, &json!({})));
     }
     let missing = StandIn::answering(|_, _| problem(404, "job_not_found"));
-    let told = "Error: A fixed sentence. (job_not_found)\n".to_owned();
-    assert_eq!(run("job", &["cancel", "j-1"], &missing), (Some(2), String::new(), told));
+    let expected = "Error: A fixed sentence. (job_not_found)\n".to_owned();
+    assert_eq!(run("job", &["cancel", "j-1"], &missing), (Some(2), String::new(), expected));
 }

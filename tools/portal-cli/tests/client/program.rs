@@ -21,7 +21,7 @@ pub fn file(name: &str) -> PathBuf {
 }
 
 /// Exit code, standard output, standard error. None of it has the token.
-pub fn seen(output: &Output) -> (Option<i32>, String, String) {
+pub fn output_of(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(!out.contains(TOKEN) && !err.contains(TOKEN), "{out}{err}");
