@@ -10,7 +10,7 @@ use chrono::Utc;
 use portal_cli::{
     api::{Api, Halt},
     fhir::Mapping,
-    import::{self, Observer, Counts, Ended, Target, ReportRow},
+    import::{self, Counts, Ended, Observer, ReportRow, Target},
     stop::Stop,
 };
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The whole client against something that answers like the API.
+//! The whole client against a stand-in for the API.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use portal_cli::{
 };
 use serde_json::json;
 
-/// Everything that was told, as one line each.
+/// Records each call as one line.
 #[derive(Default)]
 struct Recorder(Vec<String>);
 
@@ -69,7 +69,7 @@ fn the_sample_is_saved_row_by_row_and_the_rest_reported() {
         [
             "line 7, p-5007: noted, language_not_offered: There are no mails in the patient's language: they will be in English.",
             "line 8, p-5008: not saved, birth_date_partial: The birth date has no day, or no month.",
-            "line 9, p-5009: not saved, name_only_text: The name is one text: given and family name must be members of their own.",
+            "line 9, p-5009: not saved, name_only_text: The name is one text: given and family name must be separate members.",
             "line 10: not saved, not_patient: The resource is not a Patient.",
         ]
     );
@@ -87,7 +87,7 @@ fn the_sample_is_saved_row_by_row_and_the_rest_reported() {
 }
 
 #[test]
-fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_goes_on() {
+fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_continues() {
     let server = StandIn::answering(|_, _| reply(201, &json!({})));
     let file = format!(
         "{}\n{{\"resourceType\":\n{}{{}}\n{}\u{ff}not json\n{}",
@@ -131,14 +131,14 @@ fn what_the_api_refuses_is_reported_with_its_words() {
         [
             "line 1, p-1: not saved, email_in_use: A fixed sentence.",
             "line 2, p-2: not saved, invalid_fields: Some are wrong. (/email email_invalid)",
-            "line 3, p-3: not saved, http_500: The API could not take it, and does not say why: try again later.",
+            "line 3, p-3: not saved, http_500: The API could not process it, and gives no reason: try again later.",
             "line 4, p-4: not saved, patient_not_found: A fixed sentence.",
         ]
     );
 }
 
 #[test]
-fn patience_that_the_api_asks_for_is_had_up_to_a_bound() {
+fn the_client_waits_as_the_api_asks_up_to_a_bound() {
     let server = StandIn::answering(|asked, before| {
         if asked.line.contains("p-2") {
             now(problem(503, "unavailable"))
@@ -183,11 +183,11 @@ fn what_makes_every_row_fail_stops_the_import_at_once() {
 }
 
 #[test]
-fn a_server_that_does_not_speak_tls_is_told_of_and_hears_no_token() {
+fn a_server_without_tls_is_reported_and_receives_no_token() {
     let server = StandIn::answering(|_, _| reply(201, &json!({})));
     let api = Api::new(&server.url.replace("http:", "https:"), &"hush-hush".into()).unwrap();
     let stop = Stop::default();
-    // The first wait between two tries is the end of it.
+    // The import stops during the first wait between two tries.
     stop.raise();
     let mapped = portal_cli::fhir::map(&serde_json::from_str(&row("p-1")).unwrap(), &mapping()).unwrap();
     assert_eq!(api.save(&mapped.id, &mapped.profile, &stop), Err(Failure::Abandoned));
@@ -195,7 +195,7 @@ fn a_server_that_does_not_speak_tls_is_told_of_and_hears_no_token() {
 }
 
 #[test]
-fn a_wish_to_stop_sees_through_what_is_under_way_and_begins_nothing() {
+fn a_stop_finishes_the_rows_in_progress_and_begins_none() {
     let stop = Stop::default();
     let wish = stop.clone();
     let server = StandIn::answering(move |_, before| {
@@ -212,8 +212,8 @@ fn a_wish_to_stop_sees_through_what_is_under_way_and_begins_nothing() {
 }
 
 #[test]
-fn a_silent_source_keeps_nobody_from_stopping() {
-    /// Gives what it is sent, and waits for more.
+fn a_silent_source_does_not_prevent_stopping() {
+    /// Returns what it is sent, and waits for more.
     struct Pipe(mpsc::Receiver<Vec<u8>>, Vec<u8>);
     impl Read for Pipe {
         fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
@@ -240,7 +240,7 @@ fn a_silent_source_keeps_nobody_from_stopping() {
 }
 
 #[test]
-fn a_file_that_breaks_off_is_told_of_after_what_was_read() {
+fn a_file_that_cannot_be_read_to_its_end_is_reported_after_the_rows_read() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -255,7 +255,7 @@ fn a_file_that_breaks_off_is_told_of_after_what_was_read() {
 }
 
 #[test]
-fn an_audience_that_cannot_write_stops_the_import() {
+fn an_observer_that_cannot_write_stops_the_import() {
     struct Full;
     impl Observer for Full {
         fn row(&mut self, _: &Counts, _: Option<&ReportRow>) -> io::Result<()> {
@@ -280,7 +280,7 @@ fn many_rows_at_once_are_each_saved_once() {
 }
 
 #[test]
-fn a_dry_run_asks_nobody() {
+fn a_dry_run_sends_nothing() {
     let mut recorded = Recorder::default();
     let at_once = NonZeroU8::new(4).unwrap();
     let sample = Cursor::new(include_str!("../../sample.ndjson"));

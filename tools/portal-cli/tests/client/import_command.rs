@@ -27,7 +27,7 @@ fn first_of_sample(lines: usize) -> String {
 }
 
 #[test]
-fn the_sample_is_imported_and_the_report_says_what_was_not() {
+fn the_sample_is_imported_and_the_report_has_what_was_not() {
     let server = StandIn::answering(|_, _| reply(201, &json!({})));
     let report = file("sample-report.csv");
     let output = portal(&[&sample(), "--api", &server.url, "--report", report.to_str().unwrap()]).output().unwrap();
@@ -36,7 +36,7 @@ fn the_sample_is_imported_and_the_report_says_what_was_not() {
     let expected = "line,id,saved,reason,detail\n\
         7,p-5007,yes,language_not_offered,There are no mails in the patient's language: they will be in English.\n\
         8,p-5008,no,birth_date_partial,\"The birth date has no day, or no month.\"\n\
-        9,p-5009,no,name_only_text,The name is one text: given and family name must be members of their own.\n\
+        9,p-5009,no,name_only_text,The name is one text: given and family name must be separate members.\n\
         10,,no,not_patient,The resource is not a Patient.\n";
     assert_eq!(fs::read_to_string(&report).unwrap(), expected);
 }
@@ -70,7 +70,7 @@ fn without_a_terminal_there_is_a_line_every_thousand_rows_and_twenty_reported_on
     assert_eq!(lines.len(), 20 + 2 + 1, "{err}");
     assert_eq!(lines[19], "line 20: not saved, not_patient: The resource is not a Patient.");
     assert_eq!(&lines[20..22], ["1000 rows, 1000 reported", "2000 rows, 2000 reported"]);
-    assert_eq!(lines[22], "... and 2480 more: give --report FILE to have them all");
+    assert_eq!(lines[22], "... and 2480 more: use --report FILE to get them all");
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn what_cannot_run_is_2_and_says_why() {
     fs::copy(&sample, &copy).unwrap();
     let copy = copy.to_str().unwrap();
     for (arguments, expected) in [
-        (vec![sample.as_str(), "--api", &server.url], "the API does not know the token (401)"),
-        (vec![&sample], "say where the API is"),
+        (vec![sample.as_str(), "--api", &server.url], "the API does not accept the token (401)"),
+        (vec![&sample], "give the address of the API"),
         (vec![&sample, "--api", "http://api.example.com"], "must begin with https://"),
         (vec![&sample, "--api", &server.url, "--token-file", "/nowhere"], "/nowhere cannot be read"),
         (vec!["/nowhere", "--api", &server.url], "/nowhere cannot be read"),
@@ -91,7 +91,7 @@ fn what_cannot_run_is_2_and_says_why() {
             vec![&sample, "--api", &server.url, "--report", "/nowhere/report.csv"],
             "/nowhere/report.csv cannot be written",
         ),
-        (vec![copy, "--api", &server.url, "--report", copy], "the report would overwrite the file"),
+        (vec![copy, "--api", &server.url, "--report", copy], "the report would overwrite the input file"),
         (vec![&sample, "--dry-run", "--concurrency", "0"], "must be a number from 1 to 32"),
         (vec![&sample, "--dry-run", "--concurrency", "33"], "must be a number from 1 to 32"),
         (vec!["--dry-run"], "<FILE>"),
@@ -106,7 +106,7 @@ fn what_cannot_run_is_2_and_says_why() {
 }
 
 #[test]
-fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
+fn ctrl_c_finishes_the_rows_in_progress_and_prints_the_summary() {
     let (arrived, arrival) = mpsc::channel();
     let server = StandIn::answering(move |_, _| {
         arrived.send(()).unwrap();
@@ -118,7 +118,7 @@ fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The pipe stays open and says nothing more: nothing but the signal ends the import.
+    // The pipe stays open and silent, so only the signal ends the import.
     let mut pipe = child.stdin.take().unwrap();
     pipe.write_all(first_of_sample(3).as_bytes()).unwrap();
     for _ in 0..3 {

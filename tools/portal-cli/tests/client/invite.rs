@@ -1,4 +1,4 @@
-//! Inviting many, against something that answers like the API.
+//! Inviting many patients, against a stand-in for the API.
 
 use std::{io, time::Duration};
 
@@ -15,10 +15,10 @@ use portal_cli::{
 };
 use serde_json::json;
 
-/// As often as a test can look.
+/// Short waits for tests.
 const PACE: Pace = Pace { shortest: Duration::ZERO, longest: Duration::ZERO };
 
-/// Everything that was told, as one line each.
+/// Records each call as one line.
 #[derive(Default)]
 struct Recorder {
     every_result: bool,
@@ -75,7 +75,7 @@ fn lines(server: &StandIn) -> Vec<String> {
     server.asked().into_iter().map(line).collect()
 }
 
-/// Done at once.
+/// A job that is done at once.
 fn done(id: &str, counts: &serde_json::Value) -> Reply {
     reply(202, &job(id, "done", counts))
 }
@@ -163,7 +163,7 @@ fn more_than_a_job_takes_become_jobs_one_after_the_other() {
 }
 
 #[test]
-fn without_a_wish_for_every_result_none_is_read_after_each_refusal_has_its_sentence() {
+fn unless_every_result_is_wanted_reading_stops_when_each_refusal_has_its_sentence() {
     let server = StandIn::answering(|asked, before| match before {
         0 => done("j-1", &json!({ "invited": 1, "opted_out": 1, "email_in_use": 1 })),
         1 => results(&[("p-1", "opted_out")], Some("2")),
@@ -176,7 +176,7 @@ fn without_a_wish_for_every_result_none_is_read_after_each_refusal_has_its_sente
 }
 
 #[test]
-fn a_job_is_asked_for_again_under_its_key_when_the_api_asks_for_patience() {
+fn a_job_is_requested_again_under_its_key_when_the_api_asks_to_wait() {
     let server = StandIn::answering(|_, before| match before {
         0 => now(problem(503, "unavailable")),
         1 => now(reply(429, &json!({ "message": "Too Many Requests" }))),
@@ -192,7 +192,7 @@ fn a_job_is_asked_for_again_under_its_key_when_the_api_asks_for_patience() {
 }
 
 #[test]
-fn a_job_whose_answer_was_lost_is_asked_for_again_under_its_key() {
+fn a_job_whose_answer_was_lost_is_requested_again_under_its_key() {
     let server = StandIn::answering(|_, before| {
         let (status, headers, body) = done("j-1", &json!({ "invited": 3 }));
         (if before == 0 { BROKEN_OFF } else { status }, headers, body)
@@ -205,7 +205,7 @@ fn a_job_whose_answer_was_lost_is_asked_for_again_under_its_key() {
 }
 
 #[test]
-fn a_job_that_somebody_cancels_is_the_last_one_and_what_it_did_is_told() {
+fn a_cancelled_job_is_the_last_one_and_its_results_are_reported() {
     let server = StandIn::answering(|_, before| match before {
         0 => reply(202, &job("j-1", "running", &json!({}))),
         1 => reply(200, &job("j-1", "cancelled", &json!({ "invited": 1, "opted_out": 1 }))),
@@ -245,7 +245,7 @@ fn a_job_is_watched_by_its_id() {
 }
 
 #[test]
-fn what_the_api_does_not_permit_or_is_not_ends_it_whether_or_not_a_job_has_begun() {
+fn a_forbidden_request_or_a_foreign_answer_ends_it_whether_or_not_a_job_has_begun() {
     let cases: [(Reply, Halt); 6] = [
         (reply(401, &json!({ "message": "Unauthorized" })), Halt::Unauthenticated),
         (problem(403, "forbidden"), Halt::Forbidden),
@@ -277,7 +277,7 @@ fn what_the_api_does_not_permit_or_is_not_ends_it_whether_or_not_a_job_has_begun
 }
 
 #[test]
-fn what_the_api_refuses_begins_nothing() {
+fn a_refused_job_is_not_begun() {
     let server = StandIn::answering(|_, _| problem(409, "portal_not_activated"));
     let (progress, ended) = invite(&server, patients(501), &mut Recorder::default());
     let Ended::Refused(refused) = ended else { unreachable!("{ended:?}") };
@@ -285,7 +285,7 @@ fn what_the_api_refuses_begins_nothing() {
 }
 
 #[test]
-fn a_wish_to_stop_ends_the_wait_and_leaves_the_job_alone() {
+fn a_stop_ends_the_wait_and_does_not_touch_the_job() {
     let stop = Stop::default();
     let wish = stop.clone();
     let server = StandIn::answering(move |_, _| {
@@ -300,7 +300,7 @@ fn a_wish_to_stop_ends_the_wait_and_leaves_the_job_alone() {
 }
 
 #[test]
-fn a_wish_to_stop_begins_no_further_job_reads_no_further_page_and_tries_nothing_again() {
+fn after_a_stop_there_is_no_further_job_page_or_retry() {
     for (answer, expected) in [
         (done("j-1", &json!({ "invited": 1 })), vec!["POST ~"]),
         (done("j-1", &json!({ "opted_out": 1 })), vec!["POST ~"]),
@@ -319,7 +319,7 @@ fn a_wish_to_stop_begins_no_further_job_reads_no_further_page_and_tries_nothing_
 }
 
 #[test]
-fn an_audience_that_cannot_write_begins_no_further_job() {
+fn an_observer_that_cannot_write_begins_no_further_job() {
     let server = StandIn::answering(|_, before| match before {
         0 => done("j-1", &json!({ "invited": 2 })),
         _ => results(&[("p-1", "invited"), ("p-2", "invited")], None),

@@ -14,20 +14,20 @@ use crate::{
 };
 use serde_json::json;
 
-/// A list of this test's own, with three patients.
+/// A separate list for each test, with three patients.
 fn list(name: &str) -> String {
     let list = file(name);
     fs::write(&list, "# three of them\np-1\n\np-2 # moved in\np-3\n").unwrap();
     list.to_str().unwrap().to_owned()
 }
 
-/// The lines of a list of so many.
+/// The lines of a list of `number` patients.
 fn patients(number: usize) -> String {
     let ids: Vec<String> = (0..number).map(|number| format!("p-{number}")).collect();
     ids.join("\n")
 }
 
-/// One who is invited, and two who are not.
+/// One patient who is invited, and two who are not.
 fn mixed(asked: &Asked, _: usize) -> Reply {
     if asked.line.contains("/results") {
         return results(&[("p-1", "email_in_use"), ("-2", "invited"), ("p-3", "email_in_use")], None);
@@ -72,7 +72,7 @@ fn a_dry_run_in_which_everyone_could_be_invited_is_0() {
         job["dryRun"] = json!(true);
         reply(202, &job)
     });
-    let summary = "3 patients: 3 could be invited, 0 not. Nobody was invited.\n".to_owned();
+    let summary = "3 patients: 3 could be invited, 0 not. No patient was invited.\n".to_owned();
     let expected = "Job: j-1, 3 patients\n".to_owned();
     let list = list("dry.txt");
     assert_eq!(run("invite", &[&list, "--dry-run"], &server), (Some(0), summary.clone(), expected.clone()));
@@ -97,12 +97,12 @@ fn a_long_list_from_standard_input_is_several_jobs_and_without_a_terminal_each_h
     assert_eq!((code, out.as_str()), (Some(0), "1203 patients: 1203 invited, 0 not.\n"));
     let expected = "Job 1 of 3: j-0, 500 patients\nJob 2 of 3: j-1, 500 patients\n\
         1000 patients: 1000 invited, 0 not\nJob 3 of 3: j-2, 203 patients\n";
-    // The line of a thousand comes with the look at which they are reached.
+    // The line of a thousand is printed at the poll that reaches them.
     assert_eq!(err, expected);
 }
 
 #[test]
-fn what_cannot_run_is_2_says_why_and_asks_nothing() {
+fn what_cannot_run_is_2_says_why_and_sends_nothing() {
     let server = StandIn::answering(mixed);
     let good = list("good.txt");
     let bad = file("bad.txt");
@@ -118,7 +118,7 @@ fn what_cannot_run_is_2_says_why_and_asks_nothing() {
         (vec![bad], bad_lines.as_str()),
         (vec![empty], "empty.txt: there is no patient id in it"),
         (vec!["/nowhere"], "/nowhere cannot be read"),
-        (vec![&good, "--report", &good], "the report would overwrite the file"),
+        (vec![&good, "--report", &good], "the report would overwrite the input file"),
         (vec![&good, "--report", "/nowhere/report.csv"], "/nowhere/report.csv cannot be written"),
         (vec![&good, "--never-invited"], "cannot be used with"),
         (vec![], "<FILE|--never-invited>"),
@@ -132,14 +132,14 @@ fn what_cannot_run_is_2_says_why_and_asks_nothing() {
     assert!(code == Some(2) && err.contains("a job's id is"), "{err}");
     assert!(server.asked().is_empty());
     let (_, _, err) = output_of(&portal("invite", &["--never-invited"]).output().unwrap());
-    assert!(err.contains("say where the API is"), "{err}");
+    assert!(err.contains("give the address of the API"), "{err}");
 }
 
 #[test]
 fn what_the_api_refuses_is_2_with_its_words() {
     for (answer, expected) in [
         (problem(409, "portal_not_activated"), "Error: A fixed sentence. (portal_not_activated)\n"),
-        (reply(401, &json!({})), "Error: the API does not know the token (401): get a new one, and try again\n"),
+        (reply(401, &json!({})), "Error: the API does not accept the token (401): get a new one, and try again\n"),
         (
             problem(403, "forbidden"),
             "Error: the token does not permit this (403): ask an administrator for the scope that --help names\n",
@@ -148,14 +148,14 @@ fn what_the_api_refuses_is_2_with_its_words() {
         let server = StandIn::answering(move |_, _| answer.clone());
         let (code, out, err) = run("invite", &["--never-invited"], &server);
         let expected = format!(
-            "Jobs known to have begun: 0 of 1. The same command again invites the others, and nobody twice.\n{expected}"
+            "Jobs known to have begun: 0 of 1. The same command again invites the others, and no patient twice.\n{expected}"
         );
         assert_eq!((code, out, err), (Some(2), String::new(), expected));
     }
 }
 
 #[test]
-fn ctrl_c_leaves_the_job_alone_and_says_how_to_go_on() {
+fn ctrl_c_does_not_touch_the_job_and_prints_how_to_continue() {
     let (arrived, arrival) = mpsc::channel();
     let server = StandIn::answering(move |asked, _| {
         let begins = asked.line.starts_with("POST");
@@ -178,15 +178,15 @@ fn ctrl_c_leaves_the_job_alone_and_says_how_to_go_on() {
     let options = format!("--api {} --token-file '{token}'", server.url);
     let expected = format!(
         "Job 1 of 2: j-1, 3 patients\n\
-        Job j-1 goes on, but is not watched any more. To watch it on, or to cancel it:\n  \
+        Job j-1 continues, but is no longer watched. To continue watching it, or to cancel it:\n  \
         portal job watch j-1 {options}\n  portal job cancel j-1 {options}\n\
-        Jobs known to have begun: 1 of 2. The same command again invites the others, and nobody twice.\n"
+        Jobs known to have begun: 1 of 2. The same command again invites the others, and no patient twice.\n"
     );
     assert_eq!(err, expected);
 }
 
 #[test]
-fn a_job_that_cannot_be_watched_any_more_is_2_and_it_is_said_how_to_go_on() {
+fn a_job_that_can_no_longer_be_watched_is_2_and_the_output_says_how_to_continue() {
     let server = StandIn::answering(|_, before| match before {
         0 => reply(202, &job("j-1", "done", &json!({ "email_in_use": 3 }))),
         _ => reply(500, &json!({ "message": "Internal Server Error" })),
@@ -194,8 +194,8 @@ fn a_job_that_cannot_be_watched_any_more_is_2_and_it_is_said_how_to_go_on() {
     let (code, out, err) = run("invite", &["--never-invited"], &server);
     assert_eq!((code, out.as_str()), (Some(2), "3 patients: 0 invited, 3 not.\n      3 email_in_use\n"));
     let expected = "Job: j-1, 3 patients\n\
-        Job j-1 is over. To have all of its results:\n  portal job watch j-1 --report FILE\n\
-        Error: The API could not take it, and does not say why: try again later. (http_500)\n";
+        Job j-1 is over. To get all of its results:\n  portal job watch j-1 --report FILE\n\
+        Error: The API could not process it, and gives no reason: try again later. (http_500)\n";
     assert_eq!(err, expected);
 }
 
@@ -211,7 +211,7 @@ fn a_job_is_watched_by_its_id_and_reported() {
     let cancelled = StandIn::answering(|_, _| reply(200, &job("j-1", "cancelled", &json!({ "invited": 2 }))));
     let (code, out, err) = run("job", &["watch", "j-1"], &cancelled);
     assert_eq!((code, out.as_str()), (Some(2), "2 patients: 2 invited, 0 not.\n"));
-    assert_eq!(err, "Job: j-1, 3 patients\nJob j-1 was cancelled. Who was invited stays invited.\n");
+    assert_eq!(err, "Job: j-1, 3 patients\nJob j-1 was cancelled. Patients who were invited stay invited.\n");
 
     let missing = StandIn::answering(|_, _| problem(404, "job_not_found"));
     let expected = "Error: A fixed sentence. (job_not_found)\n".to_owned();
