@@ -60,7 +60,7 @@ pub fn spawn(command: &mut Command) -> Result<Child> {
         .with_context(|| format!("`{}` could not be started", name(command)))
 }
 
-/// Sends a signal to a process group. A group that is gone already is no error.
+/// Sends a signal to a process group. A group that has already ended is no error.
 pub fn signal_group(leader: Pid, signal: Signal) -> Result<()> {
     match rustix::process::kill_process_group(leader, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
