@@ -272,7 +272,7 @@ fn text(
         prices.of(Item::SesEmail)?.what,
         format!("| {:.2} ", many * prices.of(Item::SesEmail)?.each).repeat(designs.len())
     )?;
-    writeln!(text, "\nA month in which nobody is invited: {:.2}", total(standing, prices)?)?;
+    writeln!(text, "\nA month without invitations: {:.2}", total(standing, prices)?)?;
     for (item, amount) in standing.iter().filter(|(_, amount)| **amount > 0.0) {
         let price = prices.of(*item)?;
         writeln!(text, "* {}: {:.2}", price.what, amount * price.each)?;
