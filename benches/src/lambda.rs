@@ -155,7 +155,10 @@ impl Process {
     pub async fn invoke(&mut self, event: &Value) -> Result<Answered> {
         self.invocations += 1;
         let id = format!("8476a536-e9f4-11e8-9739-{:012x}", self.invocations);
-        self.events.send(Invocation { id, event: serde_json::to_vec(event)?.into() }).ok().context("the program no longer asks for events")?;
+        self.events
+            .send(Invocation { id, event: serde_json::to_vec(event)?.into() })
+            .ok()
+            .context("the program no longer asks for events")?;
         let RuntimeCall::Answered { answer, at, took } = self.next_told().await? else {
             bail!("it asked for an event before it had answered one{}", self.tail());
         };
