@@ -34,7 +34,7 @@ use crate::{
     lambda::Program,
     measure::{
         Instructions, Measured,
-        calls::{self, Turn},
+        calls::{self, Participant},
         instructions, package, system_calls,
     },
     report::Run,
@@ -47,9 +47,9 @@ use crate::{
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "The benchmarks")]
 enum Cli {
-    /// Measure the functions that are beside this program
+    /// Measure the functions in this program's folder
     Bench(BenchOptions),
-    /// Count the instructions of the functions that are beside this program
+    /// Count the instructions of the functions in this program's folder
     Instructions(InstructionOptions),
 }
 
@@ -88,7 +88,7 @@ fn prepare(workspace: Workspace) -> Result<Bench> {
     })
 }
 
-/// The scenarios of these functions; of all, if nothing is named.
+/// The scenarios of these functions, or of all if none is named.
 fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
     if only.is_empty() {
         return Ok(SCENARIOS.iter().collect());
@@ -130,7 +130,7 @@ async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     Ok(())
 }
 
-/// All that is measured of one function, in every language that has it.
+/// All measurements of one function, in every language that has it.
 async fn measure(
     bench: &Bench,
     peers: &[Variant],
@@ -142,7 +142,7 @@ async fn measure(
     for variant in std::iter::once(&bench.functions).chain(peers) {
         let world = bench.world(scenario, events, scenario.patients_each).await?;
         if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
-            turns.push(Turn { program, world });
+            turns.push(Participant { program, world });
         }
     }
     let times = calls::times(bench, scenario, &mut turns, options.calls).await?;
@@ -153,7 +153,7 @@ async fn measure(
     let mut throttled = throttled.into_iter();
     let mut measured = Vec::new();
     for (turn, times) in turns.iter_mut().zip(times) {
-        let Turn { program, world } = turn;
+        let Participant { program, world } = turn;
         let (mut counted, mut with_machines_trust) = (None, None);
         if program.variant == OURS {
             let events = instructions::MEDIAN_EVENTS + instructions::TRUST_EVENTS;
@@ -185,12 +185,12 @@ async fn measure(
     Ok(measured)
 }
 
-/// Counts the instructions of the functions that the tests run, and holds them against those on file.
+/// Counts the instructions of the functions that the tests run, and compares them with those on file.
 async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let mut baseline = Baseline::read(&bench.workspace)?;
     let mut counted = Counted::new();
-    // One after the other: two at once would run into their own timeouts.
+    // One after the other: two at once would exceed their own timeouts.
     for scenario in selected(&options.only)? {
         let filed = baseline.dev.get(scenario.function);
         let now = count(&bench, scenario, filed).await.context(scenario.function)?;
@@ -210,8 +210,8 @@ async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     Ok(())
 }
 
-/// Counts a function once. If that is more than what is on file, it may have been the chance that is in TLS: then the
-/// median decides.
+/// Counts a function once. If the count is too high, the random numbers of TLS may be the cause: then the median
+/// decides.
 async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instructions>) -> Result<Instructions> {
     if let Some(filed) = filed {
         let (program, mut world) = counted_world(bench, scenario, instructions::EVENTS).await?;
@@ -224,7 +224,7 @@ async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instru
     instructions::median(bench, scenario, &program, &mut world).await
 }
 
-/// One of the functions, and a world that it is counted in.
+/// One of the functions, and the world in which it is counted.
 async fn counted_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
     let world = bench.world(scenario, events, scenario.patients_each_counted).await?;
     let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
@@ -237,7 +237,7 @@ fn compiler() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// What the machine calls its processor.
+/// The processor's name.
 fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

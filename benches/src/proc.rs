@@ -1,4 +1,4 @@
-//! What the kernel knows of a process.
+//! The kernel's figures about a process.
 
 use std::{fs, time::Duration};
 
@@ -15,7 +15,7 @@ pub fn processor_time(pid: Pid) -> Result<Duration> {
     Ok(nix::time::ClockId::pid_cpu_clock_id(pid)?.now()?.into())
 }
 
-/// Only Linux says so.
+/// Only Linux provides it.
 ///
 /// # Errors
 /// Always.

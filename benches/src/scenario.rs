@@ -1,5 +1,4 @@
-//! What each function is made to do: its sample event, for one patient after the other, and how its answer is told from a
-//! failure.
+//! The scenario of each function: its sample event, for one patient after the other, and the check of its answer.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, SecondsFormat};
@@ -10,10 +9,10 @@ use crate::{
     lambda::now_millis,
 };
 
-/// How far patients have come.
+/// The stage that patients have reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// There is not even a practice.
+    /// There is no practice.
     Nothing,
     /// There is a practice.
     Practice,
@@ -27,7 +26,7 @@ pub enum Stage {
     Registered,
 }
 
-/// One patient, and what has become of them.
+/// One patient, with the data of the stages reached.
 #[derive(Clone, Debug)]
 pub struct Patient {
     /// Their id.
@@ -40,32 +39,32 @@ pub struct Patient {
     pub mail: Option<Mail>,
 }
 
-/// How a right answer is told.
+/// The expected answer.
 enum Expected {
     /// The status, and members of the body.
     Http(u16, &'static [(&'static str, &'static str)]),
-    /// The very answer.
+    /// The whole answer.
     Exactly(&'static str),
 }
 
-/// What one function is made to do.
+/// The scenario of one function.
 pub struct Scenario {
     /// The function's name.
     pub function: &'static str,
-    /// The stage that its patients must have come to.
+    /// The stage that its patients must have reached.
     pub stage: Stage,
-    /// A function that has done its part for each of them besides, if one has to.
+    /// Another function that must have run for each of them first, if any.
     pub after: Option<&'static str>,
-    /// How many patients one event is about.
+    /// The number of patients in one event.
     pub patients_each: usize,
-    /// The same where instructions are counted: many would take minutes under valgrind, and show no more.
+    /// The same when instructions are counted: many would take minutes under valgrind, without showing more.
     pub patients_each_counted: usize,
     /// Minutes that pass before the first event about a patient, and before each further one.
     pub minutes_before: i64,
     sample: &'static str,
     edit: fn(&mut Value, &Patient) -> Result<()>,
     expected: Expected,
-    /// Calls to AWS that an event cannot be worked without.
+    /// Calls to AWS that every event needs.
     needed: &'static [(&'static str, u64)],
 }
 
@@ -99,7 +98,7 @@ pub static SCENARIOS: [Scenario; 15] = [
         needed: &[("UpdateItem", SWEPT), ("SendMessageBatch", SWEPT / 10)],
         patients_each: 100,
         patients_each_counted: 10,
-        // Longer than the sweep itself waits before it comes back to a mail.
+        // Longer than the sweep's own wait before it processes a mail again.
         minutes_before: 20,
         ..scenario("sweep", "sweep/scheduled.json", Stage::Invited)
     },
@@ -170,7 +169,7 @@ pub static SCENARIOS: [Scenario; 15] = [
     },
 ];
 
-/// How many mails were lost that a sweep finds, each time.
+/// The number of lost mails that each sweep finds.
 const SWEPT: u64 = 100;
 
 const fn scenario(function: &'static str, sample: &'static str, stage: Stage) -> Scenario {
@@ -198,10 +197,10 @@ pub fn of(function: &str) -> Result<&'static Scenario> {
 }
 
 impl Scenario {
-    /// The event about this patient, as the `number`th that a program gets.
+    /// The event about this patient, as the program's event number `number`.
     ///
     /// # Errors
-    /// If the sample cannot be read, or the patient has not come far enough.
+    /// If the sample cannot be read, or the patient has not reached the stage.
     pub fn event(&self, samples: &std::path::Path, patient: &Patient, number: usize) -> Result<Value> {
         let sample = samples.join(self.sample);
         let text = std::fs::read(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
@@ -213,10 +212,10 @@ impl Scenario {
         Ok(event)
     }
 
-    /// Holds an answer against what it has to be.
+    /// Checks an answer.
     ///
     /// # Errors
-    /// What it is instead.
+    /// The difference from the expected answer.
     pub fn check(&self, answer: &Value) -> Result<()> {
         match &self.expected {
             Expected::Exactly(expected) => {
@@ -239,10 +238,10 @@ impl Scenario {
         Ok(())
     }
 
-    /// Holds what was asked of AWS for so many events against what they need.
+    /// Checks that the calls to AWS for a number of events include the needed ones.
     ///
     /// # Errors
-    /// What was not asked.
+    /// The missing calls.
     pub fn check_calls(&self, counts: &Counts, events: u64) -> Result<()> {
         for (operation, each) in self.needed {
             let calls = counts.calls.get(*operation).copied().unwrap_or_default();
@@ -267,7 +266,7 @@ fn the_patient(event: &mut Value, patient: &Patient) -> Result<()> {
     set(event, "/pathParameters/patientId", patient.id.as_str())
 }
 
-/// Replaces what is at a place of an event, which has something there.
+/// Replaces an existing value in an event.
 fn set(event: &mut Value, place: &str, value: impl Into<Value>) -> Result<()> {
     *event.pointer_mut(place).with_context(|| format!("the sample has no {place}"))? = value.into();
     Ok(())

@@ -1,4 +1,4 @@
-//! What is measured: the functions, as they are deployed, and the same functions in other languages.
+//! The measured programs: the functions, as they are deployed, and the same functions in other languages.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +18,13 @@ use crate::{
     lambda::Program,
 };
 
-/// What the functions themselves are called.
+/// The name of the functions themselves.
 pub const OURS: &str = "Rust";
 
-/// All functions in one language, or those there are.
+/// The functions in one language.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     folder: PathBuf,
     package: Option<String>,
@@ -146,10 +146,10 @@ impl Variant {
     }
 }
 
-/// Runs a peer's commands, unless they have succeeded for the very files that it has now.
+/// Runs a peer's commands, unless they have succeeded for exactly its current files.
 fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<()> {
     let mut files = Md5::new();
-    // Those of all peers: they share some.
+    // The files of all peers, because they share some.
     digest(folder.parent().context("the peer's folder is in no folder")?, &mut files)?;
     let wanted = hexadecimal(&files.finalize());
     let marker = installed.join("installed-files.txt");
@@ -170,7 +170,7 @@ fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<
     Ok(())
 }
 
-/// Takes in all files of a folder, with their names, in the order of these.
+/// Hashes all files of a folder, with their names, in the order of the names.
 fn digest(folder: &Path, files: &mut Md5) -> Result<()> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();

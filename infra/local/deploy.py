@@ -1,6 +1,6 @@
-"""Deploys the SAM template to the local AWS stack, and prints what came of it as one line of JSON.
+"""Deploys the SAM template to the local AWS stack, and prints the result as one line of JSON.
 
-AWS is deployed to with `sam deploy`. Here that would take half a minute, so this does the same three things itself:
+`sam deploy` deploys to AWS. Locally it would take half a minute, so this script does its three steps itself:
 package each function's binary, upload it, create or update the stack. The template is used as it is.
 """
 
@@ -27,15 +27,15 @@ ROLE_TYPE = "AWS::IAM::Role"
 
 
 class DeployError(Exception):
-    """The deployment cannot go on; the message says why."""
+    """The deployment failed; the message says why."""
 
 
 class TemplateLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, `!Ref` and its like."""
+    """YAML with CloudFormation's short forms, such as `!Ref`."""
 
 
 def construct_intrinsic(loader, suffix, node):
-    """Turns a short form into the long form that JSON can carry."""
+    """Turns a short form into its long form, which JSON can represent."""
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
@@ -57,7 +57,7 @@ class Aws:
         self._endpoint = endpoint
 
     def client(self, service):
-        # Path style, because no resolver knows a bucket's own host name on loopback.
+        # Path style, because a bucket's own host name does not resolve on loopback.
         config = botocore.config.Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
         return boto3.client(service, endpoint_url=self._endpoint, config=config)
 
@@ -66,7 +66,7 @@ def publish_issuer(aws, bucket, documents):
     """Serves the identity provider's public documents from a bucket, where the API's authorizer fetches them."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=bucket)
-    # As on AWS, a bucket refuses a public policy until it is told otherwise.
+    # As on AWS, a bucket refuses a public policy while this block exists.
     s3.delete_public_access_block(Bucket=bucket)
     statement = {
         "Effect": "Allow",
@@ -85,7 +85,7 @@ def publish_issuer(aws, bucket, documents):
 
 
 def package(binary):
-    """A Lambda package: the binary as `bootstrap`. Stored, not compressed: it does not travel."""
+    """A Lambda package: the binary as `bootstrap`. It is not compressed, because it stays on this machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         entry = zipfile.ZipInfo("bootstrap")
@@ -112,13 +112,13 @@ def upload_functions(aws, template, binaries):
         s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=package(binary))
         resource["Properties"]["CodeUri"] = {"Bucket": ARTIFACTS_BUCKET, "Key": key}
         resources[name] = logical_id
-    # Nothing is at the place that the template's default names once the packages are elsewhere.
+    # The template's default location has no packages.
     template["Globals"]["Function"].pop("CodeUri", None)
     return resources
 
 
 def inline_numbers(node, template, parameters):
-    """Writes number parameters into the template where it refers to them. AWS does so by itself; the local stack hands
+    """Writes number parameters into the template where it refers to them. AWS does this itself. The local stack passes
     them on as strings, and then cannot compare them."""
     if isinstance(node, list):
         return [inline_numbers(item, template, parameters) for item in node]
@@ -131,10 +131,10 @@ def inline_numbers(node, template, parameters):
 
 
 def widen_permissions(template):
-    """Gives the roles what the local stack asks for and AWS does not.
+    """Gives the roles the permissions that only the local stack requires.
 
-    For mail it knows neither the identity nor the sender's address, and would refuse a role that is narrowed to them. For
-    a batch of messages it wants a permission of that name, where AWS takes the one for a message."""
+    For mail the local stack knows neither the identity nor the sender's address, and would refuse a role that is narrowed
+    to them. For a batch of messages it requires a permission of that name, where AWS accepts the one for a message."""
     for resource in template["Resources"].values():
         for policy in resource["Properties"].get("Policies", []) if resource["Type"] == ROLE_TYPE else []:
             for statement in policy["PolicyDocument"]["Statement"]:
@@ -146,14 +146,14 @@ def widen_permissions(template):
 
 
 def upload_template(aws, template):
-    """Uploads the template beside the packages, and returns its URL. It is longer than what a request may carry."""
+    """Uploads the template beside the packages, and returns its URL. It is too long for a request."""
     s3 = aws.client("s3")
     s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(template, default=str).encode())
     return f"{s3.meta.endpoint_url}/{ARTIFACTS_BUCKET}/{TEMPLATE_KEY}"
 
 
 def create_or_update(cloudformation, stack_name, template_url, parameters):
-    """Brings the stack to what the template says, and returns its description."""
+    """Creates the stack from the template, or updates it, and returns its description."""
     request = {
         "StackName": stack_name,
         "TemplateURL": template_url,
@@ -189,8 +189,8 @@ def failures(cloudformation, stack_name):
 
 
 def repair_cors(aws, cloudformation, stack_name, template, parameters):
-    """Sets the API's CORS rules again, through its own API: the local stack keeps the template's in a form that it
-    does not read."""
+    """Sets the API's CORS rules again, through the API: the local stack stores the template's rules in a form that it
+    cannot read."""
     origins = [origin for origin in parameters.get("CorsOrigins", "").split(",") if origin]
     if not origins:
         return
@@ -205,7 +205,7 @@ def repair_cors(aws, cloudformation, stack_name, template, parameters):
 
 
 def physical_id(cloudformation, stack_name, logical_id):
-    """What a resource of the template is called in the stack."""
+    """The name in the stack of a resource of the template."""
     detail = cloudformation.describe_stack_resource(StackName=stack_name, LogicalResourceId=logical_id)
     return detail["StackResourceDetail"]["PhysicalResourceId"]
 

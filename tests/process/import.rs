@@ -10,7 +10,7 @@ use chrono::Utc;
 use portal_cli::{
     api::{Api, Halt},
     fhir::Mapping,
-    import::{self, Audience, Counts, Ended, Target, Told},
+    import::{self, Counts, Ended, Observer, ReportRow, Target},
     stop::Stop,
 };
 use serde_json::{Value, json};
@@ -55,10 +55,10 @@ const BAD: [(u64, &str, &str); 10] = [
 
 /// What was told, by line.
 #[derive(Default)]
-struct Heard(BTreeMap<u64, Told>);
+struct Recorder(BTreeMap<u64, ReportRow>);
 
-impl Audience for Heard {
-    fn row(&mut self, _: &Counts, told: Option<&Told>) -> io::Result<()> {
+impl Observer for Recorder {
+    fn row(&mut self, _: &Counts, told: Option<&ReportRow>) -> io::Result<()> {
         self.0.extend(told.map(|told| (told.line, told.clone())));
         Ok(())
     }
@@ -84,15 +84,15 @@ fn file(practice: &Practice) -> String {
     (1..=200).map(line).collect()
 }
 
-fn import(practice: &Practice, role: Role, file: &str) -> (Counts, Ended, BTreeMap<u64, Told>) {
+fn import(practice: &Practice, role: Role, file: &str) -> (Counts, Ended, BTreeMap<u64, ReportRow>) {
     let api = Api::new(&practice.stack.api_url, &practice.token(role).into()).unwrap();
     let mapping =
         Mapping { identifier_system: None, now: "2026-05-05T12:00:00Z".parse::<chrono::DateTime<Utc>>().unwrap() };
-    let (at_once, mut heard) = (NonZeroU8::new(4).unwrap(), Heard::default());
+    let (at_once, mut recorded) = (NonZeroU8::new(4).unwrap(), Recorder::default());
     let source = Cursor::new(file.to_owned());
     let (counts, ended) =
-        import::run(source, mapping, Target::Api(&api), at_once, &Stop::default(), &mut heard).unwrap();
-    (counts, ended, heard.0)
+        import::run(source, mapping, Target::Api(&api), at_once, &Stop::default(), &mut recorded).unwrap();
+    (counts, ended, recorded.0)
 }
 
 /// The versions of those who were saved.
@@ -112,7 +112,7 @@ fn good_rows_are_saved_bad_ones_reported_and_a_second_import_changes_nothing() {
     let file = file(&practice);
     let (counts, ended, told) = import(&practice, Role::Staff, &file);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!((counts.rows, counts.created, counts.kept, counts.reported), (200, 190, 0, 10), "{told:?}");
+    assert_eq!((counts.rows, counts.created, counts.existing, counts.reported), (200, 190, 0, 10), "{told:?}");
     let reasons: Vec<(u64, &str)> = told.iter().map(|(line, told)| (*line, told.code.as_str())).collect();
     assert_eq!(reasons, BAD.map(|(line, code, _)| (line, code)));
     assert!(told.values().all(|told| !told.saved && !told.detail.contains(GIVEN) && !told.detail.contains("1980")));
@@ -129,7 +129,7 @@ fn good_rows_are_saved_bad_ones_reported_and_a_second_import_changes_nothing() {
 
     let (counts, ended, again) = import(&practice, Role::Staff, &file);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!((counts.created, counts.kept, counts.reported), (0, 190, 10));
+    assert_eq!((counts.created, counts.existing, counts.reported), (0, 190, 10));
     assert_eq!(again, told);
     assert!(versions(&practice).iter().all(|version| *version == 1), "no version has changed");
 }
@@ -143,7 +143,7 @@ fn an_inactive_patient_is_not_invited_until_a_later_import_says_otherwise() {
     practice.invite("f-10", &json!({})).assert_problem(409, "patient_inactive", "inactive");
     assert_eq!(practice.status("f-10")["actions"]["invite"]["code"], "patient_inactive");
     let (counts, ..) = import(&practice, Role::Staff, &row(10).replace("\"active\":false", "\"active\":true"));
-    assert_eq!(counts.kept, 1);
+    assert_eq!(counts.existing, 1);
     assert_eq!(practice.invite("f-10", &json!({})).status, 202);
 }
 

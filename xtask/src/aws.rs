@@ -1,11 +1,11 @@
-//! The local stack's AWS APIs, where a test has to do, or to see, what no client of the product can.
+//! The local stack's AWS APIs, for tests that need more than a client of the product can do or see.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::{StackFile, stack_file::CREDENTIAL};
 
-/// Calls an operation of a service that speaks JSON, by its whole name: `DynamoDB_20120810.GetItem`.
+/// Calls an operation of a JSON service by its full name, such as `DynamoDB_20120810.GetItem`.
 ///
 /// # Errors
 ///
@@ -18,14 +18,14 @@ pub fn call(stack: &StackFile, service: &str, target: &str, input: &Value) -> Re
     read(request.send(input.to_string())).with_context(|| format!("{target} failed"))
 }
 
-/// What a request to a service is signed with. The local stack looks at whose key it is and at nothing else of it.
+/// The signature header of a request to a service. The local stack checks only the access key in it.
 #[must_use]
 pub fn authorization(stack: &StackFile, service: &str) -> String {
     let scope = format!("{CREDENTIAL}/20260101/{}/{service}/aws4_request", stack.region);
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
 }
 
-/// Every item of the table, in no order. Only a test may read all of it.
+/// Every item of the table, unordered. Only tests may read the whole table.
 ///
 /// # Errors
 ///
@@ -53,20 +53,20 @@ pub fn log_lines(stack: &StackFile) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Every message of every queue, waiting or at work, as it is. It is not taken by this.
+/// Every message of every queue, visible or in flight. Reading it does not receive it.
 ///
 /// # Errors
 ///
 /// If the stack does not answer.
 pub fn messages(stack: &StackFile) -> Result<Vec<Value>> {
     let url = format!("{}/_ministack/sqs/messages", stack.aws_endpoint);
-    let accounts = read(ureq::get(&url).call()).context("the queues cannot be looked into")?;
+    let accounts = read(ureq::get(&url).call()).context("the queues cannot be read")?;
     let queues = members(&accounts).flat_map(members).flat_map(members).flat_map(members);
     Ok(queues.flat_map(|queue| queue.as_array().into_iter().flatten()).cloned().collect())
 }
 
-/// Every entry of a list that comes in pages. Of the operation are named: itself, the list in its answer, the mark in its
-/// answer where the page ends, and the mark in its input where a page begins.
+/// Every entry of a paged list. The names are those of the operation, of the list in its answer, of the cursor in its
+/// answer, and of the cursor in its input.
 fn pages(
     stack: &StackFile,
     service: &str,
@@ -89,6 +89,6 @@ fn members(object: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value> {
-    // A page of a log or of a table is longer than what is read without a word.
+    // A page of a log or of a table is longer than the default limit.
     Ok(answer?.body_mut().with_config().limit(u64::MAX).read_json()?)
 }

@@ -1,4 +1,4 @@
-//! `bench` and `instructions`: the functions are built, and the program in `benches` measures them.
+//! `bench` and `instructions`: build the functions, and let the program in `benches` measure them.
 
 use std::{
     ffi::OsString,
@@ -14,38 +14,38 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What `bench` is told. The program in `benches` reads the same arguments.
+/// The arguments of `bench`. The program in `benches` reads the same ones.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
     /// Only these functions, or `throughput`, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<String>,
-    /// Warm calls of each
+    /// Warm calls of each function
     #[arg(long, default_value_t = 500, value_name = "N")]
     pub calls: usize,
-    /// Measure with the processor time of 128 MB, too
+    /// Also measure with the processor time of 128 MB
     #[arg(long)]
     pub throttle: bool,
     /// Leave out the functions in other languages
     #[arg(long)]
     pub without_peers: bool,
-    /// Print the figures, and leave `docs/benchmarks` as it is
+    /// Print the figures without writing `docs/benchmarks`
     #[arg(long)]
     pub dry: bool,
 }
 
-/// What `instructions` is told. The program in `benches` reads the same arguments.
+/// The arguments of `instructions`. The program in `benches` reads the same ones.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct InstructionOptions {
     /// Only these functions, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<String>,
-    /// Write what is counted to `docs/benchmarks/instructions.json`, as what counts are held against
+    /// Write the counts to `docs/benchmarks/instructions.json`, as the new reference
     #[arg(long)]
     pub accept: bool,
 }
 
-/// Builds the functions as they are deployed, and measures them. `arguments` are those of this program, with the
+/// Builds the functions as they are deployed, and measures them. `arguments` are those of this program, including the
 /// command's name.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
-//! Canaries: values that stand for what is personal, and the search for them where nothing personal may be.
+//! Canaries: recognisable values in place of personal data, and the search for them where personal data must not be.
 //!
 //! The process tests give every patient a name and addresses with [`WORD`] in them, and the date of birth [`BORN`]. The
-//! tokens that open accounts are known from the mailbox. [`look`] then reads all that the system has left behind, and
-//! says where one of them occurs. Where they belong is listed here, attribute by attribute, and is not looked at.
+//! tokens that open accounts are known from the mailbox. [`look`] then reads everything that the system left behind, and
+//! reports where one of them occurs. The attributes where they belong are listed here, and are not searched.
 
 use std::{collections::BTreeMap, fmt, fs};
 
@@ -14,25 +14,25 @@ use crate::{
     mailbox::{self, Mail},
 };
 
-/// What every name and every address has in it, in any letter case.
+/// Every name and every address contains this, in any letter case.
 pub const WORD: &str = "canary";
-/// When every patient was born.
+/// The date of birth of every patient.
 pub const BORN: &str = "1980-02-29";
 
-/// How [`WORD`] shows in base64, by how many bytes more than a multiple of three stand before it.
+/// [`WORD`] in base64, by the number of bytes before it modulo three.
 const WORD_IN_BASE64: [&str; 3] = ["Y2FuYXJ5", "NhbmFye", "jYW5hcn"];
-/// How [`BORN`] is written by programs, and by people.
+/// [`BORN`] as programs and as people write it.
 const BORN_SPELLINGS: [&str; 3] = [BORN, "2/29/1980", "February 29, 1980"];
 
 /// The attributes of a record that are personal.
 const PERSONAL_OF_RECORD: [&str; 7] =
     ["given", "family", "born", "email", "invitation_email", "account_email", "notices"];
-/// The attributes of a directory's row that are personal: what a search shows.
+/// The attributes of a directory row that are personal: what a search shows.
 const PERSONAL_OF_ROW: [&str; 3] = ["given", "family", "born"];
-/// The attributes of a bulk job that are personal: the directory's row that it has come to.
+/// The attributes of a bulk job that are personal: the directory row that it has reached.
 const PERSONAL_OF_JOB: [&str; 1] = ["after"];
 
-/// The local AWS's own note of a mail that it took over, which names whom it goes to. SES keeps such a thing to itself.
+/// The local AWS's own log line about an accepted mail, which names the addressee. SES has no such log.
 const MAIL_OF_STAND_IN: &str = " [ses-v2] SESv2 SendEmail: ";
 
 /// A kind of canary.
@@ -48,18 +48,18 @@ pub enum Canary {
     AccessToken,
 }
 
-/// A canary where none may be.
+/// A canary in a place where none may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leak {
     /// What it is.
     pub canary: Canary,
-    /// What it stands in.
+    /// Where it was found.
     pub place: Place,
     /// The text around it.
     pub text: String,
 }
 
-/// Where canaries are looked for.
+/// A place that is searched for canaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A line of a function's log, metrics among them.
@@ -68,20 +68,20 @@ pub enum Place {
     StackLog,
     /// A message in a queue.
     Message,
-    /// The keys of an item, and what else of it is not personal.
+    /// The keys of an item, and its other attributes that are not personal.
     Item,
-    /// A mail, but for its addressee and its token.
+    /// A mail, without its addressee and its token.
     Mail,
 }
 
-/// What was looked at, and what was found.
+/// What was searched, and what was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many of each were looked at.
+    /// The number of each that were searched.
     pub looked_at: BTreeMap<Place, usize>,
-    /// How many canaries are where they belong, by attribute; and how many tokens were mailed.
+    /// The number of canaries where they belong, by attribute; and the number of mailed tokens.
     pub at_home: BTreeMap<&'static str, usize>,
-    /// What is where it must not be.
+    /// The canaries where they must not be.
     pub leaks: Vec<Leak>,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Looks for a canary whose value is known beforehand.
+/// Searches for a canary whose value is known beforehand.
 #[must_use]
 pub fn heard(text: &str) -> Option<Canary> {
     let lower = text.to_ascii_lowercase();
@@ -103,11 +103,11 @@ pub fn heard(text: &str) -> Option<Canary> {
     BORN_SPELLINGS.iter().any(|born| text.contains(born)).then_some(Canary::Born)
 }
 
-/// Reads all that the system has left behind.
+/// Reads everything that the system left behind.
 ///
 /// # Errors
 ///
-/// If something cannot be read; not for what is found.
+/// If something cannot be read. Leaks are not an error.
 pub fn look(stack: &StackFile) -> Result<Report> {
     let mails = mailbox::read(&stack.mailbox_url)?;
     let mut search = Search::new(&stack.tokens.staff, &mails);
@@ -133,13 +133,13 @@ pub fn look(stack: &StackFile) -> Result<Report> {
 struct Search {
     /// The secret halves of the tokens that were mailed.
     secrets: Vec<String>,
-    /// What every token of the identity provider begins with: it is signed by one key.
+    /// The common beginning of the identity provider's tokens, which one key signs.
     access_token: String,
     report: Report,
 }
 
 impl Search {
-    /// `access_token` is any that the identity provider has signed.
+    /// `access_token` is any token that the identity provider has signed.
     fn new(access_token: &str, mails: &[Mail]) -> Self {
         let secrets: Vec<String> = mails.iter().filter_map(token).map(|token| secret(token).to_owned()).collect();
         let access_token = access_token.split('.').next().unwrap_or_default().to_owned();
@@ -147,19 +147,19 @@ impl Search {
         Self { secrets, access_token, report }
     }
 
-    fn heard(&self, text: &str) -> Option<Canary> {
+    fn find(&self, text: &str) -> Option<Canary> {
         let opens = || self.secrets.iter().any(|secret| text.contains(secret)).then_some(Canary::Token);
         heard(text).or_else(opens).or_else(|| text.contains(&self.access_token).then_some(Canary::AccessToken))
     }
 
     fn read(&mut self, place: Place, text: &str) {
         *self.report.looked_at.entry(place).or_default() += 1;
-        if let Some(canary) = self.heard(text) {
+        if let Some(canary) = self.find(text) {
             self.report.leaks.push(Leak { canary, place, text: text.to_owned() });
         }
     }
 
-    /// Takes out of an item what is personal by its meaning, and reads the rest.
+    /// Removes an item's personal attributes, and searches the rest.
     fn read_item(&mut self, mut item: Map<String, Value>) {
         let text = |name: &str| item.get(name).and_then(|key| key.get("S")?.as_str()).unwrap_or_default();
         let row = text("PK").ends_with("#DIRECTORY");
@@ -171,12 +171,12 @@ impl Search {
         };
         for name in personal {
             let value = item.remove(*name).unwrap_or_default().to_string();
-            *self.report.at_home.entry(name).or_default() += usize::from(self.heard(&value).is_some());
+            *self.report.at_home.entry(name).or_default() += usize::from(self.find(&value).is_some());
         }
-        // A row is found by the words of a name, or by a date of birth. They stand in its key, without anything else.
+        // A directory row has the words of a name, or a date of birth, in its key, and nothing else.
         if row {
             let key = item.get("SK").map(Value::to_string).unwrap_or_default();
-            if matches!(self.heard(&key), Some(Canary::Word | Canary::Born)) && !key.contains('@') {
+            if matches!(self.find(&key), Some(Canary::Word | Canary::Born)) && !key.contains('@') {
                 *self.report.at_home.entry("directory keys").or_default() += 1;
                 item.remove("SK");
             }
@@ -196,7 +196,7 @@ fn token(mail: &Mail) -> Option<&str> {
     mail.activation_link()?.split_once('#').map(|(_, token)| token)
 }
 
-/// The half of a token that is secret; the other is a link's id.
+/// The secret half of a token; the other half is a link's id.
 fn secret(token: &str) -> &str {
     token.split_once('.').map_or(token, |(_, secret)| secret)
 }
@@ -227,7 +227,7 @@ mod tests {
         Search::new("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", &[mail("Open it:")])
     }
 
-    /// The canaries that are found where they must not be.
+    /// The canaries that were found where they must not be.
     fn leaks(read: impl FnOnce(&mut Search)) -> Vec<Canary> {
         let mut search = search();
         read(&mut search);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_is_heard_however_it_is_written() {
+    fn a_canary_is_found_however_it_is_written() {
         let encoded = ["", "a", "ab"].map(|before| STANDARD.encode(format!("{before}canary@example.com")));
         let written = ["Canary", "jo@x.CANARY.example.com", "canary%40example.com"].map(str::to_owned);
         for text in encoded.into_iter().chain(written) {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_log_a_queue_or_a_mail_there_is_nothing_personal() {
+    fn logs_queues_and_mails_may_have_no_canary() {
         for (text, canary) in [
             ("saved Canary", Canary::Word),
             ("born: Some(1980-02-29)", Canary::Born),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_item_only_what_is_personal_by_its_meaning_holds_canaries() {
+    fn only_the_personal_attributes_of_an_item_may_have_canaries() {
         let record = json!({
             "PK": { "S": "PRACTICE#oak#PATIENT#p-1" }, "SK": { "S": "PORTAL" }, "given": { "S": "Canary" },
             "born": { "S": "1980-02-29" }, "email": { "S": "jo@canary.example.com" }, "link_id": { "S": "link-1" },

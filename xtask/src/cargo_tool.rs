@@ -1,4 +1,4 @@
-//! Programs that cargo installs, pinned, under `.local`.
+//! Pinned programs that cargo installs under `.local`.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -8,19 +8,19 @@ use crate::{process, workspace::Workspace};
 
 /// A program of a package of the same name.
 pub struct CargoTool {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// The version that is installed, and no other: a newer one may know more to complain about.
+    /// The exact version: a newer one may report more.
     pub version: &'static str,
 }
 
 impl CargoTool {
-    /// Installs it, unless it is there, and returns its path.
+    /// Installs it if it is missing, and returns its path.
     pub fn install(&self, workspace: &Workspace) -> Result<PathBuf> {
         let Self { name, version } = self;
         let tools = workspace.local().join("tools");
         let program = tools.join("bin").join(name);
-        // A subcommand of cargo may want its own name first.
+        // A subcommand of cargo may expect its own name first.
         let subcommand = name.strip_prefix("cargo-").unwrap_or(name);
         let asked = Command::new(&program).args([subcommand, "--version"]).output();
         if asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(version)) {
@@ -32,7 +32,7 @@ impl CargoTool {
         let mut install = Command::new("cargo");
         install.args(["install", "--locked", "--quiet", "--force", &package, "--root"]).arg(&tools);
         process::check(install.arg("--target-dir").arg(&build))?;
-        fs::remove_dir_all(&build).with_context(|| format!("the build of {name} could not be cleared away"))?;
+        fs::remove_dir_all(&build).with_context(|| format!("the build of {name} could not be removed"))?;
         Ok(program)
     }
 }

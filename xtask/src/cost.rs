@@ -1,8 +1,8 @@
-//! `cost`: what invitations cost on AWS, from what was counted and a dated list of prices.
+//! `cost`: what invitations cost on AWS, from counted calls and a dated list of prices.
 //!
-//! `docs/cost/counted.json` has the calls and units of each operation, which a test counts; `prices.json` has the prices
-//! and where they are published; `assumptions.json` has what cannot be counted on one machine, and two other designs to
-//! compare with.
+//! `docs/cost/counted.json` has the calls and units of each operation, which a test counts. `prices.json` has the prices
+//! and their sources. `assumptions.json` has the values that cannot be counted on one machine, and two other designs for
+//! comparison.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -29,7 +29,7 @@ struct Price {
     source: String,
 }
 
-/// What AWS makes a bill of.
+/// What AWS charges for.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 enum Item {
@@ -47,7 +47,7 @@ enum Item {
     SecretMonth,
 }
 
-/// What cannot be counted on one machine.
+/// Values that cannot be counted on one machine.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Assumptions {
@@ -73,7 +73,7 @@ struct Design {
     steps: Vec<Step>,
 }
 
-/// What one step of an invitation takes.
+/// What one step of an invitation uses.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Step {
@@ -88,7 +88,7 @@ struct Step {
     batch: bool,
 }
 
-/// An operation as it was counted.
+/// A counted operation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Counted {
@@ -99,10 +99,10 @@ struct Counted {
     ses_calls: f64,
 }
 
-/// Amounts of what AWS makes a bill of.
+/// Amounts of what AWS charges for.
 type Amounts = BTreeMap<Item, f64>;
 
-/// A bill, ready to be read.
+/// A bill.
 #[derive(Debug)]
 pub struct Bill {
     /// As Markdown.
@@ -112,15 +112,15 @@ pub struct Bill {
     pub dollars_per_million: f64,
     /// The same, until the mail is handed over and the record says so.
     pub dollars_per_million_sent: f64,
-    /// Dollars a month for what there is while nobody is invited.
+    /// Dollars a month while there are no invitations.
     pub standing_dollars: f64,
 }
 
-/// Makes the bill of so many invitations.
+/// Makes the bill for a number of invitations.
 ///
 /// # Errors
 ///
-/// A file of `docs/cost` that is missing or is not what it should be.
+/// If a file of `docs/cost` is missing or invalid.
 pub fn bill(workspace: &Workspace, invitations: u64) -> Result<Bill> {
     let prices: Prices = read(workspace, "docs/cost/prices.json")?;
     let assumptions: Assumptions = read(workspace, "docs/cost/assumptions.json")?;
@@ -177,7 +177,7 @@ fn step(counted: &BTreeMap<String, Counted>, operation: &str) -> Result<Step> {
 }
 
 impl Design {
-    /// What one invitation takes, without SES's own price.
+    /// What one invitation uses, without SES's own price.
     fn amounts(&self, assumptions: &Assumptions) -> Amounts {
         let mut amounts = Amounts::new();
         for step in &self.steps {
@@ -189,7 +189,7 @@ impl Design {
 
 impl Step {
     fn add(&self, amounts: &mut Amounts, memory_gb: f64, millis_per_invocation: f64, assumptions: &Assumptions) {
-        // A batch is one invocation, one receive and one delete; its messages are worked on at once.
+        // A batch is one invocation, one receive and one delete; its messages are processed concurrently.
         let share = if self.batch { 1.0 / assumptions.mails_per_batch } else { 1.0 };
         let invocations = self.invocations * share;
         let calls = self.dynamodb_calls + self.sqs_messages;
@@ -210,7 +210,7 @@ impl Step {
     }
 }
 
-/// What a month takes in which nobody is invited.
+/// What a month without invitations uses.
 fn standing(assumptions: &Assumptions, sweep: &Step, template: &str) -> Amounts {
     let mut amounts = Amounts::new();
     sweep.add(&mut amounts, assumptions.memory_gb, assumptions.millis_per_invocation, assumptions);
@@ -272,7 +272,7 @@ fn text(
         prices.of(Item::SesEmail)?.what,
         format!("| {:.2} ", many * prices.of(Item::SesEmail)?.each).repeat(designs.len())
     )?;
-    writeln!(text, "\nA month in which nobody is invited: {:.2}", total(standing, prices)?)?;
+    writeln!(text, "\nA month without invitations: {:.2}", total(standing, prices)?)?;
     for (item, amount) in standing.iter().filter(|(_, amount)| **amount > 0.0) {
         let price = prices.of(*item)?;
         writeln!(text, "* {}: {:.2}", price.what, amount * price.each)?;

@@ -13,7 +13,7 @@ pub const PRACTICE: &str = "northside";
 /// Another practice, in another time zone.
 pub const OTHER_PRACTICE: &str = "harbor";
 
-/// Loads the demo data. Patient `p-1001` is left to whoever tries the first calls.
+/// Loads the demo data. Patient `p-1001` is left for the user's first calls.
 pub fn load(stack: &StackFile) -> Result<()> {
     save_practice(stack, PRACTICE, "Northside Family Medicine", "+1 555 0100", "America/New_York")?;
     save_practice(stack, OTHER_PRACTICE, "Harbor Pediatrics", "+1 555 0199", "America/Los_Angeles")?;
@@ -28,7 +28,7 @@ pub fn load(stack: &StackFile) -> Result<()> {
         });
         put(stack, &format!("/v1/patients/{id}"), &stack.tokens.staff, &profile)?;
     }
-    // Two who cannot be invited as they are: one without an address, one with an address that another patient has.
+    // Two patients who cannot be invited as they are: one without an address, one with an address that another patient has.
     let without_email = json!({ "givenName": "Otto", "familyName": "Mailless", "dateOfBirth": "1939-07-04" });
     put(stack, "/v1/patients/p-2004", &stack.tokens.staff, &without_email)?;
     let shared_email = json!({

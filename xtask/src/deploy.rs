@@ -13,16 +13,16 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What became of the template.
+/// The result of a deployment.
 #[derive(Debug, Deserialize)]
 pub struct Deployed {
     /// The template's outputs.
     pub outputs: Outputs,
-    /// What each function is called in Lambda.
+    /// Each function's name in Lambda.
     pub functions: BTreeMap<String, String>,
 }
 
-/// The template's outputs, as far as they are used here.
+/// The template's outputs that are used here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Outputs {
@@ -32,7 +32,7 @@ pub struct Outputs {
     pub table_name: String,
     /// The queue of invitations to send.
     pub queue_url: String,
-    /// The queue of messages that could not be worked.
+    /// The dead-letter queue of invitations.
     pub dlq_url: String,
 }
 
@@ -41,7 +41,7 @@ pub fn issuer_url(process: Process) -> String {
     format!("{}/{BUCKET}", process.endpoint())
 }
 
-/// Deploys the template with the given binaries, or brings a deployed one up to date.
+/// Deploys the template with the given binaries, or updates a deployed one.
 pub fn deploy(
     workspace: &Workspace,
     environment: &Environment,
@@ -77,5 +77,5 @@ pub fn deploy(
             .envs(aws_environment(&process.endpoint()))
             .stderr(Stdio::piped()),
     )?;
-    serde_json::from_str(&answer).context("the deployment's answer is not understood")
+    serde_json::from_str(&answer).context("the deployment's answer cannot be read")
 }

@@ -1,4 +1,4 @@
-//! The program that plays AWS on this machine: starting it, finding it again, stopping it.
+//! The local AWS: starting it, finding a running one, stopping it.
 
 use std::{
     ffi::OsString,
@@ -16,26 +16,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{interrupt, process, python::Environment, stack_file::CREDENTIAL, workspace::Workspace};
 
-/// The region that the local stack plays.
+/// The region of the local stack.
 pub const REGION: &str = "us-east-1";
-/// The port that is taken when no other is asked for and nobody has it.
+/// The default port, if it is free.
 const USUAL_PORT: u16 = 4580;
 const START_DEADLINE: Duration = Duration::from_mins(1);
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
-/// How much of the log is shown when the program dies at its start.
+/// How much of the log is shown if the program ends at its start.
 const LOG_LINES_SHOWN: usize = 25;
 
-/// One local AWS, known by the folder that holds its files.
+/// One local AWS, identified by the folder of its files.
 #[derive(Debug, Clone)]
 pub struct Emulator {
     folder: PathBuf,
-    /// The interpreter that runs it. A process is taken for ours only if its command line begins with this, since a
-    /// process id may have gone to another program.
+    /// The interpreter that runs it. A process counts as ours only if its command line begins with this, since
+    /// another program may have got its process id.
     python: PathBuf,
 }
 
-/// What is written down about a running one.
+/// The record of a running one.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Process {
     pid: i32,
@@ -44,13 +44,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Where its AWS APIs are.
+    /// URL of its AWS APIs.
     pub fn endpoint(self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
 
-/// A running emulator that is stopped when this goes out of scope, unless it is let go.
+/// A running emulator. Dropping the guard stops it, unless it was detached.
 pub struct Guard {
     emulator: Emulator,
     child: Child,
@@ -59,11 +59,11 @@ pub struct Guard {
 
 impl Guard {
     /// Leaves the emulator running.
-    pub fn let_go(mut self) {
+    pub fn detach(mut self) {
         self.armed = false;
     }
 
-    /// Waits until someone asks this process to stop, or the emulator ends by itself. Returns whether it still runs.
+    /// Waits until this process is asked to stop, or the emulator ends. Returns whether the emulator still runs.
     pub fn wait(&mut self) -> Result<bool> {
         loop {
             if self.child.try_wait()?.is_some() {
@@ -83,7 +83,7 @@ impl Drop for Guard {
             if let Err(error) = self.emulator.stop() {
                 eprintln!("The local AWS stack could not be stopped: {error:#}");
             }
-            // It has been killed by now; this only takes its entry from the process table.
+            // It has been killed by now. This removes its entry from the process table.
             drop(self.child.wait());
         }
     }
@@ -122,10 +122,10 @@ impl Emulator {
                 .env("BIND_HOST", "127.0.0.1")
                 .env("MINISTACK_HOST", "127.0.0.1")
                 .env("GATEWAY_PORT", port.to_string())
-                // Each of these would open a port of its own.
+                // Each of these would open another port.
                 .env("IOT_MTLS_ENABLED", "0")
                 .env("SFTP_ENABLED", "0")
-                // Roles and policies count, as on AWS: a permission that the template forgot fails here too.
+                // Enforce roles and policies, as on AWS: a permission missing in the template fails here too.
                 .env("AUTH", "true")
                 .envs(aws_environment(&Process { pid: 0, port }.endpoint()))
                 .stdout(log.try_clone()?)
@@ -138,7 +138,7 @@ impl Emulator {
         Ok((guard, process))
     }
 
-    /// Stops it with everything it started. Returns whether it ran.
+    /// Stops it and everything it started. Returns whether it ran.
     pub fn stop(&self) -> Result<bool> {
         let running = self.running();
         if let Some(process) = running
@@ -149,7 +149,7 @@ impl Emulator {
             while self.owns(process) && Instant::now() < deadline {
                 thread::sleep(POLL);
             }
-            // The functions it ran are in its group and may outlive it.
+            // The functions it ran are in its process group and may outlive it.
             process::signal_group(leader, Signal::KILL)?;
         }
         for file in [self.record(), self.stack_file()] {
@@ -163,12 +163,12 @@ impl Emulator {
         Ok(running.is_some())
     }
 
-    /// Where the running stack is described.
+    /// The file that describes the running stack.
     pub fn stack_file(&self) -> PathBuf {
         self.folder.join("stack.json")
     }
 
-    /// Where the emulator and the functions write.
+    /// The log of the emulator and the functions.
     pub fn log(&self) -> PathBuf {
         self.folder.join("ministack.log")
     }
@@ -205,18 +205,18 @@ impl Emulator {
         lines.into_iter().skip(tail).collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether a process is alive and is this program, not another one that got its id.
+    /// Whether a process is alive and is this program, not another one with its former id.
     fn owns(&self, process: Process) -> bool {
         command_line(process.pid).is_some_and(|line| line.starts_with(&*self.python.to_string_lossy()))
     }
 }
 
-/// The folder of the environment that the emulator is installed in.
+/// The folder of the emulator's Python environment.
 pub fn environment_folder(workspace: &Workspace) -> PathBuf {
     workspace.local().join("venv")
 }
 
-/// What makes an AWS tool or SDK talk to the local stack.
+/// The variables that make an AWS tool or SDK use the local stack.
 pub fn aws_environment(endpoint: &str) -> [(&'static str, String); 5] {
     [
         ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -227,17 +227,17 @@ pub fn aws_environment(endpoint: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The port to listen on: the one asked for, if it is free; else the usual one, or any free one.
+/// The port to listen on: the requested one, if it is free; else the default, or any free one.
 pub fn choose_port(asked: Option<u16>) -> Result<u16> {
     match asked {
         Some(port) => free(port).with_context(|| {
-            format!("port {port} is in use by another program; choose another with `--port`, or leave it out")
+            format!("port {port} is in use by another program; choose another with `--port`, or omit the option")
         }),
         None => free(USUAL_PORT).or_else(|_taken| free_port()),
     }
 }
 
-/// Any port that nobody listens on.
+/// Any free port.
 pub fn free_port() -> Result<u16> {
     free(0)
 }
@@ -246,13 +246,13 @@ fn free(port: u16) -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?.port())
 }
 
-/// What the emulator may see of this process's environment. The functions see all that it sees, and on AWS they would
-/// not see a developer's shell.
+/// The variables that the emulator inherits. The functions inherit them from it, and on AWS they would not get a
+/// developer's variables.
 fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
     ["PATH", "HOME", "LANG"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
-/// A process's command line, with spaces between its words. A process that has ended but was not collected has none.
+/// A process's command line, with spaces between its words. A zombie process has none.
 fn command_line(pid: i32) -> Option<String> {
     let line = if Path::new("/proc/self").exists() {
         fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?.replace('\0', " ")

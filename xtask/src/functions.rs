@@ -7,19 +7,19 @@ use serde::Deserialize;
 
 use crate::{process, workspace::Workspace};
 
-/// What is built beside the functions.
+/// What is built with the functions.
 #[derive(Debug, Clone, Copy)]
 pub enum Extent {
     /// Nothing.
     FunctionsOnly,
-    /// Nothing, and the functions as they are deployed: in the release profile.
+    /// Nothing, and the functions in the release profile, as they are deployed.
     Deployed,
-    /// All that the tests need. One build for both, since cargo compiles a crate again when another set of features is
-    /// asked of it.
+    /// Everything that the tests need. One build for both, since cargo compiles a crate again for another set of
+    /// features.
     WithTests,
 }
 
-/// A line of cargo's account of a build, as far as it is used here.
+/// A line of cargo's JSON output, as far as it is used here.
 #[derive(Deserialize)]
 struct Artifact {
     reason: String,
@@ -39,7 +39,7 @@ struct Profile {
     test: bool,
 }
 
-/// Builds every function, and returns the folder that their binaries are in.
+/// Builds every function, and returns the folder of the binaries.
 pub fn build(workspace: &Workspace, extent: Extent) -> Result<PathBuf> {
     let names = names(workspace)?;
     let mut cargo = Command::new("cargo");
@@ -95,7 +95,7 @@ mod tests {
     use super::executables;
 
     #[test]
-    fn programs_are_told_from_tests_and_libraries() {
+    fn programs_are_distinguished_from_tests_and_libraries() {
         let account = r#"
             {"reason":"compiler-artifact","target":{"name":"portal","kind":["lib"]},"profile":{"test":false},"executable":null}
             {"reason":"compiler-artifact","target":{"name":"status","kind":["bin"]},"profile":{"test":true},"executable":"/t/deps/status-1"}

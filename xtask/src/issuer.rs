@@ -25,17 +25,17 @@ pub(crate) const BUCKET: &str = "local-issuer";
 
 /// The private key that signs the local tokens.
 ///
-/// It is made once and kept, since the local stack remembers the public one for two hours.
+/// It is made once and kept, since the local stack caches the public key for two hours.
 pub struct SigningKey {
     pub(crate) key: EncodingKey,
 }
 
 impl SigningKey {
-    /// Makes a key of its own, kept nowhere. Tests use it to forge tokens.
+    /// Makes a new key without a file. Tests use it to forge tokens.
     ///
     /// # Errors
     ///
-    /// If the machine has no randomness to give.
+    /// If the machine provides no random numbers.
     pub fn generate() -> Result<Self> {
         Self::from_pem(&generate_pem()?)
     }
@@ -44,7 +44,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// If the file is missing or holds no RSA key.
+    /// If the file is missing or has no RSA key.
     pub fn load(file: &Path) -> Result<Self> {
         let pem = fs::read_to_string(file).with_context(|| format!("the key {} could not be read", file.display()))?;
         Self::from_pem(&pem)
@@ -54,7 +54,7 @@ impl SigningKey {
     pub(crate) fn load_or_create(file: &Path) -> Result<Self> {
         if !file.exists() {
             let pem = generate_pem()?;
-            // Under its name only once it is whole: an interrupted run must not leave half a key.
+            // Renamed when complete: an interrupted run must not leave half a key.
             let draft = file.with_extension("draft");
             let mut options = fs::OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?.write_all(pem.as_bytes())?;
@@ -64,7 +64,7 @@ impl SigningKey {
     }
 
     fn from_pem(pem: &str) -> Result<Self> {
-        let key = EncodingKey::from_rsa_pem(pem.as_bytes()).context("this is no RSA key in PEM form")?;
+        let key = EncodingKey::from_rsa_pem(pem.as_bytes()).context("this is not an RSA key in PEM form")?;
         Ok(Self { key })
     }
 

@@ -1,4 +1,4 @@
-//! Locks, so that a command that has a folder to itself is not run twice at once.
+//! Locks that keep a command from running twice at once in one folder.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -7,12 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Takes a folder for as long as the file is kept, which is as long as this process lives at most. Makes the folder if
-/// there is none.
+/// Locks a folder until the file is dropped, at the latest when this process ends. Makes the folder if there is none.
 ///
 /// # Errors
 ///
-/// `taken`, if another process has the folder.
+/// `taken`, if another process has locked the folder.
 pub fn take(folder: &Path, taken: &'static str) -> Result<File> {
     fs::create_dir_all(folder)?;
     let file = File::create(folder.join("lock"))?;

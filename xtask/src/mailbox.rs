@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-/// What an activation link has and no other link of a mail.
+/// Distinguishes an activation link from the other links of a mail.
 const ACTIVATION: &str = "/activate#";
 
 /// A mail as SES accepted it. The local stack keeps neither its headers nor its tags.
@@ -15,10 +15,10 @@ const ACTIVATION: &str = "/activate#";
 pub struct Mail {
     /// SES's id of the mail.
     pub message_id: String,
-    /// Whom it comes from, with the display name.
+    /// The sender, with the display name.
     #[serde(rename(deserialize = "Source"))]
     pub from: String,
-    /// Whom it goes to.
+    /// The recipients.
     pub to: Vec<String>,
     /// Its subject.
     pub subject: String,
@@ -64,7 +64,7 @@ struct Accounts {
 fn seconds_since_1970<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
     let since_1970 = Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)?;
     let millis = i64::try_from(since_1970.as_millis()).map_err(D::Error::custom)?;
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| D::Error::custom("a date too far away"))
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| D::Error::custom("a date out of range"))
 }
 
 /// Reads every mail in a mailbox, oldest first.
@@ -76,11 +76,11 @@ pub fn read(mailbox_url: &str) -> Result<Vec<Mail>> {
     let mut answer = ureq::get(mailbox_url)
         .call()
         .context("the mailbox does not answer: `cargo xtask up` starts the local stack")?;
-    let accounts: Accounts = answer.body_mut().read_json().context("the mailbox's answer is not understood")?;
+    let accounts: Accounts = answer.body_mut().read_json().context("the mailbox's answer cannot be read")?;
     Ok(accounts.messages.into_values().flatten().collect())
 }
 
-/// Reads the mails to one address, oldest first. Letter case is not looked at.
+/// Reads the mails to one address, oldest first. Letter case does not matter.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
 //! `cargo xtask`: the project's commands.
-#![expect(clippy::print_stdout, reason = "a command line program answers on standard output")]
+#![expect(clippy::print_stdout, reason = "a command-line program writes to standard output")]
 
 use std::{
     env,
@@ -20,7 +20,7 @@ use xtask::{
     workspace::Workspace,
 };
 
-/// What a shell expects of a program that Ctrl-C ended.
+/// The exit code that a shell expects after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
@@ -32,14 +32,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Bring the whole system up on this machine, from the real template
+    /// Start the whole system on this machine, from the real template
     ///
-    /// A second `up` brings a running system up to date, and keeps its data.
+    /// A second `up` updates a running system, and keeps its data.
     Up {
         /// Return when it is up; `cargo xtask down` stops it
         #[arg(long)]
         detach: bool,
-        /// Port to listen on, on loopback [default: 4580, or any if that is taken]
+        /// Port to listen on, on loopback [default: 4580, or any free one if that is in use]
         #[arg(long)]
         port: Option<u16>,
     },
@@ -63,9 +63,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run every test, against a system of its own that is thrown away
+    /// Run every test, against a system of its own that is removed afterwards
     Test {
-        /// For the test runner; a name or a filter, for example
+        /// Arguments for the test runner, such as a name or a filter
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -73,18 +73,18 @@ enum Command {
     ///
     /// From the calls and units that a test counts, and a dated list of prices: `docs/cost`.
     Cost {
-        /// How many
+        /// Number of invitations
         #[arg(long, default_value_t = 1_000_000)]
         invitations: u64,
     },
-    /// Send generated requests to the local system, and hold each answer against the API's description
+    /// Send generated requests to the local system, and check each answer against the API's description
     ///
-    /// It leaves traces in the demo practice.
+    /// It changes data of the demo practice.
     Probe {
         /// Requests for each operation [default: 40]
         #[arg(long)]
         examples: Option<u32>,
-        /// Which requests: the same seed makes the same ones [default: as in `ci`]
+        /// Seed of the requests: the same seed generates the same ones [default: as in `ci`]
         #[arg(long)]
         seed: Option<u64>,
     },
@@ -92,13 +92,13 @@ enum Command {
     ///
     /// Against stand-ins for Lambda and AWS, beside the same functions in other languages.
     Bench(BenchOptions),
-    /// Count the instructions of the functions that the tests run, and hold them against the ones on file
+    /// Count the instructions of the functions that the tests run, and compare them with those on file
     ///
-    /// Needs valgrind. Says which functions have grown by more than 5 %.
+    /// Needs valgrind. Reports functions that have grown by more than 5 %.
     Instructions(InstructionOptions),
-    /// Write what the deployed functions are made of, as `CycloneDX` bills of materials
+    /// Write a `CycloneDX` bill of materials for each deployed function
     Sbom,
-    /// Check everything that has to hold before a change is taken
+    /// Check everything that a change must pass
     Ci,
 }
 
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(_) if interrupt::raised() => {
-            eprintln!("\nInterrupted; what was started is stopped.");
+            eprintln!("\nInterrupted; all started processes are stopped.");
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
@@ -123,7 +123,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up { detach, port } => stack::up(&workspace, Options { detach, port }, introduce)?,
         Command::Down => {
             let ran = stack::down(&workspace)?;
-            println!("{}", if ran { "The local stack is stopped." } else { "The local stack was not up." });
+            println!("{}", if ran { "The local stack is stopped." } else { "The local stack was not running." });
         }
         Command::Token { practice, role } => {
             let stack = stack::running(&workspace)?;
@@ -138,7 +138,7 @@ fn run(command: Command) -> Result<ExitCode> {
             probe::run(&workspace, &stack::running(&workspace)?, options)?;
         }
         Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
-        // Parsed here for its help and its errors, and handed on as it was.
+        // Parsed here for its help and its errors, and passed on unchanged.
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
         Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
         Command::Sbom => {
@@ -168,7 +168,7 @@ fn print_mails(stack: &StackFile, to: Option<&str>, json: bool) -> Result<()> {
 /// Between two mails.
 const SEPARATOR: &str = "\n----------------------------------------------------------------------\n\n";
 
-/// What a newcomer can do with a system that is up.
+/// Prints how to try the running system.
 fn introduce(stack: &StackFile) {
     println!(
         "
@@ -176,7 +176,7 @@ API      {api}
 AWS      {aws}  (region {region}, any tool: access key and secret key `test`)
 Details  .local/stack.json
 
-Try it: save a patient, invite them, see where they stand.
+Try it: save a patient, invite her, read her status.
 
   API={api}
   TOKEN=$(cargo xtask token --role staff)

@@ -1,39 +1,39 @@
-//! `probe`: generated requests against a running API, each answer held against the API's description.
+//! `probe`: sends generated requests to a running API, and checks each answer against the API's description.
 //!
-//! `infra/probe/schemathesis.toml` says what is checked. The requests are made of the description, those that it permits
-//! and those that it does not, by a seed: the same seed makes the same ones.
+//! `infra/probe/schemathesis.toml` says what is checked. The requests are generated from the description, valid and
+//! invalid ones, by a seed: the same seed generates the same ones.
 
 use anyhow::{Context as _, Result};
 
 use crate::{StackFile, process, progress::step, python::Environment, workspace::Workspace};
 
-/// How much is tried.
+/// The number and the seed of the requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Requests for each operation, beside those that cover each rule of the description once.
+    /// Requests for each operation, in addition to those that cover each rule of the description once.
     pub examples: u32,
-    /// Which requests.
+    /// The seed.
     pub seed: u64,
 }
 
 impl Default for Options {
-    /// What is tried before each change is taken: a minute.
+    /// The defaults of `ci`: about a minute.
     fn default() -> Self {
         Self { examples: 40, seed: 20_260_101 }
     }
 }
 
-/// Probes the API of a running stack. It leaves traces in the demo practice.
+/// Probes the API of a running stack. It changes data of the demo practice.
 ///
 /// # Errors
 ///
-/// If any answer was a 5xx, or not as described; the prober has then told which, and how to ask again.
+/// If any answer was a 5xx, or not as described. The prober has then printed which, and how to repeat it.
 pub fn run(workspace: &Workspace, stack: &StackFile, options: Options) -> Result<()> {
     let requirements = workspace.path("infra/probe/requirements.txt");
     let environment = step("Prober", || Environment::prepare(workspace.local().join("prober"), &requirements))?;
     let mut command = environment.command("schemathesis");
     command
-        // It keeps notes where it is run.
+        // It writes files to its working directory.
         .current_dir(workspace.local())
         .arg("--config-file")
         .arg(workspace.path("infra/probe/schemathesis.toml"))

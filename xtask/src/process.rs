@@ -1,7 +1,7 @@
 //! Running other programs so that Ctrl-C stops them too.
 //!
-//! Each runs in a process group of its own: the terminal's Ctrl-C then reaches this process only, which passes it on
-//! once, to the whole group, and waits. Otherwise a program could get it twice, and its children not at all.
+//! Each runs in a process group of its own. So the terminal's Ctrl-C reaches this process only, which passes it on once,
+//! to the whole group, and waits. Otherwise a program could get it twice, and its children not at all.
 
 use std::{
     io::Read,
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal};
 use crate::interrupt;
 
 const POLL: Duration = Duration::from_millis(20);
-/// What a program gets to stop by itself, before it is killed.
+/// The time that a program has to stop, before it is killed.
 const GRACE: Duration = Duration::from_secs(15);
 
 /// Runs a program to its end, and returns how it ended.
@@ -36,7 +36,7 @@ pub fn check(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a program that has to succeed, and returns what it wrote to standard output. Standard error goes where the
-/// command says; if that is a pipe, it is shown when the program fails.
+/// command sends it. If that is a pipe, it is shown when the program fails.
 pub fn output(command: &mut Command) -> Result<String> {
     let mut child = spawn(command.stdout(Stdio::piped()))?;
     let stdout = child.stdout.take().map(read_aside);
@@ -60,7 +60,7 @@ pub fn spawn(command: &mut Command) -> Result<Child> {
         .with_context(|| format!("`{}` could not be started", name(command)))
 }
 
-/// Sends a signal to a process group. A group that is gone already is no error.
+/// Sends a signal to a process group. It is no error if the group has already ended.
 pub fn signal_group(leader: Pid, signal: Signal) -> Result<()> {
     match rustix::process::kill_process_group(leader, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),

@@ -1,10 +1,10 @@
-//! What is being done, and how long it took. On standard error, so that a command's answer stays alone on standard output.
+//! The steps of a command, and their time. On standard error, so that standard output has only the command's answer.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-/// Does one step of a command under its name.
+/// Runs one step of a command under its name.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(outcome)
 }
 
-/// A duration as people say it.
+/// A duration for people.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())

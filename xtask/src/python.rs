@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// Written last, with the requirements that were installed: an environment without it is half-built, one with another
-/// text is out of date. Both are built anew.
+/// Written last, with the installed requirements. An environment without it is incomplete, and one with another text is
+/// out of date. Both are built again.
 const MARKER: &str = "installed-requirements.txt";
 
-/// Refuses, in plain words, a machine whose Python cannot make environments.
+/// Refuses a machine whose Python cannot make environments, with a clear message.
 const PROBE: &str = "\
 import sys
 if sys.version_info < (3, 10): sys.exit('it is Python ' + sys.version.split()[0])
@@ -29,7 +29,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Makes the environment in `folder` from a file of pinned requirements, unless it is there already.
+    /// Makes the environment in `folder` from a file of pinned requirements, unless it exists.
     pub fn prepare(folder: PathBuf, requirements: &Path) -> Result<Self> {
         let wanted =
             fs::read_to_string(requirements).with_context(|| format!("{} is missing", requirements.display()))?;
@@ -43,8 +43,8 @@ impl Environment {
         process::output(
             Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment.folder).stderr(Stdio::piped()),
         )?;
-        // Nothing that is not, bit for bit, what was there when the file was made. It names all that is needed, so pip
-        // is not to look for more: of a package that another wants with extras, it would look for the newest.
+        // Only files with the pinned hashes. The file names every package, so pip must not resolve dependencies itself: for
+        // a package that another one needs with extras, it would look for the newest.
         let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"];
         let install = ["install", "--require-hashes", "--no-deps", "--requirement"];
         process::check(environment.command("python").args(pip).args(install).arg(requirements))?;

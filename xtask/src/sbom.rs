@@ -1,4 +1,4 @@
-//! `sbom`: what the deployed functions are made of, as `CycloneDX` tells it.
+//! `sbom`: a `CycloneDX` bill of materials for each deployed function.
 
 use std::{
     collections::BTreeSet,
@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use crate::{cargo_tool::CargoTool, functions, process, progress::step, workspace::Workspace};
 
-/// The version of cargo-cyclonedx that is installed, and no other.
+/// The exact version of cargo-cyclonedx.
 const CYCLONEDX: CargoTool = CargoTool { name: "cargo-cyclonedx", version: "0.5.9" };
-/// What is deployed: the processor that the template has unless it is told otherwise.
+/// The deployed target: the template's default processor.
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 /// What the tool appends to a program's name.
 const SUFFIX: &str = "_bin.cdx.json";
@@ -34,7 +34,7 @@ struct Component {
     licenses: Vec<serde_json::Value>,
 }
 
-/// What was written.
+/// The result.
 #[derive(Debug)]
 pub struct Written {
     /// The folder with one file for each function.
@@ -45,12 +45,12 @@ pub struct Written {
     pub components: usize,
 }
 
-/// Writes a bill of materials of each function, and holds it: every component has a version and a licence, and no path
-/// of this machine is in it.
+/// Writes a bill of materials of each function, and checks it: every component has a version and a licence, and it has no
+/// path of this machine.
 ///
 /// # Errors
 ///
-/// If the tool fails, or what it writes does not hold.
+/// If the tool fails, or its output fails the checks.
 pub fn run(workspace: &Workspace) -> Result<Written> {
     let program = step("cargo-cyclonedx", || CYCLONEDX.install(workspace))?;
     step("Bills of materials", || write(workspace, &program))
@@ -64,24 +64,24 @@ fn write(workspace: &Workspace, program: &Path) -> Result<Written> {
         Command::new(program)
             .current_dir(workspace.root())
             .args(["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5", "--describe", "binaries"])
-            // What only builds, as macros do, is not deployed.
+            // Build-time components, such as macros, are not deployed.
             .args(["--no-build-deps", "--target", TARGET, "--manifest-path"])
             .arg(workspace.path("functions/status/Cargo.toml")),
     );
-    // It writes beside every manifest of the workspace, whichever one it is given. Nothing of that stays.
+    // It writes beside every manifest of the workspace, whichever one it is given. All these files are removed.
     let bills: Vec<_> = names.iter().map(|name| fs::read_to_string(beside(workspace, name))).collect();
     clear_away(workspace)?;
     made?;
     let mut components = BTreeSet::new();
     for (name, bill) in names.iter().zip(bills) {
         let bill = portable(&bill.with_context(|| format!("{name} has no bill of materials"))?, workspace.root());
-        components.extend(hold(&bill).with_context(|| format!("the bill of materials of {name} does not hold"))?);
+        components.extend(hold(&bill).with_context(|| format!("the bill of materials of {name} is not valid"))?);
         fs::write(folder.join(format!("{name}.cdx.json")), bill)?;
     }
     Ok(Written { folder, functions: names.len(), components: components.len() })
 }
 
-/// Where the tool writes the bill of a function.
+/// The file to which the tool writes a function's bill.
 fn beside(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.path(&format!("functions/{name}/{name}{SUFFIX}"))
 }
@@ -101,12 +101,12 @@ fn clear_away(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The bill without the path of this checkout, by which the tool tells our own crates apart.
+/// The bill without the path of this checkout, by which the tool identifies our own crates.
 fn portable(bill: &str, root: &Path) -> String {
     bill.replace(&format!("path+file://{}/", root.display()), "workspace:")
 }
 
-/// The components of a bill that holds.
+/// Checks a bill and returns its components.
 fn hold(bill: &str) -> Result<Vec<String>> {
     ensure!(!bill.contains("path+file:"), "it names a path of this machine");
     let Bill { components } = serde_json::from_str(bill)?;
@@ -127,7 +127,7 @@ mod tests {
         { "bom-ref": "registry#http@1.0.0", "name": "http", "version": "1.0.0", "licenses": [{}] }] }"#;
 
     #[test]
-    fn a_bill_tells_versions_and_licences_and_nothing_of_the_machine() {
+    fn a_bill_has_versions_and_licences_and_nothing_of_the_machine() {
         let good = portable(GOOD, Path::new("/home/jo/portal"));
         assert!(good.contains("\"workspace:shared/portal#0.1.0\""), "{good}");
         assert_eq!(hold(&good).unwrap(), ["portal 0.1.0", "http 1.0.0"]);

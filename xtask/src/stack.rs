@@ -17,23 +17,23 @@ use crate::{
     workspace::Workspace,
 };
 
-/// How a stack is brought up.
+/// How to start a stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Return as soon as it is up, instead of waiting and stopping it at the end.
+    /// Return as soon as it is up, instead of waiting and stopping it afterwards.
     pub detach: bool,
-    /// The port to listen on. Without it, the usual one or any free one.
+    /// The port to listen on. Without it, the default or any free one.
     pub port: Option<u16>,
 }
 
-/// A stack, known by the folder that holds its files.
+/// A stack, identified by the folder of its files.
 pub(crate) struct Stack<'w> {
     workspace: &'w Workspace,
     folder: PathBuf,
     emulator: Emulator,
 }
 
-/// Brings the local stack up, or an older one up to date. `ready` is called once it can be used.
+/// Starts the local stack, or updates a running one. Calls `ready` once it can be used.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub fn up(workspace: &Workspace, options: Options, ready: impl FnOnce(&StackFile
     eprintln!("The local stack is up ({}).", seconds(started.elapsed()));
     ready(&file);
     if options.detach {
-        guard.let_go();
+        guard.detach();
         return Ok(());
     }
     eprintln!("Ctrl-C stops it.");
@@ -91,7 +91,7 @@ impl<'w> Stack<'w> {
         Self { workspace, folder, emulator }
     }
 
-    /// Keeps a second command from starting the same stack. The lock goes with the process that holds it.
+    /// Keeps a second command from starting the same stack. The lock ends with the process that holds it.
     pub(crate) fn lock(&self, taken: &'static str) -> Result<File> {
         lock::take(&self.folder, taken)
     }
@@ -102,14 +102,14 @@ impl<'w> Stack<'w> {
         step("Python packages", || Environment::prepare(emulator::environment_folder(self.workspace), &requirements))
     }
 
-    /// Starts AWS's stand-in, deploys to it and loads the demo data. It stops when the guard goes.
+    /// Starts the local AWS, deploys to it and loads the demo data. Dropping the guard stops it.
     pub(crate) fn start(
         &self,
         environment: &Environment,
         port: u16,
         binaries: &std::path::Path,
     ) -> Result<(Guard, StackFile)> {
-        // What an earlier run left behind, if it was killed.
+        // Removes what an earlier run left behind, if it was killed.
         self.emulator.stop()?;
         let (guard, process) = step("Local AWS", || self.emulator.start(self.workspace, environment, port))?;
         let file = step("Template", || self.deploy(environment, process, binaries))?;
@@ -118,17 +118,17 @@ impl<'w> Stack<'w> {
         Ok((guard, file))
     }
 
-    /// Where the tests find this stack.
+    /// The file by which the tests find this stack.
     pub(crate) fn stack_file(&self) -> PathBuf {
         self.emulator.stack_file()
     }
 
-    /// Where this stack and its functions write.
+    /// The log of this stack and its functions.
     pub(crate) fn log(&self) -> PathBuf {
         self.emulator.log()
     }
 
-    /// Brings a running stack up to date. Its data stays.
+    /// Updates a running stack. Its data stays.
     fn refresh(&self, process: Process, options: Options) -> Result<StackFile> {
         if let Some(port) = options.port
             && port != process.port
@@ -158,7 +158,7 @@ impl<'w> Stack<'w> {
         };
         let endpoint = process.endpoint();
         Ok(StackFile {
-            // The stage is `$default`, escaped so that a shell leaves it alone.
+            // The stage is `$default`, escaped so that a shell does not expand it.
             api_url: format!("{endpoint}/_aws/execute-api/{}/%24default", deployed.outputs.api_id),
             mailbox_url: format!("{endpoint}/_ministack/ses/messages"),
             log: self.log(),

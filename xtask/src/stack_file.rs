@@ -1,4 +1,4 @@
-//! `stack.json`: what a script or a test needs to know of a running local stack.
+//! `stack.json`: what a script or a test needs to know about a running local stack.
 
 use std::{
     collections::BTreeMap,
@@ -9,38 +9,38 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-/// The environment variable that tells the tests where their stack's file is.
+/// The environment variable with the path of the tests' stack file.
 pub const STACK_FILE_VARIABLE: &str = "PORTAL_STACK_FILE";
-/// The local stack takes these as access key and secret key.
+/// The access key and the secret key of the local stack.
 pub const CREDENTIAL: &str = "test";
 
 /// A running local stack.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StackFile {
-    /// Where the HTTP API is: `<apiUrl>/v1/...`.
+    /// URL of the HTTP API: `<apiUrl>/v1/...`.
     pub api_url: String,
-    /// Where the AWS APIs are.
+    /// URL of the AWS APIs.
     pub aws_endpoint: String,
-    /// The region that everything is in.
+    /// The region of all resources.
     pub region: String,
-    /// Where the mails that were sent can be read.
+    /// URL of the mails that were sent.
     pub mailbox_url: String,
-    /// Where the local AWS and the functions write.
+    /// The log of the local AWS and the functions.
     pub log: PathBuf,
     /// The table's name.
     pub table: String,
     /// The queue of invitations to send.
     pub queue_url: String,
-    /// The queue of messages that could not be worked.
+    /// The dead-letter queue of invitations.
     pub dlq_url: String,
-    /// What each function is called in Lambda.
+    /// Each function's name in Lambda.
     pub functions: BTreeMap<String, String>,
     /// The practice that most tokens act for.
     pub practice_id: String,
     /// Another practice, which must never see the first one's patients.
     pub other_practice_id: String,
-    /// Tokens that are good for weeks.
+    /// Tokens that are valid for weeks.
     pub tokens: Tokens,
     /// How to make other tokens.
     pub issuer: Issuer,
@@ -54,7 +54,7 @@ pub struct Tokens {
     pub staff: String,
     /// Staff of the other practice.
     pub other_staff: String,
-    /// Someone of the first practice who may only read.
+    /// A user of the first practice who may only read.
     pub read_only: String,
     /// An administrator of the first practice.
     pub admin: String,
@@ -89,7 +89,7 @@ impl StackFile {
             .with_context(|| format!("{} is of another version: run `cargo xtask up` again", path.display()))
     }
 
-    /// Writes the file. Under its name only once it is whole, for scripts that wait for it.
+    /// Writes the file. It is renamed when complete, for scripts that wait for it.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let draft = path.with_extension("draft");
         fs::write(&draft, serde_json::to_vec_pretty(self)?)?;

@@ -1,4 +1,4 @@
-//! `test`: every test of the workspace, against a stack of its own that is thrown away.
+//! `test`: every test of the workspace, against a stack of its own that is removed afterwards.
 
 use std::process::{Command, ExitStatus};
 
@@ -44,16 +44,16 @@ pub fn run(
     then.map(|()| status)
 }
 
-/// Nothing personal has come where it must not be, in all that the tests did. That canaries were there at all, in each
-/// place where they belong, is a test of its own.
+/// Checks that the tests left no personal data where it must not be. Another test checks that canaries occur in every
+/// place where they belong.
 fn look_for_canaries(stack: &StackFile) -> Result<()> {
     let report = canaries::look(stack)?;
-    ensure!(report.leaks.is_empty(), "something personal is where it must not be\n{report}");
+    ensure!(report.leaks.is_empty(), "personal data is where it must not be\n{report}");
     eprintln!("{report}");
     Ok(())
 }
 
-/// The test runner: nextest where it is installed, else cargo's own.
+/// The test runner: nextest if it is installed, else cargo's own.
 fn command() -> &'static [&'static str] {
     let has_nextest =
         Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());

@@ -11,10 +11,10 @@ use crate::{
     stack_file::Issuer,
 };
 
-/// How long a local token lives. A stack that was left running over a holiday still takes the tokens in its file.
+/// Lifetime of a local token. A stack that runs for weeks still accepts the tokens in its file.
 const LIFETIME_SECS: u64 = 30 * 24 * 60 * 60;
 
-/// Who a token is for.
+/// The role of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
     /// Reads, changes nothing.
@@ -23,7 +23,7 @@ pub enum Role {
     Staff,
     /// Staff who also keep the practice's settings.
     Admin,
-    /// Customer Care, who belong to no practice.
+    /// Customer Care, which belongs to no practice.
     Support,
     /// The portal itself, a machine that reports logins.
     Portal,
@@ -42,7 +42,7 @@ impl Role {
         }
     }
 
-    /// Whether who has the role acts for one practice.
+    /// Whether the role acts for one practice.
     #[must_use]
     pub fn has_practice(self) -> bool {
         match self {
@@ -63,18 +63,18 @@ impl Role {
     }
 }
 
-/// What a token says. Tests change single members to make tokens that must be refused.
+/// The claims of a token. Tests change single members to make tokens that must be refused.
 #[derive(Debug, Clone, Serialize)]
 pub struct Claims {
     /// The issuer's URL.
     pub iss: String,
-    /// Whom the token is meant for.
+    /// The audience of the token.
     pub aud: String,
-    /// Whom the token is about.
+    /// The subject of the token.
     pub sub: String,
     /// When it was issued, in seconds since 1970.
     pub iat: u64,
-    /// When it stops being valid, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub exp: u64,
     /// The practice that the caller acts for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// The claims of a role. The practice is left out where the role has none.
+    /// The claims of a role. The practice is omitted if the role has none.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Claims {
     }
 }
 
-/// Signs whatever claims, also such as [`Claims`] cannot say.
+/// Signs any claims, including those that [`Claims`] cannot represent.
 ///
 /// # Errors
 ///
@@ -131,7 +131,7 @@ pub fn mint(issuer: &Issuer, role: Role, practice: &str) -> Result<String> {
     Claims::new(issuer, role, practice)?.sign(&SigningKey::load(&issuer.key_file)?)
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokens for a real authorizer are dated by the real clock")]
+#[expect(clippy::disallowed_methods, reason = "tokens for a real authorizer need the real clock")]
 fn now() -> Result<u64> {
     let since_1970 =
         SystemTime::now().duration_since(UNIX_EPOCH).context("the clock of this machine is before 1970")?;

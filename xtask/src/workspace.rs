@@ -1,4 +1,4 @@
-//! Where things are in the repository.
+//! The repository's paths.
 
 use std::{
     env,
@@ -18,9 +18,9 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// If the crate is not inside a folder, which a checkout never shows.
+    /// If the crate has no parent folder, which cannot happen in a checkout.
     pub fn locate() -> Result<Self> {
-        // What cargo says now comes before what it said when this was built: checkouts may share one target folder.
+        // Cargo's value at run time comes before that at build time: checkouts may share one target folder.
         let crate_folder = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&crate_folder).parent().context("the xtask crate has no parent folder")?;
         Ok(Self { root: root.to_owned() })
@@ -38,13 +38,13 @@ impl Workspace {
         self.root.join(relative)
     }
 
-    /// Everything the commands install, start or write. It can be deleted at any time while nothing runs.
+    /// Everything that the commands install, start or write. It can be deleted whenever no command runs.
     #[must_use]
     pub fn local(&self) -> PathBuf {
         self.path(".local")
     }
 
-    /// The folder of the throw-away stack that the tests run against.
+    /// The folder of the tests' own stack.
     #[must_use]
     pub fn local_test(&self) -> PathBuf {
         self.path(".local/test")

@@ -1,4 +1,4 @@
-//! The command line can be asked for itself.
+//! The command line prints its help.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! SES v2: takes mails and keeps what leads from them back to a patient.
+//! SES v2: accepts mails and keeps what is needed to find the patient of each.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{Answer, refusal};
 /// A mail that was handed over.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// What SES called it.
+    /// SES's message id.
     pub message_id: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,

@@ -1,8 +1,8 @@
-//! What one core does in a second: the operations `invite` and `status` over the table, and the function `sender`, without
-//! Lambda and without the HTTP edge.
+//! The work of one core in a second: the operations `invite` and `status` on the table, and the function `sender`,
+//! without Lambda and without the HTTP edge.
 //!
-//! The benchmark (`benches/README.md`) starts it with a function's environment, so that all that this process spends is
-//! ours, and what plays AWS is in another one. It writes what it measured, as JSON, to the file that is its argument.
+//! The benchmark (`benches/README.md`) starts it with a function's environment. So all processor time of this process is
+//! ours, and AWS's stand-in is in another process. It writes its measurements, as JSON, to the file in its argument.
 
 mod data;
 mod mails;

@@ -1,4 +1,4 @@
-//! How long something takes, and how much of that this process works.
+//! Measures time, and this process's processor time.
 
 use std::{
     iter::Sum,
@@ -10,7 +10,7 @@ use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// Time, and this process's work in it.
+/// Time, and this process's processor time in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
     whole: Duration,
@@ -23,7 +23,7 @@ pub struct Stopwatch {
     worked_before: Duration,
 }
 
-/// What something cost, so many times.
+/// The figures of repeated work.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
@@ -39,7 +39,7 @@ pub struct Figures {
     pub processor_micros_each: f64,
     /// How many one environment does in a second, one after the other.
     pub a_second: f64,
-    /// How many a core does in a second that does nothing else: environments wait, cores do not.
+    /// How many a core does in a second if it does nothing else: environments wait, cores do not.
     pub a_second_a_core: f64,
 }
 
@@ -47,7 +47,7 @@ impl Stopwatch {
     /// Starts to measure.
     ///
     /// # Errors
-    /// If the kernel does not say how much this process has worked.
+    /// If the kernel does not provide this process's processor time.
     pub fn start() -> Result<Self> {
         Ok(Self { started: Instant::now(), worked_before: worked()? })
     }

@@ -1,4 +1,4 @@
-//! The API: one request, repeated while it asks for patience or does not answer, and what becomes of it.
+//! The API client: sends one request, retries it while the API asks to wait or does not answer, and reads the answer.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,42 +18,42 @@ use ureq::{
 
 use crate::{fhir, stop::Stop};
 
-/// The header by which a request may be repeated.
+/// The header that makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Tries of one request, as long as the API asks for patience or does not answer.
+/// Most tries of one request, if the API asks to wait or does not answer.
 const MOST_TRIES: u32 = 6;
 
 /// Longest wait between two tries, whatever the API asks for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// How long one try may take.
+/// Longest time of one try.
 const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest answer that is read, in bytes: a Lambda function gives none that is longer.
+/// Longest answer that is read, in bytes: no answer of a Lambda function is longer.
 const LONGEST_ANSWER: u64 = 6 * 1024 * 1024;
 
-/// Longest text that is taken over from a problem, in characters.
+/// Longest text that is copied from a problem document, in characters.
 const LONGEST_DETAIL: usize = 300;
 
-/// Why there is no API to talk to.
+/// Why the API cannot be called.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidApi {
-    /// The address is none.
+    /// The address is not a usable URL.
     #[error("the address of the API must be a URL such as https://api.example.com")]
     NoUrl,
-    /// The token would travel in clear.
-    #[error("the address of the API must begin with https://, because a token and patients' data go there")]
+    /// The token would be sent unencrypted.
+    #[error("the address of the API must begin with https://, because it receives a token and patients' data")]
     NotSecret,
-    /// The token is none.
+    /// The token is not usable.
     #[error("the token must be one line of visible ASCII characters")]
     NoToken,
-    /// The machine trusts nobody.
-    #[error("this machine has no certificates of authorities to trust")]
+    /// The machine has no trusted certificates.
+    #[error("this machine has no trusted certificates")]
     NoCertificates,
 }
 
-/// The API, on behalf of whoever the token is of.
+/// The API, on behalf of the token's subject.
 #[derive(Debug)]
 pub struct Api {
     agent: Agent,
@@ -66,65 +66,65 @@ pub struct Api {
 pub enum Saved {
     /// The patient is new.
     New,
-    /// The patient was there; the profile has changed, or was the same.
-    Kept,
+    /// The patient existed; the profile was changed, or was the same.
+    Existing,
 }
 
-/// Why the API has not done what it was asked to.
+/// Why a request failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It does not do this.
+    /// The API refused this request.
     Refused(Refused),
-    /// Somebody wished to stop before it did.
+    /// The user stopped before it succeeded.
     Abandoned,
-    /// Nothing can be asked of it any more.
+    /// No further request can succeed.
     Halted(Halt),
 }
 
-/// Why the API does not do something.
+/// Why the API refused a request.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} ({code})")]
 pub struct Refused {
-    /// The problem's code, else the status.
+    /// The problem's code, or one made of the status.
     pub code: String,
-    /// The problem's sentence, which quotes nothing of what was sent, and where the mistakes are.
+    /// The problem's sentence, which quotes nothing from the request, and the places of the errors.
     pub detail: String,
 }
 
-/// Why nothing can be asked of the API any more.
+/// Why no further request can succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Halt {
     /// The token is missing, expired or another system's.
-    #[error("the API does not know the token (401): get a new one, and try again")]
+    #[error("the API does not accept the token (401): get a new one, and try again")]
     Unauthenticated,
     /// The token does not permit it.
     #[error("the token does not permit this (403): ask an administrator for the scope that --help names")]
     Forbidden,
-    /// Something answers that is not the API.
+    /// The answer is not the API's.
     #[error("the address does not answer like the API (status {0}): check --api")]
     NotTheApi(u16),
-    /// Nothing answers.
+    /// There is no answer.
     #[error("the API cannot be reached: {0}")]
     Unreachable(String),
 }
 
-/// What the API answers when it has done what it was asked to.
+/// The answer to a request that succeeded.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct Success {
     status: u16,
     body: String,
 }
 
-/// Why one try gave nothing.
-enum Vain {
-    /// The next one would not either.
-    ForGood(Failure),
-    /// Again later, after so many seconds if the API says so.
-    ForNow(Option<u64>, Failure),
+/// Why one try failed.
+enum FailedTry {
+    /// Another try would fail too.
+    Final(Failure),
+    /// Another try may succeed, after this many seconds if the API gave a number.
+    Retryable(Option<u64>, Failure),
 }
 
 impl Api {
-    /// At this address, with this token.
+    /// Makes a client for this address and token.
     ///
     /// # Errors
     /// [`InvalidApi`]
@@ -141,7 +141,7 @@ impl Api {
             .user_agent(concat!("portal/", env!("CARGO_PKG_VERSION")));
         let config = match uri.scheme_str() {
             Some("https") => config.https_only(true).tls_config(trust()?),
-            // To this machine itself, and past any proxy.
+            // To this machine itself, without a proxy.
             Some("http") if uri.host().is_some_and(is_loopback) => config.proxy(None),
             Some("http") => return Err(InvalidApi::NotSecret),
             Some(_) | None => return Err(InvalidApi::NoUrl),
@@ -154,31 +154,31 @@ impl Api {
         Ok(Self { agent: config.build().into(), base, authorization: format!("Bearer {token}").into() })
     }
 
-    /// Saves a profile, and waits in between as long as the API asks for patience.
+    /// Saves a profile, and retries while the API asks to wait.
     ///
     /// # Errors
     /// [`Failure`]
     pub fn save(&self, id: &PatientId, profile: &Profile, stop: &Stop) -> Result<Saved, Failure> {
         let (url, body) = (self.url(&format!("/v1/patients/{id}")), fhir::body(profile));
-        let done = ask(stop, || self.authorized(self.agent.put(&url)).send_json(&body))?;
+        let done = send_with_retries(stop, || self.authorized(self.agent.put(&url)).send_json(&body))?;
         match done.status {
             201 => Ok(Saved::New),
-            200 => Ok(Saved::Kept),
+            200 => Ok(Saved::Existing),
             status => Err(Halt::NotTheApi(status).into()),
         }
     }
 
-    /// Reads what is at a path, or the part of it that a cursor names.
-    pub(crate) fn get(&self, path: &str, cursor: Option<&str>, stop: &Stop) -> Result<Done, Failure> {
-        ask(stop, || {
+    /// Reads a resource, or the page of it that a cursor names.
+    pub(crate) fn get(&self, path: &str, cursor: Option<&str>, stop: &Stop) -> Result<Success, Failure> {
+        send_with_retries(stop, || {
             let request = self.authorized(self.agent.get(self.url(path)));
             cursor.into_iter().fold(request, |request, cursor| request.query("cursor", cursor)).call()
         })
     }
 
-    /// Commands something. With a key it is done once, however often it is asked for.
-    pub(crate) fn post(&self, path: &str, key: Option<&str>, body: &Value, stop: &Stop) -> Result<Done, Failure> {
-        ask(stop, || {
+    /// Sends a command. With a key it is carried out once, however often it is sent.
+    pub(crate) fn post(&self, path: &str, key: Option<&str>, body: &Value, stop: &Stop) -> Result<Success, Failure> {
+        send_with_retries(stop, || {
             let request = self.authorized(self.agent.post(self.url(path)));
             key.into_iter().fold(request, |request, key| request.header(IDEMPOTENCY_KEY, key)).send_json(body)
         })
@@ -193,52 +193,52 @@ impl Api {
     }
 }
 
-/// Sends a request, and again as long as the API asks for patience or does not answer.
-fn ask(stop: &Stop, send: impl Fn() -> Result<Response<Body>, ureq::Error>) -> Result<Done, Failure> {
-    let mut tried = 1;
+/// Sends a request, and retries while the API asks to wait or does not answer.
+fn send_with_retries(stop: &Stop, send: impl Fn() -> Result<Response<Body>, ureq::Error>) -> Result<Success, Failure> {
+    let mut tries = 1;
     loop {
-        match send().map_err(Vain::from).and_then(judge) {
+        match send().map_err(FailedTry::from).and_then(classify) {
             Ok(done) => return Ok(done),
-            Err(Vain::ForGood(failure)) => return Err(failure),
-            Err(Vain::ForNow(_, failure)) if tried == MOST_TRIES => return Err(failure),
-            Err(Vain::ForNow(asked, _)) => {
-                if stop.wait(wait(asked, tried)) {
+            Err(FailedTry::Final(failure)) => return Err(failure),
+            Err(FailedTry::Retryable(_, failure)) if tries == MOST_TRIES => return Err(failure),
+            Err(FailedTry::Retryable(requested, _)) => {
+                if stop.wait(wait(requested, tries)) {
                     return Err(Failure::Abandoned);
                 }
             }
         }
-        tried += 1;
+        tries += 1;
     }
 }
 
-/// What an answer means.
-fn judge(mut answer: Response<Body>) -> Result<Done, Vain> {
+/// Decides what an answer means.
+fn classify(mut answer: Response<Body>) -> Result<Success, FailedTry> {
     let status = answer.status().as_u16();
-    let asked = retry_after(answer.headers());
+    let requested = retry_after(answer.headers());
     let text = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string();
     if answer.status().is_success() {
-        // An answer that breaks off is a lost one.
-        return Ok(Done { status, body: text? });
+        // An answer that is cut off counts as lost.
+        return Ok(Success { status, body: text? });
     }
-    // What cannot be read is no problem document: the status tells enough.
+    // An unreadable body is not a problem document: the status is enough.
     let document = serde_json::from_str(&text.unwrap_or_default()).ok();
-    let problem = document.and_then(|document| Refused::of(&document));
-    let refused = |problem: Option<Refused>| Failure::Refused(problem.unwrap_or_else(|| Refused::of_status(status)));
+    let problem = document.and_then(|document| Refused::from_problem(&document));
+    let refused = |problem: Option<Refused>| Failure::Refused(problem.unwrap_or_else(|| Refused::from_status(status)));
     match (status, problem) {
-        (401, _) => Err(Vain::ForGood(Halt::Unauthenticated.into())),
-        (403, _) => Err(Vain::ForGood(Halt::Forbidden.into())),
-        (429 | 503, problem) => Err(Vain::ForNow(asked, refused(problem))),
-        (_, Some(problem)) if problem.code != "not_found" => Err(Vain::ForGood(refused(Some(problem)))),
-        // The gateway's own.
-        (413 | 500..=599, _) => Err(Vain::ForGood(refused(None))),
-        (_, _) => Err(Vain::ForGood(Halt::NotTheApi(status).into())),
+        (401, _) => Err(FailedTry::Final(Halt::Unauthenticated.into())),
+        (403, _) => Err(FailedTry::Final(Halt::Forbidden.into())),
+        (429 | 503, problem) => Err(FailedTry::Retryable(requested, refused(problem))),
+        (_, Some(problem)) if problem.code != "not_found" => Err(FailedTry::Final(refused(Some(problem)))),
+        // The gateway's own answers.
+        (413 | 500..=599, _) => Err(FailedTry::Final(refused(None))),
+        (_, _) => Err(FailedTry::Final(Halt::NotTheApi(status).into())),
     }
 }
 
-impl From<ureq::Error> for Vain {
-    /// No answer, or one that broke off.
+impl From<ureq::Error> for FailedTry {
+    /// There was no answer, or it was cut off.
     fn from(error: ureq::Error) -> Self {
-        Self::ForNow(None, Halt::Unreachable(error.to_string()).into())
+        Self::Retryable(None, Halt::Unreachable(error.to_string()).into())
     }
 }
 
@@ -248,8 +248,8 @@ impl From<Halt> for Failure {
     }
 }
 
-impl Done {
-    /// What it says. What does not answer with this status, or says something else, is not the API.
+impl Success {
+    /// Reads the body. If the status or the body is another, the answer is not the API's.
     pub(crate) fn read<T: DeserializeOwned>(&self, status: u16) -> Result<T, Failure> {
         let read = if self.status == status { serde_json::from_str(&self.body).ok() } else { None };
         read.ok_or_else(|| Halt::NotTheApi(self.status).into())
@@ -257,8 +257,8 @@ impl Done {
 }
 
 impl Refused {
-    /// As a problem document (RFC 9457) says, if it is one of the API's.
-    fn of(document: &Value) -> Option<Self> {
+    /// Reads a problem document (RFC 9457), if it is one of the API's.
+    fn from_problem(document: &Value) -> Option<Self> {
         let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(plain);
         let code = text(document, "code").filter(|code| is_code(code))?;
         let errors = document.get("errors").and_then(Value::as_array).into_iter().flatten();
@@ -271,15 +271,15 @@ impl Refused {
         Some(Self { code, detail })
     }
 
-    fn of_status(status: u16) -> Self {
+    fn from_status(status: u16) -> Self {
         Self {
             code: format!("http_{status}"),
-            detail: "The API could not take it, and does not say why: try again later.".to_owned(),
+            detail: "The API could not process it, and gives no reason: try again later.".to_owned(),
         }
     }
 }
 
-/// Whom the machine trusts, asked with the library that the SDK uses too.
+/// The machine's trusted certificates, with the same library that the SDK uses.
 fn trust() -> Result<TlsConfig, InvalidApi> {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> = found.certs.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
@@ -298,23 +298,23 @@ fn is_loopback(host: &str) -> bool {
     plain == "localhost" || plain.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// Seconds; the API gives no dates.
+/// The wait in seconds; the API gives no dates.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// As long as the API asks for, else a second, and twice as long after each try.
-fn wait(asked: Option<u64>, tried: u32) -> Duration {
-    let wait = asked.map_or_else(|| Duration::from_secs(1) * 2_u32.saturating_pow(tried - 1), Duration::from_secs);
+/// The wait that the API asks for, else a second, doubled after each try.
+fn wait(requested: Option<u64>, tries: u32) -> Duration {
+    let wait = requested.map_or_else(|| Duration::from_secs(1) * 2_u32.saturating_pow(tries - 1), Duration::from_secs);
     wait.min(LONGEST_WAIT)
 }
 
-/// Whether it is a stable code, such as those of refusals.
+/// Whether the text has the form of a stable code, such as a refusal's.
 pub(crate) fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The text without what a terminal could take for a command.
+/// The text without control characters, which a terminal could interpret as commands.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST_DETAIL).collect()
 }
@@ -328,7 +328,7 @@ mod tests {
     use super::{Api, InvalidApi, Refused, wait};
 
     #[test]
-    fn a_token_goes_to_nobody_in_clear() {
+    fn a_token_is_never_sent_unencrypted() {
         for good in [
             "https://api.example.com",
             "https://api.example.com/prod/",
@@ -360,8 +360,8 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_those_that_the_api_asks_for_within_a_bound() {
-        for (asked, tried, secs) in [
+    fn waits_follow_the_api_within_a_bound() {
+        for (requested, tries, secs) in [
             (None, 1, 1),
             (None, 2, 2),
             (None, 5, 16),
@@ -370,23 +370,23 @@ mod tests {
             (Some(7), 1, 7),
             (Some(u64::MAX), 1, 60),
         ] {
-            assert_eq!(wait(asked, tried), Duration::from_secs(secs), "{asked:?} {tried}");
+            assert_eq!(wait(requested, tries), Duration::from_secs(secs), "{requested:?} {tries}");
         }
     }
 
     #[test]
-    fn a_problem_tells_its_code_its_sentence_and_its_places() {
+    fn a_problem_has_its_code_its_sentence_and_its_places() {
         let document = json!({
             "code": "invalid_fields", "detail": "Some\u{1b} are wrong.",
             "errors": [{ "pointer": "/givenName", "code": "invalid" }, { "pointer": "/email", "code": "email_invalid" }, 7],
         });
-        let refused = Refused::of(&document).unwrap();
+        let refused = Refused::from_problem(&document).unwrap();
         let detail = "Some are wrong. (/givenName invalid, /email email_invalid)";
         assert_eq!((refused.code.as_str(), refused.detail.as_str()), ("invalid_fields", detail));
         for no_problem in
             [json!({ "message": "Not Found" }), json!({ "code": 7 }), json!({ "code": "No code" }), json!([])]
         {
-            assert_eq!(Refused::of(&no_problem), None);
+            assert_eq!(Refused::from_problem(&no_problem), None);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a FHIR R4 `Patient` to the profile that the API saves. Pure; the table is in `docs/IMPORT.md`.
+//! Maps a FHIR R4 `Patient` to the profile that the API saves. Pure. The rules are in `docs/IMPORT.md`.
 
 use std::ops::Range;
 
@@ -12,26 +12,26 @@ use portal::{
 };
 use serde_json::{Value, json};
 
-/// The system of the codes that FHIR wants languages in.
+/// The code system that FHIR requires for languages.
 const LANGUAGE_TAGS: &str = "urn:ietf:bcp:47";
 
-/// What the mapping needs besides the resource.
+/// Settings of the mapping.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    /// Of which system the identifier is that becomes the patient's id; `None` for the resource's own id.
+    /// System of the identifier that becomes the patient's id; `None` for the resource's own id.
     pub identifier_system: Option<String>,
-    /// Now: what has ended before is passed over.
+    /// Now: elements whose period has ended are ignored.
     pub now: DateTime<Utc>,
 }
 
-/// A patient as the API saves them.
+/// A patient as the API saves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapped {
-    /// Under which id.
+    /// The patient's id.
     pub id: PatientId,
-    /// What is saved.
+    /// The profile to save.
     pub profile: Profile,
-    /// What whoever reads the report should know of it.
+    /// A note for the report.
     pub note: Option<Note>,
 }
 
@@ -40,7 +40,7 @@ pub struct Mapped {
 pub struct Rejected {
     /// The patient's id, as far as it is known.
     pub id: Option<PatientId>,
-    /// Why not.
+    /// Why.
     pub reason: Reason,
 }
 
@@ -87,7 +87,7 @@ impl Reason {
             }
             Self::NameMissing => ("name_missing", "The patient has no name that is in use."),
             Self::NameOnlyText => {
-                ("name_only_text", "The name is one text: given and family name must be members of their own.")
+                ("name_only_text", "The name is one text: given and family name must be separate members.")
             }
             Self::GivenNameMissing => ("given_name_missing", "The name has no given name."),
             Self::FamilyNameMissing => ("family_name_missing", "The name has no family name."),
@@ -99,15 +99,15 @@ impl Reason {
             Self::BirthDateUnusable => {
                 ("birth_date_unusable", "The birth date is not a day of the calendar from 1880 until today.")
             }
-            Self::EmailUnusable => ("email_unusable", "The email address is not one."),
+            Self::EmailUnusable => ("email_unusable", "The email address is not valid."),
             Self::ActiveUnreadable => {
-                ("active_unreadable", "It cannot be told whether the patient is active: a member has a wrong type.")
+                ("active_unreadable", "It is unclear whether the patient is active: a member has a wrong type.")
             }
         }
     }
 }
 
-/// What was saved otherwise than the resource says.
+/// What was saved differently from the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant's sentence, in `detail`, is its documentation")]
 pub enum Note {
@@ -143,7 +143,7 @@ impl Note {
 /// Maps one resource.
 ///
 /// # Errors
-/// [`Rejected`] says what of it cannot be saved. It quotes nothing of the resource but the patient's id.
+/// [`Rejected`] says what cannot be saved. It quotes only the patient's id from the resource.
 pub fn map(resource: &Value, mapping: &Mapping) -> Result<Mapped, Rejected> {
     if text(resource, "resourceType") != Some("Patient") {
         return Err(Rejected { id: None, reason: Reason::NotPatient });
@@ -162,7 +162,7 @@ pub fn body(profile: &Profile) -> Value {
     json!({
         "givenName": given_name.expose(),
         "familyName": family_name.expose(),
-        "dateOfBirth": date_of_birth.map(|born| born.expose().to_string()),
+        "dateOfBirth": date_of_birth.map(|birth_date| birth_date.expose().to_string()),
         "email": email.as_ref().map(EmailAddress::typed),
         "language": language.tag(),
         "active": active,
@@ -171,7 +171,7 @@ pub fn body(profile: &Profile) -> Value {
 
 fn profile(resource: &Value, now: DateTime<Utc>) -> Result<(Profile, Option<Note>), Reason> {
     let (given_name, family_name) = names(resource, now)?;
-    let date_of_birth = Some(born(resource, now)?);
+    let date_of_birth = Some(birth_date(resource, now)?);
     let email = email(resource, now)?;
     let (language, note) = language(resource);
     let active = active(resource)?;
@@ -186,13 +186,13 @@ fn id(resource: &Value, mapping: &Mapping) -> Result<PatientId, Reason> {
             .find_map(|identifier| text(identifier, "value"))
             .ok_or(Reason::IdentifierMissing)?,
     };
-    // These two mean something else in a path.
+    // These two have a special meaning in a path.
     let usable = PatientId::parse(given).ok().filter(|_| given != "." && given != "..");
     usable.ok_or(Reason::IdUnusable)
 }
 
-/// Given and family name of the official name, else of the usual one, else of the first that is not one of the past or
-/// for a time.
+/// Given and family name of the official name, else of the usual one, else of the first that is neither former nor
+/// temporary.
 fn names(resource: &Value, now: DateTime<Utc>) -> Result<(PersonName, PersonName), Reason> {
     let all: Vec<&Value> = list(resource, "name").filter(|name| in_period(name, now)).collect();
     let used_as = |wanted| all.iter().find(|name| text(name, "use") == Some(wanted));
@@ -214,7 +214,7 @@ fn names(resource: &Value, now: DateTime<Utc>) -> Result<(PersonName, PersonName
     }
 }
 
-fn born(resource: &Value, now: DateTime<Utc>) -> Result<Redacted<NaiveDate>, Reason> {
+fn birth_date(resource: &Value, now: DateTime<Utc>) -> Result<Redacted<NaiveDate>, Reason> {
     let given = text(resource, "birthDate").ok_or(Reason::BirthDateMissing)?;
     let partial = matches!(given.len(), 4 | 7) && moments(given).is_some();
     if partial {
@@ -256,7 +256,7 @@ fn language(resource: &Value) -> (Language, Option<Note>) {
     offered.map_or((Language::default(), Some(Note::LanguageNotOffered)), |language| (language, None))
 }
 
-/// Whether the patient is one still: alive, and of an active record. What cannot be read is not taken for a yes.
+/// Whether the patient is alive and the record is active. A member that cannot be read is an error, not a yes.
 fn active(resource: &Value) -> Result<bool, Reason> {
     let member = |name| resource.get(name).filter(|value| !value.is_null());
     let flag = |name, unless_given| {
@@ -266,18 +266,18 @@ fn active(resource: &Value) -> Result<bool, Reason> {
     Ok(flag("active", true)? && !flag("deceasedBoolean", false)? && died_on.is_none())
 }
 
-/// Whether an identifier or a contact is one still.
+/// Whether an identifier or a contact is in use.
 fn is_current(element: &Value, now: DateTime<Utc>) -> bool {
     text(element, "use") != Some("old") && in_period(element, now)
 }
 
-/// Whether an element's period has begun and has not ended. What is not given, or is no date, sets no limit.
+/// Whether an element's period has begun and has not ended. A missing or invalid date sets no limit.
 fn in_period(element: &Value, now: DateTime<Utc>) -> bool {
     let limit = |name| element.get("period").and_then(|period| text(period, name)).and_then(moments);
     limit("start").is_none_or(|start| start.start <= now) && limit("end").is_none_or(|end| end.end >= now)
 }
 
-/// From when until when it is that moment, day, month or year somewhere on Earth.
+/// The time during which it is that moment, day, month or year anywhere on Earth.
 fn moments(date_time: &str) -> Option<Range<DateTime<Utc>>> {
     if let Ok(at) = DateTime::parse_from_rfc3339(date_time) {
         return Some(at.to_utc()..at.to_utc());
@@ -300,7 +300,7 @@ fn list<'resource>(element: &'resource Value, name: &str) -> impl Iterator<Item 
     element.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// A member that is a text, and not a blank one.
+/// A member that is a text and not blank.
 fn text<'resource>(element: &'resource Value, name: &str) -> Option<&'resource str> {
     element.get(name).and_then(filled)
 }

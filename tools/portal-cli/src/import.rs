@@ -1,7 +1,7 @@
-//! One import: a file's rows, several at a time, told of in the order of the file.
+//! One import: saves several rows of a file at a time, and reports them in the order of the file.
 //!
-//! A thread reads and maps; it is not waited for, because a pipe may stay silent for ever. Workers save. The caller's own
-//! thread puts what became of the rows back into their order, counts and tells.
+//! One thread reads and maps. It is not joined, because a pipe may stay silent forever. Workers save. The caller's own
+//! thread restores the order of the rows, counts them and calls the observer.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -28,30 +28,30 @@ use crate::{
 /// Longest line, in bytes. A patient with a photograph has some hundred thousand.
 const LONGEST_LINE: usize = 8 * 1024 * 1024;
 
-/// How often a worker who has nothing to do looks whether it is to stop.
-const LOOK_UP: Duration = Duration::from_millis(50);
+/// How often an idle worker checks whether it should stop.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Where rows go.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'api> {
     /// To the API.
     Api(&'api Api),
-    /// Nowhere: they are only looked at.
+    /// Nowhere: they are only checked.
     DryRun,
 }
 
-/// What was done with the rows so far.
+/// The result of the rows so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Bytes of the file that they took.
+    /// Bytes of the file that were read for them.
     pub bytes: u64,
-    /// Rows seen.
+    /// Rows read.
     pub rows: u64,
-    /// Patients who are new.
+    /// New patients.
     pub created: u64,
-    /// Patients who were there; their profile has changed, or was the same.
-    pub kept: u64,
-    /// Rows that a dry run found good.
+    /// Existing patients, whose profile was changed or was the same.
+    pub existing: u64,
+    /// Rows that a dry run accepted.
     pub checked: u64,
     /// Rows that were not saved.
     pub reported: u64,
@@ -59,26 +59,26 @@ pub struct Counts {
     pub noted: u64,
 }
 
-/// What there is to tell of a row.
+/// A row's entry in the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ReportRow {
     /// The line's number in the file, from 1.
     pub line: u64,
     /// The patient's id, as far as it is known.
     pub id: Option<PatientId>,
     /// Whether it was saved, or would be.
     pub saved: bool,
-    /// Why there is something to tell: a stable code.
+    /// The reason, as a stable code.
     pub code: String,
-    /// The same in one sentence. Quotes nothing of the row.
+    /// The reason in one sentence. It quotes nothing from the row.
     pub detail: String,
 }
 
-impl Told {
-    /// The columns of a report of such.
+impl ReportRow {
+    /// The columns of the report.
     pub const COLUMNS: [&str; 5] = ["line", "id", "saved", "reason", "detail"];
 
-    /// What stands in them.
+    /// The cells of these columns.
     #[must_use]
     pub fn cells(&self) -> [String; 5] {
         let Self { line, id, saved, code, detail } = self;
@@ -88,7 +88,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ReportRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.line)?;
         if let Some(id) = &self.id {
@@ -102,42 +102,42 @@ impl fmt::Display for Told {
 /// How an import ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// With the end of the file.
+    /// At the end of the file.
     Done,
-    /// Somebody wished to stop.
+    /// The user stopped it.
     Interrupted,
-    /// Nothing could be saved any more.
+    /// No further row could be saved.
     Halted(Halt),
-    /// The file could not be read on.
+    /// The rest of the file could not be read.
     Unreadable(io::Error),
 }
 
-/// Whoever is told of the rows, in their order.
-pub trait Audience {
-    /// One more row is done with. `told` is what there is to tell of it.
+/// Receives the rows' results, in the order of the file.
+pub trait Observer {
+    /// One more row is finished. `report` is its entry in the report, if it has one.
     ///
     /// # Errors
-    /// If it cannot be taken down: the import stops.
-    fn row(&mut self, counts: &Counts, told: Option<&Told>) -> io::Result<()>;
+    /// If the entry cannot be written: the import stops.
+    fn row(&mut self, counts: &Counts, report: Option<&ReportRow>) -> io::Result<()>;
 }
 
-/// What the reader hands to the workers.
+/// What the reader sends to the workers.
 enum Read {
-    Row { line: u64, end: u64, row: Result<Box<Mapped>, Unfit> },
+    Row { line: u64, end: u64, row: Result<Box<Mapped>, BadLine> },
     End(Ended),
 }
 
-/// A line that is not to be saved.
-enum Unfit {
+/// A line that cannot be saved.
+enum BadLine {
     TooLong,
     NotJson,
     Rejected(Rejected),
     Repeated(PatientId),
 }
 
-/// What the workers hand to the audience's thread.
-enum Outcome {
-    Row { line: u64, end: u64, saved: Option<Kind>, told: Option<(Option<PatientId>, String, String)> },
+/// What the workers send to the observer's thread.
+enum Processed {
+    Row { line: u64, end: u64, saved: Option<Kind>, report: Option<(Option<PatientId>, String, String)> },
     Ended(Ended),
 }
 
@@ -145,43 +145,43 @@ enum Outcome {
 #[derive(Clone, Copy)]
 enum Kind {
     New,
-    Kept,
+    Existing,
     Checked,
 }
 
-/// Imports all rows of a source. Rows that are being saved when somebody wishes to stop are seen through.
+/// Imports all rows of a source. If the user stops the import, rows that are being saved are finished first.
 ///
 /// # Errors
-/// Those of the audience.
+/// Those of the observer.
 pub fn run(
     source: impl BufRead + Send + 'static,
     mapping: Mapping,
     target: Target<'_>,
     at_once: NonZeroU8,
     stop: &Stop,
-    audience: &mut impl Audience,
+    observer: &mut impl Observer,
 ) -> io::Result<(Counts, Ended)> {
     let workers = usize::from(at_once.get());
     let (to_workers, rows) = mpsc::sync_channel(workers);
-    thread::spawn(move || read(Lines::of(source, LONGEST_LINE), &mapping, &to_workers));
+    thread::spawn(move || read(Lines::new(source, LONGEST_LINE), &mapping, &to_workers));
     let rows = Mutex::new(rows);
     thread::scope(|scope| {
-        let (to_audience, outcomes) = mpsc::channel();
+        let (to_observer, outcomes) = mpsc::channel();
         for _ in 0..workers {
-            let (rows, to_audience) = (&rows, to_audience.clone());
-            scope.spawn(move || work(rows, target, stop, &to_audience));
+            let (rows, to_observer) = (&rows, to_observer.clone());
+            scope.spawn(move || work(rows, target, stop, &to_observer));
         }
-        drop(to_audience);
-        let mut teller =
-            Teller { audience, counts: Counts::default(), ended: None, early: BTreeMap::new(), expected: 0 };
+        drop(to_observer);
+        let mut collector =
+            Collector { observer, counts: Counts::default(), ended: None, pending: BTreeMap::new(), next_place: 0 };
         for (place, outcome) in outcomes {
-            teller.take(place, outcome).inspect_err(|_| stop.raise())?;
+            collector.take(place, outcome).inspect_err(|_| stop.raise())?;
         }
-        teller.end()
+        collector.end()
     })
 }
 
-/// Reads and maps row by row, until nobody wants more.
+/// Reads and maps row by row, until the workers have ended.
 fn read(mut lines: Lines<impl BufRead>, mapping: &Mapping, to_workers: &SyncSender<(u64, Read)>) {
     let mut seen = HashSet::new();
     for place in 0.. {
@@ -199,41 +199,41 @@ fn read(mut lines: Lines<impl BufRead>, mapping: &Mapping, to_workers: &SyncSend
 
 fn row(line: Line, mapping: &Mapping, seen: &mut HashSet<PatientId>) -> Read {
     let Line { number, end, text } = line;
-    let mapped = text.ok_or(Unfit::TooLong).and_then(|text| {
-        let resource = serde_json::from_slice(&text).map_err(|_| Unfit::NotJson)?;
-        let mapped = fhir::map(&resource, mapping).map_err(Unfit::Rejected)?;
-        // Several rows are under way at once: of two of one patient, either could be the last.
-        if seen.insert(mapped.id.clone()) { Ok(Box::new(mapped)) } else { Err(Unfit::Repeated(mapped.id)) }
+    let mapped = text.ok_or(BadLine::TooLong).and_then(|text| {
+        let resource = serde_json::from_slice(&text).map_err(|_| BadLine::NotJson)?;
+        let mapped = fhir::map(&resource, mapping).map_err(BadLine::Rejected)?;
+        // Several rows are saved at once, so of two rows of one patient either could be the last.
+        if seen.insert(mapped.id.clone()) { Ok(Box::new(mapped)) } else { Err(BadLine::Repeated(mapped.id)) }
     });
     Read::Row { line: number, end, row: mapped }
 }
 
-fn work(rows: &Mutex<Receiver<(u64, Read)>>, target: Target<'_>, stop: &Stop, to_audience: &Sender<(u64, Outcome)>) {
+fn work(rows: &Mutex<Receiver<(u64, Read)>>, target: Target<'_>, stop: &Stop, to_observer: &Sender<(u64, Processed)>) {
     while let Some((place, read)) = next(rows, stop) {
         let outcome = match read {
-            Read::End(ended) => Outcome::Ended(ended),
+            Read::End(ended) => Processed::Ended(ended),
             Read::Row { line, end, row: Ok(mapped) } => save(line, end, *mapped, target, stop),
-            Read::Row { line, end, row: Err(unfit) } => {
-                Outcome::Row { line, end, saved: None, told: Some(unfit.told()) }
+            Read::Row { line, end, row: Err(bad) } => {
+                Processed::Row { line, end, saved: None, report: Some(bad.report()) }
             }
         };
-        if matches!(outcome, Outcome::Ended(Ended::Halted(_))) {
+        if matches!(outcome, Processed::Ended(Ended::Halted(_))) {
             stop.raise();
         }
-        if to_audience.send((place, outcome)).is_err() {
+        if to_observer.send((place, outcome)).is_err() {
             return;
         }
     }
 }
 
-/// The next row, if there is one and nobody wishes to stop.
+/// The next row, if there is one and the import is not stopping.
 fn next(rows: &Mutex<Receiver<(u64, Read)>>, stop: &Stop) -> Option<(u64, Read)> {
     loop {
         let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
         if stop.raised() {
             return None;
         }
-        match rows.recv_timeout(LOOK_UP) {
+        match rows.recv_timeout(STOP_CHECK_INTERVAL) {
             Ok(row) => return Some(row),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
@@ -241,62 +241,63 @@ fn next(rows: &Mutex<Receiver<(u64, Read)>>, stop: &Stop) -> Option<(u64, Read)>
     }
 }
 
-fn save(line: u64, end: u64, mapped: Mapped, target: Target<'_>, stop: &Stop) -> Outcome {
+fn save(line: u64, end: u64, mapped: Mapped, target: Target<'_>, stop: &Stop) -> Processed {
     let Mapped { id, profile, note } = mapped;
     let saved = match target {
         Target::DryRun => Kind::Checked,
         Target::Api(api) => match api.save(&id, &profile, stop) {
             Ok(Saved::New) => Kind::New,
-            Ok(Saved::Kept) => Kind::Kept,
+            Ok(Saved::Existing) => Kind::Existing,
             Err(Failure::Refused(Refused { code, detail })) => {
-                return Outcome::Row { line, end, saved: None, told: Some((Some(id), code, detail)) };
+                return Processed::Row { line, end, saved: None, report: Some((Some(id), code, detail)) };
             }
-            Err(Failure::Abandoned) => return Outcome::Ended(Ended::Interrupted),
-            Err(Failure::Halted(halt)) => return Outcome::Ended(Ended::Halted(halt)),
+            Err(Failure::Abandoned) => return Processed::Ended(Ended::Interrupted),
+            Err(Failure::Halted(halt)) => return Processed::Ended(Ended::Halted(halt)),
         },
     };
-    let told = note.map(|note| (Some(id), note.code().to_owned(), note.detail().to_owned()));
-    Outcome::Row { line, end, saved: Some(saved), told }
+    let report = note.map(|note| (Some(id), note.code().to_owned(), note.detail().to_owned()));
+    Processed::Row { line, end, saved: Some(saved), report }
 }
 
-/// Whoever puts the rows back into their order, counts them, and tells of them.
-struct Teller<'run, A> {
-    audience: &'run mut A,
+/// Restores the order of the rows, counts them, and calls the observer.
+struct Collector<'run, A> {
+    observer: &'run mut A,
     counts: Counts,
     ended: Option<Ended>,
-    /// Outcomes that came before an earlier row's.
-    early: BTreeMap<u64, Outcome>,
+    /// Outcomes that arrived before an earlier row's.
+    pending: BTreeMap<u64, Processed>,
     /// The place of the next row.
-    expected: u64,
+    next_place: u64,
 }
 
-impl<A: Audience> Teller<'_, A> {
-    /// Takes one outcome, and tells of whatever is not kept waiting by an earlier row.
-    fn take(&mut self, place: u64, outcome: Outcome) -> io::Result<()> {
-        self.early.insert(place, outcome);
-        while let Some(outcome) = self.early.remove(&self.expected) {
-            self.expected += 1;
-            self.tell(outcome)?;
+impl<A: Observer> Collector<'_, A> {
+    /// Takes one outcome, and delivers all that no longer wait for an earlier row.
+    fn take(&mut self, place: u64, outcome: Processed) -> io::Result<()> {
+        self.pending.insert(place, outcome);
+        while let Some(outcome) = self.pending.remove(&self.next_place) {
+            self.next_place += 1;
+            self.deliver(outcome)?;
         }
         Ok(())
     }
 
-    /// Tells of the rest: after a wish to stop, rows are missing in between.
+    /// Delivers the rest: after a stop, rows are missing in between.
     fn end(mut self) -> io::Result<(Counts, Ended)> {
-        while let Some((_, outcome)) = self.early.pop_first() {
-            self.tell(outcome)?;
+        while let Some((_, outcome)) = self.pending.pop_first() {
+            self.deliver(outcome)?;
         }
         Ok((self.counts, self.ended.unwrap_or(Ended::Interrupted)))
     }
 
-    fn tell(&mut self, outcome: Outcome) -> io::Result<()> {
+    fn deliver(&mut self, outcome: Processed) -> io::Result<()> {
         match outcome {
-            Outcome::Row { line, end, saved, told } => {
-                let told = told.map(|(id, code, detail)| Told { line, id, saved: saved.is_some(), code, detail });
-                self.counts.add(end, saved, told.is_some());
-                self.audience.row(&self.counts, told.as_ref())
+            Processed::Row { line, end, saved, report } => {
+                let report =
+                    report.map(|(id, code, detail)| ReportRow { line, id, saved: saved.is_some(), code, detail });
+                self.counts.add(end, saved, report.is_some());
+                self.observer.row(&self.counts, report.as_ref())
             }
-            Outcome::Ended(ended) => {
+            Processed::Ended(ended) => {
                 self.ended.get_or_insert(ended);
                 Ok(())
             }
@@ -305,21 +306,21 @@ impl<A: Audience> Teller<'_, A> {
 }
 
 impl Counts {
-    fn add(&mut self, end: u64, saved: Option<Kind>, told: bool) {
+    fn add(&mut self, end: u64, saved: Option<Kind>, report: bool) {
         self.bytes = end;
         self.rows += 1;
         match saved {
             None => self.reported += 1,
             Some(Kind::New) => self.created += 1,
-            Some(Kind::Kept) => self.kept += 1,
+            Some(Kind::Existing) => self.existing += 1,
             Some(Kind::Checked) => self.checked += 1,
         }
-        self.noted += u64::from(saved.is_some() && told);
+        self.noted += u64::from(saved.is_some() && report);
     }
 }
 
-impl Unfit {
-    fn told(self) -> (Option<PatientId>, String, String) {
+impl BadLine {
+    fn report(self) -> (Option<PatientId>, String, String) {
         let (id, code, detail) = match self {
             Self::TooLong => (None, "line_too_long", "The line is longer than 8 MiB."),
             Self::NotJson => (None, "not_json", "The line is not one JSON value in UTF-8."),

@@ -1,4 +1,4 @@
-//! Bulk jobs, as the API has them: begun, looked at, cancelled, and what became of each patient.
+//! Bulk jobs of the API: begin, read and cancel them, and read each patient's result.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Where jobs are.
+/// Path of the jobs.
 const JOBS: &str = "/v1/invitations/bulk";
 
 /// Most patients of one job that names them.
@@ -20,52 +20,54 @@ pub const MOST_PATIENTS: usize = 500;
 /// Longest id of a job, in characters.
 const LONGEST_ID: usize = 128;
 
-/// Who is to be invited.
+/// The patients to invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum Recipients {
     /// These patients, each named once.
     Patients(Vec<PatientId>),
-    /// Everyone of the practice with an email address who was never invited.
+    /// All patients of the practice who have an email address and were never invited.
     NeverInvited,
 }
 
 /// A job to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewJob {
-    whom: Whom,
+    recipients: Recipients,
     dry_run: bool,
     key: String,
 }
 
 impl NewJob {
-    /// As many jobs as it takes. Each has a key of its own, which makes it one job however often it is begun.
+    /// Splits the patients into jobs. Each has a key of its own, so it stays one job however often the request is sent.
     ///
     /// # Errors
     /// Those of `new_key`.
-    pub fn all_of<E>(
-        whom: Whom,
+    pub fn split<E>(
+        recipients: Recipients,
         dry_run: bool,
         mut new_key: impl FnMut() -> Result<String, E>,
     ) -> Result<Vec<Self>, E> {
-        let parts: Vec<Whom> = match whom {
-            Whom::Patients(ids) => ids.chunks(MOST_PATIENTS).map(|part| Whom::Patients(part.to_vec())).collect(),
-            Whom::NeverInvited => vec![Whom::NeverInvited],
+        let parts: Vec<Recipients> = match recipients {
+            Recipients::Patients(ids) => {
+                ids.chunks(MOST_PATIENTS).map(|part| Recipients::Patients(part.to_vec())).collect()
+            }
+            Recipients::NeverInvited => vec![Recipients::NeverInvited],
         };
-        parts.into_iter().map(|whom| Ok(Self { whom, dry_run, key: new_key()? })).collect()
+        parts.into_iter().map(|recipients| Ok(Self { recipients, dry_run, key: new_key()? })).collect()
     }
 
     fn body(&self) -> Value {
-        match &self.whom {
-            Whom::Patients(ids) => {
+        match &self.recipients {
+            Recipients::Patients(ids) => {
                 let ids: Vec<&str> = ids.iter().map(PatientId::as_str).collect();
                 json!({ "patientIds": ids, "dryRun": self.dry_run })
             }
-            Whom::NeverInvited => json!({ "neverInvited": true, "dryRun": self.dry_run }),
+            Recipients::NeverInvited => json!({ "neverInvited": true, "dryRun": self.dry_run }),
         }
     }
 }
 
-/// What the API calls a job.
+/// A job's id.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct JobId(String);
@@ -79,7 +81,7 @@ impl TryFrom<String> for JobId {
     type Error = InvalidJobId;
 
     fn try_from(text: String) -> Result<Self, InvalidJobId> {
-        // Part of a path, and of a command that a person copies.
+        // It becomes part of a path, and of a command that the user copies.
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
         if plain && (1..=LONGEST_ID).contains(&text.len()) { Ok(Self(text)) } else { Err(InvalidJobId) }
     }
@@ -99,22 +101,22 @@ impl fmt::Display for JobId {
     }
 }
 
-/// A job, as it was when the API was asked.
+/// A job, as last read from the API.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     /// Its id.
     #[serde(rename = "jobId")]
     pub id: JobId,
-    /// Whether it invites nobody, and only looks who could be.
+    /// Whether it invites no patient and only previews the results.
     pub dry_run: bool,
-    /// How far it is.
+    /// Its state.
     pub state: State,
-    /// Its patients, as far as it is known how many there are.
+    /// The number of its patients, if known.
     pub total: Option<u64>,
-    /// Those who have been seen to.
+    /// The number of patients who have been processed.
     pub processed: u64,
-    /// What became of them.
+    /// Their outcomes.
     pub counts: Counts,
 }
 
@@ -123,7 +125,7 @@ pub struct Job {
 pub struct Counts(BTreeMap<Outcome, u64>);
 
 impl Counts {
-    /// Each outcome that there was.
+    /// The outcomes that occurred.
     pub fn each(&self) -> impl Iterator<Item = (&Outcome, u64)> {
         self.0.iter().map(|(outcome, count)| (outcome, *count))
     }
@@ -140,7 +142,7 @@ impl Counts {
         self.sum(|outcome| !outcome.is_good())
     }
 
-    /// Those of another job too.
+    /// Adds those of another job.
     pub(crate) fn add(&mut self, other: &Self) {
         for (outcome, count) in other.each() {
             let sum = self.0.entry(outcome.clone()).or_default();
@@ -153,7 +155,7 @@ impl Counts {
     }
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -161,14 +163,14 @@ pub enum State {
     Queued,
     /// It has begun.
     Running,
-    /// All patients have been seen to.
+    /// All patients have been processed.
     Done,
-    /// It was cancelled: nobody else is invited.
+    /// It was cancelled: it invites no more patients.
     Cancelled,
 }
 
 impl State {
-    /// Whether nothing more happens.
+    /// Whether the job is over.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
@@ -178,7 +180,7 @@ impl State {
     }
 }
 
-/// What became of a patient: invited, or in a dry run invitable, or a refusal's code.
+/// A patient's outcome: invited, or in a dry run invitable, or a refusal's code.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Outcome(String);
@@ -187,12 +189,12 @@ impl TryFrom<String> for Outcome {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        if is_code(&text) { Ok(Self(text)) } else { Err("no code") }
+        if is_code(&text) { Ok(Self(text)) } else { Err("not a code") }
     }
 }
 
 impl Outcome {
-    /// Whether it is what was asked for.
+    /// Whether the patient was invited, or could be.
     #[must_use]
     pub fn is_good(&self) -> bool {
         ["invited", "invitable"].contains(&self.0.as_str())
@@ -205,25 +207,25 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What became of one patient.
+/// One patient's result.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PatientResult {
     /// The patient.
     #[serde(deserialize_with = "patient_id")]
     pub patient_id: PatientId,
-    /// What became of them.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The same in a sentence, with the next step.
+    /// The outcome in a sentence, with the next step.
     #[serde(deserialize_with = "sentence")]
     pub sentence: String,
 }
 
 impl PatientResult {
-    /// The columns of a report of such, as the API's own CSV has them.
+    /// The columns of a report, the same as in the API's own CSV.
     pub const COLUMNS: [&str; 3] = ["patientId", "outcome", "sentence"];
 
-    /// What stands in them.
+    /// The cells of these columns.
     #[must_use]
     pub fn cells(&self) -> [String; 3] {
         let Self { patient_id, outcome, sentence } = self;
@@ -231,11 +233,11 @@ impl PatientResult {
     }
 }
 
-/// Results that follow each other, in the order in which the patients were seen to.
+/// Consecutive results, in the order in which the patients were processed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page {
     pub(crate) results: Vec<PatientResult>,
-    /// Where the next page is, if there is one.
+    /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
 }
 
@@ -253,12 +255,12 @@ impl Api {
         self.post(JOBS, Some(&job.key), &job.body(), stop)?.read(202)
     }
 
-    /// Looks at a job.
+    /// Reads a job.
     pub(crate) fn job(&self, id: &JobId, stop: &Stop) -> Result<Job, Failure> {
         self.get(&format!("{JOBS}/{id}"), None, stop)?.read(200)
     }
 
-    /// The first results, or those at a cursor.
+    /// Reads the first page of results, or the page at a cursor.
     pub(crate) fn job_results(&self, id: &JobId, next: Option<&str>, stop: &Stop) -> Result<Page, Failure> {
         self.get(&format!("{JOBS}/{id}/results"), next, stop)?.read(200)
     }
@@ -277,30 +279,30 @@ mod tests {
     use portal::ids::PatientId;
     use serde_json::{Value, json};
 
-    use super::{Job, JobId, MOST_PATIENTS, NewJob, PatientResult, Whom};
+    use super::{Job, JobId, MOST_PATIENTS, NewJob, PatientResult, Recipients};
 
     #[test]
-    fn a_list_becomes_as_many_jobs_as_it_takes_each_with_its_own_key() {
+    fn a_list_is_split_into_jobs_each_with_its_own_key() {
         for (patients, sizes) in [(1, vec![1]), (500, vec![500]), (501, vec![500, 1]), (1_203, vec![500, 500, 203])] {
             let ids: Vec<_> = (0..patients).map(|number| PatientId::parse(&format!("p-{number}")).unwrap()).collect();
             let mut keys = 0..;
             let new_key = || keys.next().map(|key: u64| format!("key-{key}")).ok_or(());
-            let jobs = NewJob::all_of(Whom::Patients(ids.clone()), false, new_key).unwrap();
+            let jobs = NewJob::split(Recipients::Patients(ids.clone()), false, new_key).unwrap();
             let parts: Vec<Vec<PatientId>> = jobs
                 .iter()
-                .map(|job| if let Whom::Patients(part) = &job.whom { part.clone() } else { Vec::new() })
+                .map(|job| if let Recipients::Patients(part) = &job.recipients { part.clone() } else { Vec::new() })
                 .collect();
             assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
             assert_eq!(parts.concat(), ids);
             let keys: Vec<&str> = jobs.iter().map(|job| job.key.as_str()).collect();
             assert_eq!(keys, ["key-0", "key-1", "key-2"][..sizes.len()]);
         }
-        assert_eq!(NewJob::all_of(Whom::NeverInvited, true, || Err("no key")), Err("no key"));
+        assert_eq!(NewJob::split(Recipients::NeverInvited, true, || Err("no key")), Err("no key"));
         assert_eq!(MOST_PATIENTS, 500);
     }
 
     #[test]
-    fn what_is_no_job_is_not_taken_for_one() {
+    fn a_malformed_job_is_rejected() {
         let job = json!({
             "jobId": "j-1", "dryRun": false, "audience": "patientIds", "state": "running", "createdAt": "x", "updatedAt": "x",
             "total": 3, "processed": 1, "counts": { "invited": 1 }, "added": "later",
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_result_is_a_command_to_a_terminal() {
+    fn a_result_has_no_terminal_commands() {
         let result = json!({ "patientId": "p-1", "outcome": "opted_out", "sentence": "No\u{1b}[2J more." });
         let result: PatientResult = serde_json::from_value(result).unwrap();
         assert_eq!(result.cells(), ["p-1", "opted_out", "No[2J more."]);

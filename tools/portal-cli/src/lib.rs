@@ -1,12 +1,13 @@
-//! A practice's command-line client: imports the patients that its EHR exports, and invites many at once.
+//! A practice's command-line client: imports the patients that its EHR exports, and invites many of them at once.
 //!
-//! * [`api`] asks one thing of the API, and again while the API asks for patience.
-//! * [`fhir`] makes a profile of a FHIR R4 `Patient`: pure. [`import`] saves a whole file of them, several at a time.
-//! * [`patient_list`] reads whom to invite. [`job`] is a bulk job, and [`invite`] begins and watches as many as it takes.
-//! * [`lines`] reads a file, and never more than one line at a time; [`report`] writes what became of patients.
+//! * [`api`] sends one request to the API, and retries it while the API asks to wait.
+//! * [`fhir`] maps a FHIR R4 `Patient` to a profile: pure. [`import`] saves a whole file of them, several at a time.
+//! * [`patient_list`] reads a list of patients. [`job`] is a bulk job. [`invite`] begins and watches the jobs of a list.
+//! * [`lines`] reads a file one line at a time. [`report`] writes the results.
 //!
-//! An imported row is one `PUT`, which is one transaction: nothing is half-saved, and doing it again changes nothing. A
-//! job is begun under a key, so it is begun once. No message and no report quotes a name, a date, an address or the token.
+//! An imported row is one `PUT`, which is one transaction: a row is never half-saved, and saving it again changes nothing.
+//! A job is begun under a key, so it is begun once. No message and no report quotes a name, a date, an address or the
+//! token.
 
 pub mod api;
 pub mod fhir;

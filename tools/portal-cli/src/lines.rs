@@ -1,8 +1,8 @@
-//! Lines of a file, one after the other. However long the file, or one of its lines, only one line is in memory.
+//! Reads a file line by line. Only one line is in memory, and of a line that is too long only its beginning.
 
 use std::io::{self, BufRead, Read as _};
 
-/// What some programs write at the beginning of a file.
+/// Some programs write this at the beginning of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One line that is not blank.
@@ -12,7 +12,7 @@ pub struct Line {
     pub number: u64,
     /// Bytes of the file up to its end.
     pub end: u64,
-    /// What it says, without its end; `None` if it is longer than permitted.
+    /// Its text, without the line's end; `None` if it is too long.
     pub text: Option<Vec<u8>>,
 }
 
@@ -26,8 +26,8 @@ pub struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Those of a source. None may be longer than so many bytes.
-    pub const fn of(source: R, longest: usize) -> Self {
+    /// Reads the lines of a source. A line may have at most `longest` bytes.
+    pub const fn new(source: R, longest: usize) -> Self {
         Self { source, number: 0, end: 0, longest }
     }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::{Line, Lines};
 
     fn all(bytes: &[u8], longest: usize) -> Vec<(u64, u64, Option<String>)> {
-        let mut lines = Lines::of(bytes, longest);
+        let mut lines = Lines::new(bytes, longest);
         let mut found = Vec::new();
         while let Some(Line { number, end, text }) = lines.read().unwrap() {
             found.push((number, end, text.map(|text| String::from_utf8(text).unwrap())));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_count_and_are_passed_over() {
+    fn blank_lines_count_and_are_skipped() {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(all(b"", 9), []);
         assert_eq!(all(b"\n \r\n\n", 9), []);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_told_of_and_the_next_one_read() {
+    fn a_line_that_is_too_long_is_reported_and_the_next_one_read() {
         let text = |text: &str| Some(text.to_owned());
         let expected = [(1, 5, text("abcd")), (2, 11, None), (3, 30, None), (4, 32, text("a"))];
         assert_eq!(all(b"abcd\nabcde\nabcdefghijklmnopqr\na\n", 4), expected);

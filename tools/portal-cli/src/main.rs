@@ -1,5 +1,5 @@
 //! `portal`: a practice's command-line client.
-#![expect(clippy::print_stdout, reason = "a command line program answers on standard output")]
+#![expect(clippy::print_stdout, reason = "a command-line program writes to standard output")]
 
 mod commands;
 mod progress;
@@ -21,24 +21,24 @@ struct Cli {
 enum Command {
     /// Save the patients of a FHIR R4 file, one `Patient` a line (NDJSON)
     ///
-    /// Each row is saved as a whole or not at all, and saving it again changes nothing: repeat an import whenever you
-    /// like. The token needs the scope `portal/patients`; it is read from `--token-file` or from `PORTAL_TOKEN`.
+    /// Each row is saved as a whole or not at all, and saving it again changes nothing: you can always repeat an
+    /// import. The token needs the scope `portal/patients`; it is read from `--token-file` or from `PORTAL_TOKEN`.
     ///
     /// Exit code: 0 all rows were saved, 1 some were not and are reported, 2 it could not run or not to the end of the
     /// file, 130 it was interrupted.
     Import(import::Options),
-    /// Invite many patients: those of a list, or everyone who was never invited
+    /// Invite many patients: those of a list, or all who were never invited
     ///
-    /// Invitations are a job of the API's, for up to 500 patients; a longer list becomes several, each begun when the
-    /// one before it is done. A list with a line that is no patient id is not taken at all. Repeat the command whenever
-    /// you like: whoever has been invited is not invited again. Ctrl-C stops watching, not the job: `portal job` watches
-    /// it on, or cancels it.
+    /// The API invites up to 500 patients in one job. A longer list becomes several jobs, each begun when the one before
+    /// it is done. A list with a line that is not a patient id is rejected as a whole. You can always repeat the command:
+    /// a patient who has been invited is not invited again. Ctrl-C stops watching, not the job. `portal job` continues
+    /// watching it, or cancels it.
     ///
     /// The token needs the scopes `portal/invite` and `portal/read`; it is read from `--token-file` or from
     /// `PORTAL_TOKEN`.
     ///
-    /// Exit code: 0 all patients were invited (or could be, in a dry run), 1 some were not and it is said why, 2 it
-    /// could not run or not to the end, 130 it was interrupted.
+    /// Exit code: 0 all patients were invited (or could be, in a dry run), 1 some were not and the output says why,
+    /// 2 it could not run or not to the end, 130 it was interrupted.
     Invite(invite::Options),
     /// Watch or cancel a job that `portal invite` has begun
     Job(job::Options),
@@ -59,17 +59,17 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is where the configuration is read, once")]
+#[expect(clippy::disallowed_methods, reason = "the configuration is read here, once")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-#[expect(clippy::disallowed_methods, reason = "everything else is handed the time")]
+#[expect(clippy::disallowed_methods, reason = "everything else gets the time as an argument")]
 fn now() -> DateTime<Utc> {
     std::time::SystemTime::now().into()
 }
 
-/// A key that nobody has used before. It is no secret.
+/// A fresh idempotency key. It is not a secret.
 fn new_key() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;

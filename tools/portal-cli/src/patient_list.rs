@@ -1,6 +1,7 @@
-//! A list of patients: their ids, one a line. What follows a `#` is a comment.
+//! A list of patients: their ids, one a line. The text after a `#` is a comment.
 //!
-//! It is taken as a whole or not at all, before anybody is invited: a list with a line that is no id may be another file.
+//! The list is accepted as a whole or not at all, before any patient is invited: a line that is not an id may mean that it
+//! is the wrong file.
 
 use std::{collections::HashMap, fmt, io::BufRead};
 
@@ -8,42 +9,42 @@ use portal::ids::PatientId;
 
 use crate::lines::{Line, Lines};
 
-/// Most ids of one list, which is in memory as a whole.
+/// Most ids of one list, which is kept in memory.
 pub const MOST_IDS: usize = 100_000;
 
 /// Longest line, in bytes: an id, and a comment.
 const LONGEST_LINE: usize = 1024;
 
-/// So many unusable lines are told of, the others only counted.
-const MOST_TOLD: usize = 20;
+/// Most bad lines that a message lists. The others are counted.
+const MOST_SHOWN: usize = 20;
 
-/// Why a list is not taken.
+/// Why a list is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// There is nothing in it.
+pub enum InvalidList {
+    /// It has no ids.
     #[error("there is no patient id in it")]
     Empty,
-    /// There is too much in it.
+    /// It has too many ids.
     #[error("it has more than {MOST_IDS} patient ids: split it")]
     TooLong,
-    /// Some lines are not what they should be.
+    /// Some lines are invalid.
     #[error(transparent)]
     Lines(BadLines),
     /// It could not be read to its end.
-    #[error("it cannot be read on")]
+    #[error("it cannot be read to its end")]
     Unreadable(#[from] std::io::Error),
 }
 
-/// Lines that are not what they should be.
+/// The invalid lines of a list.
 #[derive(Debug, Default, thiserror::Error)]
 pub struct BadLines {
-    first: Vec<(u64, Wrong)>,
+    first: Vec<(u64, LineError)>,
     more: u64,
 }
 
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug)]
-enum Wrong {
+enum LineError {
     TooLong,
     NoId,
     /// The id is that of an earlier line.
@@ -53,45 +54,45 @@ enum Wrong {
 /// Reads a list, in its order.
 ///
 /// # Errors
-/// [`Unusable`]
-pub fn read(source: impl BufRead) -> Result<Vec<PatientId>, Unusable> {
-    let mut lines = Lines::of(source, LONGEST_LINE);
+/// [`InvalidList`]
+pub fn read(source: impl BufRead) -> Result<Vec<PatientId>, InvalidList> {
+    let mut lines = Lines::new(source, LONGEST_LINE);
     let (mut ids, mut seen, mut bad) = (Vec::new(), HashMap::new(), BadLines::default());
     while let Some(Line { number, text, end: _ }) = lines.read()? {
         match id(text.as_deref()) {
             Ok(None) => {}
             Ok(Some(id)) => match seen.get(&id) {
-                Some(earlier) => bad.add(number, Wrong::Repeats(*earlier)),
-                None if ids.len() == MOST_IDS => return Err(Unusable::TooLong),
+                Some(earlier) => bad.add(number, LineError::Repeats(*earlier)),
+                None if ids.len() == MOST_IDS => return Err(InvalidList::TooLong),
                 None => {
                     seen.insert(id.clone(), number);
                     ids.push(id);
                 }
             },
-            Err(wrong) => bad.add(number, wrong),
+            Err(error) => bad.add(number, error),
         }
     }
     if !bad.first.is_empty() {
-        return Err(Unusable::Lines(bad));
+        return Err(InvalidList::Lines(bad));
     }
-    if ids.is_empty() { Err(Unusable::Empty) } else { Ok(ids) }
+    if ids.is_empty() { Err(InvalidList::Empty) } else { Ok(ids) }
 }
 
-/// The id of a line, if there is more on it than a comment. Whoever wrote the comment may have done so in any encoding.
-fn id(text: Option<&[u8]>) -> Result<Option<PatientId>, Wrong> {
-    let text = text.ok_or(Wrong::TooLong)?;
+/// The id of a line, if there is more on it than a comment. A comment may have any encoding.
+fn id(text: Option<&[u8]>) -> Result<Option<PatientId>, LineError> {
+    let text = text.ok_or(LineError::TooLong)?;
     let id = text.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
     if id.is_empty() {
         return Ok(None);
     }
     let id = str::from_utf8(id).ok().and_then(|id| PatientId::parse(id).ok());
-    id.map(Some).ok_or(Wrong::NoId)
+    id.map(Some).ok_or(LineError::NoId)
 }
 
 impl BadLines {
-    fn add(&mut self, line: u64, wrong: Wrong) {
-        if self.first.len() < MOST_TOLD {
-            self.first.push((line, wrong));
+    fn add(&mut self, line: u64, error: LineError) {
+        if self.first.len() < MOST_SHOWN {
+            self.first.push((line, error));
         } else {
             self.more += 1;
         }
@@ -101,12 +102,12 @@ impl BadLines {
 impl fmt::Display for BadLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("each line must have one patient id, and each only once")?;
-        for (line, wrong) in &self.first {
+        for (line, error) in &self.first {
             write!(f, "\n  line {line}: ")?;
-            match wrong {
-                Wrong::TooLong => write!(f, "longer than {LONGEST_LINE} bytes"),
-                Wrong::NoId => f.write_str("no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -"),
-                Wrong::Repeats(earlier) => write!(f, "the id of line {earlier} again"),
+            match error {
+                LineError::TooLong => write!(f, "longer than {LONGEST_LINE} bytes"),
+                LineError::NoId => f.write_str("no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -"),
+                LineError::Repeats(earlier) => write!(f, "the id of line {earlier} again"),
             }?;
         }
         match self.more {
@@ -131,21 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_taken_in_their_order_without_blank_lines_and_comments() {
+    fn ids_are_read_in_order_without_blank_lines_and_comments() {
         let list =
             b"\xef\xbb\xbf# due this week\r\np-2\r\n\r\n  p-1\t# moved in\r\n#\nMRN:0042 # N\xfa\xf1ez\n #p-3\np-4";
         assert_eq!(ids(list), ["p-2", "p-1", "MRN:0042", "p-4"]);
     }
 
     #[test]
-    fn a_list_without_ids_is_told_of() {
+    fn a_list_without_ids_is_rejected() {
         for list in ["", "\n \r\n", "# p-1\n"] {
             assert_eq!(error(list.as_bytes()), "there is no patient id in it", "{list:?}");
         }
     }
 
     #[test]
-    fn unusable_lines_are_told_of_by_their_number_and_never_quoted() {
+    fn invalid_lines_are_listed_by_number_and_never_quoted() {
         let mut list = b"p-1\n\np-2 Maria\np-\xff3\np-1\n".to_vec();
         list.extend(b"x".repeat(LONGEST_LINE + 1));
         list.extend(b"\np-4\np-4\n");
@@ -159,17 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn many_unusable_lines_are_counted() {
-        let told = error(&b"a,b\n".repeat(1_000_000));
-        assert_eq!(told.lines().count(), 22, "{told}");
+    fn many_invalid_lines_are_counted() {
+        let message = error(&b"a,b\n".repeat(1_000_000));
+        assert_eq!(message.lines().count(), 22, "{message}");
         assert!(
-            told.ends_with("line 20: no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -\n  ... and 999980 more")
+            message.ends_with("line 20: no patient id, which is 1 to 64 of A-Z a-z 0-9 . _ : -\n  ... and 999980 more")
         );
     }
 
     #[test]
-    fn no_more_of_a_list_is_read_than_it_may_have() {
-        /// Ids without an end.
+    fn reading_stops_at_the_largest_list() {
+        /// An endless list of ids.
         struct Endless(u64);
         impl Read for Endless {
             fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {

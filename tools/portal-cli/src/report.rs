@@ -1,13 +1,13 @@
-//! A report: what is to be said of patients, one row each.
+//! A report in CSV, with one row for each patient.
 
 use std::io::Write;
 
-/// A report of `N` columns in CSV (RFC 4180). Spreadsheet programs take no cell of it for a formula.
+/// A report of `N` columns in CSV (RFC 4180). No cell is a formula to a spreadsheet program.
 #[derive(Debug)]
 pub struct Report<W: Write, const N: usize>(csv::Writer<W>);
 
 impl<W: Write, const N: usize> Report<W, N> {
-    /// Begins one with these columns.
+    /// Begins a report with these columns.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -25,7 +25,7 @@ impl<W: Write, const N: usize> Report<W, N> {
         self.0.write_record(cells.each_ref().map(|cell| plain(cell)))
     }
 
-    /// Ends it.
+    /// Ends the report.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -34,7 +34,7 @@ impl<W: Write, const N: usize> Report<W, N> {
     }
 }
 
-/// The text as a cell that no spreadsheet program computes.
+/// The text as a cell that a spreadsheet program does not compute.
 fn plain(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{text}") } else { text.to_owned() }

@@ -1,16 +1,16 @@
-//! The wish to stop: of whoever presses Ctrl-C, or of an import that cannot go on.
+//! The signal to stop: from Ctrl-C, or from an import that cannot continue.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-/// A flag that is raised once and that can be waited for.
+/// A flag that is raised once and that threads can wait for.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
 
 impl Stop {
-    /// Raises it. Whoever waits goes on at once.
+    /// Raises it. All waiting threads continue at once.
     pub fn raise(&self) {
         *self.lock() = true;
         self.0.1.notify_all();
@@ -22,7 +22,7 @@ impl Stop {
         *self.lock()
     }
 
-    /// Waits for so long, or until it is raised; whether it is.
+    /// Waits for this time, or until it is raised. Returns whether it is raised.
     #[must_use]
     pub fn wait(&self, time: Duration) -> bool {
         let waited = self.0.1.wait_timeout_while(self.lock(), time, |raised| !*raised);
@@ -30,7 +30,7 @@ impl Stop {
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        // Nobody can leave a flag half-written.
+        // A panic cannot leave a flag half-written.
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! From a FHIR `Patient` to a profile: each rule by examples, and that nothing makes it panic.
+//! From a FHIR `Patient` to a profile: each rule by examples, and that no input makes it panic.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ fn map(resource: &Value) -> Result<Mapped, Rejected> {
     fhir::map(resource, &Mapping { identifier_system: None, now: now() })
 }
 
-/// A patient who can be saved, but for these members; null takes one away.
+/// A valid patient with these members changed; null removes a member.
 fn patient(members: &Value) -> Value {
     let mut resource = json!({
         "resourceType": "Patient", "id": "p-1", "birthDate": "1980-02-29",
@@ -28,7 +28,7 @@ fn patient(members: &Value) -> Value {
     resource
 }
 
-/// What the body says of the patient with these members.
+/// The body for the patient with these members.
 fn saved(members: &Value) -> Value {
     let mapped = map(&patient(members));
     fhir::body(&mapped.unwrap_or_else(|rejected| unreachable!("{members}: {rejected:?}")).profile)
@@ -59,7 +59,7 @@ fn a_whole_patient_becomes_a_whole_profile() {
 }
 
 #[test]
-fn only_patients_with_an_id_of_ours_are_saved() {
+fn only_patients_with_a_usable_id_are_saved() {
     for (resource, expected) in [
         (json!(null), Reason::NotPatient),
         (json!([]), Reason::NotPatient),
@@ -241,7 +241,7 @@ fn the_language_is_the_preferred_one_else_the_only_one() {
 }
 
 #[test]
-fn who_has_died_or_is_inactive_is_saved_as_inactive() {
+fn a_deceased_or_inactive_patient_is_saved_as_inactive() {
     for (members, active) in [
         (json!({}), true),
         (json!({ "active": true, "deceasedBoolean": false }), true),
@@ -281,7 +281,7 @@ fn the_sample_has_one_of_each() {
     assert_eq!(outcomes, expected);
 }
 
-/// Any JSON, made of the words that the mapping looks for and of others.
+/// Any JSON, made of the words that the mapping reads and of others.
 fn any_json() -> impl Strategy<Value = Value> {
     let words = || {
         prop::sample::select(vec![
@@ -347,13 +347,13 @@ proptest! {
             let mapping = Mapping { identifier_system, now: now() };
             drop(fhir::map(&resource.clone().into(), &mapping));
         }
-        // Each member on its own in a patient who is fine but for it, so that every rule is reached.
+        // Each member by itself in an otherwise valid patient, so that every rule is reached.
         for (name, value) in &resource {
             drop(map(&patient(&json!({ name: value }))));
         }
         let quoted = patient(&json!({ "name": [{ "text": secret }], "birthDate": secret, "telecom": [{ "system": "email", "value": secret }] }));
         let rejected = map(&quoted).unwrap_err();
-        let told = format!("{rejected:?} {}", rejected.reason.detail());
-        prop_assert!(!told.contains(&secret), "{}", told);
+        let message = format!("{rejected:?} {}", rejected.reason.detail());
+        prop_assert!(!message.contains(&secret), "{}", message);
     }
 }

@@ -5,7 +5,7 @@ use std::{num::NonZeroU8, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result};
 use portal_cli::{
     fhir::Mapping,
-    import::{self, Counts, Ended, Target, Told},
+    import::{self, Counts, Ended, ReportRow, Target},
 };
 
 use super::{Connection, INTERRUPTED, SOME_REPORTED, begin_report, open, stop_on_ctrl_c};
@@ -18,13 +18,13 @@ pub struct Options {
     file: PathBuf,
     #[command(flatten)]
     connection: Connection,
-    /// Write what was not saved, and why, to this CSV file
+    /// Write the rows that were not saved, and why, to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Take the identifier of this system as patient id, instead of the resource's own id
+    /// Use the identifier of this system as patient id, instead of the resource's own id
     #[arg(long, value_name = "URL")]
     identifier_system: Option<String>,
-    /// Only look at the rows: ask the API nothing
+    /// Only check the rows, without calling the API
     #[arg(long)]
     dry_run: bool,
     /// Rows to save at once
@@ -36,7 +36,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let api = if options.dry_run { None } else { Some(options.connection.open()?) };
     let (source, length) = open(&options.file)?;
-    let begin_report = |path: &PathBuf| begin_report(path, Told::COLUMNS, Some(&options.file));
+    let begin_report = |path: &PathBuf| begin_report(path, ReportRow::COLUMNS, Some(&options.file));
     let report = options.report.as_ref().map(begin_report).transpose()?;
     let stop = stop_on_ctrl_c()?;
 
@@ -51,21 +51,23 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Ended::Done if counts.reported == 0 => Ok(ExitCode::SUCCESS),
         Ended::Done => Ok(ExitCode::from(SOME_REPORTED)),
         Ended::Interrupted => {
-            eprintln!("Interrupted: the rows that follow were not looked at. Import the file again to go on.");
+            eprintln!("Interrupted: the rows that follow were not processed. Import the file again to continue.");
             Ok(ExitCode::from(INTERRUPTED))
         }
         Ended::Halted(halt) => Err(halt).context("the import stopped"),
-        Ended::Unreadable(error) => Err(error).with_context(|| format!("{} cannot be read on", options.file.display())),
+        Ended::Unreadable(error) => {
+            Err(error).with_context(|| format!("{} cannot be read to its end", options.file.display()))
+        }
     }
 }
 
 fn summary(counts: &Counts, dry_run: bool) -> String {
-    let Counts { rows, created, kept, checked, reported, noted, bytes: _ } = counts;
+    let Counts { rows, created, existing, checked, reported, noted, bytes: _ } = counts;
     if dry_run {
         format!("{rows} rows: {checked} could be saved ({noted} with a note), {reported} reported. Nothing was saved.")
     } else {
         format!(
-            "{rows} rows: {created} saved new, {kept} changed or unchanged, {reported} reported. With a note: {noted}."
+            "{rows} rows: {created} saved new, {existing} changed or unchanged, {reported} reported. With a note: {noted}."
         )
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::ArgGroup;
 use portal::ids::PatientId;
 use portal_cli::{
-    job::{NewJob, Whom},
+    job::{NewJob, Recipients},
     patient_list,
 };
 
@@ -20,12 +20,12 @@ use crate::new_key;
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("whom").required(true).args(["file", "never_invited"]))]
 pub struct Options {
-    /// A list of patient ids, one a line, or `-` for standard input; what follows a `#` is a comment
+    /// A list of patient ids, one a line, or `-` for standard input; the text after a `#` is a comment
     file: Option<PathBuf>,
-    /// Invite everyone of the practice with an email address who was never invited
+    /// Invite all patients of the practice who have an email address and were never invited
     #[arg(long)]
     never_invited: bool,
-    /// Invite nobody: only look who could be, and why others could not
+    /// Invite no patient: only report who could be invited, and why others could not
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -35,16 +35,17 @@ pub struct Options {
 /// Invites patients.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let list = options.file.as_deref();
-    let whom = list.map_or(Ok(Whom::NeverInvited), |path| read(path).map(Whom::Patients))?;
-    let patients = match &whom {
-        Whom::Patients(ids) => u64::try_from(ids.len()).ok(),
-        Whom::NeverInvited => None,
+    let recipients = list.map_or(Ok(Recipients::NeverInvited), |path| read(path).map(Recipients::Patients))?;
+    let patients = match &recipients {
+        Recipients::Patients(ids) => u64::try_from(ids.len()).ok(),
+        Recipients::NeverInvited => None,
     };
-    let jobs = NewJob::all_of(whom, options.dry_run, new_key).context("the operating system gives no randomness")?;
-    options.watching.see_through(jobs.len(), patients, list, |watcher| watcher.invite(&jobs))
+    let jobs = NewJob::split(recipients, options.dry_run, new_key)
+        .context("the operating system provides no random numbers")?;
+    options.watching.watch_to_end(jobs.len(), patients, list, |watcher| watcher.invite(&jobs))
 }
 
 fn read(path: &Path) -> Result<Vec<PatientId>> {
     let (source, _) = open(path)?;
-    patient_list::read(source).with_context(|| format!("nobody was invited, because of {}", path.display()))
+    patient_list::read(source).with_context(|| format!("no patient was invited, because of {}", path.display()))
 }

@@ -10,7 +10,7 @@ use portal_cli::{
 };
 
 use super::{Connection, INTERRUPTED, stop_on_ctrl_c, watching::Watching};
-use crate::progress::in_short;
+use crate::progress::summary_line;
 
 /// Its arguments.
 #[derive(clap::Args)]
@@ -21,19 +21,19 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Watch a job until it is over, and say what became of its patients
+    /// Watch a job until it is over, and print its results
     ///
     /// The token needs the scope `portal/read`. Ctrl-C stops watching, not the job.
     ///
-    /// Exit code: 0 all patients were invited (or could be, in a dry run), 1 some were not and it is said why, 2 it
-    /// was cancelled or could not be watched to its end, 130 it was interrupted.
+    /// Exit code: 0 all patients were invited (or could be, in a dry run), 1 some were not and the output says why,
+    /// 2 it was cancelled or could not be watched to its end, 130 it was interrupted.
     Watch(Watch),
-    /// Cancel a job: nobody else is invited by it
+    /// Cancel a job: it invites no more patients
     ///
-    /// Who was invited stays invited. A job that is done, or was cancelled before, stays as it is. The token needs the
+    /// Patients who were invited stay invited. A job that is done, or was cancelled before, stays as it is. The token needs the
     /// scope `portal/invite`.
     ///
-    /// Exit code: 0 nothing more happens, 2 it could not be cancelled, 130 it was interrupted.
+    /// Exit code: 0 the job is over, 2 it could not be cancelled, 130 it was interrupted.
     Cancel(Cancel),
 }
 
@@ -56,7 +56,7 @@ struct Cancel {
 /// Watches or cancels a job.
 pub fn run(options: &Options) -> Result<ExitCode> {
     match &options.command {
-        Command::Watch(Watch { id, watching }) => watching.see_through(0, None, None, |watcher| watcher.watch(id)),
+        Command::Watch(Watch { id, watching }) => watching.watch_to_end(0, None, None, |watcher| watcher.watch(id)),
         Command::Cancel(Cancel { id, connection }) => cancel(id, connection),
     }
 }
@@ -68,15 +68,15 @@ fn cancel(id: &JobId, connection: &Connection) -> Result<ExitCode> {
         Err(Failure::Refused(refused)) => return Err(refused.into()),
         Err(Failure::Halted(halt)) => return Err(halt.into()),
         Err(Failure::Abandoned) => {
-            eprintln!("Interrupted: it is not known whether job {id} was cancelled.");
+            eprintln!("Interrupted: job {id} may or may not have been cancelled.");
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
     let state = match job.state {
         State::Cancelled => "is cancelled",
         State::Done => "was done already",
-        State::Queued | State::Running => bail!("job {id} goes on: the API has not cancelled it"),
+        State::Queued | State::Running => bail!("job {id} continues: the API has not cancelled it"),
     };
-    println!("Job {id} {state}. {}.", in_short(&job.counts, job.dry_run));
+    println!("Job {id} {state}. {}.", summary_line(&job.counts, job.dry_run));
     Ok(ExitCode::SUCCESS)
 }

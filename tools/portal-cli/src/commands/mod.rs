@@ -1,4 +1,4 @@
-//! The commands, and what they have in common.
+//! The commands, and their common parts.
 
 pub mod import;
 pub mod invite;
@@ -21,10 +21,10 @@ use crate::variable;
 pub const SOME_REPORTED: u8 = 1;
 /// The command could not run, or not to its end.
 pub const COULD_NOT_RUN: u8 = 2;
-/// What a shell expects of a program that Ctrl-C ended.
+/// The exit code that a shell expects after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
-/// Where the API is, and on whose behalf it is asked.
+/// The API's address and the access token.
 #[derive(clap::Args)]
 pub struct Connection {
     /// Address of the API [default: the variable `PORTAL_API`]
@@ -38,7 +38,7 @@ pub struct Connection {
 impl Connection {
     fn open(&self) -> Result<Api> {
         let address = self.api.clone().or_else(|| variable("PORTAL_API"));
-        let address = address.context("say where the API is: --api URL, or the variable PORTAL_API")?;
+        let address = address.context("give the address of the API: --api URL, or the variable PORTAL_API")?;
         let token = match &self.token_file {
             Some(path) => Some(fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?),
             None => variable("PORTAL_TOKEN"),
@@ -47,7 +47,7 @@ impl Connection {
         Ok(Api::new(&address, &SecretString::from(token))?)
     }
 
-    /// A command of this program with the same options, to be copied into a shell.
+    /// A command of this program with the same options, for the user to copy into a shell.
     fn command(&self, words: &[&str]) -> Result<String> {
         let token_file = self.token_file.as_deref().map(Path::to_string_lossy);
         let api = self.api.iter().flat_map(|api| ["--api", api]);
@@ -57,7 +57,7 @@ impl Connection {
     }
 }
 
-/// The file or standard input (`-`), and the length if there is one.
+/// Opens the file or standard input (`-`). Returns the length too, if there is one.
 fn open(path: &Path) -> Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Box::new(BufReader::new(io::stdin())), None));
@@ -75,16 +75,16 @@ fn begin_report<const N: usize>(path: &Path, columns: [&str; N], input: Option<&
     if let (Ok(report), Some(Ok(input))) = (path.canonicalize(), input.map(Path::canonicalize))
         && report == input
     {
-        bail!("the report would overwrite the file that is read");
+        bail!("the report would overwrite the input file");
     }
     let begin = || Report::begin(File::create(path)?, columns).map_err(io::Error::from);
     begin().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Raised by Ctrl-C, which ends nothing by itself any more.
+/// A stop that Ctrl-C raises. Ctrl-C no longer ends the program by itself.
 fn stop_on_ctrl_c() -> Result<Stop> {
     let stop = Stop::default();
     let wish = stop.clone();
-    ctrlc::set_handler(move || wish.raise()).context("Ctrl-C could not be taken over")?;
+    ctrlc::set_handler(move || wish.raise()).context("the Ctrl-C handler could not be set")?;
     Ok(stop)
 }

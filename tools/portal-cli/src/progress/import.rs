@@ -1,51 +1,51 @@
-//! What is seen of an import.
+//! The progress of an import.
 
 use std::io::{self, Write};
 
 use portal_cli::{
-    import::{Audience, Counts, Told},
+    import::{Counts, Observer, ReportRow},
     report::Report,
 };
 
 use super::Progress;
 
-/// Without a report so many rows are told of on standard error.
-const MOST_TOLD: u64 = 20;
+/// Most rows that are shown on standard error when there is no report.
+const MOST_SHOWN: u64 = 20;
 
 /// The progress of an import.
 pub struct ImportProgress<W: Write> {
     progress: Progress,
-    report: Option<Report<W, { Told::COLUMNS.len() }>>,
-    told: u64,
+    report: Option<Report<W, { ReportRow::COLUMNS.len() }>>,
+    shown: u64,
 }
 
 impl<W: Write> ImportProgress<W> {
-    /// Of a file of so many bytes, or of a source without a length.
-    pub fn begin(length: Option<u64>, report: Option<Report<W, { Told::COLUMNS.len() }>>) -> Self {
-        Self { progress: Progress::begin(length), report, told: 0 }
+    /// Begins the progress of a file of `length` bytes, or of a source without a length.
+    pub fn begin(length: Option<u64>, report: Option<Report<W, { ReportRow::COLUMNS.len() }>>) -> Self {
+        Self { progress: Progress::begin(length), report, shown: 0 }
     }
 
     /// Clears the bar, and ends the report.
     pub fn end(self) -> io::Result<()> {
         self.progress.end();
-        if self.told > MOST_TOLD {
-            eprintln!("... and {} more: give --report FILE to have them all", self.told - MOST_TOLD);
+        if self.shown > MOST_SHOWN {
+            eprintln!("... and {} more: use --report FILE to get them all", self.shown - MOST_SHOWN);
         }
         self.report.map_or(Ok(()), Report::end)
     }
 }
 
-impl<W: Write> Audience for ImportProgress<W> {
-    fn row(&mut self, counts: &Counts, told: Option<&Told>) -> io::Result<()> {
+impl<W: Write> Observer for ImportProgress<W> {
+    fn row(&mut self, counts: &Counts, row: Option<&ReportRow>) -> io::Result<()> {
         let so_far = format!("{} rows, {} reported", counts.rows, counts.reported);
         self.progress.show(counts.bytes, counts.rows, so_far);
-        match (told, &mut self.report) {
+        match (row, &mut self.report) {
             (None, _) => Ok(()),
-            (Some(told), Some(report)) => report.add(&told.cells()).map_err(io::Error::from),
-            (Some(told), None) => {
-                self.told += 1;
-                if self.told <= MOST_TOLD {
-                    self.progress.say(&told.to_string());
+            (Some(row), Some(report)) => report.add(&row.cells()).map_err(io::Error::from),
+            (Some(row), None) => {
+                self.shown += 1;
+                if self.shown <= MOST_SHOWN {
+                    self.progress.say(&row.to_string());
                 }
                 Ok(())
             }

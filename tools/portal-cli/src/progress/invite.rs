@@ -1,9 +1,9 @@
-//! What is seen of jobs that invite.
+//! The progress of invitation jobs.
 
 use std::io::{self, Write};
 
 use portal_cli::{
-    invite::{Audience, Seen},
+    invite::{JobsProgress, Observer},
     job::{Counts, Job, PatientResult, State},
     report::Report,
 };
@@ -13,23 +13,23 @@ use super::Progress;
 /// The progress of one job or several.
 pub struct InviteProgress<W: Write> {
     progress: Progress,
-    /// Patients of all jobs, where they were named.
+    /// Patients of all jobs, if they were named.
     patients: Option<u64>,
     /// Jobs to begin.
     jobs: usize,
-    /// Jobs that were told of.
-    told: usize,
+    /// Jobs that were announced.
+    announced: usize,
     report: Option<Report<W, { PatientResult::COLUMNS.len() }>>,
 }
 
 impl<W: Write> InviteProgress<W> {
-    /// Of so many jobs to begin, and so many patients if they are named.
+    /// Begins the progress of `jobs` jobs, and of `patients` patients if they are named.
     pub fn begin(
         jobs: usize,
         patients: Option<u64>,
         report: Option<Report<W, { PatientResult::COLUMNS.len() }>>,
     ) -> Self {
-        Self { progress: Progress::begin(patients), patients, jobs, told: 0, report }
+        Self { progress: Progress::begin(patients), patients, jobs, announced: 0, report }
     }
 
     /// Clears the bar, and ends the report.
@@ -39,28 +39,28 @@ impl<W: Write> InviteProgress<W> {
     }
 }
 
-impl<W: Write> Audience for InviteProgress<W> {
+impl<W: Write> Observer for InviteProgress<W> {
     fn wants_every_result(&self) -> bool {
         self.report.is_some()
     }
 
-    fn looked(&mut self, seen: &Seen, job: &Job) {
-        if self.told < seen.begun {
-            self.told = seen.begun;
+    fn polled(&mut self, jobs: &JobsProgress, job: &Job) {
+        if self.announced < jobs.begun {
+            self.announced = jobs.begun;
             let patients = job.total.map(|total| format!(", {total} patients")).unwrap_or_default();
-            let place = if self.jobs > 1 { format!(" {} of {}", seen.begun, self.jobs) } else { String::new() };
+            let place = if self.jobs > 1 { format!(" {} of {}", jobs.begun, self.jobs) } else { String::new() };
             self.progress.say(&format!("Job{place}: {}{patients}", job.id));
         }
-        let counts = seen.counts();
+        let counts = jobs.counts();
         let done = counts.good().saturating_add(counts.refused());
-        // Before that, the time that is left would be a guess.
+        // Before the first result, the remaining time would be a guess.
         if done > 0
             && let Some(length) = self.patients.or(job.total)
         {
             self.progress.set_length(length);
         }
         let waiting = if job.state == State::Queued { ", waiting for its turn" } else { "" };
-        self.progress.show(done, done, format!("{}{waiting}", in_short(&counts, job.dry_run)));
+        self.progress.show(done, done, format!("{}{waiting}", summary_line(&counts, job.dry_run)));
     }
 
     fn result(&mut self, result: &PatientResult) -> io::Result<()> {
@@ -68,8 +68,8 @@ impl<W: Write> Audience for InviteProgress<W> {
     }
 }
 
-/// What became of patients, in one line.
-pub fn in_short(counts: &Counts, dry_run: bool) -> String {
+/// The counts in one line.
+pub fn summary_line(counts: &Counts, dry_run: bool) -> String {
     let (good, refused) = (counts.good(), counts.refused());
     let done = if dry_run { "could be invited" } else { "invited" };
     format!("{} patients: {good} {done}, {refused} not", good.saturating_add(refused))

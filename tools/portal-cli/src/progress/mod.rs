@@ -1,4 +1,4 @@
-//! What is seen of a command while it runs: on standard error, and in its report.
+//! The progress of a command: on standard error, and in its report.
 
 mod import;
 mod invite;
@@ -10,17 +10,17 @@ use std::{
 
 pub use import::ImportProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-pub use invite::{InviteProgress, in_short};
+pub use invite::{InviteProgress, summary_line};
 
-/// Without a terminal there is a line after so many rows or patients.
-const A_LINE: u64 = 1_000;
+/// Without a terminal, a line is printed after this many rows or patients.
+const LINE_INTERVAL: u64 = 1_000;
 
-/// A bar, or a spinner while nobody knows how much there is to do.
+/// A bar, or a spinner while the length is unknown.
 struct Progress {
-    /// Draws nothing where there is no terminal.
+    /// Draws nothing without a terminal.
     bar: ProgressBar,
     terminal: bool,
-    /// Lines that there have been without a terminal.
+    /// Lines that were printed without a terminal.
     lines: u64,
 }
 
@@ -36,7 +36,7 @@ impl Progress {
         progress
     }
 
-    /// So much there is to do.
+    /// Sets the total.
     fn set_length(&self, length: u64) {
         if self.bar.length() != Some(length) {
             self.bar.set_length(length);
@@ -44,11 +44,11 @@ impl Progress {
         }
     }
 
-    /// So much of the length is done, and so many rows or patients with it.
+    /// Shows the position within the length, and prints a line at intervals of `done` rows or patients.
     fn show(&mut self, position: u64, done: u64, so_far: String) {
         self.bar.set_position(position);
-        if !self.terminal && done / A_LINE > self.lines {
-            self.lines = done / A_LINE;
+        if !self.terminal && done / LINE_INTERVAL > self.lines {
+            self.lines = done / LINE_INTERVAL;
             self.say(&so_far);
         }
         self.bar.set_message(so_far);

@@ -1,4 +1,4 @@
-//! The whole client against something that answers like the API.
+//! The whole client against a stand-in for the API.
 
 use std::{
     collections::BTreeSet,
@@ -12,18 +12,18 @@ use chrono::Utc;
 use portal_cli::{
     api::{Api, Failure, Halt},
     fhir::Mapping,
-    import::{self, Audience, Counts, Ended, Target, Told},
+    import::{self, Counts, Ended, Observer, ReportRow, Target},
     stop::Stop,
 };
 use serde_json::json;
 
-/// Everything that was told, as one line each.
+/// Records each call as one line.
 #[derive(Default)]
-struct Heard(Vec<String>);
+struct Recorder(Vec<String>);
 
-impl Audience for Heard {
-    fn row(&mut self, _: &Counts, told: Option<&Told>) -> io::Result<()> {
-        self.0.extend(told.map(ToString::to_string));
+impl Observer for Recorder {
+    fn row(&mut self, _: &Counts, row: Option<&ReportRow>) -> io::Result<()> {
+        self.0.extend(row.map(ToString::to_string));
         Ok(())
     }
 }
@@ -45,11 +45,11 @@ fn run_with(
     stop: &Stop,
 ) -> (Counts, Ended, Vec<String>) {
     let api = Api::new(&server.url, &"hush-hush".into()).unwrap();
-    let mut heard = Heard::default();
+    let mut recorded = Recorder::default();
     let at_once = NonZeroU8::new(at_once).unwrap();
     let (counts, ended) =
-        import::run(BufReader::new(source), mapping(), Target::Api(&api), at_once, stop, &mut heard).unwrap();
-    (counts, ended, heard.0)
+        import::run(BufReader::new(source), mapping(), Target::Api(&api), at_once, stop, &mut recorded).unwrap();
+    (counts, ended, recorded.0)
 }
 
 fn run(server: &StandIn, file: &str) -> (Counts, Ended, Vec<String>) {
@@ -60,16 +60,16 @@ fn run(server: &StandIn, file: &str) -> (Counts, Ended, Vec<String>) {
 fn the_sample_is_saved_row_by_row_and_the_rest_reported() {
     let server =
         StandIn::answering(|asked, _| reply(if asked.line.contains("p-5001") { 200 } else { 201 }, &json!({})));
-    let (counts, ended, heard) = run(&server, include_str!("../../sample.ndjson"));
+    let (counts, ended, recorded) = run(&server, include_str!("../../sample.ndjson"));
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     let bytes = u64::try_from(include_bytes!("../../sample.ndjson").len()).unwrap();
-    assert_eq!(counts, Counts { bytes, rows: 10, created: 6, kept: 1, checked: 0, reported: 3, noted: 1 });
+    assert_eq!(counts, Counts { bytes, rows: 10, created: 6, existing: 1, checked: 0, reported: 3, noted: 1 });
     assert_eq!(
-        heard,
+        recorded,
         [
             "line 7, p-5007: noted, language_not_offered: There are no mails in the patient's language: they will be in English.",
             "line 8, p-5008: not saved, birth_date_partial: The birth date has no day, or no month.",
-            "line 9, p-5009: not saved, name_only_text: The name is one text: given and family name must be members of their own.",
+            "line 9, p-5009: not saved, name_only_text: The name is one text: given and family name must be separate members.",
             "line 10: not saved, not_patient: The resource is not a Patient.",
         ]
     );
@@ -87,7 +87,7 @@ fn the_sample_is_saved_row_by_row_and_the_rest_reported() {
 }
 
 #[test]
-fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_goes_on() {
+fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_continues() {
     let server = StandIn::answering(|_, _| reply(201, &json!({})));
     let file = format!(
         "{}\n{{\"resourceType\":\n{}{{}}\n{}\u{ff}not json\n{}",
@@ -96,11 +96,11 @@ fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_goes_on() {
         row("p-1"),
         row("p-3")
     );
-    let (counts, ended, heard) = run(&server, &file);
+    let (counts, ended, recorded) = run(&server, &file);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!((counts.rows, counts.created, counts.reported), (7, 3, 4));
     assert_eq!(
-        heard,
+        recorded,
         [
             "line 3: not saved, not_json: The line is not one JSON value in UTF-8.",
             "line 5: not saved, not_patient: The resource is not a Patient.",
@@ -123,22 +123,22 @@ fn what_the_api_refuses_is_reported_with_its_words() {
         _ => reply(200, &json!({})),
     });
     let file: String = ["p-1", "p-2", "p-3", "p-4", "p-5"].map(row).concat();
-    let (counts, ended, heard) = run(&server, &file);
+    let (counts, ended, recorded) = run(&server, &file);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!((counts.kept, counts.reported), (1, 4));
+    assert_eq!((counts.existing, counts.reported), (1, 4));
     assert_eq!(
-        heard,
+        recorded,
         [
             "line 1, p-1: not saved, email_in_use: A fixed sentence.",
             "line 2, p-2: not saved, invalid_fields: Some are wrong. (/email email_invalid)",
-            "line 3, p-3: not saved, http_500: The API could not take it, and does not say why: try again later.",
+            "line 3, p-3: not saved, http_500: The API could not process it, and gives no reason: try again later.",
             "line 4, p-4: not saved, patient_not_found: A fixed sentence.",
         ]
     );
 }
 
 #[test]
-fn patience_that_the_api_asks_for_is_had_up_to_a_bound() {
+fn the_client_waits_as_the_api_asks_up_to_a_bound() {
     let server = StandIn::answering(|asked, before| {
         if asked.line.contains("p-2") {
             now(problem(503, "unavailable"))
@@ -150,10 +150,10 @@ fn patience_that_the_api_asks_for_is_had_up_to_a_bound() {
             reply(201, &json!({}))
         }
     });
-    let (counts, ended, heard) = run_with(&server, Cursor::new(row("p-1") + &row("p-2")), 1, &Stop::default());
+    let (counts, ended, recorded) = run_with(&server, Cursor::new(row("p-1") + &row("p-2")), 1, &Stop::default());
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!((counts.created, counts.reported), (1, 1));
-    assert_eq!(heard, ["line 2, p-2: not saved, unavailable: A fixed sentence."]);
+    assert_eq!(recorded, ["line 2, p-2: not saved, unavailable: A fixed sentence."]);
     assert_eq!(server.asked().len(), 3 + 6, "and each time the same request");
     assert_eq!(server.asked()[0].body, server.asked()[2].body);
 }
@@ -172,22 +172,22 @@ fn what_makes_every_row_fail_stops_the_import_at_once() {
         let server =
             StandIn::answering(move |_, before| if before < 3 { reply(201, &json!({})) } else { answer.clone() });
         let file: String = (0..500).map(|number| row(&format!("p-{number}"))).collect();
-        let (counts, ended, heard) = run(&server, &file);
+        let (counts, ended, recorded) = run(&server, &file);
         let Ended::Halted(halt) = ended else { unreachable!("{ended:?}") };
         assert_eq!(halt, expected);
         assert!(!halt.to_string().contains("hush"));
         assert_eq!((counts.created, counts.reported), (3, 0), "{halt}");
-        assert_eq!(heard, Vec::<String>::new());
+        assert_eq!(recorded, Vec::<String>::new());
         assert!(server.asked().len() <= 3 + 4, "{halt}: none but those under way");
     }
 }
 
 #[test]
-fn a_server_that_does_not_speak_tls_is_told_of_and_hears_no_token() {
+fn a_server_without_tls_is_reported_and_receives_no_token() {
     let server = StandIn::answering(|_, _| reply(201, &json!({})));
     let api = Api::new(&server.url.replace("http:", "https:"), &"hush-hush".into()).unwrap();
     let stop = Stop::default();
-    // The first wait between two tries is the end of it.
+    // The import stops during the first wait between two tries.
     stop.raise();
     let mapped = portal_cli::fhir::map(&serde_json::from_str(&row("p-1")).unwrap(), &mapping()).unwrap();
     assert_eq!(api.save(&mapped.id, &mapped.profile, &stop), Err(Failure::Abandoned));
@@ -195,7 +195,7 @@ fn a_server_that_does_not_speak_tls_is_told_of_and_hears_no_token() {
 }
 
 #[test]
-fn a_wish_to_stop_sees_through_what_is_under_way_and_begins_nothing() {
+fn a_stop_finishes_the_rows_in_progress_and_begins_none() {
     let stop = Stop::default();
     let wish = stop.clone();
     let server = StandIn::answering(move |_, before| {
@@ -212,8 +212,8 @@ fn a_wish_to_stop_sees_through_what_is_under_way_and_begins_nothing() {
 }
 
 #[test]
-fn a_silent_source_keeps_nobody_from_stopping() {
-    /// Gives what it is sent, and waits for more.
+fn a_silent_source_does_not_prevent_stopping() {
+    /// Returns what it is sent, and waits for more.
     struct Pipe(mpsc::Receiver<Vec<u8>>, Vec<u8>);
     impl Read for Pipe {
         fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
@@ -240,7 +240,7 @@ fn a_silent_source_keeps_nobody_from_stopping() {
 }
 
 #[test]
-fn a_file_that_breaks_off_is_told_of_after_what_was_read() {
+fn a_file_that_cannot_be_read_to_its_end_is_reported_after_the_rows_read() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -255,10 +255,10 @@ fn a_file_that_breaks_off_is_told_of_after_what_was_read() {
 }
 
 #[test]
-fn an_audience_that_cannot_write_stops_the_import() {
+fn an_observer_that_cannot_write_stops_the_import() {
     struct Full;
-    impl Audience for Full {
-        fn row(&mut self, _: &Counts, _: Option<&Told>) -> io::Result<()> {
+    impl Observer for Full {
+        fn row(&mut self, _: &Counts, _: Option<&ReportRow>) -> io::Result<()> {
             Err(io::ErrorKind::StorageFull.into())
         }
     }
@@ -280,11 +280,11 @@ fn many_rows_at_once_are_each_saved_once() {
 }
 
 #[test]
-fn a_dry_run_asks_nobody() {
-    let mut heard = Heard::default();
+fn a_dry_run_sends_nothing() {
+    let mut recorded = Recorder::default();
     let at_once = NonZeroU8::new(4).unwrap();
     let sample = Cursor::new(include_str!("../../sample.ndjson"));
-    let (counts, _) = import::run(sample, mapping(), Target::DryRun, at_once, &Stop::default(), &mut heard).unwrap();
+    let (counts, _) = import::run(sample, mapping(), Target::DryRun, at_once, &Stop::default(), &mut recorded).unwrap();
     assert_eq!((counts.rows, counts.checked, counts.noted, counts.reported), (10, 7, 1, 3));
-    assert_eq!(heard.0.len(), 4);
+    assert_eq!(recorded.0.len(), 4);
 }

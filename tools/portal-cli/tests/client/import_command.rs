@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    program::{self, file, interrupt, seen},
+    program::{self, file, interrupt, output_of},
     stand_in::{StandIn, reply},
 };
 use serde_json::json;
@@ -27,16 +27,16 @@ fn first_of_sample(lines: usize) -> String {
 }
 
 #[test]
-fn the_sample_is_imported_and_the_report_says_what_was_not() {
+fn the_sample_is_imported_and_the_report_has_what_was_not() {
     let server = StandIn::answering(|_, _| reply(201, &json!({})));
     let report = file("sample-report.csv");
     let output = portal(&[&sample(), "--api", &server.url, "--report", report.to_str().unwrap()]).output().unwrap();
     let summary = "10 rows: 7 saved new, 0 changed or unchanged, 3 reported. With a note: 1.\n";
-    assert_eq!(seen(&output), (Some(1), summary.to_owned(), String::new()));
+    assert_eq!(output_of(&output), (Some(1), summary.to_owned(), String::new()));
     let expected = "line,id,saved,reason,detail\n\
         7,p-5007,yes,language_not_offered,There are no mails in the patient's language: they will be in English.\n\
         8,p-5008,no,birth_date_partial,\"The birth date has no day, or no month.\"\n\
-        9,p-5009,no,name_only_text,The name is one text: given and family name must be members of their own.\n\
+        9,p-5009,no,name_only_text,The name is one text: given and family name must be separate members.\n\
         10,,no,not_patient,The resource is not a Patient.\n";
     assert_eq!(fs::read_to_string(&report).unwrap(), expected);
 }
@@ -52,7 +52,7 @@ fn all_saved_is_0_and_the_token_may_come_from_a_file() {
     let arguments = [rows.to_str().unwrap(), "--token-file", token.to_str().unwrap(), "--concurrency", "1"];
     let output = portal(&arguments).env("PORTAL_API", &server.url).output().unwrap();
     let summary = "6 rows: 0 saved new, 6 changed or unchanged, 0 reported. With a note: 0.\n";
-    assert_eq!(seen(&output), (Some(0), summary.to_owned(), String::new()));
+    assert_eq!(output_of(&output), (Some(0), summary.to_owned(), String::new()));
     assert_eq!(server.asked().len(), 6);
 }
 
@@ -61,7 +61,7 @@ fn without_a_terminal_there_is_a_line_every_thousand_rows_and_twenty_reported_on
     let rows = file("many.ndjson");
     fs::write(&rows, "{}\n".repeat(2_500)).unwrap();
     let output = portal(&[rows.to_str().unwrap(), "--dry-run"]).output().unwrap();
-    let (code, out, err) = seen(&output);
+    let (code, out, err) = output_of(&output);
     assert_eq!(
         (code, out.as_str()),
         (Some(1), "2500 rows: 0 could be saved (0 with a note), 2500 reported. Nothing was saved.\n")
@@ -70,7 +70,7 @@ fn without_a_terminal_there_is_a_line_every_thousand_rows_and_twenty_reported_on
     assert_eq!(lines.len(), 20 + 2 + 1, "{err}");
     assert_eq!(lines[19], "line 20: not saved, not_patient: The resource is not a Patient.");
     assert_eq!(&lines[20..22], ["1000 rows, 1000 reported", "2000 rows, 2000 reported"]);
-    assert_eq!(lines[22], "... and 2480 more: give --report FILE to have them all");
+    assert_eq!(lines[22], "... and 2480 more: use --report FILE to get them all");
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn what_cannot_run_is_2_and_says_why() {
     fs::copy(&sample, &copy).unwrap();
     let copy = copy.to_str().unwrap();
     for (arguments, expected) in [
-        (vec![sample.as_str(), "--api", &server.url], "the API does not know the token (401)"),
-        (vec![&sample], "say where the API is"),
+        (vec![sample.as_str(), "--api", &server.url], "the API does not accept the token (401)"),
+        (vec![&sample], "give the address of the API"),
         (vec![&sample, "--api", "http://api.example.com"], "must begin with https://"),
         (vec![&sample, "--api", &server.url, "--token-file", "/nowhere"], "/nowhere cannot be read"),
         (vec!["/nowhere", "--api", &server.url], "/nowhere cannot be read"),
@@ -91,22 +91,22 @@ fn what_cannot_run_is_2_and_says_why() {
             vec![&sample, "--api", &server.url, "--report", "/nowhere/report.csv"],
             "/nowhere/report.csv cannot be written",
         ),
-        (vec![copy, "--api", &server.url, "--report", copy], "the report would overwrite the file"),
+        (vec![copy, "--api", &server.url, "--report", copy], "the report would overwrite the input file"),
         (vec![&sample, "--dry-run", "--concurrency", "0"], "must be a number from 1 to 32"),
         (vec![&sample, "--dry-run", "--concurrency", "33"], "must be a number from 1 to 32"),
         (vec!["--dry-run"], "<FILE>"),
     ] {
-        let (code, _, err) = seen(&portal(&arguments).output().unwrap());
+        let (code, _, err) = output_of(&portal(&arguments).output().unwrap());
         assert_eq!(code, Some(2), "{arguments:?}: {err}");
         assert!(err.contains(expected), "{arguments:?}: {err}");
     }
     assert_eq!(fs::read_to_string(copy).unwrap(), fs::read_to_string(&sample).unwrap(), "it is as it was");
     let output = portal(&[&sample, "--api", &server.url]).env_remove("PORTAL_TOKEN").output().unwrap();
-    assert!(seen(&output).2.contains("give an access token"));
+    assert!(output_of(&output).2.contains("give an access token"));
 }
 
 #[test]
-fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
+fn ctrl_c_finishes_the_rows_in_progress_and_prints_the_summary() {
     let (arrived, arrival) = mpsc::channel();
     let server = StandIn::answering(move |_, _| {
         arrived.send(()).unwrap();
@@ -118,7 +118,7 @@ fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The pipe stays open and says nothing more: nothing but the signal ends the import.
+    // The pipe stays open and silent, so only the signal ends the import.
     let mut pipe = child.stdin.take().unwrap();
     pipe.write_all(first_of_sample(3).as_bytes()).unwrap();
     for _ in 0..3 {
@@ -126,7 +126,7 @@ fn ctrl_c_sees_through_what_is_under_way_and_prints_the_summary() {
     }
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    let (code, out, err) = seen(&output);
+    let (code, out, err) = output_of(&output);
     assert_eq!(out, "3 rows: 3 saved new, 0 changed or unchanged, 0 reported. With a note: 0.\n");
     assert_eq!(code, Some(130));
     assert!(err.starts_with("Interrupted"), "{err}");

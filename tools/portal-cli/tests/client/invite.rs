@@ -1,4 +1,4 @@
-//! Inviting many, against something that answers like the API.
+//! Inviting many patients, against a stand-in for the API.
 
 use std::{io, time::Duration};
 
@@ -9,30 +9,30 @@ use crate::{
 use portal::ids::PatientId;
 use portal_cli::{
     api::{Api, Halt},
-    invite::{Audience, Ended, Pace, Seen, Watcher},
-    job::{Job, NewJob, PatientResult, State, Whom},
+    invite::{Ended, JobsProgress, Observer, Pace, Watcher},
+    job::{Job, NewJob, PatientResult, Recipients, State},
     stop::Stop,
 };
 use serde_json::json;
 
-/// As often as a test can look.
+/// Short waits for tests.
 const PACE: Pace = Pace { shortest: Duration::ZERO, longest: Duration::ZERO };
 
-/// Everything that was told, as one line each.
+/// Records each call as one line.
 #[derive(Default)]
-struct Heard {
+struct Recorder {
     every_result: bool,
     lines: Vec<String>,
     full: bool,
 }
 
-impl Audience for Heard {
+impl Observer for Recorder {
     fn wants_every_result(&self) -> bool {
         self.every_result
     }
 
-    fn looked(&mut self, seen: &Seen, job: &Job) {
-        self.lines.push(format!("{} {} {:?} {} of {:?}", seen.begun, job.id, job.state, job.processed, job.total));
+    fn polled(&mut self, progress: &JobsProgress, job: &Job) {
+        self.lines.push(format!("{} {} {:?} {} of {:?}", progress.begun, job.id, job.state, job.processed, job.total));
     }
 
     fn result(&mut self, result: &PatientResult) -> io::Result<()> {
@@ -41,27 +41,33 @@ impl Audience for Heard {
     }
 }
 
-fn heard() -> Heard {
-    Heard { every_result: true, ..Heard::default() }
+fn recorder() -> Recorder {
+    Recorder { every_result: true, ..Recorder::default() }
 }
 
-fn patients(number: usize) -> Whom {
-    Whom::Patients((1..=number).map(|number| PatientId::parse(&format!("p-{number}")).unwrap()).collect())
+fn patients(number: usize) -> Recipients {
+    Recipients::Patients((1..=number).map(|number| PatientId::parse(&format!("p-{number}")).unwrap()).collect())
 }
 
-fn invite_with(server: &StandIn, whom: Whom, pace: Pace, stop: &Stop, heard: &mut Heard) -> (Seen, Ended) {
+fn invite_with(
+    server: &StandIn,
+    recipients: Recipients,
+    pace: Pace,
+    stop: &Stop,
+    recorder: &mut Recorder,
+) -> (JobsProgress, Ended) {
     let api = Api::new(&server.url, &"hush-hush".into()).unwrap();
     let mut keys = 1..;
-    let jobs = NewJob::all_of(whom, false, || keys.next().map(|key: u8| format!("key-{key}")).ok_or(())).unwrap();
-    Watcher::new(&api, pace, stop, heard).invite(&jobs)
+    let jobs = NewJob::split(recipients, false, || keys.next().map(|key: u8| format!("key-{key}")).ok_or(())).unwrap();
+    Watcher::new(&api, pace, stop, recorder).invite(&jobs)
 }
 
-fn invite(server: &StandIn, whom: Whom, heard: &mut Heard) -> (Seen, Ended) {
-    invite_with(server, whom, PACE, &Stop::default(), heard)
+fn invite(server: &StandIn, recipients: Recipients, recorder: &mut Recorder) -> (JobsProgress, Ended) {
+    invite_with(server, recipients, PACE, &Stop::default(), recorder)
 }
 
-fn counts(seen: &Seen) -> Vec<(String, u64)> {
-    seen.counts().each().map(|(outcome, count)| (outcome.to_string(), count)).collect()
+fn counts(progress: &JobsProgress) -> Vec<(String, u64)> {
+    progress.counts().each().map(|(outcome, count)| (outcome.to_string(), count)).collect()
 }
 
 fn lines(server: &StandIn) -> Vec<String> {
@@ -69,7 +75,7 @@ fn lines(server: &StandIn) -> Vec<String> {
     server.asked().into_iter().map(line).collect()
 }
 
-/// Done at once.
+/// A job that is done at once.
 fn done(id: &str, counts: &serde_json::Value) -> Reply {
     reply(202, &job(id, "done", counts))
 }
@@ -83,11 +89,11 @@ fn a_job_is_begun_watched_until_it_is_done_and_its_results_are_read_page_by_page
         3 => results(&[("p-2", "invited"), ("p-1", "email_in_use")], Some("a b+c/=?&")),
         _ => results(&[("p-3", "invited")], None),
     });
-    let mut heard = heard();
-    let (seen, ended) = invite(&server, patients(3), &mut heard);
+    let mut recorder = recorder();
+    let (progress, ended) = invite(&server, patients(3), &mut recorder);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!(
-        heard.lines,
+        recorder.lines,
         [
             "1 j-1 Queued 0 of Some(3)",
             "1 j-1 Running 1 of Some(3)",
@@ -97,9 +103,9 @@ fn a_job_is_begun_watched_until_it_is_done_and_its_results_are_read_page_by_page
             "p-3 invited Another sentence.",
         ]
     );
-    assert_eq!(counts(&seen), [("email_in_use".to_owned(), 1), ("invited".to_owned(), 2)]);
-    assert_eq!((seen.begun, seen.counts().good(), seen.counts().refused()), (1, 2, 1));
-    let sentence = seen.sentences.iter().find(|(outcome, _)| outcome.to_string() == "email_in_use").unwrap().1;
+    assert_eq!(counts(&progress), [("email_in_use".to_owned(), 1), ("invited".to_owned(), 2)]);
+    assert_eq!((progress.begun, progress.counts().good(), progress.counts().refused()), (1, 2, 1));
+    let sentence = progress.sentences.iter().find(|(outcome, _)| outcome.to_string() == "email_in_use").unwrap().1;
     assert_eq!(sentence, IN_USE);
     assert_eq!(
         lines(&server),
@@ -123,13 +129,13 @@ fn a_dry_run_of_everyone_who_was_never_invited_knows_no_total_before_it_is_done(
         reply(if before == 0 { 202 } else { 200 }, &job)
     });
     let api = Api::new(&server.url, &"hush-hush".into()).unwrap();
-    let jobs = NewJob::all_of(Whom::NeverInvited, true, || Ok::<_, ()>("key".to_owned())).unwrap();
-    let mut heard = Heard::default();
-    let (seen, ended) = Watcher::new(&api, PACE, &Stop::default(), &mut heard).invite(&jobs);
+    let jobs = NewJob::split(Recipients::NeverInvited, true, || Ok::<_, ()>("key".to_owned())).unwrap();
+    let mut recorder = Recorder::default();
+    let (progress, ended) = Watcher::new(&api, PACE, &Stop::default(), &mut recorder).invite(&jobs);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!(heard.lines, ["1 j-1 Running 0 of None", "1 j-1 Running 1 of None", "1 j-1 Done 2 of Some(3)"]);
-    assert!(seen.job.as_ref().is_some_and(|job| job.dry_run));
-    assert_eq!((seen.counts().good(), seen.counts().refused()), (2, 0));
+    assert_eq!(recorder.lines, ["1 j-1 Running 0 of None", "1 j-1 Running 1 of None", "1 j-1 Done 2 of Some(3)"]);
+    assert!(progress.job.as_ref().is_some_and(|job| job.dry_run));
+    assert_eq!((progress.counts().good(), progress.counts().refused()), (2, 0));
     assert_eq!(server.asked()[0].body, json!({ "neverInvited": true, "dryRun": true }));
 }
 
@@ -142,12 +148,12 @@ fn more_than_a_job_takes_become_jobs_one_after_the_other() {
         _ if asked.line.starts_with("POST") => done("j-3", &json!({ "invited": 1, "opted_out": 2 })),
         _ => results(&[("p-1", "opted_out")], None),
     });
-    let mut heard = Heard::default();
-    let (seen, ended) = invite(&server, patients(1_003), &mut heard);
+    let mut recorder = Recorder::default();
+    let (progress, ended) = invite(&server, patients(1_003), &mut recorder);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!(lines(&server), ["POST ~", "POST ~", "GET ~/j-2", "GET ~/j-2/results", "POST ~"]);
-    assert_eq!(counts(&seen), [("invited".to_owned(), 1_000), ("opted_out".to_owned(), 3)]);
-    assert_eq!(seen.begun, 3);
+    assert_eq!(counts(&progress), [("invited".to_owned(), 1_000), ("opted_out".to_owned(), 3)]);
+    assert_eq!(progress.begun, 3);
     let begun: Vec<_> = server.asked().into_iter().filter(|asked| asked.line.starts_with("POST")).collect();
     let keys: Vec<_> = begun.iter().map(|asked| asked.idempotency_key.clone().unwrap()).collect();
     assert_eq!(keys, ["key-1", "key-2", "key-3"]);
@@ -157,28 +163,28 @@ fn more_than_a_job_takes_become_jobs_one_after_the_other() {
 }
 
 #[test]
-fn without_a_wish_for_every_result_none_is_read_after_each_refusal_has_its_sentence() {
+fn unless_every_result_is_wanted_reading_stops_when_each_refusal_has_its_sentence() {
     let server = StandIn::answering(|asked, before| match before {
         0 => done("j-1", &json!({ "invited": 1, "opted_out": 1, "email_in_use": 1 })),
         1 => results(&[("p-1", "opted_out")], Some("2")),
         2 => results(&[("p-2", "email_in_use")], Some("3")),
         _ => unreachable!("{asked:?}"),
     });
-    let (seen, ended) = invite(&server, patients(3), &mut Heard::default());
+    let (progress, ended) = invite(&server, patients(3), &mut Recorder::default());
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!((seen.sentences.len(), server.asked().len()), (2, 3));
+    assert_eq!((progress.sentences.len(), server.asked().len()), (2, 3));
 }
 
 #[test]
-fn a_job_is_asked_for_again_under_its_key_when_the_api_asks_for_patience() {
+fn a_job_is_requested_again_under_its_key_when_the_api_asks_to_wait() {
     let server = StandIn::answering(|_, before| match before {
         0 => now(problem(503, "unavailable")),
         1 => now(reply(429, &json!({ "message": "Too Many Requests" }))),
         _ => done("j-1", &json!({ "invited": 3 })),
     });
-    let (seen, ended) = invite(&server, patients(3), &mut Heard::default());
+    let (progress, ended) = invite(&server, patients(3), &mut Recorder::default());
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!((seen.begun, seen.counts().good()), (1, 3));
+    assert_eq!((progress.begun, progress.counts().good()), (1, 3));
     let asked = server.asked();
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|asked| asked.idempotency_key.as_deref() == Some("key-1")));
@@ -186,30 +192,30 @@ fn a_job_is_asked_for_again_under_its_key_when_the_api_asks_for_patience() {
 }
 
 #[test]
-fn a_job_whose_answer_was_lost_is_asked_for_again_under_its_key() {
+fn a_job_whose_answer_was_lost_is_requested_again_under_its_key() {
     let server = StandIn::answering(|_, before| {
         let (status, headers, body) = done("j-1", &json!({ "invited": 3 }));
         (if before == 0 { BROKEN_OFF } else { status }, headers, body)
     });
-    let (seen, ended) = invite(&server, patients(3), &mut Heard::default());
+    let (progress, ended) = invite(&server, patients(3), &mut Recorder::default());
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!(seen.begun, 1);
+    assert_eq!(progress.begun, 1);
     let keys: Vec<_> = server.asked().into_iter().map(|asked| asked.idempotency_key).collect();
     assert_eq!(keys, [Some("key-1".to_owned()), Some("key-1".to_owned())]);
 }
 
 #[test]
-fn a_job_that_somebody_cancels_is_the_last_one_and_what_it_did_is_told() {
+fn a_cancelled_job_is_the_last_one_and_its_results_are_reported() {
     let server = StandIn::answering(|_, before| match before {
         0 => reply(202, &job("j-1", "running", &json!({}))),
         1 => reply(200, &job("j-1", "cancelled", &json!({ "invited": 1, "opted_out": 1 }))),
         _ => results(&[("p-1", "invited"), ("p-2", "opted_out")], None),
     });
-    let mut heard = heard();
-    let (seen, ended) = invite(&server, patients(501), &mut heard);
+    let mut recorder = recorder();
+    let (progress, ended) = invite(&server, patients(501), &mut recorder);
     assert!(matches!(ended, Ended::Cancelled), "{ended:?}");
-    assert_eq!((seen.begun, seen.counts().good(), seen.counts().refused()), (1, 1, 1));
-    assert_eq!(heard.lines[2..], ["p-1 invited Another sentence.", "p-2 opted_out Another sentence."]);
+    assert_eq!((progress.begun, progress.counts().good(), progress.counts().refused()), (1, 1, 1));
+    assert_eq!(recorder.lines[2..], ["p-1 invited Another sentence.", "p-2 opted_out Another sentence."]);
     assert_eq!(lines(&server), ["POST ~", "GET ~/j-1", "GET ~/j-1/results"]);
 }
 
@@ -222,23 +228,24 @@ fn a_job_is_watched_by_its_id() {
     });
     let api = Api::new(&server.url, &"hush-hush".into()).unwrap();
     let stop = Stop::default();
-    let mut heard = Heard::default();
-    let (_, ended) = Watcher::new(&api, PACE, &stop, &mut heard).watch(&"j-1".parse().unwrap());
+    let mut recorder = Recorder::default();
+    let (_, ended) = Watcher::new(&api, PACE, &stop, &mut recorder).watch(&"j-1".parse().unwrap());
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    let told = ["1 j-1 Running 2 of Some(3)", "1 j-1 Done 3 of Some(3)", "p-1 already_registered Another sentence."];
-    assert_eq!(heard.lines, told);
+    let expected =
+        ["1 j-1 Running 2 of Some(3)", "1 j-1 Done 3 of Some(3)", "p-1 already_registered Another sentence."];
+    assert_eq!(recorder.lines, expected);
     assert_eq!(lines(&server), ["GET ~/j-1", "GET ~/j-1", "GET ~/j-1/results"]);
 
     let missing = StandIn::answering(|_, _| problem(404, "job_not_found"));
     let api = Api::new(&missing.url, &"hush-hush".into()).unwrap();
-    let (seen, ended) = Watcher::new(&api, PACE, &stop, &mut heard).watch(&"j-2".parse().unwrap());
+    let (progress, ended) = Watcher::new(&api, PACE, &stop, &mut recorder).watch(&"j-2".parse().unwrap());
     let Ended::Refused(refused) = ended else { unreachable!("{ended:?}") };
     assert_eq!(refused.to_string(), "A fixed sentence. (job_not_found)");
-    assert_eq!((seen, lines(&missing)), (Seen::default(), vec!["GET ~/j-2".to_owned()]));
+    assert_eq!((progress, lines(&missing)), (JobsProgress::default(), vec!["GET ~/j-2".to_owned()]));
 }
 
 #[test]
-fn what_the_api_does_not_permit_or_is_not_ends_it_whether_or_not_a_job_has_begun() {
+fn a_forbidden_request_or_a_foreign_answer_ends_it_whether_or_not_a_job_has_begun() {
     let cases: [(Reply, Halt); 6] = [
         (reply(401, &json!({ "message": "Unauthorized" })), Halt::Unauthenticated),
         (problem(403, "forbidden"), Halt::Forbidden),
@@ -257,28 +264,28 @@ fn what_the_api_does_not_permit_or_is_not_ends_it_whether_or_not_a_job_has_begun
                     answer.clone()
                 }
             });
-            let (seen, ended) = invite(&server, patients(501), &mut Heard::default());
+            let (progress, ended) = invite(&server, patients(501), &mut Recorder::default());
             let Ended::Halted(halt) = ended else { unreachable!("{ended:?}") };
             assert_eq!(
-                (&halt, seen.begun, seen.counts().good()),
+                (&halt, progress.begun, progress.counts().good()),
                 (&expected, begun, 2 * u64::try_from(begun).unwrap())
             );
-            assert_eq!(seen.job.map(|job| job.state), (begun == 1).then_some(State::Running), "as it was last seen");
+            assert_eq!(progress.job.map(|job| job.state), (begun == 1).then_some(State::Running), "as last polled");
             assert_eq!(server.asked().len(), begun + 1, "{halt}");
         }
     }
 }
 
 #[test]
-fn what_the_api_refuses_begins_nothing() {
+fn a_refused_job_is_not_begun() {
     let server = StandIn::answering(|_, _| problem(409, "portal_not_activated"));
-    let (seen, ended) = invite(&server, patients(501), &mut Heard::default());
+    let (progress, ended) = invite(&server, patients(501), &mut Recorder::default());
     let Ended::Refused(refused) = ended else { unreachable!("{ended:?}") };
-    assert_eq!((refused.code.as_str(), seen.begun, server.asked().len()), ("portal_not_activated", 0, 1));
+    assert_eq!((refused.code.as_str(), progress.begun, server.asked().len()), ("portal_not_activated", 0, 1));
 }
 
 #[test]
-fn a_wish_to_stop_ends_the_wait_and_leaves_the_job_alone() {
+fn a_stop_ends_the_wait_and_does_not_touch_the_job() {
     let stop = Stop::default();
     let wish = stop.clone();
     let server = StandIn::answering(move |_, _| {
@@ -286,14 +293,14 @@ fn a_wish_to_stop_ends_the_wait_and_leaves_the_job_alone() {
         reply(202, &job("j-1", "running", &json!({ "invited": 1 })))
     });
     let pace = Pace { shortest: Duration::from_hours(1), longest: Duration::from_hours(1) };
-    let (seen, ended) = invite_with(&server, patients(501), pace, &stop, &mut Heard::default());
+    let (progress, ended) = invite_with(&server, patients(501), pace, &stop, &mut Recorder::default());
     assert!(matches!(ended, Ended::Interrupted), "{ended:?}");
-    assert_eq!(seen.job.map(|job| job.state), Some(State::Running));
+    assert_eq!(progress.job.map(|job| job.state), Some(State::Running));
     assert_eq!(lines(&server), ["POST ~"]);
 }
 
 #[test]
-fn a_wish_to_stop_begins_no_further_job_reads_no_further_page_and_tries_nothing_again() {
+fn after_a_stop_there_is_no_further_job_page_or_retry() {
     for (answer, expected) in [
         (done("j-1", &json!({ "invited": 1 })), vec!["POST ~"]),
         (done("j-1", &json!({ "opted_out": 1 })), vec!["POST ~"]),
@@ -305,21 +312,21 @@ fn a_wish_to_stop_begins_no_further_job_reads_no_further_page_and_tries_nothing_
             wish.raise();
             answer.clone()
         });
-        let (_, ended) = invite_with(&server, patients(501), PACE, &stop, &mut Heard::default());
+        let (_, ended) = invite_with(&server, patients(501), PACE, &stop, &mut Recorder::default());
         assert!(matches!(ended, Ended::Interrupted), "{ended:?}");
         assert_eq!(lines(&server), expected);
     }
 }
 
 #[test]
-fn an_audience_that_cannot_write_begins_no_further_job() {
+fn an_observer_that_cannot_write_begins_no_further_job() {
     let server = StandIn::answering(|_, before| match before {
         0 => done("j-1", &json!({ "invited": 2 })),
         _ => results(&[("p-1", "invited"), ("p-2", "invited")], None),
     });
-    let mut heard = Heard { full: true, ..heard() };
-    let (seen, ended) = invite(&server, patients(501), &mut heard);
-    let Ended::Untold(error) = ended else { unreachable!("{ended:?}") };
-    assert_eq!((error.kind(), seen.begun, heard.lines.len()), (io::ErrorKind::StorageFull, 1, 2));
+    let mut recorder = Recorder { full: true, ..recorder() };
+    let (progress, ended) = invite(&server, patients(501), &mut recorder);
+    let Ended::ReportFailed(error) = ended else { unreachable!("{ended:?}") };
+    assert_eq!((error.kind(), progress.begun, recorder.lines.len()), (io::ErrorKind::StorageFull, 1, 2));
     assert_eq!(lines(&server), ["POST ~", "GET ~/j-1/results"]);
 }

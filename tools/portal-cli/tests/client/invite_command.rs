@@ -9,25 +9,25 @@ use std::{
 
 use crate::{
     jobs::{IN_USE, job, results},
-    program::{file, interrupt, portal, seen},
+    program::{file, interrupt, output_of, portal},
     stand_in::{Asked, Reply, StandIn, problem, reply},
 };
 use serde_json::json;
 
-/// A list of this test's own, with three patients.
+/// A separate list for each test, with three patients.
 fn list(name: &str) -> String {
     let list = file(name);
     fs::write(&list, "# three of them\np-1\n\np-2 # moved in\np-3\n").unwrap();
     list.to_str().unwrap().to_owned()
 }
 
-/// The lines of a list of so many.
+/// The lines of a list of `number` patients.
 fn patients(number: usize) -> String {
     let ids: Vec<String> = (0..number).map(|number| format!("p-{number}")).collect();
     ids.join("\n")
 }
 
-/// One who is invited, and two who are not.
+/// One patient who is invited, and two who are not.
 fn mixed(asked: &Asked, _: usize) -> Reply {
     if asked.line.contains("/results") {
         return results(&[("p-1", "email_in_use"), ("-2", "invited"), ("p-3", "email_in_use")], None);
@@ -38,7 +38,7 @@ fn mixed(asked: &Asked, _: usize) -> Reply {
 
 fn run(command: &str, arguments: &[&str], server: &StandIn) -> (Option<i32>, String, String) {
     let output: Output = portal(command, arguments).env("PORTAL_API", &server.url).output().unwrap();
-    seen(&output)
+    output_of(&output)
 }
 
 const MIXED: &str = "3 patients: 1 invited, 2 not.\n      2 email_in_use: ";
@@ -72,11 +72,11 @@ fn a_dry_run_in_which_everyone_could_be_invited_is_0() {
         job["dryRun"] = json!(true);
         reply(202, &job)
     });
-    let summary = "3 patients: 3 could be invited, 0 not. Nobody was invited.\n".to_owned();
-    let told = "Job: j-1, 3 patients\n".to_owned();
+    let summary = "3 patients: 3 could be invited, 0 not. No patient was invited.\n".to_owned();
+    let expected = "Job: j-1, 3 patients\n".to_owned();
     let list = list("dry.txt");
-    assert_eq!(run("invite", &[&list, "--dry-run"], &server), (Some(0), summary.clone(), told.clone()));
-    assert_eq!(run("invite", &["--never-invited", "--dry-run"], &server), (Some(0), summary, told));
+    assert_eq!(run("invite", &[&list, "--dry-run"], &server), (Some(0), summary.clone(), expected.clone()));
+    assert_eq!(run("invite", &["--never-invited", "--dry-run"], &server), (Some(0), summary, expected));
     let bodies: Vec<_> = server.asked().into_iter().map(|asked| asked.body).collect();
     let all = json!({ "patientIds": ["p-1", "p-2", "p-3"], "dryRun": true });
     assert_eq!(bodies, [all, json!({ "neverInvited": true, "dryRun": true })]);
@@ -93,16 +93,16 @@ fn a_long_list_from_standard_input_is_several_jobs_and_without_a_terminal_each_h
     let mut command = portal("invite", &["-", "--api", &server.url]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(patients(1_203).as_bytes()).unwrap();
-    let (code, out, err) = seen(&child.wait_with_output().unwrap());
+    let (code, out, err) = output_of(&child.wait_with_output().unwrap());
     assert_eq!((code, out.as_str()), (Some(0), "1203 patients: 1203 invited, 0 not.\n"));
-    let told = "Job 1 of 3: j-0, 500 patients\nJob 2 of 3: j-1, 500 patients\n\
+    let expected = "Job 1 of 3: j-0, 500 patients\nJob 2 of 3: j-1, 500 patients\n\
         1000 patients: 1000 invited, 0 not\nJob 3 of 3: j-2, 203 patients\n";
-    // The line of a thousand comes with the look at which they are reached.
-    assert_eq!(err, told);
+    // The line of a thousand is printed at the poll that reaches them.
+    assert_eq!(err, expected);
 }
 
 #[test]
-fn what_cannot_run_is_2_says_why_and_asks_nothing() {
+fn what_cannot_run_is_2_says_why_and_sends_nothing() {
     let server = StandIn::answering(mixed);
     let good = list("good.txt");
     let bad = file("bad.txt");
@@ -118,7 +118,7 @@ fn what_cannot_run_is_2_says_why_and_asks_nothing() {
         (vec![bad], bad_lines.as_str()),
         (vec![empty], "empty.txt: there is no patient id in it"),
         (vec!["/nowhere"], "/nowhere cannot be read"),
-        (vec![&good, "--report", &good], "the report would overwrite the file"),
+        (vec![&good, "--report", &good], "the report would overwrite the input file"),
         (vec![&good, "--report", "/nowhere/report.csv"], "/nowhere/report.csv cannot be written"),
         (vec![&good, "--never-invited"], "cannot be used with"),
         (vec![], "<FILE|--never-invited>"),
@@ -131,15 +131,15 @@ fn what_cannot_run_is_2_says_why_and_asks_nothing() {
     let (code, _, err) = run("job", &["watch", "../x"], &server);
     assert!(code == Some(2) && err.contains("a job's id is"), "{err}");
     assert!(server.asked().is_empty());
-    let (_, _, err) = seen(&portal("invite", &["--never-invited"]).output().unwrap());
-    assert!(err.contains("say where the API is"), "{err}");
+    let (_, _, err) = output_of(&portal("invite", &["--never-invited"]).output().unwrap());
+    assert!(err.contains("give the address of the API"), "{err}");
 }
 
 #[test]
 fn what_the_api_refuses_is_2_with_its_words() {
     for (answer, expected) in [
         (problem(409, "portal_not_activated"), "Error: A fixed sentence. (portal_not_activated)\n"),
-        (reply(401, &json!({})), "Error: the API does not know the token (401): get a new one, and try again\n"),
+        (reply(401, &json!({})), "Error: the API does not accept the token (401): get a new one, and try again\n"),
         (
             problem(403, "forbidden"),
             "Error: the token does not permit this (403): ask an administrator for the scope that --help names\n",
@@ -147,15 +147,15 @@ fn what_the_api_refuses_is_2_with_its_words() {
     ] {
         let server = StandIn::answering(move |_, _| answer.clone());
         let (code, out, err) = run("invite", &["--never-invited"], &server);
-        let told = format!(
-            "Jobs known to have begun: 0 of 1. The same command again invites the others, and nobody twice.\n{expected}"
+        let expected = format!(
+            "Jobs known to have begun: 0 of 1. The same command again invites the others, and no patient twice.\n{expected}"
         );
-        assert_eq!((code, out, err), (Some(2), String::new(), told));
+        assert_eq!((code, out, err), (Some(2), String::new(), expected));
     }
 }
 
 #[test]
-fn ctrl_c_leaves_the_job_alone_and_says_how_to_go_on() {
+fn ctrl_c_does_not_touch_the_job_and_prints_how_to_continue() {
     let (arrived, arrival) = mpsc::channel();
     let server = StandIn::answering(move |asked, _| {
         let begins = asked.line.starts_with("POST");
@@ -173,30 +173,30 @@ fn ctrl_c_leaves_the_job_alone_and_says_how_to_go_on() {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     arrival.recv().unwrap();
     interrupt(&child);
-    let (code, out, err) = seen(&child.wait_with_output().unwrap());
+    let (code, out, err) = output_of(&child.wait_with_output().unwrap());
     assert_eq!((code, out.as_str()), (Some(130), "2 patients: 1 invited, 1 not.\n      1 opted_out\n"));
     let options = format!("--api {} --token-file '{token}'", server.url);
-    let told = format!(
+    let expected = format!(
         "Job 1 of 2: j-1, 3 patients\n\
-        Job j-1 goes on, but is not watched any more. To watch it on, or to cancel it:\n  \
+        Job j-1 continues, but is no longer watched. To continue watching it, or to cancel it:\n  \
         portal job watch j-1 {options}\n  portal job cancel j-1 {options}\n\
-        Jobs known to have begun: 1 of 2. The same command again invites the others, and nobody twice.\n"
+        Jobs known to have begun: 1 of 2. The same command again invites the others, and no patient twice.\n"
     );
-    assert_eq!(err, told);
+    assert_eq!(err, expected);
 }
 
 #[test]
-fn a_job_that_cannot_be_watched_any_more_is_2_and_it_is_said_how_to_go_on() {
+fn a_job_that_can_no_longer_be_watched_is_2_and_the_output_says_how_to_continue() {
     let server = StandIn::answering(|_, before| match before {
         0 => reply(202, &job("j-1", "done", &json!({ "email_in_use": 3 }))),
         _ => reply(500, &json!({ "message": "Internal Server Error" })),
     });
     let (code, out, err) = run("invite", &["--never-invited"], &server);
     assert_eq!((code, out.as_str()), (Some(2), "3 patients: 0 invited, 3 not.\n      3 email_in_use\n"));
-    let told = "Job: j-1, 3 patients\n\
-        Job j-1 is over. To have all of its results:\n  portal job watch j-1 --report FILE\n\
-        Error: The API could not take it, and does not say why: try again later. (http_500)\n";
-    assert_eq!(err, told);
+    let expected = "Job: j-1, 3 patients\n\
+        Job j-1 is over. To get all of its results:\n  portal job watch j-1 --report FILE\n\
+        Error: The API could not process it, and gives no reason: try again later. (http_500)\n";
+    assert_eq!(err, expected);
 }
 
 #[test]
@@ -211,28 +211,28 @@ fn a_job_is_watched_by_its_id_and_reported() {
     let cancelled = StandIn::answering(|_, _| reply(200, &job("j-1", "cancelled", &json!({ "invited": 2 }))));
     let (code, out, err) = run("job", &["watch", "j-1"], &cancelled);
     assert_eq!((code, out.as_str()), (Some(2), "2 patients: 2 invited, 0 not.\n"));
-    assert_eq!(err, "Job: j-1, 3 patients\nJob j-1 was cancelled. Who was invited stays invited.\n");
+    assert_eq!(err, "Job: j-1, 3 patients\nJob j-1 was cancelled. Patients who were invited stay invited.\n");
 
     let missing = StandIn::answering(|_, _| problem(404, "job_not_found"));
-    let told = "Error: A fixed sentence. (job_not_found)\n".to_owned();
-    assert_eq!(run("job", &["watch", "j-1"], &missing), (Some(2), String::new(), told));
+    let expected = "Error: A fixed sentence. (job_not_found)\n".to_owned();
+    assert_eq!(run("job", &["watch", "j-1"], &missing), (Some(2), String::new(), expected));
 }
 
 #[test]
 fn a_job_is_cancelled_unless_it_is_over() {
-    for (state, code, told) in [
+    for (state, code, expected) in [
         ("cancelled", 0, "Job j-1 is cancelled. 2 patients: 2 invited, 0 not.\n"),
         ("done", 0, "Job j-1 was done already. 2 patients: 2 invited, 0 not.\n"),
         ("running", 2, ""),
     ] {
         let server = StandIn::answering(move |_, _| reply(200, &job("j-1", state, &json!({ "invited": 2 }))));
-        let (seen, out, err) = run("job", &["cancel", "j-1"], &server);
-        assert_eq!((seen, out.as_str()), (Some(code), told), "{err}");
+        let (exit, out, err) = run("job", &["cancel", "j-1"], &server);
+        assert_eq!((exit, out.as_str()), (Some(code), expected), "{err}");
         let asked = server.asked();
         assert_eq!(asked[0].line, "POST /stage/v1/invitations/bulk/j-1/cancel HTTP/1.1");
         assert_eq!((asked.len(), &asked[0].body), (1, &json!({})));
     }
     let missing = StandIn::answering(|_, _| problem(404, "job_not_found"));
-    let told = "Error: A fixed sentence. (job_not_found)\n".to_owned();
-    assert_eq!(run("job", &["cancel", "j-1"], &missing), (Some(2), String::new(), told));
+    let expected = "Error: A fixed sentence. (job_not_found)\n".to_owned();
+    assert_eq!(run("job", &["cancel", "j-1"], &missing), (Some(2), String::new(), expected));
 }

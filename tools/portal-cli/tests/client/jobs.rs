@@ -1,4 +1,4 @@
-//! Jobs as the API tells of them.
+//! Jobs in the API's answers.
 
 use crate::stand_in::{Reply, reply};
 use serde_json::{Value, json};

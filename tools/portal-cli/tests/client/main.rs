@@ -1,4 +1,4 @@
-//! The whole client, and its commands, against something that answers like the API.
+//! The whole client, and its commands, against a stand-in for the API.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod import;

@@ -15,13 +15,13 @@ pub fn portal(command: &str, arguments: &[&str]) -> Command {
     portal
 }
 
-/// A file of one test's own.
+/// A separate file for each test.
 pub fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Exit code, standard output, standard error. None of it has the token.
-pub fn seen(output: &Output) -> (Option<i32>, String, String) {
+/// Exit code, standard output, standard error. None of them contains the token.
+pub fn output_of(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(!out.contains(TOKEN) && !err.contains(TOKEN), "{out}{err}");

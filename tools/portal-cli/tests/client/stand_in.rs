@@ -1,4 +1,4 @@
-//! Something that answers like the API, in this process.
+//! A stand-in for the API, in this process.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// A request as it came.
+/// A request that was received.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub line: String,
@@ -18,7 +18,7 @@ pub struct Asked {
     pub body: Value,
 }
 
-/// A server that answers whatever it is told to.
+/// A server with scripted answers.
 pub struct StandIn {
     pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -27,7 +27,7 @@ pub struct StandIn {
 /// Status, headers and body.
 pub type Reply = (u16, Vec<(&'static str, String)>, String);
 
-/// Instead of a status: the answer breaks off.
+/// Instead of a status: the answer is cut off.
 pub const BROKEN_OFF: u16 = 0;
 
 pub fn reply(status: u16, body: &Value) -> Reply {
@@ -38,7 +38,7 @@ pub fn problem(status: u16, code: &str) -> Reply {
     reply(status, &json!({ "code": code, "detail": "A fixed sentence.", "status": status }))
 }
 
-/// The reply, and the wish to be asked again at once.
+/// The reply, with a request to retry at once.
 pub fn now(mut reply: Reply) -> Reply {
     reply.1.push(("retry-after", "0".to_owned()));
     reply
@@ -71,7 +71,7 @@ fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&As
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
-        // Whoever does not speak HTTP gets no answer.
+        // A client that does not speak HTTP gets no answer.
         if !reader.read_line(&mut line).is_ok_and(|length| length > 0) {
             return;
         }
