@@ -51,8 +51,7 @@ impl Practice {
     /// A practice that has not saved anything yet.
     pub(crate) fn without_settings(name: &str) -> Option<Self> {
         let stack = system_tests::stack()?;
-        // Random, since a stack that is left up sees the same tests many times.
-        let id = format!("{name}-{:016x}", getrandom::u64().unwrap());
+        let id = format!("{name}-{:016x}", random());
         let staff = token::mint(&stack.issuer, Role::Staff, &id).unwrap();
         Some(Self { stack, id, staff })
     }
@@ -137,7 +136,7 @@ impl Practice {
         let known = self.status(patient)["panel"]["lastLoginOn"]["at"].clone();
         let known: DateTime<Utc> = known.as_str().unwrap().parse().unwrap();
         let at = (known + TimeDelta::seconds(1)).to_rfc3339_opts(SecondsFormat::Millis, true);
-        let body = json!({ "email": email, "at": at, "eventId": format!("login-{:016x}", getrandom::u64().unwrap()) });
+        let body = json!({ "email": email, "at": at, "eventId": format!("login-{:016x}", random()) });
         let request = self.request_by(&self.token(Role::Portal), "POST", "/v1/logins");
         let answer = send(request.header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap());
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -225,6 +224,12 @@ impl Answer {
             assert!(body[text].as_str().is_some_and(|text| !text.is_empty()), "{case}: {text} of {body}");
         }
     }
+}
+
+/// Another number at each call, in each run.
+#[expect(clippy::disallowed_methods, reason = "a stack that is left up sees the same tests many times")]
+pub(crate) fn random() -> u64 {
+    getrandom::u64().unwrap()
 }
 
 /// The token of the link in a mail.

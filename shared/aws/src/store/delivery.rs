@@ -1,6 +1,6 @@
 //! Claiming mails, giving them back, and the calendar of what is due. Each write is one conditional update.
 
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, Utc};
@@ -16,7 +16,6 @@ use portal::{
         delivery::{ClaimRequest, Unclaimable},
     },
 };
-use tokio::time::{Duration, Instant};
 
 use super::{
     DynamoStore, Item,
@@ -26,6 +25,7 @@ use super::{
     keys::{self, DUE_INDEX},
     update::{Update, Updated},
 };
+use crate::clock;
 
 /// How long the sender may take a practice's settings for current.
 const PRACTICE_LIFETIME: Duration = Duration::from_mins(1);
@@ -60,7 +60,7 @@ impl<P> DynamoStore<P> {
         if practices.len() >= MOST_PRACTICES {
             practices.clear();
         }
-        practices.insert(practice.id.clone(), (Instant::now(), practice.clone()));
+        practices.insert(practice.id.clone(), (clock::monotonic(), practice.clone()));
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use portal::ports::StoreError;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::errors::Trouble;
+use crate::{clock, entropy};
 
 /// Tries of one call, the first included.
 const MOST_TRIES: u32 = 5;
@@ -19,14 +20,15 @@ pub(super) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StoreErro
 where
     F: Future<Output = Result<T, Trouble>>,
 {
-    let begun = Instant::now();
+    let begun = clock::monotonic();
     let mut longest_wait = FIRST_WAIT_MILLIS;
     for _ in 1..MOST_TRIES {
         match call().await {
             Ok(value) => return Ok(value),
             Err(trouble @ Trouble::Lasting(_)) => return Err(trouble.into()),
             Err(trouble @ (Trouble::Busy | Trouble::Transient(_))) => {
-                let wait = full_jitter(longest_wait);
+                // Anything from nothing to the whole wait: calls that collided must not meet again.
+                let wait = Duration::from_millis(entropy::up_to(longest_wait).into());
                 if begun.elapsed() + wait > LATEST_TRY {
                     return Err(trouble.into());
                 }
@@ -36,11 +38,4 @@ where
         longest_wait *= 2;
     }
     Ok(call().await?)
-}
-
-/// Anything from nothing to the whole wait: those who collided must not meet again.
-fn full_jitter(longest_millis: u32) -> Duration {
-    // Without randomness all wait longest, which is slow but right.
-    let millis = getrandom::u32().map_or(longest_millis, |random| random % (longest_millis + 1));
-    Duration::from_millis(millis.into())
 }
