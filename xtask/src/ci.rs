@@ -17,7 +17,7 @@ const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" 
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
 
-/// Runs every check, then the tests, then counts the instructions of what was tested. Stops at the first that fails.
+/// Runs every check, then the tests, then compares what was tested with its twins and counts its instructions. Stops at the first that fails.
 ///
 /// # Errors
 ///
@@ -33,7 +33,11 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Template and API description", || check_infra(workspace))?;
     step("Scan of the template", || scan_template(workspace))?;
     let tests = test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))?;
-    if tests.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(tests) }
+    if !tests.success() {
+        return Ok(tests);
+    }
+    let twins = bench::twins(workspace)?;
+    if twins.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(twins) }
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
