@@ -78,9 +78,7 @@ fn a_command_repeated_at_once_under_one_key_is_one_command() {
     let Some(practice) = Practice::open("repeats") else { return };
     let email = practice.address("p-1");
     practice.admit("p-1", Some(&email));
-    let repeat = || -> Box<dyn FnOnce() -> Answer + Send + '_> {
-        Box::new(|| keyed_invite(&practice, "key-1"))
-    };
+    let repeat = || -> Box<dyn FnOnce() -> Answer + Send + '_> { Box::new(|| keyed_invite(&practice, "key-1")) };
     let answers = at_once((0..REPEATS).map(|_| repeat()).collect());
     assert!(answers.iter().all(|answer| [200, 202].contains(&answer.status)), "{answers:?}");
     assert_eq!(practice.await_sent("p-1")["version"], 3);
