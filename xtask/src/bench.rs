@@ -61,6 +61,17 @@ pub fn bench(workspace: &Workspace, arguments: impl Iterator<Item = OsString>) -
     step("Benchmarks", || process::status(cargo("run", "benches").arg("--").args(arguments)))
 }
 
+/// Compares what the functions that the tests run, which are built with the tests, and the functions in other languages
+/// make of the same events.
+///
+/// # Errors
+/// As for [`bench()`].
+pub fn twins(workspace: &Workspace) -> Result<ExitStatus> {
+    let folder = step("Functions and tests", || functions::build(workspace, Extent::WithTests))?;
+    let mut program = Command::new(folder.join("benches"));
+    step("Twins in other languages", || process::status(program.current_dir(workspace.root()).arg("twins")))
+}
+
 /// Counts the instructions of the functions that the tests run, which are built with the tests. `arguments` are as for
 /// [`bench()`].
 ///

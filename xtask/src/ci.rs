@@ -1,23 +1,15 @@
 //! `ci`: everything that has to hold before a change is taken.
 
-use std::{
-    path::Path,
-    process::{Command, ExitStatus},
-};
+use std::process::{Command, ExitStatus};
 
 use anyhow::Result;
 
-use crate::{
-    bench, cargo_tool::CargoTool, probe, process, progress::step, python::Environment, test, workspace::Workspace,
-};
-
-/// What checks licences, sources and bans.
-const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" };
+use crate::{bench, probe, process, progress::step, python::Environment, test, workspace::Workspace};
 
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
 
-/// Runs every check, then the tests, then counts the instructions of what was tested. Stops at the first that fails.
+/// Runs every check, then the tests, then compares what was tested with its twins and counts its instructions. Stops at the first that fails.
 ///
 /// # Errors
 ///
@@ -28,12 +20,18 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Lints", || cargo(workspace, &clippy, &[]))?;
     let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
     step("Documentation", || cargo(workspace, &docs, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
-    let deny = step("Installing cargo-deny", || CARGO_DENY.install(workspace))?;
-    step("Dependencies", || check_dependencies(workspace, &deny))?;
-    step("Template and API description", || check_infra(workspace))?;
+    let checks = step("Python packages", || {
+        Environment::prepare(workspace.local().join("checks"), &workspace.path("infra/checks/requirements.txt"))
+    })?;
+    step("Dependencies", || check_dependencies(workspace, &checks))?;
+    step("Template and API description", || check_infra(workspace, &checks))?;
     step("Scan of the template", || scan_template(workspace))?;
     let tests = test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))?;
-    if tests.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(tests) }
+    if !tests.success() {
+        return Ok(tests);
+    }
+    let twins = bench::twins(workspace)?;
+    if twins.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(twins) }
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
@@ -43,20 +41,18 @@ fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]
 
 /// Licences, sources and bans. Known vulnerabilities are not looked up here: their database is on the network, and
 /// what it says today must not decide whether yesterday's commit was good.
-fn check_dependencies(workspace: &Workspace, deny: &Path) -> Result<()> {
+fn check_dependencies(workspace: &Workspace, checks: &Environment) -> Result<()> {
     let arguments = ["--workspace", "--log-level", "error", "check", "bans", "licenses", "sources"];
-    process::check(Command::new(deny).current_dir(workspace.root()).args(arguments))
+    process::check(checks.command("cargo-deny").current_dir(workspace.root()).args(arguments))
 }
 
-fn check_infra(workspace: &Workspace) -> Result<()> {
-    let requirements = workspace.path("infra/checks/requirements.txt");
-    let environment = Environment::prepare(workspace.local().join("checks"), &requirements)?;
+fn check_infra(workspace: &Workspace, checks: &Environment) -> Result<()> {
     let template = workspace.path("infra/template.yaml");
-    process::check(environment.command("cfn-lint").args(TEMPLATES.map(|template| workspace.path(template))))?;
-    let mut sam = environment.command("sam");
+    process::check(checks.command("cfn-lint").args(TEMPLATES.map(|template| workspace.path(template))))?;
+    let mut sam = checks.command("sam");
     sam.current_dir(workspace.root()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1");
     process::check(sam.args(["validate", "--lint", "--template-file"]).arg(&template))?;
-    let mut openapi = environment.command("openapi-spec-validator");
+    let mut openapi = checks.command("openapi-spec-validator");
     process::check(openapi.args(["--schema", "3.1"]).arg(workspace.path("infra/openapi.yaml")))
 }
 

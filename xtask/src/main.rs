@@ -96,7 +96,9 @@ enum Command {
     ///
     /// Needs valgrind. Reports functions that have grown by more than 5 %.
     Instructions(InstructionOptions),
-    /// Write a `CycloneDX` bill of materials for each deployed function
+    /// Compare the answers of the functions that the tests run with those of the same functions in other languages
+    Twins,
+    /// Write what the deployed functions are made of, as `CycloneDX` bills of materials
     Sbom,
     /// Check everything that a change must pass
     Ci,
@@ -141,6 +143,7 @@ fn run(command: Command) -> Result<ExitCode> {
         // Parsed here for its help and its errors, and passed on unchanged.
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
         Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
+        Command::Twins => return Ok(code(bench::twins(&workspace)?)),
         Command::Sbom => {
             let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;
             println!("{components} components of {functions} functions: {}", folder.display());

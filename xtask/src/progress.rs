@@ -1,17 +1,19 @@
 //! The steps of a command, and their time. On standard error, so that standard output has only the command's answer.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// Runs one step of a command under its name.
+use crate::clock;
+
+/// Does one step of a command under its name.
 ///
 /// # Errors
 ///
 /// The step's own error, with its name.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("==> {name}");
-    let started = Instant::now();
+    let started = clock::now();
     let outcome = work().with_context(|| format!("failed: {name}"))?;
     eprintln!("    done in {}", seconds(started.elapsed()));
     Ok(outcome)

@@ -24,10 +24,4 @@ if [ -e "$prefix/include/node/node_api.h" ]; then
   export npm_config_nodedir="$prefix"
 fi
 
-mkdir -p "$1"
-cp package.json package-lock.json .npmrc "$1"
-npm ci --prefix "$1" --no-audit --no-fund --loglevel error
-for function in status invite; do
-  NODE_PATH="$1/node_modules" "$1/node_modules/.bin/esbuild" "src/$function.js" --bundle --platform=node --target=node20 \
-    --main-fields=module,main --format=cjs --minify --log-level=warning --outfile="$1/package/$function.js"
-done
+exec ./bundle.sh "$1"

@@ -47,7 +47,8 @@ impl Stopwatch {
     /// Starts to measure.
     ///
     /// # Errors
-    /// If the kernel does not provide this process's processor time.
+    /// If the kernel does not say how much this process has worked.
+    #[expect(clippy::disallowed_methods, reason = "this is what measures")]
     pub fn start() -> Result<Self> {
         Ok(Self { started: Instant::now(), worked_before: worked()? })
     }

@@ -1,11 +1,12 @@
-//! The system clock.
+//! The clock of the machine; the only place that reads it.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use portal::ports::Clock;
+use tokio::time::Instant;
 
-/// The system clock. No other code reads it.
+/// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -14,6 +15,12 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::from(SystemTime::now()).trunc_subsecs(3)
     }
+}
+
+/// The monotonic clock's time, to measure how long something takes.
+#[expect(clippy::disallowed_methods, reason = "everything else asks here")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ fn now() -> DateTime<Utc> {
     std::time::SystemTime::now().into()
 }
 
-/// A fresh idempotency key. It is not a secret.
+/// A key that nobody has used before. It is no secret.
+#[expect(clippy::disallowed_methods, reason = "everything else is handed the keys")]
 fn new_key() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;

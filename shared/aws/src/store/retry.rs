@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use portal::ports::StoreError;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::errors::CallError;
+use super::errors::Trouble;
+use crate::{clock, entropy};
 
 /// Attempts of one call, including the first.
 const MAX_ATTEMPTS: u32 = 5;
@@ -19,16 +20,17 @@ pub(super) async fn with_retries<T, F>(call: impl Fn() -> F) -> Result<T, StoreE
 where
     F: Future<Output = Result<T, CallError>>,
 {
-    let started = Instant::now();
-    let mut max_delay = FIRST_DELAY_MILLIS;
-    for _ in 1..MAX_ATTEMPTS {
+    let begun = clock::monotonic();
+    let mut longest_wait = FIRST_WAIT_MILLIS;
+    for _ in 1..MOST_TRIES {
         match call().await {
             Ok(value) => return Ok(value),
-            Err(error @ CallError::Permanent(_)) => return Err(error.into()),
-            Err(error @ (CallError::Busy | CallError::Transient(_))) => {
-                let delay = full_jitter(max_delay);
-                if started.elapsed() + delay > RETRY_WINDOW {
-                    return Err(error.into());
+            Err(trouble @ Trouble::Lasting(_)) => return Err(trouble.into()),
+            Err(trouble @ (Trouble::Busy | Trouble::Transient(_))) => {
+                // Anything from nothing to the whole wait: calls that collided must not meet again.
+                let wait = Duration::from_millis(entropy::up_to(longest_wait).into());
+                if begun.elapsed() + wait > LATEST_TRY {
+                    return Err(trouble.into());
                 }
                 sleep(delay).await;
             }
@@ -36,11 +38,4 @@ where
         max_delay *= 2;
     }
     Ok(call().await?)
-}
-
-/// A random delay up to the maximum, so that callers that collided do not collide again.
-fn full_jitter(max_millis: u32) -> Duration {
-    // Without randomness every caller waits for the maximum, which is slow but correct.
-    let millis = getrandom::u32().map_or(max_millis, |random| random % (max_millis + 1));
-    Duration::from_millis(millis.into())
 }
