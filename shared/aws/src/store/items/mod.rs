@@ -146,7 +146,7 @@ mod tests {
         let Registration::Registered(opened) = registration else { unreachable!("the date of birth is right") };
         let moved = samples::email("nunez.martinez.family@mail.example.com");
         let moved = opened.after.change_account_email(&moved, act(Role::Support)).unwrap().unwrap();
-        let told = moved.after.notice_sent(&moved.after.notices[0], message, act(Role::Sender)).unwrap();
+        let notified = moved.after.notice_sent(&moved.after.notices[0], message, act(Role::Sender)).unwrap();
         let mut most_mailed = delivered.clone();
         let link = most_mailed.after.link.as_mut().unwrap();
         link.secrets = vec![link.secrets[0].clone(); portal::policy::MOST_SECRETS];
@@ -157,8 +157,8 @@ mod tests {
             let (record, event) = sizes(&change);
             assert!(record <= 700 && event <= 400, "{}: {record}, {event}", change.event.kind.name());
         }
-        // With an account's two addresses and what is to be told of them.
-        for change in [moved, told] {
+        // With the two addresses of an account and the notices to them.
+        for change in [moved, notified] {
             let (record, event) = sizes(&change);
             assert!(record <= 1024 && event <= 400, "{}: {record}, {event}", change.event.kind.name());
         }
