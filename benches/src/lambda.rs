@@ -27,6 +27,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use xtask::clock;
 
 use crate::proc;
 
@@ -129,7 +130,7 @@ impl Process {
             .stdout(output.try_clone()?)
             .stderr(output)
             .kill_on_drop(true);
-        let started = Instant::now();
+        let started = clock::now();
         let child = command.spawn().with_context(|| format!("{} cannot be started", program.command.join(" ")))?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).context("it has ended already")?;
         Ok(Self { child, pid, started, events, told, invocations: 0, server, log })
@@ -223,7 +224,7 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Full<B
         return Ok(next(api).await);
     }
     let Ok(body) = request.into_body().collect().await else { return Ok(Response::new(Full::default())) };
-    let (body, at) = (body.to_bytes(), Instant::now());
+    let (body, at) = (body.to_bytes(), clock::now());
     let told = if path.starts_with(RUNTIME) && path.ends_with("/response") {
         let handed_over = api.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take();
         Told::Answered { answer: body, at, took: handed_over.map_or(Duration::ZERO, |from| at.duration_since(from)) }
@@ -238,7 +239,7 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Full<B
 }
 
 async fn next(api: &Api) -> Response<Full<Bytes>> {
-    let asked = api.told.send(Told::Asked { at: Instant::now() });
+    let asked = api.told.send(Told::Asked { at: clock::now() });
     let Some(Invocation { id, event }) = api.events.lock().await.recv().await.filter(|_| asked.is_ok()) else {
         let mut gone = Response::new(Full::default());
         *gone.status_mut() = StatusCode::GONE;
@@ -251,7 +252,7 @@ async fn next(api: &Api) -> Response<Full<Bytes>> {
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:portal")
         .header("lambda-runtime-trace-id", "Root=1-69f9dac0-5e1b3c2a4f6d8e9012345678;Parent=0b1c2d3e4f506172;Sampled=0")
         .body(Full::from(event));
-    *api.handed_over.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    *api.handed_over.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
     response.unwrap_or_default()
 }
 

@@ -3,7 +3,7 @@
 //! `PORTAL_SCALE_PATIENTS=1000000 cargo test -p system-tests --test contract growth -- --nocapture` fills the table with
 //! a million; without it ten thousand are enough to tell a cost that grows.
 
-use std::{collections::HashMap, time::Instant};
+use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use dynoxide::{ImportOptions, types::AttributeValue as Stored};
@@ -20,6 +20,7 @@ use portal_aws::{
     aws_sdk_dynamodb::{Client, types::AttributeValue},
     store::keys,
 };
+use xtask::clock;
 
 use crate::{
     backend::Backend as _,
@@ -94,7 +95,7 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     let places: Vec<String> =
         rows(&key(0).patient, &profile).iter().map(|row| keys::directory_place(&row.place)).collect();
     directory.sort_by_key(|item| places.iter().position(|place| item[keys::SORT] == Stored::S(place.clone())));
-    let begun = Instant::now();
+    let begun = clock::now();
     for numbers in (1..patients).collect::<Vec<_>>().chunks(10_000) {
         let items = numbers.iter().flat_map(|number| copies(&record, &directory, *number)).collect();
         database.import_items(&table.name, items, ImportOptions::default()).unwrap();

@@ -9,7 +9,6 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,6 +25,7 @@ use portal::{
     timeline::Role,
 };
 use portal_aws::{aws_sdk_dynamodb::types::AttributeValue, store::keys};
+use xtask::clock;
 
 use crate::{
     backend::Backend as _,
@@ -112,7 +112,7 @@ struct Cost {
 async fn cost(table: &Table, counts: &Counts, due: usize) -> Cost {
     let (queue, clock, entropy) = (CountedQueue::default(), TestClock::at(now()), TestEntropy::default());
     counts.take();
-    let begun = Instant::now();
+    let begun = clock::now();
     let sweep = Sweep { store: &**table.store(), queue: &queue, clock: &clock, entropy: &entropy };
     let request = samples::request_id("sweep");
     let swept = Box::pin(sweep.run(now() + TimeDelta::minutes(1), &request)).await.unwrap();

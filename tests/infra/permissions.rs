@@ -150,7 +150,7 @@ fn every<'value>(value: &'value Value, wanted: &str) -> Vec<&'value str> {
 }
 
 #[test]
-fn the_template_adds_no_permissions_to_a_role_implicitly() {
+fn a_role_has_only_its_own_policies_and_the_one_for_the_table_key() {
     rule(
         |template| {
             let mut complaints = Vec::new();

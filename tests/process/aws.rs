@@ -7,7 +7,7 @@ use xtask::{
     aws::{authorization, call},
 };
 
-use crate::client::exchange;
+use crate::{client::exchange, wait::eventually};
 
 /// Calls an operation of the table.
 pub(crate) fn dynamodb(stack: &StackFile, operation: &str, input: &Value) -> Value {
@@ -36,4 +36,17 @@ pub(crate) fn invoke(stack: &StackFile, function: &str, event: &Value) -> Value 
     let answer = exchange(request.body(event.to_string().into()).unwrap());
     assert_eq!((answer.status, answer.header("x-amz-function-error")), (200, None), "{answer:?}");
     answer.json()
+}
+
+/// Has the sender process a batch. A message whose processing failed is handed out again, as by the queue: on a busy
+/// machine the table may answer too late.
+pub(crate) fn process_batch(stack: &StackFile, batch: &Value) {
+    let mut batch = batch.clone();
+    eventually("every message of the batch is processed", || {
+        let answer = invoke(stack, "sender", &batch);
+        let failures = answer["batchItemFailures"].as_array().unwrap();
+        let failed = |record: &Value| failures.iter().any(|failure| failure["itemIdentifier"] == record["messageId"]);
+        batch["Records"].as_array_mut().unwrap().retain(failed);
+        failures.is_empty().then_some(())
+    });
 }

@@ -1,6 +1,6 @@
 //! The system as a practice's client sees it.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, thread, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -30,6 +30,8 @@ pub(crate) struct Practice {
 /// An answer, with the whole of its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    /// The request's method and address.
+    described: String,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -51,8 +53,7 @@ impl Practice {
     /// A practice that has not saved anything yet.
     pub(crate) fn without_settings(name: &str) -> Option<Self> {
         let stack = system_tests::stack()?;
-        // Random, since a stack that is left up sees the same tests many times.
-        let id = format!("{name}-{:016x}", getrandom::u64().unwrap());
+        let id = format!("{name}-{:016x}", random());
         let staff = token::mint(&stack.issuer, Role::Staff, &id).unwrap();
         Some(Self { stack, id, staff })
     }
@@ -137,7 +138,7 @@ impl Practice {
         let known = self.status(patient)["panel"]["lastLoginOn"]["at"].clone();
         let known: DateTime<Utc> = known.as_str().unwrap().parse().unwrap();
         let at = (known + TimeDelta::seconds(1)).to_rfc3339_opts(SecondsFormat::Millis, true);
-        let body = json!({ "email": email, "at": at, "eventId": format!("login-{:016x}", getrandom::u64().unwrap()) });
+        let body = json!({ "email": email, "at": at, "eventId": format!("login-{:016x}", random()) });
         let request = self.request_by(&self.token(Role::Portal), "POST", "/v1/logins");
         let answer = send(request.header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap());
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -197,6 +198,11 @@ impl Practice {
 }
 
 impl Answer {
+    fn without_failure(self) -> Self {
+        assert!(self.status < 500, "{}: {self:?}", self.described);
+        self
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| unreachable!("{error}: {self:?}"))
     }
@@ -227,6 +233,12 @@ impl Answer {
     }
 }
 
+/// Another number at each call, in each run.
+#[expect(clippy::disallowed_methods, reason = "a stack that is left up sees the same tests many times")]
+pub(crate) fn random() -> u64 {
+    getrandom::u64().unwrap()
+}
+
 /// The token of the link in a mail.
 pub(crate) fn token_of(mail: &Mail) -> String {
     let link = mail.activation_link().unwrap();
@@ -240,8 +252,8 @@ pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
     let secrets = secrets(&request);
     let (method, uri) = (request.method().to_string(), request.uri().to_string());
     let path = uri.strip_prefix(&stack.api_url).unwrap_or_else(|| unreachable!("{uri} is not the API's"));
-    let answer = exchange(request);
-    let Answer { status, headers, body } = &answer;
+    let answer = exchange_with_retries(request);
+    let Answer { described: _, status, headers, body } = &answer;
     let shown = openapi::Answer { status: *status, headers, body };
     let checked = Document::load().check_answer(&method, path, shown);
     checked.unwrap_or_else(|error| unreachable!("{method} {path}: {error}: {answer:?}"));
@@ -261,8 +273,26 @@ fn secrets(request: &http::Request<Vec<u8>>) -> Vec<String> {
     tokens.filter(|token| !token.is_empty()).map(str::to_owned).collect()
 }
 
+/// Sends a request until the answer is another one than "not right now", as the API's description asks of every client.
+/// On a busy machine the functions' own time limits for the table can strike.
+fn exchange_with_retries(request: http::Request<Vec<u8>>) -> Answer {
+    eventually("the API has time for a request", || {
+        let answer = answer_of(request.clone());
+        if answer.status == 503 && answer.header("content-type") == Some("application/problem+json") {
+            let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            thread::sleep(Duration::from_secs(seconds));
+            return None;
+        }
+        Some(answer.without_failure())
+    })
+}
+
 /// Sends a request to whatever it names.
 pub(crate) fn exchange(request: http::Request<Vec<u8>>) -> Answer {
+    answer_of(request).without_failure()
+}
+
+fn answer_of(request: http::Request<Vec<u8>>) -> Answer {
     static AGENT: LazyLock<Agent> = LazyLock::new(|| {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(1)));
         config.build().into()
@@ -271,9 +301,7 @@ pub(crate) fn exchange(request: http::Request<Vec<u8>>) -> Answer {
     let bare = [Method::GET, Method::DELETE].contains(request.method());
     let answered = if bare { AGENT.run(request.map(|_| ())) } else { AGENT.run(request) };
     let (head, mut body) = answered.unwrap_or_else(|error| unreachable!("{described}: {error}")).into_parts();
-    let answer = Answer { status: head.status.as_u16(), headers: head.headers, body: body.read_to_string().unwrap() };
-    assert!(answer.status < 500, "{described}: {answer:?}");
-    answer
+    Answer { described, status: head.status.as_u16(), headers: head.headers, body: body.read_to_string().unwrap() }
 }
 
 /// The settings of a practice whose day is already over, or not yet, where UTC's is going on: a date that is shown in

@@ -10,7 +10,7 @@ use system_tests::openapi::{Document, Operation, child};
 use ureq::http::header::CONTENT_TYPE;
 use xtask::token::Role;
 
-use crate::client::{Answer, BORN, Practice, profile, send, settings, token_of};
+use crate::client::{Answer, BORN, Practice, profile, random, send, settings, token_of};
 
 /// Nobody, and every role.
 const CALLERS: [Option<Role>; 6] =
@@ -335,7 +335,7 @@ fn of_hundreds_of_strangers_none_learns_a_byte() {
     let before = theirs.see("p-0");
     for stranger in 0..STRANGERS {
         // Random, since a function that keeps something from one request for another would show it in some order only.
-        let draw = getrandom::u32().unwrap().to_be_bytes();
+        let draw = random().to_be_bytes();
         let (at, number) = (usize::from(draw[0]) % paths.len(), draw[1] % 10);
         let foreign = ask(&format!("p-{number}"), paths[at]);
         assert_eq!(foreign, missing[at], "stranger {stranger}: p-{number}{}", paths[at]);

@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
-use crate::{interrupt, process, python::Environment, stack_file::CREDENTIAL, workspace::Workspace};
+use crate::{clock, interrupt, process, python::Environment, stack_file::CREDENTIAL, workspace::Workspace};
 
 /// The region that the local stack plays.
 pub const REGION: &str = "us-east-1";
@@ -145,8 +145,8 @@ impl Emulator {
             && let Some(leader) = Pid::from_raw(process.pid)
         {
             process::signal_group(leader, Signal::TERM)?;
-            let deadline = Instant::now() + STOP_DEADLINE;
-            while self.owns(process) && Instant::now() < deadline {
+            let deadline = clock::now() + STOP_DEADLINE;
+            while self.owns(process) && clock::now() < deadline {
                 thread::sleep(POLL);
             }
             // The functions it ran are in its group and may outlive it.
@@ -183,13 +183,13 @@ impl Emulator {
 
     fn await_health(&self, child: &mut Child, process: Process) -> Result<()> {
         let url = format!("{}/_ministack/health", process.endpoint());
-        let deadline = Instant::now() + START_DEADLINE;
+        let deadline = clock::now() + START_DEADLINE;
         while ureq::get(&url).call().is_err() {
             interrupt::check()?;
             if let Some(status) = child.try_wait()? {
                 bail!("the local AWS stack ended at its start with {status}; its log says:\n{}", self.log_tail());
             }
-            if Instant::now() > deadline {
+            if clock::now() > deadline {
                 let secs = START_DEADLINE.as_secs();
                 bail!("the local AWS stack does not answer after {secs} s; its log says:\n{}", self.log_tail());
             }

@@ -8,13 +8,13 @@ use std::{
     os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal};
 
-use crate::interrupt;
+use crate::{clock, interrupt};
 
 const POLL: Duration = Duration::from_millis(20);
 /// What a program gets to stop by itself, before it is killed.
@@ -78,9 +78,9 @@ fn wait(child: &mut Child) -> Result<ExitStatus> {
         match kill_at {
             None if interrupt::raised() => {
                 signal_group(Pid::from_child(child), Signal::INT)?;
-                kill_at = Some(Instant::now() + GRACE);
+                kill_at = Some(clock::now() + GRACE);
             }
-            Some(at) if Instant::now() > at => signal_group(Pid::from_child(child), Signal::KILL)?,
+            Some(at) if clock::now() > at => signal_group(Pid::from_child(child), Signal::KILL)?,
             None | Some(_) => {}
         }
         thread::sleep(POLL);

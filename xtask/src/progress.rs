@@ -1,8 +1,10 @@
 //! What is being done, and how long it took. On standard error, so that a command's answer stays alone on standard output.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+
+use crate::clock;
 
 /// Does one step of a command under its name.
 ///
@@ -11,7 +13,7 @@ use anyhow::{Context as _, Result};
 /// The step's own error, with its name.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("==> {name}");
-    let started = Instant::now();
+    let started = clock::now();
     let outcome = work().with_context(|| format!("failed: {name}"))?;
     eprintln!("    done in {}", seconds(started.elapsed()));
     Ok(outcome)

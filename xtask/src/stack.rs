@@ -1,11 +1,11 @@
 //! The whole system on this machine: `up` and `down`.
 
-use std::{fs::File, path::PathBuf, time::Instant};
+use std::{fs::File, path::PathBuf};
 
 use anyhow::{Result, bail};
 
 use crate::{
-    StackFile, demo, deploy,
+    StackFile, clock, demo, deploy,
     emulator::{self, Emulator, Guard, Process, REGION},
     functions::{self, Extent},
     issuer::{AUDIENCE, SigningKey},
@@ -39,7 +39,7 @@ pub(crate) struct Stack<'w> {
 ///
 /// If a prerequisite is missing or a step fails; what was started is stopped again.
 pub fn up(workspace: &Workspace, options: Options, ready: impl FnOnce(&StackFile)) -> Result<()> {
-    let started = Instant::now();
+    let started = clock::now();
     let stack = Stack::new(workspace, workspace.local());
     let lock = stack.lock("`cargo xtask up` is already at work in this checkout")?;
     if let Some(process) = stack.emulator.running() {

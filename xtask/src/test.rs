@@ -53,9 +53,9 @@ fn look_for_canaries(stack: &StackFile) -> Result<()> {
     Ok(())
 }
 
-/// The test runner: nextest where it is installed, else cargo's own.
+/// The test runner: nextest where it is installed, else cargo's own. Both run every test.
 fn command() -> &'static [&'static str] {
     let has_nextest =
         Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    if has_nextest { &["nextest", "run"] } else { &["test"] }
+    if has_nextest { &["nextest", "run", "--profile", "all"] } else { &["test"] }
 }

@@ -9,10 +9,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use xtask::clock;
 
 use crate::proc;
 
@@ -51,7 +52,7 @@ impl Drop for Throttle {
 
 /// One period. `None` if the process has ended.
 fn period(pid: Pid) -> Option<()> {
-    let (begun, used_before) = (Instant::now(), proc::processor_time(pid).ok()?);
+    let (begun, used_before) = (clock::now(), proc::processor_time(pid).ok()?);
     while begun.elapsed() < PERIOD {
         if proc::processor_time(pid).ok()?.saturating_sub(used_before) >= SHARE {
             kill_process(pid, Signal::STOP).ok()?;

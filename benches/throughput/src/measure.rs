@@ -48,6 +48,7 @@ impl Stopwatch {
     ///
     /// # Errors
     /// If the kernel does not say how much this process has worked.
+    #[expect(clippy::disallowed_methods, reason = "this is what measures")]
     pub fn start() -> Result<Self> {
         Ok(Self { started: Instant::now(), worked_before: worked()? })
     }

@@ -55,6 +55,7 @@ fn batch(mails: usize) -> (MemoryStore, SqsEvent) {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "a test measures how long something takes")]
 async fn a_batch_takes_as_long_as_one_of_its_mails() {
     let (store, event) = batch(10);
     let sender = Sender {

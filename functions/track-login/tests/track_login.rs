@@ -301,6 +301,7 @@ impl LoginStore for Broken {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "a test measures how long something takes")]
 async fn a_store_that_is_silent_lets_the_user_in_before_cognito_asks_again() {
     let function = edge(TrackLogin { store: Broken::Silent, clock: TestClock::default() });
     let begun = tokio::time::Instant::now();

@@ -1,11 +1,12 @@
-//! The system clock.
+//! The system clock and the monotonic clock. No other code reads them.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use portal::ports::Clock;
+use tokio::time::Instant;
 
-/// The system clock. No other code reads it.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -14,6 +15,12 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::from(SystemTime::now()).trunc_subsecs(3)
     }
+}
+
+/// The time of the monotonic clock, for measuring durations.
+#[expect(clippy::disallowed_methods, reason = "all other code calls this function")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub struct OsEntropy;
 ///
 /// There is no fallback, because its secrets could be guessed. A panic would be caught and the process would handle the
 /// next request. After an abort, Lambda starts a new process, and the queue or the client retries.
+#[expect(clippy::disallowed_methods, reason = "all other code calls this module")]
 fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     if getrandom::fill(&mut bytes).is_err() {
@@ -23,6 +24,12 @@ fn random<const LENGTH: usize>() -> [u8; LENGTH] {
         std::process::abort();
     }
     bytes
+}
+
+/// A random number from 0 to `max`. If the generator fails, it is `max`.
+#[expect(clippy::disallowed_methods, reason = "all other code calls this module")]
+pub(crate) fn up_to(max: u32) -> u32 {
+    getrandom::u32().map_or(max, |random| random % (max + 1))
 }
 
 fn uuid_v7(now: DateTime<Utc>) -> String {

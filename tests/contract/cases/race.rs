@@ -1,7 +1,5 @@
 //! The races that rules are about: for one address, and to guess a date of birth.
 
-use std::time::Instant;
-
 use portal::{
     ids::RecordKey,
     operations::{
@@ -14,6 +12,7 @@ use portal::{
     testing::{TestClock, TestEntropy, samples},
 };
 use tokio::{sync::Barrier, task::JoinSet};
+use xtask::clock;
 
 use crate::{backend::Backend, story::Story};
 
@@ -29,7 +28,7 @@ struct Answer {
 }
 
 pub(crate) async fn of_many_invitations_to_one_address_one_wins(backend: &impl Backend) {
-    let begun = Instant::now();
+    let begun = clock::now();
     let (mut wins, mut losses, mut busy, mut stale) = (0, 0, 0, 0);
     let keys: Vec<RecordKey> = (0..RIVALS)
         .map(|number| samples::key(if number % 2 == 0 { "lake" } else { "hill" }, &format!("p-{number}")))

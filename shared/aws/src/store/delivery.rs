@@ -1,6 +1,6 @@
 //! Claims on mails and the index of due entries. Each write is one conditional update.
 
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, Utc};
@@ -16,7 +16,6 @@ use portal::{
         delivery::{ClaimRequest, Unclaimable},
     },
 };
-use tokio::time::{Duration, Instant};
 
 use super::{
     DynamoStore, Item,
@@ -26,6 +25,7 @@ use super::{
     keys::{self, DUE_ATTRIBUTES, DUE_INDEX},
     update::{Update, UpdateOutcome},
 };
+use crate::clock;
 
 /// How long the sender uses cached settings of a practice.
 const PRACTICE_CACHE_LIFETIME: Duration = Duration::from_mins(1);
@@ -60,7 +60,7 @@ impl<P> DynamoStore<P> {
         if practices.len() >= MAX_CACHED_PRACTICES {
             practices.clear();
         }
-        practices.insert(practice.id.clone(), (Instant::now(), practice.clone()));
+        practices.insert(practice.id.clone(), (clock::monotonic(), practice.clone()));
     }
 }
 

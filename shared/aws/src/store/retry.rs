@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use portal::ports::StoreError;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::errors::CallError;
+use crate::{clock, entropy};
 
 /// Attempts of one call, including the first.
 const MAX_ATTEMPTS: u32 = 5;
@@ -19,14 +20,15 @@ pub(super) async fn with_retries<T, F>(call: impl Fn() -> F) -> Result<T, StoreE
 where
     F: Future<Output = Result<T, CallError>>,
 {
-    let started = Instant::now();
+    let started = clock::monotonic();
     let mut max_delay = FIRST_DELAY_MILLIS;
     for _ in 1..MAX_ATTEMPTS {
         match call().await {
             Ok(value) => return Ok(value),
             Err(error @ CallError::Permanent(_)) => return Err(error.into()),
             Err(error @ (CallError::Busy | CallError::Transient(_))) => {
-                let delay = full_jitter(max_delay);
+                // A random delay, so that calls that collided do not collide again.
+                let delay = Duration::from_millis(entropy::up_to(max_delay).into());
                 if started.elapsed() + delay > RETRY_WINDOW {
                     return Err(error.into());
                 }
@@ -36,11 +38,4 @@ where
         max_delay *= 2;
     }
     Ok(call().await?)
-}
-
-/// A random delay up to the maximum, so that callers that collided do not collide again.
-fn full_jitter(max_millis: u32) -> Duration {
-    // Without randomness every caller waits for the maximum, which is slow but correct.
-    let millis = getrandom::u32().map_or(max_millis, |random| random % (max_millis + 1));
-    Duration::from_millis(millis.into())
 }
