@@ -32,7 +32,7 @@ fn read_by(function: &str) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn every_function_has_what_it_reads_and_nothing_else() {
+fn every_function_has_exactly_the_variables_that_it_reads() {
     rule(
         |template| {
             let functions = template.functions();
@@ -52,8 +52,8 @@ fn every_function_has_what_it_reads_and_nothing_else() {
     );
 }
 
-/// Whether a function's role may look up or write what is known of an address.
-fn finds_addresses(template: &Template, role: &str) -> bool {
+/// Whether the role of a function may read or write address items.
+fn uses_addresses(template: &Template, role: &str) -> bool {
     let finding = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"];
     template.statements().iter().any(|statement| {
         statement.role == role
@@ -63,14 +63,14 @@ fn finds_addresses(template: &Template, role: &str) -> bool {
 }
 
 #[test]
-fn only_who_looks_for_addresses_knows_the_secret_that_finds_them() {
+fn a_function_has_the_pepper_exactly_if_it_uses_addresses() {
     rule(
         |template| {
             let mut complaints = Vec::new();
             for function in template.functions() {
-                let knows = function.variables().contains(&"FINGERPRINT_PEPPER");
-                if knows != finds_addresses(template, function.role()) {
-                    complaints.push(format!("{} knows the pepper: {knows}", function.name));
+                let has_pepper = function.variables().contains(&"FINGERPRINT_PEPPER");
+                if has_pepper != uses_addresses(template, function.role()) {
+                    complaints.push(format!("{} has the pepper: {has_pepper}", function.name));
                 }
             }
             complaints

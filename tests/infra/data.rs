@@ -1,4 +1,4 @@
-//! The table and the mail: what is kept, how, and what is deliberately not there.
+//! The table, the mail configuration and the queues: protection, keys and deliberate omissions.
 
 use portal_aws::store::keys;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn index<'template>(template: &'template Template, name: &str) -> &'template Val
 }
 
 #[test]
-fn the_table_cannot_vanish() {
+fn the_table_is_protected_against_loss() {
     rule(
         |template| {
             let table = |pointer| template.property("Table", pointer);
@@ -23,7 +23,7 @@ fn the_table_cannot_vanish() {
             };
             let recovery = table("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled");
             let key = json!({ "Fn::GetAtt": ["TableKey", "Arn"] });
-            // What is lost with any of the three cannot be brought back.
+            // The loss of any of the three cannot be repaired.
             let retained = ["Table", "TableKey", "FingerprintPepper"].map(retained);
             let is_prod = json!({ "Fn::Equals": [{ "Ref": "Stage" }, "prod"] });
             [
@@ -59,7 +59,7 @@ fn the_table_cannot_vanish() {
 }
 
 #[test]
-fn the_keys_are_those_of_the_store() {
+fn the_keys_are_those_that_the_store_uses() {
     rule(
         |template| {
             let schema = |hash: &str, range: Option<&str>| {
@@ -71,8 +71,8 @@ fn the_keys_are_those_of_the_store() {
             let due = index(template, keys::DUE_INDEX);
             [
                 expect("the table's key", table, &schema(keys::PARTITION, Some(keys::SORT))),
-                expect("the calendar's key", &due["KeySchema"], &schema("due_shard", Some("due_at"))),
-                expect("the links' key", &index(template, "link")["KeySchema"], &schema("link_id", None)),
+                expect("the key of the due index", &due["KeySchema"], &schema("due_shard", Some("due_at"))),
+                expect("the key of the link index", &index(template, "link")["KeySchema"], &schema("link_id", None)),
             ]
             .into_iter()
             .flatten()
@@ -87,7 +87,7 @@ fn the_keys_are_those_of_the_store() {
 }
 
 #[test]
-fn the_calendar_has_what_the_sweep_reads() {
+fn the_due_index_projects_exactly_the_attributes_that_the_sweep_reads() {
     rule(
         |template| {
             let projection = &index(template, keys::DUE_INDEX)["Projection"];
@@ -105,18 +105,15 @@ fn the_calendar_has_what_the_sweep_reads() {
                 "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection",
                 json!({ "ProjectionType": "KEYS_ONLY" }),
             ),
-            (
-                "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes",
-                json!(["reschedules"]),
-            ),
-            // More is not better: what is projected is written again at every change.
+            ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes", json!(["reschedules"])),
+            // Every projected attribute costs writes.
             ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/-", json!("email")),
         ],
     );
 }
 
 #[test]
-fn mail_is_sent_encrypted_and_nobody_is_tracked() {
+fn mail_is_sent_encrypted_and_without_tracking() {
     rule(
         |template| {
             let set = |pointer| template.property("MailConfiguration", pointer);
@@ -132,7 +129,7 @@ fn mail_is_sent_encrypted_and_nobody_is_tracked() {
             complaints.extend(expect("the number of configuration sets", &number.into(), &json!(1)));
             for (name, destination) in template.resources("AWS::SES::ConfigurationSetEventDestination") {
                 let events = destination["Properties"]["EventDestination"]["MatchingEventTypes"].to_string();
-                // With a destination for them, SES puts a pixel into mails and rewrites links, the secret one too.
+                // With a destination for these events, SES adds a pixel to mails and rewrites links, even the secret one.
                 if ["OPEN", "CLICK"].iter().any(|event| events.to_uppercase().contains(event)) {
                     complaints.push(format!("{name} tracks patients"));
                 }
@@ -157,7 +154,7 @@ fn mail_is_sent_encrypted_and_nobody_is_tracked() {
 }
 
 #[test]
-fn queues_are_encrypted_and_take_tls_only() {
+fn queues_are_encrypted_and_accept_tls_only() {
     rule(
         |template| {
             let mut complaints = Vec::new();

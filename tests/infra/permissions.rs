@@ -1,4 +1,4 @@
-//! What each role may do: what its code does, where it does it, and nothing else.
+//! The permissions of each role: exactly those that its function needs.
 
 use std::collections::BTreeSet;
 
@@ -25,10 +25,10 @@ const BY_SERVICES: [&str; 10] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
 ];
-/// What Lambda's poller does with a queue, under the role of the function that the queue is polled for.
+/// The actions of Lambda's poller on a queue, under the role of the function.
 const POLLER: [&str; 3] = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
 
-/// The actions that the operations need: `docs/cost/counted.json` has the calls that a test of the contract recorded.
+/// The actions that the operations need, as a contract test recorded them in `docs/cost/counted.json`.
 fn recorded() -> BTreeSet<String> {
     let counted: Value = serde_json::from_str(&read("docs/cost/counted.json")).unwrap();
     let mut actions = BTreeSet::new();
@@ -62,7 +62,7 @@ fn every_action_is_used() {
                         BY_SERVICES.contains(&action) || recorded.contains(action)
                     };
                     if !used {
-                        complaints.push(format!("nothing of {} uses {action}", statement.role));
+                        complaints.push(format!("no operation of {} uses {action}", statement.role));
                     }
                 }
             }
@@ -131,7 +131,7 @@ fn nothing_is_allowed_by_a_wildcard() {
     );
 }
 
-/// Every text under a name, at whatever depth.
+/// All strings under a name, at any depth.
 fn every<'value>(value: &'value Value, wanted: &str) -> Vec<&'value str> {
     match value {
         Value::Object(members) => members
@@ -150,7 +150,7 @@ fn every<'value>(value: &'value Value, wanted: &str) -> Vec<&'value str> {
 }
 
 #[test]
-fn no_role_has_more_than_is_written_here() {
+fn a_role_has_only_its_own_policies_and_the_one_for_the_table_key() {
     rule(
         |template| {
             let mut complaints = Vec::new();
@@ -161,7 +161,7 @@ fn no_role_has_more_than_is_written_here() {
                 }
             }
             for function in template.functions() {
-                // With it, SAM would add to the role.
+                // With it, SAM would add statements to the role.
                 complaints.extend(expect(function.name, function.property("Policies"), &Value::Null));
             }
             complaints
@@ -176,14 +176,14 @@ fn no_role_has_more_than_is_written_here() {
     );
 }
 
-/// Whether a statement reaches items of the table, rather than an index of it.
+/// Whether a statement covers items of the table, not an index.
 fn reaches_items(statement: &Statement<'_>) -> bool {
     let table = json!({ "Fn::GetAtt": ["Table", "Arn"] });
     statement.resources().contains(&&table)
 }
 
 #[test]
-fn every_access_to_items_is_narrowed_to_partitions() {
+fn every_access_to_items_is_limited_to_partitions() {
     rule(
         |template| {
             let statements = template.statements();
@@ -202,7 +202,7 @@ fn every_access_to_items_is_narrowed_to_partitions() {
     );
 }
 
-/// Whether a pattern as IAM reads it, with `*` for any text, is that of a text.
+/// Whether an IAM pattern, with `*` for any text, matches a text.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -212,7 +212,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The roles that may do something to the items of a partition.
+/// The roles that have an action on the items of a partition.
 fn who_may(template: &Template, action: &str, partition: &str) -> BTreeSet<String> {
     let may = |statement: &Statement<'_>| {
         let excluded = &statement.statement["Condition"]["ForAllValues:StringNotLike"]["dynamodb:LeadingKeys"];
@@ -224,15 +224,15 @@ fn who_may(template: &Template, action: &str, partition: &str) -> BTreeSet<Strin
     template.statements().iter().filter(|statement| may(statement)).map(|statement| statement.role.to_owned()).collect()
 }
 
-/// A patient's partition: the record and its timeline.
+/// The partition of a patient: the record and its timeline.
 const PATIENT: &str = "PRACTICE#oak#PATIENT#p-1";
-/// A bulk job's partition: the job, the patients that it names and its slices.
+/// The partition of a bulk job: the job, the patients that it names and its slices.
 const JOB: &str = "PRACTICE#oak#JOB#job-1";
 /// The partition of an address.
 const ADDRESS: &str = "EMAIL#x";
 
 #[test]
-fn who_writes_records_keeps_the_addresses_too() {
+fn a_role_that_writes_records_also_writes_addresses() {
     rule(
         |template| {
             let (records, addresses) =
@@ -260,11 +260,11 @@ fn who_writes_records_keeps_the_addresses_too() {
 }
 
 #[test]
-fn who_may_write_what() {
+fn each_partition_is_written_by_its_own_roles_only() {
     rule(
         |template| {
             [
-                // History is kept: what is written in a patient's partition stays.
+                // Nothing is deleted from the partition of a patient.
                 ("dynamodb:DeleteItem", PATIENT, vec![]),
                 ("dynamodb:UpdateItem", PATIENT, vec!["SenderRole", "SweepRole", "TrackLoginRole"]),
                 ("dynamodb:DeleteItem", ADDRESS, vec![]),
@@ -272,14 +272,14 @@ fn who_may_write_what() {
                 ("dynamodb:GetItem", ADDRESS, vec!["TrackLoginRole"]),
                 ("dynamodb:BatchGetItem", ADDRESS, vec!["BulkRunnerRole"]),
                 ("dynamodb:PutItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
-                // What came of a job is kept.
+                // The results of a job are kept.
                 ("dynamodb:UpdateItem", JOB, vec![]),
                 ("dynamodb:DeleteItem", JOB, vec![]),
                 ("dynamodb:PutItem", "PRACTICE#oak", vec!["PracticeRole"]),
                 ("dynamodb:UpdateItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:DeleteItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:PutItem", "PRACTICE#oak#DIRECTORY", vec!["PatientsRole"]),
-                // A directory is searched, and by nobody looked up by its names.
+                // A directory is queried, and no entry is read by its key.
                 ("dynamodb:GetItem", "PRACTICE#oak#DIRECTORY", vec![]),
                 ("dynamodb:BatchGetItem", "PRACTICE#oak#DIRECTORY", vec![]),
             ]
@@ -324,7 +324,7 @@ fn who_may_write_what() {
                 "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/3/Action/-",
                 json!("dynamodb:BatchGetItem"),
             ),
-            // Who notes logins writes no record as a whole, no event, and nothing of an address.
+            // The role for logins puts no record and no event, and writes no address.
             (
                 "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
                 json!("dynamodb:PutItem"),
@@ -353,7 +353,7 @@ fn who_may_write_what() {
 }
 
 #[test]
-fn who_may_list_what() {
+fn each_partition_is_queried_by_its_own_roles_only() {
     rule(
         |template| {
             let directory = "PRACTICE#oak#DIRECTORY";
@@ -361,7 +361,7 @@ fn who_may_list_what() {
                 (PATIENT, vec!["StatusRole"]),
                 (directory, vec!["BulkRunnerRole", "PatientsRole"]),
                 (JOB, vec!["BulkRole"]),
-                // Nobody's list: what is in these is read by its own key.
+                // Items of these partitions are read by key only.
                 ("PRACTICE#oak", vec![]),
                 (ADDRESS, vec![]),
             ]
@@ -392,7 +392,7 @@ fn who_may_list_what() {
 }
 
 #[test]
-fn who_reads_changes_nothing() {
+fn the_role_for_the_status_only_reads() {
     rule(
         |template| {
             let reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"];
@@ -400,7 +400,7 @@ fn who_reads_changes_nothing() {
             let of_status = statements.iter().filter(|statement| statement.role == "StatusRole");
             let actions = of_status.flat_map(Statement::actions).filter(|action| !action.starts_with("logs:"));
             let more = actions.filter(|action| !reads.contains(action));
-            more.map(|action| format!("who asks for a status may do {action}")).collect()
+            more.map(|action| format!("the role for the status has {action}")).collect()
         },
         &[(
             "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
@@ -409,12 +409,12 @@ fn who_reads_changes_nothing() {
     );
 }
 
-/// How the names of the actions begin that use a key rather than look after it.
+/// Prefixes of the actions that use a key, in contrast to administrative actions.
 const USES_OF_A_KEY: [&str; 5] =
     ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt"];
 
 #[test]
-fn the_tables_key_is_used_through_the_table_only() {
+fn the_key_of_the_table_is_used_through_dynamodb_only() {
     let through =
         json!({ "StringEquals": { "kms:ViaService": { "Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com" } } });
     rule(
@@ -437,7 +437,7 @@ fn the_tables_key_is_used_through_the_table_only() {
 }
 
 #[test]
-fn mail_goes_out_under_one_identity_and_from_one_address() {
+fn mail_is_sent_by_one_role_and_from_one_address() {
     rule(
         |template| {
             let statements = template.statements();
@@ -458,12 +458,12 @@ fn mail_goes_out_under_one_identity_and_from_one_address() {
 }
 
 #[test]
-fn each_queue_takes_messages_of_its_own_senders_only() {
+fn each_queue_accepts_messages_from_its_own_senders_only() {
     rule(
         |template| {
             let mut complaints = Vec::new();
             for (queue, wanted) in [
-                // Whoever makes a change that mails follow, and the sweep; never who only reads, and not the sender itself.
+                // The functions whose changes cause mails, and the sweep. Not the sender, and no function that only reads.
                 (
                     "InvitationQueue",
                     vec![
@@ -475,7 +475,7 @@ fn each_queue_takes_messages_of_its_own_senders_only() {
                         "SweepRole",
                     ],
                 ),
-                // Who begins a job, and each run for the next one.
+                // The function that starts a job, and each run for the next one.
                 ("BulkQueue", vec!["BulkRole", "BulkRunnerRole"]),
                 ("BulkDlq", vec![]),
                 ("InvitationDlq", vec![]),

@@ -1,16 +1,16 @@
-//! The scanner of templates: what it does not get has its reason in the template.
+//! The template scanner: every skipped check has its reason in the template.
 
 use std::collections::BTreeSet;
 
 use crate::documents::read;
 
-/// The ids in a text of what the scanner asks for.
+/// The ids of checks in a text.
 fn ids(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
     words.filter(|word| word.starts_with("CKV_")).collect()
 }
 
-/// What is passed over without a reason, for a configuration of the scanner and a template.
+/// The skipped checks without a reason, for a configuration of the scanner and a template.
 fn unexplained(configuration: &str, template: &str) -> Vec<String> {
     let everywhere = configuration.lines().find_map(|line| line.strip_prefix("skip-check:")).unwrap_or_default();
     let reasons: Vec<&str> =
@@ -23,14 +23,14 @@ fn unexplained(configuration: &str, template: &str) -> Vec<String> {
 }
 
 #[test]
-fn whatever_the_scanner_passes_over_has_its_reason_in_the_template() {
+fn every_skipped_check_has_its_reason_in_the_template() {
     let configuration = read("infra/scan/checkov.yaml");
     assert_eq!(unexplained(&configuration, &read("infra/template.yaml")), Vec::<String>::new());
     assert_eq!(unexplained("", &read("infra/edge.yaml")), Vec::<String>::new());
 }
 
 #[test]
-fn an_exception_without_a_reason_is_noticed() {
+fn a_skipped_check_without_a_reason_is_detected() {
     let (configuration, template) =
         ("skip-check: [CKV_AWS_1, CKV_AWS_2]\n", "# - CKV_AWS_1, a key: no.\n# - CKV_AWS_2, a log: no.\n");
     assert_eq!(unexplained(configuration, template), Vec::<String>::new());

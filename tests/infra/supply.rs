@@ -1,4 +1,4 @@
-//! What is built and run beside our own code: pinned, and by rules that every crate inherits.
+//! Dependencies are pinned, and every crate inherits the rules of the workspace.
 
 use std::{collections::BTreeMap, fs};
 
@@ -6,7 +6,7 @@ use xtask::workspace::Workspace;
 
 use crate::documents::read;
 
-/// The requirements of each folder that has some: what is asked for, and what is installed.
+/// The Python requirements of each folder that has some: the requested and the pinned ones.
 fn requirements() -> BTreeMap<String, (String, String)> {
     let workspace = Workspace::locate().unwrap();
     let folders = ["infra", "benches/peers"].into_iter().flat_map(|parent| {
@@ -22,7 +22,7 @@ fn requirements() -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
-/// What is wrong with a file of pinned requirements, and with what it was made from.
+/// The errors of pinned requirements and of the requested ones.
 fn unpinned(asked: &str, pinned: &str) -> Vec<String> {
     let bare = |text: &str| -> Vec<String> {
         let whole = text.replace("\\\n", " ");
@@ -48,7 +48,7 @@ fn every_python_package_is_pinned_by_its_hash() {
 }
 
 #[test]
-fn a_python_package_without_a_hash_is_noticed() {
+fn a_python_package_without_a_hash_is_detected() {
     let hashed = "# made\na==1 \\\n    --hash=sha256:00\n";
     assert_eq!(unpinned("a==1 # why\n", hashed), Vec::<String>::new());
     assert_eq!(unpinned("a==1\n", &format!("{hashed}b==2\n")), ["b==2"]);
@@ -58,7 +58,7 @@ fn a_python_package_without_a_hash_is_noticed() {
 }
 
 #[test]
-fn every_crate_inherits_what_holds_for_all_and_unsafe_code_is_forbidden() {
+fn every_crate_inherits_the_rules_of_the_workspace_and_unsafe_code_is_forbidden() {
     let root = read("Cargo.toml");
     assert!(root.contains("\nunsafe_code = \"forbid\"\n"), "the workspace does not forbid unsafe code");
     let members = root.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
@@ -78,11 +78,15 @@ fn every_crate_inherits_what_holds_for_all_and_unsafe_code_is_forbidden() {
     for path in crates {
         let manifest = fs::read_to_string(&path).unwrap();
         if path.starts_with(workspace.path("functions")) {
-            assert!(manifest.contains("\nbuild = \"../build.rs\"\n"), "{} is not linked as others are", path.display());
+            assert!(
+                manifest.contains("\nbuild = \"../build.rs\"\n"),
+                "{} is not linked like the others",
+                path.display()
+            );
         }
         for inherited in ["\n[lints]\nworkspace = true", "\nlicense.workspace = true\n", "\npublish.workspace = true\n"]
         {
-            assert!(manifest.contains(inherited), "{} does not say {inherited:?}", path.display());
+            assert!(manifest.contains(inherited), "{} lacks {inherited:?}", path.display());
         }
     }
 }

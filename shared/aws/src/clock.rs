@@ -1,4 +1,4 @@
-//! The clock of the machine; the only place that reads it.
+//! The system clock and the monotonic clock. No other code reads them.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use portal::ports::Clock;
 use tokio::time::Instant;
 
-/// The system's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -17,8 +17,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The monotonic clock's time, to measure how long something takes.
-#[expect(clippy::disallowed_methods, reason = "everything else asks here")]
+/// The time of the monotonic clock, for measuring durations.
+#[expect(clippy::disallowed_methods, reason = "all other code calls this function")]
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }

@@ -14,10 +14,9 @@ pub struct OsEntropy;
 
 /// Random bytes. Aborts the process if the generator fails.
 ///
-/// Without a generator there is nothing to fall back to: whatever was used instead would be a secret that can be
-/// guessed. A panic would be caught and the next request served, so the process ends; Lambda starts another one
-/// and the queue or the client comes again.
-#[expect(clippy::disallowed_methods, reason = "everything else asks here")]
+/// There is no fallback, because its secrets could be guessed. A panic would be caught and the process would handle the
+/// next request. After an abort, Lambda starts a new process, and the queue or the client retries.
+#[expect(clippy::disallowed_methods, reason = "all other code calls this module")]
 fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     if getrandom::fill(&mut bytes).is_err() {
@@ -27,10 +26,10 @@ fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     bytes
 }
 
-/// Any number from 0 to `most`. Without a generator it is `most`.
-#[expect(clippy::disallowed_methods, reason = "everything else asks here")]
-pub(crate) fn up_to(most: u32) -> u32 {
-    getrandom::u32().map_or(most, |random| random % (most + 1))
+/// A random number from 0 to `max`. If the generator fails, it is `max`.
+#[expect(clippy::disallowed_methods, reason = "all other code calls this module")]
+pub(crate) fn up_to(max: u32) -> u32 {
+    getrandom::u32().map_or(max, |random| random % (max + 1))
 }
 
 fn uuid_v7(now: DateTime<Utc>) -> String {

@@ -128,12 +128,12 @@ async fn no_call_is_made_for_no_messages() {
 #[tokio::test]
 async fn many_messages_are_sent_ten_per_call() {
     let sizes = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&sizes);
+    let sizes_sent = Arc::clone(&sizes);
     let batch = mock!(Client::send_message_batch)
         .match_requests(move |input: &SendMessageBatchInput| {
             let ids: Vec<_> = input.entries().iter().map(|entry| entry.id().to_owned()).collect();
             let numbers: Vec<_> = (0..ids.len()).map(|number| number.to_string()).collect();
-            seen.lock().unwrap().push(ids.len());
+            sizes_sent.lock().unwrap().push(ids.len());
             ids == numbers && input.entries().iter().all(|entry| from_body(entry.message_body()).is_ok())
         })
         .then_output(|| {

@@ -59,7 +59,7 @@ where
         invitation = tracing::field::Empty,
         job = tracing::field::Empty,
     );
-    let handled = async {
+    let outcome = async {
         let body = message.body.as_deref().unwrap_or_default();
         match read(body) {
             Ok(message) => handler(message).await,
@@ -70,7 +70,7 @@ where
         }
     };
     // The panic hook has logged the panic.
-    AssertUnwindSafe(handled.instrument(span)).catch_unwind().await.unwrap_or(MessageOutcome::Retry)
+    AssertUnwindSafe(outcome.instrument(span)).catch_unwind().await.unwrap_or(MessageOutcome::Retry)
 }
 
 #[cfg(test)]

@@ -336,7 +336,7 @@ async fn stored(change: &Change) -> Item {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_is_an_error_that_tells_nothing_about_the_patient() {
+async fn an_unreadable_item_is_an_error_without_personal_data() {
     let good = stored(&invitation()).await;
     for (name, value) in [
         ("schema", AttributeValue::N("2".into())),
@@ -362,7 +362,7 @@ async fn an_item_that_cannot_be_read_is_an_error_that_tells_nothing_about_the_pa
 }
 
 #[tokio::test]
-async fn a_record_lacks_what_does_not_apply() {
+async fn a_stored_record_has_no_attributes_that_do_not_apply() {
     let item = stored(&samples::new_patient(&samples::key("lake", "p-1"), samples::profile(None))).await;
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -375,7 +375,7 @@ fn condition_failed(item: Option<Item>) -> Update {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_whose_reply_was_lost_recognises_itself_by_its_secret() {
+async fn a_claim_whose_reply_was_lost_is_recognised_by_its_secret() {
     let record = invitation().after;
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let claimed = record.claim(&request).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portal::ports::StoreError;
 use tokio::time::sleep;
 
-use super::errors::Trouble;
+use super::errors::CallError;
 use crate::{clock, entropy};
 
 /// Attempts of one call, including the first.
@@ -20,17 +20,17 @@ pub(super) async fn with_retries<T, F>(call: impl Fn() -> F) -> Result<T, StoreE
 where
     F: Future<Output = Result<T, CallError>>,
 {
-    let begun = clock::monotonic();
-    let mut longest_wait = FIRST_WAIT_MILLIS;
-    for _ in 1..MOST_TRIES {
+    let started = clock::monotonic();
+    let mut max_delay = FIRST_DELAY_MILLIS;
+    for _ in 1..MAX_ATTEMPTS {
         match call().await {
             Ok(value) => return Ok(value),
-            Err(trouble @ Trouble::Lasting(_)) => return Err(trouble.into()),
-            Err(trouble @ (Trouble::Busy | Trouble::Transient(_))) => {
-                // Anything from nothing to the whole wait: calls that collided must not meet again.
-                let wait = Duration::from_millis(entropy::up_to(longest_wait).into());
-                if begun.elapsed() + wait > LATEST_TRY {
-                    return Err(trouble.into());
+            Err(error @ CallError::Permanent(_)) => return Err(error.into()),
+            Err(error @ (CallError::Busy | CallError::Transient(_))) => {
+                // A random delay, so that calls that collided do not collide again.
+                let delay = Duration::from_millis(entropy::up_to(max_delay).into());
+                if started.elapsed() + delay > RETRY_WINDOW {
+                    return Err(error.into());
                 }
                 sleep(delay).await;
             }

@@ -1,4 +1,4 @@
-//! What a search shows of a patient, under each word of the name and under the date of birth.
+//! Directory entries: the search results for a patient, under each word of the name and under the date of birth.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Item, corrupt, need, parsed};
 use crate::store::keys::{self, Key};
 
-/// Whose it is is in the key.
+/// The key identifies the patient.
 #[derive(Serialize, Deserialize)]
 struct DirectoryItem<'row> {
     given: Cow<'row, str>,
@@ -23,7 +23,7 @@ struct DirectoryItem<'row> {
     born: Option<NaiveDate>,
 }
 
-/// All entries of a patient.
+/// Encodes all entries of a patient.
 pub(in crate::store) fn entries(record: &PortalRecord) -> Result<BTreeMap<Key, Item>, StoreError> {
     let encode = |row: DirectoryRow| {
         let key = keys::directory(&record.key.practice, &row.place);
@@ -37,7 +37,7 @@ pub(in crate::store) fn entries(record: &PortalRecord) -> Result<BTreeMap<Key, I
     rows(&record.key.patient, &record.profile).into_iter().map(encode).collect()
 }
 
-/// Reads an entry.
+/// Decodes an entry.
 pub(in crate::store) fn decode(item: Item) -> Result<DirectoryRow, StoreError> {
     let sort = item.get(keys::SORT).and_then(|sort| sort.as_s().ok());
     let place = need(sort.and_then(|sort| keys::parse_directory_place(sort)), keys::SORT);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_reads_back() {
+    fn every_entry_can_be_decoded() {
         for profile in [samples::profile(None), Profile { date_of_birth: None, ..samples::profile(None) }] {
             let mut read: Vec<DirectoryRow> =
                 items(profile.clone()).into_iter().map(|item| decode(item).unwrap()).collect();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_read_is_an_error_that_tells_nothing_about_the_patient() {
+    fn an_unreadable_entry_is_an_error_without_personal_data() {
         let good = items(samples::profile(None)).remove(0);
         for (name, value) in [
             (keys::SORT, "NAME#secretname"),

@@ -1,4 +1,4 @@
-//! Who has to do with an address. Written by update expressions only, since several patients write one item.
+//! The item of an email address. It is written by update expressions only, because several patients share it.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ struct EmailItem {
     shared: bool,
 }
 
-/// Reads an address's item.
+/// Decodes the item.
 pub(in crate::store) fn decode(item: Item) -> Result<EmailEntry, StoreError> {
     super::decode(item).and_then(entry).map_err(corrupt)
 }

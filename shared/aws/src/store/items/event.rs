@@ -1,4 +1,4 @@
-//! One entry of a record's history. Written once and never again.
+//! An event of a timeline. It is written once and never changed.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ struct EventItem<'event> {
 /// Choice, invitation and account, in this order.
 type States<'event> = [Cow<'event, str>; 3];
 
-/// What some kinds of event say beside their name.
+/// The details that some kinds of event have.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Details<'event> {
@@ -43,7 +43,7 @@ struct Details<'event> {
     notice: Option<Cow<'event, str>>,
 }
 
-/// Makes the item.
+/// Encodes the item.
 pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result<Item, StoreError> {
     let TimelineEvent { version, act: Act { at, actor: Actor { role, subject }, request }, kind, before, after } =
         event;
@@ -61,7 +61,7 @@ pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result
     super::encode(&keys::event(key, *version), &body)
 }
 
-/// Reads the item.
+/// Decodes the item.
 pub(in crate::store) fn decode(item: Item) -> Result<TimelineEvent, StoreError> {
     super::decode(item).and_then(event).map_err(corrupt)
 }
@@ -96,7 +96,7 @@ fn states(names: &States<'_>, attribute: &'static str) -> Result<FacetStates, Un
     })
 }
 
-/// [`EventKind::name`] and [`details`] read back.
+/// The inverse of [`EventKind::name`] and [`details`]. Tests cover every kind.
 fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
     let invitation = || parsed(InvitationId::parse(need(details.invitation.as_deref(), "invitation")?), "invitation");
     let message = || parsed(MessageId::parse(need(details.message.as_deref(), "message")?), "message");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_event_reads_back() {
+    fn every_kind_of_event_can_be_decoded() {
         for kind in samples::event_kinds() {
             let event = an_event(kind);
             assert_eq!(read_back(&event).unwrap(), event);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_and_every_actor_reads_back() {
+    fn every_state_and_every_actor_can_be_decoded() {
         for choice in ChoiceFacet::iter() {
             for invitation in InvitationFacet::iter() {
                 for account in AccountFacet::iter() {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wrote_is_not_read() {
+    fn an_item_that_was_never_written_is_corrupt() {
         let kind = EventKind::InvitationRevoked {
             invitation: samples::invitation_id("invitation-1"),
             reason: RevokeReason::Declined,

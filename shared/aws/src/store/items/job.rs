@@ -1,4 +1,4 @@
-//! A bulk job, the patients that it names, and its slices.
+//! Bulk jobs, the patients that they name, and their slices.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Item, Millis, Unreadable, corrupt, named, need, packed::PackedDigest, parsed};
 use crate::store::keys;
 
-/// Whose it is is in the key.
+/// The key identifies practice and job.
 #[derive(Serialize, Deserialize)]
 struct JobItem {
     #[serde(rename = "PK", skip_serializing)]
@@ -26,10 +26,10 @@ struct JobItem {
     by: Option<String>,
     content: Option<PackedDigest>,
     dry_run: bool,
-    /// With `seen`, if the job names its patients.
+    /// Present, with `seen`, if the job names its patients.
     total: Option<u32>,
     seen: Option<u32>,
-    /// Where it has come to in the directory, if it is about those who were never invited.
+    /// The last processed place in the directory, if the job invites all patients who were never invited.
     after: Option<String>,
     state: String,
     counts: BTreeMap<String, u32>,
@@ -48,11 +48,11 @@ struct PatientsItem {
 #[derive(Serialize, Deserialize)]
 struct SliceItem {
     number: u32,
-    /// Each patient with the outcome's code.
+    /// Patients with the codes of their outcomes.
     results: Vec<(String, String)>,
 }
 
-/// Makes the item of a job.
+/// Encodes a job.
 pub(in crate::store) fn encode(job: &BulkJob) -> Result<Item, StoreError> {
     let BulkJob {
         id,
@@ -94,7 +94,7 @@ pub(in crate::store) fn encode(job: &BulkJob) -> Result<Item, StoreError> {
     super::encode(&keys::job(&scope.job(id)), &body)
 }
 
-/// Reads a job.
+/// Decodes a job.
 pub(in crate::store) fn decode(item: Item) -> Result<BulkJob, StoreError> {
     super::decode(item).and_then(job).map_err(corrupt)
 }
@@ -110,7 +110,7 @@ fn job(item: JobItem) -> Result<BulkJob, Unreadable> {
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => return Err(Unreadable::Attribute("lease_until")),
     };
-    #[expect(clippy::disallowed_methods, reason = "this is the scope that the request for the job was verified for")]
+    #[expect(clippy::disallowed_methods, reason = "the request that created the job was verified for this scope")]
     let scope = TenantScope::from_verified_claims(practice, actor);
     Ok(BulkJob {
         id,
@@ -136,19 +136,19 @@ fn place(text: &str) -> Result<DirectoryPlace, Unreadable> {
     need(keys::parse_directory_place(text), "after")
 }
 
-/// Makes the item of the patients that a job names.
+/// Encodes the patients that a job names.
 pub(in crate::store) fn encode_patients(key: &JobKey, patients: &[PatientId]) -> Result<Item, StoreError> {
     let patients = patients.iter().map(|patient| patient.as_str().to_owned()).collect();
     super::encode(&keys::job_patients(key), &PatientsItem { patients })
 }
 
-/// Reads the patients that a job names.
+/// Decodes the patients that a job names.
 pub(in crate::store) fn decode_patients(item: Item) -> Result<Vec<PatientId>, StoreError> {
     let PatientsItem { patients } = super::decode(item).map_err(corrupt)?;
     patients.iter().map(|text| parsed(PatientId::parse(text), "patients").map_err(corrupt)).collect()
 }
 
-/// Makes the item of a slice.
+/// Encodes a slice.
 pub(in crate::store) fn encode_slice(key: &JobKey, slice: &Slice) -> Result<Item, StoreError> {
     let Slice { number, results } = slice;
     let pair = |result: &BulkResult| (result.patient.as_str().to_owned(), result.outcome.code().to_owned());
@@ -156,7 +156,7 @@ pub(in crate::store) fn encode_slice(key: &JobKey, slice: &Slice) -> Result<Item
     super::encode(&keys::slice(key, *number), &body)
 }
 
-/// Reads a slice.
+/// Decodes a slice.
 pub(in crate::store) fn decode_slice(item: Item) -> Result<Slice, StoreError> {
     let SliceItem { number, results } = super::decode(item).map_err(corrupt)?;
     let result = |(patient, code): &(String, String)| {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_patients_and_slices_read_back() {
+    fn jobs_patients_and_slices_can_be_decoded() {
         for job in jobs() {
             assert_eq!(decode(encode(&job).unwrap()).unwrap(), job);
         }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_that_names_no_value() {
+    fn an_unreadable_job_is_an_error_without_personal_data() {
         let claimed = jobs().remove(1);
         for (name, value) in [
             ("PK", text("PRACTICE#a#PATIENT#secret")),

@@ -1,7 +1,7 @@
-//! What is stored: one typed item for each kind, and its conversions from and to the domain.
+//! The items of the table: one type per kind of item, with the conversions to and from the domain.
 //!
-//! Attributes that do not apply are absent, never NULL, so that the indexes stay sparse. Instants are milliseconds
-//! since 1970. An item is at most 1 KB in the ordinary case, which is one write unit.
+//! Attributes that do not apply are absent and never NULL, which keeps the indexes sparse. Instants are milliseconds since
+//! 1970. A typical item has at most 1 KB, which is one write unit.
 
 pub(super) mod directory;
 pub(super) mod email;
@@ -20,21 +20,21 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Item, errors::corrupt, keys::Key};
 
-/// The version of the shapes in this module. Raised when an older version could not read, or would lose, what a
+/// The schema version of the items. It is raised when an older version of the code could not read, or would lose, what a
 /// newer one writes.
 pub(super) const SCHEMA: u32 = 1;
 
-/// Why an item cannot be read. Names the attribute and never its value, which may be personal.
+/// Why an item cannot be read. Names the attribute but not its value, which can be personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
-    /// A newer version wrote it.
+    /// A newer version of the code wrote it.
     #[error("an item has a newer schema")]
     NewerSchema,
-    /// Some attribute has the wrong type, or one that is always there is not.
-    #[error("an item has not the attributes that it should have")]
+    /// A required attribute is missing, or an attribute has the wrong type.
+    #[error("an item has an invalid structure")]
     WrongShape,
-    /// This attribute is missing, or its value means nothing.
-    #[error("an item has no usable `{0}`")]
+    /// This attribute is missing or invalid.
+    #[error("an item has no valid `{0}`")]
     Attribute(&'static str),
 }
 
@@ -55,9 +55,9 @@ impl From<Millis> for DateTime<Utc> {
     }
 }
 
-/// Makes the item of a key: the attributes of `body`, the key's, and the schema.
+/// Encodes an item: the attributes of `body`, the key and the schema version.
 fn encode(key: &Key, body: &impl Serialize) -> Result<Item, StoreError> {
-    // Serialising our own types fails for none of their values; what is dropped here could hold one.
+    // Serialization does not fail for these types. The error is dropped because it could quote a value.
     let mut item: Item = serde_dynamo::to_item(body).map_err(|_| corrupt(Unreadable::WrongShape))?;
     item.retain(|_, value| !value.is_null());
     item.extend(key.to_item());
@@ -65,17 +65,17 @@ fn encode(key: &Key, body: &impl Serialize) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// Reads an item's attributes, if this version knows its schema.
+/// Decodes an item if its schema version is known.
 fn decode<T: DeserializeOwned>(item: Item) -> Result<T, Unreadable> {
     let schema = item.get("schema").and_then(|schema| schema.as_n().ok()).and_then(|schema| schema.parse::<u32>().ok());
     if schema.ok_or(Unreadable::Attribute("schema"))? > SCHEMA {
         return Err(Unreadable::NewerSchema);
     }
-    // The deserialiser's own words would quote the value.
+    // The error of the deserializer could quote a value.
     serde_dynamo::from_item(item).map_err(|_| Unreadable::WrongShape)
 }
 
-/// The value of an attribute that must be there.
+/// The value of a required attribute.
 fn need<T>(value: Option<T>, name: &'static str) -> Result<T, Unreadable> {
     value.ok_or(Unreadable::Attribute(name))
 }
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// The size by which DynamoDB bills an item: names and values in UTF-8, numbers by their digits.
+    /// The billed size of an item: names and values in UTF-8, numbers by their digits.
     fn size(item: &Item) -> usize {
         item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
     }
@@ -120,7 +120,7 @@ mod tests {
         (size(&record), size(&event::encode(&change.after.key, &change.event).unwrap()))
     }
 
-    /// A write unit is 1 KB. Ids are as long as the real ones: UUIDs, a practice's id like `practice-1a2b3c`, SES's ids.
+    /// A write unit is 1 KB. The ids are as long as real ones.
     #[test]
     fn records_and_events_are_one_write_unit() {
         let key = samples::key("practice-1a2b3c", "patient-00012345");
@@ -143,7 +143,7 @@ mod tests {
         let Registration::Registered(opened) = registration else { unreachable!("the date of birth is right") };
         let moved = samples::email("nunez.martinez.family@mail.example.com");
         let moved = opened.after.change_account_email(&moved, act(Role::Support)).unwrap().unwrap();
-        let told = moved.after.notice_sent(&moved.after.notices[0], message, act(Role::Sender)).unwrap();
+        let notified = moved.after.notice_sent(&moved.after.notices[0], message, act(Role::Sender)).unwrap();
         let mut most_mailed = delivered.clone();
         let link = most_mailed.after.link.as_mut().unwrap();
         link.secrets = vec![link.secrets[0].clone(); portal::policy::MOST_SECRETS];
@@ -154,8 +154,8 @@ mod tests {
             let (record, event) = sizes(&change);
             assert!(record <= 700 && event <= 400, "{}: {record}, {event}", <&str>::from(change.event.kind.name()));
         }
-        // With an account's two addresses and what is to be told of them.
-        for change in [moved, told] {
+        // With the two addresses of an account and the notices to them.
+        for change in [moved, notified] {
             let (record, event) = sizes(&change);
             assert!(record <= 1024 && event <= 400, "{}: {record}, {event}", <&str>::from(change.event.kind.name()));
         }

@@ -1,5 +1,4 @@
-//! Small facts of which a record may have many, each in one binary value, so that the record stays small. Numbers have
-//! 8 bytes, most significant first.
+//! Binary encodings of small values of which a record can have many. Numbers are 8 bytes in big-endian order.
 
 use std::fmt;
 
@@ -13,20 +12,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Unreadable;
 
-/// So many bytes.
+/// A value of `N` bytes.
 pub(super) struct Packed<const N: usize>([u8; N]);
 
-/// 32 bytes of SHA-256, and the milliseconds of the expiry.
+/// 32 bytes of SHA-256, then the expiry in milliseconds.
 pub(super) type PackedSecret = Packed<40>;
-/// The digests of the key and of the content, 16 bytes each, the milliseconds of the time, and the version.
+/// The digests of key and content of 16 bytes each, then the time in milliseconds and the version.
 pub(super) type PackedRequest = Packed<48>;
 
 /// Half of a SHA-256.
 pub(super) type PackedDigest = Packed<16>;
 
 impl<const N: usize> Packed<N> {
-    /// One after the other; together they are as long as the whole.
-    fn of(parts: &[&[u8]]) -> Self {
+    /// Concatenates parts with a total of `N` bytes.
+    fn from_parts(parts: &[&[u8]]) -> Self {
         let mut bytes = [0; N];
         for (place, byte) in bytes.iter_mut().zip(parts.iter().copied().flatten()) {
             *place = *byte;
@@ -35,7 +34,7 @@ impl<const N: usize> Packed<N> {
     }
 }
 
-/// Takes the first bytes off.
+/// Removes the first bytes.
 fn take<'bytes, const N: usize>(bytes: &mut &'bytes [u8], name: &'static str) -> Result<&'bytes [u8; N], Unreadable> {
     let (first, rest) = bytes.split_first_chunk().ok_or(Unreadable::Attribute(name))?;
     *bytes = rest;
@@ -50,7 +49,7 @@ fn take_instant(bytes: &mut &[u8], name: &'static str) -> Result<DateTime<Utc>, 
 impl From<&LiveSecret> for PackedSecret {
     fn from(secret: &LiveSecret) -> Self {
         let LiveSecret { hash, expires_at } = secret;
-        Self::of(&[hash.as_bytes(), &expires_at.timestamp_millis().to_be_bytes()])
+        Self::from_parts(&[hash.as_bytes(), &expires_at.timestamp_millis().to_be_bytes()])
     }
 }
 
@@ -79,7 +78,7 @@ impl From<PackedDigest> for Digest {
 impl From<&RememberedRequest> for PackedRequest {
     fn from(past: &RememberedRequest) -> Self {
         let RememberedRequest { request: KeyedRequest { key, content }, at, version } = past;
-        Self::of(&[key, content, &at.timestamp_millis().to_be_bytes(), &version.to_be_bytes()])
+        Self::from_parts(&[key, content, &at.timestamp_millis().to_be_bytes(), &version.to_be_bytes()])
     }
 }
 
@@ -94,7 +93,7 @@ impl TryFrom<&PackedRequest> for RememberedRequest {
     }
 }
 
-/// The value that a claim appends to a link's list.
+/// The value that a claim appends to the secrets of a link.
 pub(in crate::store) fn secret_attribute(secret: &LiveSecret) -> AttributeValue {
     AttributeValue::B(Blob::new(PackedSecret::from(secret).0))
 }

@@ -1,4 +1,4 @@
-//! A practice's settings.
+//! The settings of a practice.
 
 use chrono::NaiveTime;
 use portal::{
@@ -28,7 +28,7 @@ struct PracticeItem {
     activated_at: Option<Millis>,
 }
 
-/// Makes the item.
+/// Encodes the item.
 pub(in crate::store) fn encode(practice: &Practice) -> Result<Item, StoreError> {
     let Practice { id, settings, portal_activated_at, version } = practice;
     let PracticeSettings { name, sender_name, support_phone, time_zone, link_days, reminders } = settings;
@@ -48,7 +48,7 @@ pub(in crate::store) fn encode(practice: &Practice) -> Result<Item, StoreError> 
     super::encode(&keys::practice(id), &body)
 }
 
-/// Reads the item.
+/// Decodes the item.
 pub(in crate::store) fn decode(item: Item) -> Result<Practice, StoreError> {
     super::decode(item).and_then(practice).map_err(corrupt)
 }

@@ -1,4 +1,4 @@
-//! The portal record. Flat, so that claiming a mail is one update of single attributes.
+//! The portal record. It is flat, so that a claim on a mail is one update of single attributes.
 
 use chrono::NaiveDate;
 use portal::{
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::store::keys;
 
-/// The attributes of a record. Which of them are there follows from the states.
+/// The attributes of a record. The states determine which of them are present.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct RecordItem {
@@ -38,7 +38,7 @@ struct RecordItem {
     born: Option<NaiveDate>,
     email: Option<String>,
     language: String,
-    /// Only there if so.
+    /// Present only if true.
     inactive: Option<bool>,
 
     opted_out_at: Option<Millis>,
@@ -84,7 +84,7 @@ struct RecordItem {
     due_at: Option<Millis>,
 }
 
-/// One notice, as it is stored in the record.
+/// A notice in the record.
 #[derive(Serialize, Deserialize)]
 struct NoticeItem {
     kind: String,
@@ -92,7 +92,7 @@ struct NoticeItem {
     at: Millis,
 }
 
-/// Makes the item.
+/// Encodes the item.
 pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError> {
     let PortalRecord {
         key,
@@ -119,7 +119,7 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         reinvites: (!recent_reinvites.is_empty()).then(|| recent_reinvites.iter().copied().map(Millis).collect()),
         requests: (!recent_requests.is_empty()).then(|| recent_requests.iter().map(PackedRequest::from).collect()),
         reminders_stopped: reminders_stopped.then_some(true),
-        notices: (!notices.is_empty()).then(|| notices.iter().map(NoticeItem::of).collect()),
+        notices: (!notices.is_empty()).then(|| notices.iter().map(NoticeItem::from_notice).collect()),
         ..RecordItem::default()
     };
     item.put_profile(profile);
@@ -141,13 +141,13 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
     super::encode(&keys::record(key), &item)
 }
 
-/// Reads the item.
+/// Decodes the item.
 pub(in crate::store) fn decode(item: Item) -> Result<PortalRecord, StoreError> {
     super::decode(item).and_then(RecordItem::into_record).map_err(corrupt)
 }
 
 impl NoticeItem {
-    fn of(Notice { kind, to, at }: &Notice) -> Self {
+    fn from_notice(Notice { kind, to, at }: &Notice) -> Self {
         Self { kind: kind.name().to_owned(), to: to.typed().to_owned(), at: Millis(*at) }
     }
 
