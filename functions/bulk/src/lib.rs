@@ -1,7 +1,7 @@
 //! Begins bulk jobs, shows how far they have come and what came of them, and cancels them.
 
-mod audience;
-mod json;
+pub mod audience;
+pub mod json;
 mod table;
 
 use http::{

@@ -4,7 +4,9 @@ use portal::{
     directory::DirectoryRow,
     search::{DirectoryQuery, InvalidQuery},
 };
-use portal_aws::http::{Problem, Request, problem::Malformed, respond::date};
+#[cfg(feature = "describe")]
+use portal::{ids::PatientId, text::PersonName};
+use portal_aws::http::{Problem, Request, problem::Malformed, value::Day};
 use serde::Serialize;
 
 /// Reads what is looked for.
@@ -24,22 +26,29 @@ pub fn query(request: &Request) -> Result<DirectoryQuery, Problem> {
     Ok(query?)
 }
 
-/// A page of hits.
+/// A page of patients.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientPage"))]
 pub struct HitsJson<'page> {
     patients: Vec<HitJson<'page>>,
+    /// The cursor of the next page. Absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
+/// A patient whom a search found.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "FoundPatient"))]
 #[serde(rename_all = "camelCase")]
 struct HitJson<'page> {
+    #[cfg_attr(feature = "describe", schemars(with = "PatientId"))]
     patient_id: &'page str,
+    #[cfg_attr(feature = "describe", schemars(with = "PersonName"))]
     given_name: &'page str,
+    #[cfg_attr(feature = "describe", schemars(with = "PersonName"))]
     family_name: &'page str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    date_of_birth: Option<String>,
+    date_of_birth: Option<Day>,
 }
 
 impl<'page> HitsJson<'page> {
@@ -49,7 +58,7 @@ impl<'page> HitsJson<'page> {
             patient_id: row.place.patient().as_str(),
             given_name: row.given_name.expose(),
             family_name: row.family_name.expose(),
-            date_of_birth: row.date_of_birth.map(|born| date(*born.expose())),
+            date_of_birth: row.date_of_birth.map(|born| Day(*born.expose())),
         };
         Self { patients: hits.iter().map(hit).collect(), next }
     }

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 
 use chrono::{DateTime, NaiveDate, Utc};
+#[cfg(feature = "describe")]
+use portal::{email::EmailAddress, ids::AccountId, text::DisplayName};
 use portal::{
     link::Token,
     operations::register::{LinkPreview, Registered},
@@ -11,40 +13,57 @@ use portal::{
     refusal::Refusal,
 };
 use portal_aws::http::{
-    Problem, Request,
-    fields::{Form, text},
+    Problem,
+    fields::{Form, text_like},
+    value::Day,
 };
 use serde::Serialize;
 
 /// Reads a body that is a token and nothing else.
-pub fn token(request: &Request) -> Result<Token, Problem> {
-    let mut form = request.form()?;
+///
+/// # Errors
+/// [`Problem::Invalid`]; [`Refusal::LinkNotUsable`] if it is no token.
+pub fn token(mut form: Form) -> Result<Token, Problem> {
     let token = presented(&mut form);
     Ok(form.finish(token)??)
 }
 
 /// Reads a token and a date of birth. A date that no patient can have is a slip of the pen: it is refused here, and
 /// counts nothing.
-pub fn registration(request: &Request, now: DateTime<Utc>) -> Result<(Token, Redacted<NaiveDate>), Problem> {
-    let mut form = request.form()?;
+///
+/// # Errors
+/// As for [`token`].
+pub fn registration(mut form: Form, now: DateTime<Utc>) -> Result<(Token, Redacted<NaiveDate>), Problem> {
     let token = presented(&mut form);
-    let date_of_birth = form.required("dateOfBirth", text(|text| date_of_birth(text, now).ok_or(())));
+    let date_of_birth = form.required(
+        "dateOfBirth",
+        text_like::<_, _, Day>(|text| date_of_birth(text, now).ok_or(())).about("The patient's date of birth."),
+    );
     let (token, date_of_birth) = form.finish(token.zip(date_of_birth))?;
     Ok((token?, date_of_birth))
 }
 
 /// Takes the token. Text that is none of ours is no mistake of the form: it opens nothing, like any dead link.
 fn presented(form: &mut Form) -> Option<Result<Token, Refusal>> {
-    form.required("token", text(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(Refusal::LinkNotUsable))))
+    form.required(
+        "token",
+        text_like::<_, _, Token>(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(Refusal::LinkNotUsable))),
+    )
 }
 
-/// A link as it shows itself to whoever has it.
+/// What the holder of a link may know of it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "ActivationLink"))]
 #[serde(rename_all = "camelCase")]
 pub struct LinkJson<'preview> {
+    /// Whether the link works.
     usable: bool,
+    /// The practice that invites. Only if the link works.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<DisplayName>"))]
     practice_name: Option<&'preview str>,
+    /// The address that the link was mailed to, of which its owner recognises enough and others learn nothing. Only if
+    /// the link works.
     #[serde(skip_serializing_if = "Option::is_none")]
     masked_email: Option<&'preview str>,
 }
@@ -65,9 +84,14 @@ impl<'preview> LinkJson<'preview> {
 
 /// A new account.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "RegisteredAccount"))]
 #[serde(rename_all = "camelCase")]
 pub struct RegisteredJson<'registered> {
+    /// Opaque. What the identity provider keeps beside the login.
+    #[cfg_attr(feature = "describe", schemars(with = "AccountId"))]
     account_id: &'registered str,
+    /// The address that the patient will log in with.
+    #[cfg_attr(feature = "describe", schemars(with = "EmailAddress"))]
     email: &'registered str,
 }
 
@@ -78,6 +102,7 @@ impl<'registered> RegisteredJson<'registered> {
     }
 }
 
-/// A new link is on its way. There is nothing to show: whoever asked knows where to look.
+/// A new link will be mailed. There is nothing to show.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "NewLinkAccepted"))]
 pub struct AskedJson {}

@@ -1,6 +1,6 @@
 //! What the holder of a mailed link can do: look at it, register, decline, get a new one, stop the reminders.
 
-mod json;
+pub mod json;
 
 use http::StatusCode;
 use portal::{
@@ -59,24 +59,25 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     }
 
     async fn preview(&self, request: &Request) -> Result<LinkPreview, Problem> {
-        Ok(check(&self.store, &self.clock, &json::token(request)?).await?)
+        let token = json::token(request.form()?)?;
+        Ok(check(&self.store, &self.clock, &token).await?)
     }
 
     async fn register(&self, request: &Request) -> Result<Answer, Problem> {
-        let (token, date_of_birth) = json::registration(request, self.clock.now())?;
+        let (token, date_of_birth) = json::registration(request.form()?, self.clock.now())?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let registered = register(&self.store, &self.clock, &self.entropy, &holder, *date_of_birth.expose()).await?;
         Answer::document(StatusCode::CREATED, &RegisteredJson::of(&registered))
     }
 
     async fn decline(&self, request: &Request, reason: RevokeReason) -> Result<Answer, Problem> {
-        let token = json::token(request)?;
+        let token = json::token(request.form()?)?;
         decline(&self.store, &self.clock, &holder(&token, request), reason).await?;
         Ok(Answer::done())
     }
 
     async fn new_link(&self, request: &Request) -> Result<Answer, Problem> {
-        let token = json::token(request)?;
+        let token = json::token(request.form()?)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let unqueued = new_link(&self.store, &self.queue, &self.clock, &self.entropy, &holder).await?;
         log_unqueued(unqueued.as_ref(), request.id());

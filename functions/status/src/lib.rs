@@ -1,6 +1,6 @@
 //! Answers where a patient stands: the status panel and the history. Reads only.
 
-mod events;
+pub mod events;
 
 use http::StatusCode;
 use portal::{

@@ -1,6 +1,6 @@
 //! Notes that a patient has logged in. The portal reports it over HTTP; a Cognito user pool calls the function by itself.
 
-mod json;
+pub mod json;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -35,7 +35,7 @@ impl<S: LoginStore, C: Clock> Handler for TrackLogin<S, C> {
     const FUNCTION: &'static str = "track-login";
 
     async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        let (email, login) = json::login(request)?;
+        let (email, login) = json::login(request.form()?)?;
         track_login(&self.store, &self.clock, &email, login).await?;
         Ok(Answer::done())
     }

@@ -138,15 +138,17 @@ pub enum Audience {
 }
 
 /// Where a job stands. The last two are for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "snake_case")]
 pub enum JobState {
-    /// No run has taken it up yet.
+    /// No patient has been processed yet.
     Queued,
-    /// Runs see to it, one after the other.
+    /// Patients are being processed; the next ones follow within seconds.
     Running,
-    /// Everybody has been seen to.
+    /// All patients have been processed.
     Done,
-    /// Somebody stopped it before that.
+    /// The job was stopped before that.
     Cancelled,
 }
 
@@ -156,13 +158,8 @@ impl JobState {
 
     /// The state's stable name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Cancelled => "cancelled",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Whether no run takes it up any more.

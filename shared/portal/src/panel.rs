@@ -35,11 +35,89 @@ pub enum Shown {
     },
 }
 
+/// What staff see of the current invitation's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "snake_case")]
+pub enum InvitationStatus {
+    /// There was no invitation yet.
+    None,
+    /// The mail waits to be handed to the mail service.
+    Queued,
+    /// The mail is being handed to the mail service.
+    Sending,
+    /// The mail service took the mail; its link works until `expiresAt`.
+    Sent,
+    /// The mail service took the mail; its link no longer works.
+    Expired,
+    /// The mail could not be sent.
+    Failed,
+    /// The invitation was revoked.
+    Revoked,
+    /// The patient registered with it.
+    Consumed,
+}
+
+impl InvitationStatus {
+    /// The state's stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Why an invitation failed or was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvitationReason {
+    /// It failed.
+    Failed(FailReason),
+    /// It was revoked.
+    Revoked(RevokeReason),
+}
+
+impl InvitationReason {
+    /// The reason's stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed(reason) => reason.name(),
+            Self::Revoked(reason) => reason.name(),
+        }
+    }
+}
+
+impl From<InvitationReason> for &'static str {
+    fn from(reason: InvitationReason) -> Self {
+        reason.name()
+    }
+}
+
+/// What staff see of the account's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "snake_case")]
+pub enum AccountStatus {
+    /// The patient has not registered.
+    None,
+    /// The patient has an account.
+    Active,
+    /// The patient had an account, and it is closed.
+    Deactivated,
+}
+
+impl AccountStatus {
+    /// The state's stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// The current invitation, as far as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationView {
-    /// `none`, `queued`, `sending`, `sent`, `failed`, `revoked`, `consumed` or `expired`.
-    pub state: &'static str,
+    /// Its state.
+    pub state: InvitationStatus,
     /// Where it went.
     pub email: Option<EmailAddress>,
     /// What became of its mail.
@@ -47,14 +125,14 @@ pub struct InvitationView {
     /// When its newest link stops working, or has; nothing if opting out has ended it before.
     pub expires_at: Option<DateTime<Utc>>,
     /// Why it failed or was taken back.
-    pub reason: Option<&'static str>,
+    pub reason: Option<InvitationReason>,
 }
 
 /// The account, as far as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {
-    /// `none`, `active` or `deactivated`.
-    pub state: &'static str,
+    /// Its state.
+    pub state: AccountStatus,
     /// The login's address.
     pub email: Option<EmailAddress>,
 }
@@ -131,7 +209,7 @@ impl StatusPanel {
     /// Whether a mail is yet to be handed over: what makes a command's answer "accepted" rather than "done".
     #[must_use]
     pub fn mail_is_queued(&self) -> bool {
-        self.invitation.state == InvitationState::Queued.name()
+        self.invitation.state == InvitationStatus::Queued
     }
 }
 
@@ -153,35 +231,43 @@ fn not_activated_yet(record: &PortalRecord) -> Shown {
 impl InvitationView {
     fn of(record: &PortalRecord, now: DateTime<Utc>) -> Self {
         let Some(invitation) = &record.invitation else {
-            return Self { state: "none", email: None, delivery: None, expires_at: None, reason: None };
+            let state = InvitationStatus::None;
+            return Self { state, email: None, delivery: None, expires_at: None, reason: None };
         };
-        let (delivery, expires_at, reason) = match &invitation.state {
-            InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Consumed { .. } => {
-                (None, None, None)
-            }
-            InvitationState::Sent { delivery, expires_at, .. } => {
-                (Some(*delivery), record.link.as_ref().map(|_| *expires_at), None)
-            }
-            InvitationState::Failed { reason, .. } => (None, None, Some(reason.name())),
-            InvitationState::Revoked { reason, .. } => (None, None, Some(reason.name())),
-        };
-        Self {
-            state: if invitation.is_expired(now) { "expired" } else { invitation.state.name() },
+        let view = |state| Self {
+            state,
             email: Some(invitation.email.clone()),
-            delivery,
-            expires_at,
-            reason,
+            delivery: None,
+            expires_at: None,
+            reason: None,
+        };
+        match &invitation.state {
+            InvitationState::Queued => view(InvitationStatus::Queued),
+            InvitationState::Sending { .. } => view(InvitationStatus::Sending),
+            InvitationState::Sent { delivery, expires_at, .. } => Self {
+                delivery: Some(*delivery),
+                expires_at: record.link.as_ref().map(|_| *expires_at),
+                ..view(if invitation.is_expired(now) { InvitationStatus::Expired } else { InvitationStatus::Sent })
+            },
+            InvitationState::Failed { reason, .. } => {
+                Self { reason: Some(InvitationReason::Failed(*reason)), ..view(InvitationStatus::Failed) }
+            }
+            InvitationState::Revoked { reason, .. } => {
+                Self { reason: Some(InvitationReason::Revoked(*reason)), ..view(InvitationStatus::Revoked) }
+            }
+            InvitationState::Consumed { .. } => view(InvitationStatus::Consumed),
         }
     }
 }
 
 impl AccountView {
     fn of(record: &PortalRecord) -> Self {
-        let email = match &record.account {
-            Account::None => None,
-            Account::Active { email, .. } | Account::Deactivated { email, .. } => Some(email.clone()),
+        let (state, email) = match &record.account {
+            Account::None => (AccountStatus::None, None),
+            Account::Active { email, .. } => (AccountStatus::Active, Some(email.clone())),
+            Account::Deactivated { email, .. } => (AccountStatus::Deactivated, Some(email.clone())),
         };
-        Self { state: record.facet_states().account, email }
+        Self { state, email }
     }
 }
 

@@ -5,12 +5,15 @@ use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use crate::{email::EmailAddress, redacted::Redacted, text::PersonName};
 
 /// The language of a patient's mails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 pub enum Language {
-    /// English, and whatever we have no mails for.
+    /// English, also for the languages that there are no mails in.
     #[default]
+    #[strum(serialize = "en")]
     English,
     /// Spanish.
+    #[strum(serialize = "es")]
     Spanish,
 }
 
@@ -29,11 +32,8 @@ impl Language {
 
     /// The BCP 47 tag.
     #[must_use]
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Spanish => "es",
-        }
+    pub fn tag(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -9,7 +9,9 @@ use crate::{
 };
 
 /// In which part somebody or something acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "kebab-case")]
 pub enum Role {
     /// Practice staff, or the practice's software on their behalf.
     Staff,
@@ -19,27 +21,19 @@ pub enum Role {
     Patient,
     /// The patient portal, a machine.
     Portal,
-    /// The function that hands mails to SES.
+    /// What sends the mails.
     Sender,
-    /// The scheduled run.
+    /// What sends the reminders.
     Sweep,
-    /// SES, through its events.
+    /// The mail service, through its reports.
     MailService,
 }
 
 impl Role {
     /// The role's stable name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Staff => "staff",
-            Self::Support => "support",
-            Self::Patient => "patient",
-            Self::Portal => "portal",
-            Self::Sender => "sender",
-            Self::Sweep => "sweep",
-            Self::MailService => "mail-service",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The role as the subject of a sentence.
@@ -85,7 +79,9 @@ pub struct Act {
 }
 
 /// What happened. Carries ids and reasons, never an address, a name or a date of birth.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::VariantNames))]
+#[strum(serialize_all = "kebab-case")]
 #[expect(missing_docs, reason = "named after the commands and states that the record documents")]
 pub enum EventKind {
     ProfileSaved,
@@ -108,24 +104,8 @@ pub enum EventKind {
 impl EventKind {
     /// The kind's stable name.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::ProfileSaved => "profile-saved",
-            Self::Invited { .. } => "invited",
-            Self::Reinvited { .. } => "reinvited",
-            Self::InvitationSent { .. } => "invitation-sent",
-            Self::InvitationFailed { .. } => "invitation-failed",
-            Self::InvitationRevoked { .. } => "invitation-revoked",
-            Self::DeliveryChanged { .. } => "delivery-changed",
-            Self::DateOfBirthChecked { .. } => "date-of-birth-checked",
-            Self::Registered => "registered",
-            Self::OptedOut => "opted-out",
-            Self::OptedIn => "opted-in",
-            Self::AccountEmailChanged => "account-email-changed",
-            Self::NoticeSent { .. } => "notice-sent",
-            Self::NoticeFailed { .. } => "notice-failed",
-            Self::RemindersStopped => "reminders-stopped",
-        }
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 }
 

@@ -86,7 +86,7 @@ async fn a_key_is_of_one_patient_and_one_command() {
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = Command { keyed: Some(keyed("revoke", "other")), ..world.command(&scope, &patient) };
     let revoked = revoke(&world.store, &world.clock, &command).await.unwrap();
-    assert_eq!(revoked.invitation.state, "revoked");
+    assert_eq!(revoked.invitation.state.name(), "revoked");
     assert_eq!(revoke(&world.store, &world.clock, &command).await.unwrap(), revoked);
 }
 
@@ -186,7 +186,7 @@ async fn a_registration_whose_answer_was_lost_gives_its_account_with_the_repeat(
     assert!(guest.register(Some(keyed("register", "right"))).await.is_err());
     let registered = guest.register(Some(keyed("register", "right"))).await.unwrap();
     assert_eq!(registered.email, samples::email(ADDRESS));
-    assert_eq!(guest.world.status("p-1").await.account.state, "active");
+    assert_eq!(guest.world.status("p-1").await.account.state.name(), "active");
 }
 
 #[tokio::test]

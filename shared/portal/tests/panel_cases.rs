@@ -373,7 +373,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
     ];
     for (case, life, state, expires_at, sentence, reinvite) in cases {
         let panel = life.panel();
-        assert_eq!((panel.invitation.state, panel.invitation.expires_at), (state, expires_at), "{case}");
+        assert_eq!((panel.invitation.state.name(), panel.invitation.expires_at), (state, expires_at), "{case}");
         assert_eq!(panel.sentence, sentence, "{case}");
         assert_eq!(panel.actions.reinvite, reinvite, "{case}");
     }

@@ -8,7 +8,7 @@ mod body;
 mod cursor;
 pub mod fields;
 mod handler;
-mod panel;
+pub mod panel;
 pub mod problem;
 mod request;
 pub mod respond;
@@ -16,6 +16,7 @@ pub mod routes;
 pub mod scope;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod value;
 
 pub use cursor::DirectoryCursors;
 pub use handler::{Edge, Handler, request_id};

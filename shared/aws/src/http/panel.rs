@@ -1,69 +1,120 @@
 //! The status panel in JSON. The names are the API's; what they mean is the domain's.
 
+#[cfg(feature = "describe")]
+use portal::ids::PatientId;
 use portal::{
     email::EmailAddress,
-    panel::{AccountView, Actions, InvitationView, Shown, StatusPanel},
+    panel::{
+        AccountStatus, AccountView, Actions, InvitationReason, InvitationStatus, InvitationView, Shown, StatusPanel,
+    },
     record::Delivery,
     refusal::Refusal,
 };
 use serde::Serialize;
 
-use super::respond::{date, instant};
+use super::value::{Day, Instant, Name};
 
-/// The answer of a read of the status, and of every command.
+/// Where a patient stands. Its `version` is that of the patient's record, which the profile shares.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientStatus"))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StatusJson<'panel> {
+pub struct StatusJson<'panel> {
+    #[cfg_attr(feature = "describe", schemars(with = "PatientId"))]
     patient_id: &'panel str,
     panel: PanelJson,
+    /// The state and the next step in plain words, to be shown as it is.
     sentence: &'panel str,
     invitation: InvitationJson<'panel>,
     account: AccountJson<'panel>,
     actions: ActionsJson,
+    /// Raised by one with every change. The `ETag`, without its quotes.
     version: u64,
 }
 
+/// The five fields of the panel.
+///
+/// `activatedOn` is the day on which the first invitation's mail was sent, which never changes; it is pending while that
+/// mail waits or could not be sent, and none before any invitation. `registeredOn` is the day on which the patient opened
+/// the account. `lastLoginOn` is the day of the last login; registering counts as the first. `lastReinvitedOn` is the day
+/// of the last repeated invitation, reminders included.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientPanel"))]
 #[serde(rename_all = "camelCase")]
 struct PanelJson {
+    /// Whether the patient does not want to receive access to health information.
     opted_out: bool,
-    activated_on: ShownJson,
-    registered_on: ShownJson,
-    last_login_on: ShownJson,
-    last_reinvited_on: ShownJson,
+    activated_on: PanelDateJson,
+    registered_on: PanelDateJson,
+    last_login_on: PanelDateJson,
+    last_reinvited_on: PanelDateJson,
 }
 
+/// A date of the panel, or the word that stands in its place.
 #[derive(Serialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-enum ShownJson {
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PanelDate"))]
+struct PanelDateJson {
+    status: Name<PanelDateStatus>,
+    /// The instant. Only with the status `date`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Instant>,
+    /// The date of `at` in the practice's time zone, which is what to show. Only with the status `date`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<Day>,
+}
+
+/// What stands in a date field.
+#[derive(Clone, Copy, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "snake_case")]
+enum PanelDateStatus {
+    /// There is nothing yet that there could be a date of.
     None,
+    /// It is not done yet.
     Pending,
+    /// It never happened.
     Never,
-    Date { at: String, date: String },
+    /// It happened on `date`.
+    Date,
 }
 
+#[cfg(feature = "describe")]
+portal::named!(PanelDateStatus);
+
+/// The current invitation.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientInvitation"))]
 #[serde(rename_all = "camelCase")]
 struct InvitationJson<'panel> {
-    state: &'static str,
+    state: Name<InvitationStatus>,
+    /// Where it goes, or went. Only if there was an invitation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<EmailAddress>"))]
     email: Option<&'panel str>,
+    /// What is known of a mail that the mail service took. Only with the states `sent` and `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    delivery: Option<&'static str>,
+    delivery: Option<Name<Delivery>>,
+    /// When the newest link stops working. Absent after the patient has opted out, which ends every link.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<String>,
+    expires_at: Option<Instant>,
+    /// Why it failed or was revoked. Only with the states `failed` and `revoked`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<Name<InvitationReason>>,
 }
 
+/// The patient's login.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientAccount"))]
 struct AccountJson<'panel> {
-    state: &'static str,
+    state: Name<AccountStatus>,
+    /// The address that the patient logs in with. Only Customer Care can change it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<EmailAddress>"))]
     email: Option<&'panel str>,
 }
 
+/// For each command whether the caller may give it now.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientActions"))]
 #[serde(rename_all = "camelCase")]
 struct ActionsJson {
     invite: ActionJson,
@@ -74,18 +125,20 @@ struct ActionsJson {
     change_email: ActionJson,
 }
 
+/// Whether a command is allowed now and, if not, why not.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "ActionDecision"))]
+#[serde(rename_all = "camelCase")]
 struct ActionJson {
     allowed: bool,
-    #[serde(flatten)]
-    why_not: Option<WhyNotJson>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WhyNotJson {
-    code: &'static str,
-    sentence: &'static str,
+    /// The code that the command would be refused with. Only if it is not allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<String>"))]
+    code: Option<&'static str>,
+    /// Why not, and what to do next; to be shown as it is. Only if it is not allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentence: Option<&'static str>,
+    /// Whole seconds until the command may succeed. Only with the code `too_soon`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
 }
@@ -110,13 +163,16 @@ impl<'panel> StatusJson<'panel> {
     }
 }
 
-impl From<Shown> for ShownJson {
+impl From<Shown> for PanelDateJson {
     fn from(shown: Shown) -> Self {
+        let word = |status| Self { status: Name(status), at: None, date: None };
         match shown {
-            Shown::Nothing => Self::None,
-            Shown::Pending => Self::Pending,
-            Shown::Never => Self::Never,
-            Shown::On { at, date: day } => Self::Date { at: instant(at), date: date(day) },
+            Shown::Nothing => word(PanelDateStatus::None),
+            Shown::Pending => word(PanelDateStatus::Pending),
+            Shown::Never => word(PanelDateStatus::Never),
+            Shown::On { at, date } => {
+                Self { at: Some(Instant(at)), date: Some(Day(date)), ..word(PanelDateStatus::Date) }
+            }
         }
     }
 }
@@ -124,18 +180,18 @@ impl From<Shown> for ShownJson {
 impl<'panel> From<&'panel InvitationView> for InvitationJson<'panel> {
     fn from(invitation: &'panel InvitationView) -> Self {
         Self {
-            state: invitation.state,
+            state: Name(invitation.state),
             email: invitation.email.as_ref().map(EmailAddress::typed),
-            delivery: invitation.delivery.map(Delivery::name),
-            expires_at: invitation.expires_at.map(instant),
-            reason: invitation.reason,
+            delivery: invitation.delivery.map(Name),
+            expires_at: invitation.expires_at.map(Instant),
+            reason: invitation.reason.map(Name),
         }
     }
 }
 
 impl<'panel> From<&'panel AccountView> for AccountJson<'panel> {
     fn from(account: &'panel AccountView) -> Self {
-        Self { state: account.state, email: account.email.as_ref().map(EmailAddress::typed) }
+        Self { state: Name(account.state), email: account.email.as_ref().map(EmailAddress::typed) }
     }
 }
 
@@ -154,15 +210,16 @@ impl From<&Actions> for ActionsJson {
 
 impl From<&Result<(), Refusal>> for ActionJson {
     fn from(decision: &Result<(), Refusal>) -> Self {
-        let why_not = |refusal: &Refusal| WhyNotJson {
-            code: refusal.code(),
-            sentence: refusal.sentence(),
-            retry_after: if let Refusal::TooSoon { retry_after_secs } = refusal {
-                Some(*retry_after_secs)
-            } else {
-                None
-            },
-        };
-        Self { allowed: decision.is_ok(), why_not: decision.as_ref().err().map(why_not) }
+        let refusal = decision.as_ref().err();
+        Self {
+            allowed: refusal.is_none(),
+            code: refusal.map(Refusal::code),
+            sentence: refusal.map(Refusal::sentence),
+            retry_after: refusal.and_then(retry_after),
+        }
     }
+}
+
+const fn retry_after(refusal: &Refusal) -> Option<u64> {
+    if let Refusal::TooSoon { retry_after_secs } = refusal { Some(*retry_after_secs) } else { None }
 }
