@@ -21,6 +21,10 @@ use portal_aws::http::{
 
 use self::json::{JobJson, ResultsJson};
 
+/// What is said of a cursor that is not one of these results.
+pub const MALFORMED_CURSOR: &str =
+    "The cursor must be the next of an answer about the same job: leave it out to begin again.";
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Bulk<S, J, C, E> {
@@ -95,7 +99,5 @@ fn shown(status: StatusCode, job: &BulkJob) -> Result<Answer, Problem> {
 /// nowhere but within the job that the path names.
 fn place(request: &Request) -> Result<Option<SlicePlace>, Problem> {
     let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    let malformed =
-        Malformed::Query("The cursor must be the next of an answer about the same job: leave it out to begin again.");
-    Ok(Some(SlicePlace::parse(cursor).ok_or(malformed)?))
+    Ok(Some(SlicePlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

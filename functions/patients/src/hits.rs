@@ -9,18 +9,20 @@ use portal::{ids::PatientId, text::PersonName};
 use portal_aws::http::{Problem, Request, problem::Malformed, value::Day};
 use serde::Serialize;
 
+/// What is said of a query that is too short.
+pub const TOO_SHORT: &str =
+    "The parameter q must be at least two letters of a name, or a date of birth as mm/dd/yyyy or yyyy-mm-dd.";
+/// What is said of a query that should be a date.
+pub const NO_SUCH_DATE: &str = "The date in the parameter q must be one of the calendar, as mm/dd/yyyy or yyyy-mm-dd.";
+
 /// Reads what is looked for.
 pub fn query(request: &Request) -> Result<DirectoryQuery, Problem> {
     let text = request.query_with_commas("q").unwrap_or_default();
     let query = DirectoryQuery::parse(&text).map_err(|invalid| {
         Malformed::Query(match invalid {
-            InvalidQuery::TooShort => {
-                "The parameter q must be at least two letters of a name, or a date of birth as mm/dd/yyyy or yyyy-mm-dd."
-            }
+            InvalidQuery::TooShort => TOO_SHORT,
             InvalidQuery::TooLong => "The parameter q must have at most 100 characters.",
-            InvalidQuery::NoSuchDate => {
-                "The date in the parameter q must be one of the calendar, as mm/dd/yyyy or yyyy-mm-dd."
-            }
+            InvalidQuery::NoSuchDate => NO_SUCH_DATE,
         })
     });
     Ok(query?)

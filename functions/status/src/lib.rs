@@ -14,6 +14,10 @@ use portal_aws::http::{
     routes::{STATUS, TIMELINE},
 };
 
+/// What is said of a cursor that is not one of this history.
+pub const MALFORMED_CURSOR: &str =
+    "The cursor must be the next of an answer about the same patient: leave it out to begin again.";
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Status<S, C> {
@@ -53,8 +57,5 @@ impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
 /// within the history of the patient that the path names.
 fn place(request: &Request) -> Result<Option<HistoryPlace>, Problem> {
     let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    let malformed = Malformed::Query(
-        "The cursor must be the next of an answer about the same patient: leave it out to begin again.",
-    );
-    Ok(Some(HistoryPlace::parse(cursor).ok_or(malformed)?))
+    Ok(Some(HistoryPlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

@@ -5,7 +5,7 @@
 //! (`docs/adr/0007-events-as-they-come.md`).
 
 mod body;
-mod cursor;
+pub mod cursor;
 pub mod fields;
 mod handler;
 pub mod panel;
