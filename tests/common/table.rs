@@ -75,9 +75,7 @@ impl Table {
             .projection(
                 Projection::builder()
                     .projection_type(ProjectionType::Include)
-                    .set_non_key_attributes(Some(
-                        ["invitation_id", "next_action", "nudges", "queued_at"].map(String::from).to_vec(),
-                    ))
+                    .set_non_key_attributes(Some(keys::DUE_ATTRIBUTES.map(String::from).to_vec()))
                     .build(),
             );
         let link = GlobalSecondaryIndex::builder()

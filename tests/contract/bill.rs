@@ -26,9 +26,11 @@ use portal::{
     },
     policy::{BULK_LEASE, BULK_SLICE},
     ports::{Clock as _, Hint, InvitationMessage, PortalStore as _, PracticeStore as _},
+    profile::Profile,
     record::{Delivery as News, delivery::MailEvent},
     search::DirectoryQuery,
     testing::{MemoryJobQueue, MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
+    text::PersonName,
 };
 use serde_json::{Value, json};
 
@@ -75,9 +77,9 @@ impl Life {
 
     /// Writes down what was asked for since the last step. The hints stay in the queue.
     fn write_down(&mut self, step: &'static str, hints: usize, mails: usize) {
-        let Counted { calls, read_units, write_units } = self.counts.take();
+        let Counted { calls, actions, read_units, write_units } = self.counts.take();
         let mut line = json!({
-            "dynamodbCalls": calls, "readUnits": read_units, "writeUnits": write_units,
+            "dynamodbCalls": calls, "dynamodbActions": actions, "readUnits": read_units, "writeUnits": write_units,
             "sqsMessages": hints, "sesCalls": mails,
         });
         // Whether serde_json keeps the order depends on what else is built beside it.
@@ -175,6 +177,12 @@ async fn the_counts_that_the_bill_is_made_of() {
     track_login(store, &life.clock, &samples::email("p@example.com"), login).await.unwrap();
     life.write_down("trackLogin", 0, 0);
 
+    let rename = request("rename");
+    let family_name = PersonName::parse("Garcia").unwrap();
+    let renamed = Profile { family_name, ..samples::profile(Some("p@example.com")) };
+    save_profile(store, &life.clock, &command(&rename), &renamed).await.unwrap();
+    life.write_down("renamePatient", 0, 0);
+
     bulk(&mut life).await;
     life.table.end().await;
     is_kept(&life.bill);
@@ -187,7 +195,7 @@ async fn bulk(life: &mut Life) {
     let patients: Vec<_> = (0..BULK_SLICE).map(|number| samples::patient_id(&format!("bulk-{number:02}"))).collect();
     for patient in &patients {
         let profile = samples::profile(Some(&format!("{patient}@example.com")));
-        store.commit(&scope, &samples::new_patient(&scope.record(patient), profile)).await.unwrap();
+        store.commit(&samples::new_patient(&scope.record(patient), profile)).await.unwrap();
     }
     life.counts.take();
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {

@@ -1,7 +1,7 @@
 //! What a DynamoDB client is made to do: calls, and the units that they cost.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -19,7 +19,7 @@ use portal_aws::aws_sdk_dynamodb::{
         transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemInput, UpdateItemOutput},
     },
-    types::{ConsumedCapacity, ReturnConsumedCapacity},
+    types::{ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
 };
 
 /// Counts the calls by their name, and has DynamoDB say how many units they took, indexes included.
@@ -30,6 +30,8 @@ pub(crate) struct Counts(Arc<Mutex<Counted>>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Counted {
     pub(crate) calls: BTreeMap<&'static str, u32>,
+    /// The actions that the calls need by IAM's rules: those of its items for a transaction.
+    pub(crate) actions: BTreeSet<&'static str>,
     pub(crate) read_units: f64,
     pub(crate) write_units: f64,
 }
@@ -47,6 +49,19 @@ impl Counted {
     }
 }
 
+/// The actions that an item of a transaction needs.
+fn actions_of(write: &TransactWriteItem) -> impl Iterator<Item = &'static str> {
+    let action = |there: bool, name| there.then_some(name);
+    [
+        action(write.condition_check.is_some(), "ConditionCheckItem"),
+        action(write.delete.is_some(), "DeleteItem"),
+        action(write.put.is_some(), "PutItem"),
+        action(write.update.is_some(), "UpdateItem"),
+    ]
+    .into_iter()
+    .flatten()
+}
+
 impl Intercept for Counts {
     fn name(&self) -> &'static str {
         "counts"
@@ -60,6 +75,7 @@ impl Intercept for Counts {
     ) -> Result<(), BoxError> {
         let input = context.input_mut();
         let total = Some(ReturnConsumedCapacity::Total);
+        let mut counted = self.0.lock().unwrap();
         let name = if let Some(update) = input.downcast_mut::<UpdateItemInput>() {
             update.return_consumed_capacity = total;
             "UpdateItem"
@@ -68,6 +84,7 @@ impl Intercept for Counts {
             "PutItem"
         } else if let Some(transaction) = input.downcast_mut::<TransactWriteItemsInput>() {
             transaction.return_consumed_capacity = total;
+            counted.actions.extend(transaction.transact_items.iter().flatten().flat_map(actions_of));
             "TransactWriteItems"
         } else if let Some(query) = input.downcast_mut::<QueryInput>() {
             query.return_consumed_capacity = total;
@@ -81,7 +98,10 @@ impl Intercept for Counts {
         } else {
             "other"
         };
-        *self.0.lock().unwrap().calls.entry(name).or_default() += 1;
+        if name != "TransactWriteItems" {
+            counted.actions.insert(name);
+        }
+        *counted.calls.entry(name).or_default() += 1;
         Ok(())
     }
 

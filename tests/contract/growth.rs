@@ -87,7 +87,7 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     let scope = samples::scope("lake");
     store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
     let first = samples::new_patient(&key(0), samples::profile(None));
-    assert_eq!(store.commit(&scope, &first).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.commit(&first).await.unwrap(), CommitOutcome::Committed);
     let record = stored(&table, &keys::record_partition(&key(0))).await;
     let mut directory = stored(&table, &keys::directory_partition(scope.practice())).await;
     let profile = samples::profile(None);

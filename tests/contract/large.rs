@@ -170,7 +170,7 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
 
     // One patient is saved as any other, and shows what a row is like.
     let first = samples::new_patient(&samples::key("lake", "p-0"), patient(0));
-    assert_eq!(store.commit(&scope, &first).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.commit(&first).await.unwrap(), CommitOutcome::Committed);
     let template = any_row(&client, &table, scope.practice()).await;
     let all: Vec<DirectoryRow> =
         (0..PATIENTS).flat_map(|number| rows(&samples::patient_id(&format!("p-{number}")), &patient(number))).collect();

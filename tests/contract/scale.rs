@@ -62,7 +62,7 @@ async fn table(case: &str) -> (Table, Counts) {
 }
 
 async fn commit(table: &Table, change: &Change) {
-    assert_eq!(table.store().commit_delivery(change).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(table.store().commit(change).await.unwrap(), CommitOutcome::Committed);
 }
 
 /// Beside what is due, so many records that are due tomorrow.
@@ -205,7 +205,7 @@ async fn what_is_not_due_costs_nothing() {
 /// The rows of a shard as they were at some time.
 type Index = HashMap<(u8, DateTime<Utc>), Vec<DueEntry>>;
 
-/// A store each of whose nudges takes two milliseconds of a run's time, and whose index lags as far as it can: it shows
+/// A store each of whose reschedules takes two milliseconds of a run's time, and whose index lags as far as it can: it shows
 /// a shard as it was when the run began it.
 struct Timed<'a> {
     store: &'a MemoryStore,
@@ -218,8 +218,8 @@ impl DeliveryStore for Timed<'_> {
         self.store.claim(key, request).await
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        self.store.put_off(record).await
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.store.defer(record).await
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
@@ -230,8 +230,8 @@ impl DeliveryStore for Timed<'_> {
         self.store.practice_of(practice).await
     }
 
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.store.commit_delivery(change).await
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.store.commit(change).await
     }
 
     async fn due(
@@ -252,13 +252,13 @@ impl DeliveryStore for Timed<'_> {
         Ok(rows.iter().skip(rows.partition_point(before)).take(limit.into()).cloned().collect())
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
         self.clock.advance(TimeDelta::milliseconds(2));
-        self.store.nudge(entry, next).await
+        self.store.reschedule(entry, next).await
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.store.strike(entry).await
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.store.unschedule(entry).await
     }
 }
 

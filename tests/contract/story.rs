@@ -57,7 +57,7 @@ impl<'b, B: Backend> Story<'b, B> {
     }
 
     pub(crate) async fn try_commit(&self, change: &Change) -> CommitOutcome {
-        self.backend.store().commit(&self.scope, change).await.unwrap()
+        self.backend.store().commit(change).await.unwrap()
     }
 
     /// Commits a change and reads it back, the record and the event.

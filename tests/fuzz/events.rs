@@ -5,7 +5,7 @@ use portal::testing::samples;
 use portal_aws::{
     http::testing::sample,
     job_queue, mail_tags, queue,
-    ses_events::{Own, read},
+    ses_events::{Origin, read},
 };
 use serde_json::Value;
 
@@ -50,10 +50,10 @@ fn fuzz_mail_tag() {
 #[test]
 fn fuzz_ses_event() {
     let good = sample::<Value>("mail-events/delivery").to_string();
-    let own = Own { account: "123456789012", configuration_set: "invitations" };
+    let origin = Origin { account: "123456789012", configuration_set: "invitations" };
     check!().with_iterations(ITERATIONS).with_type::<Edits>().for_each(|edits| {
         let Ok(event) = serde_json::from_slice::<Value>(&spliced(good.as_bytes(), edits)) else { return };
-        if let Err(error) = read(&event, own) {
+        if let Err(error) = read(&event, origin) {
             assert!(!format!("{error}").contains('@'), "an error names no address: {error}");
         }
     });

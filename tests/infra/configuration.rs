@@ -1,51 +1,34 @@
-//! What the functions are told: each has the variables that it reads, and no others.
+//! The environment of the functions: each function has the variables that it reads, and no others.
 
 use std::collections::BTreeSet;
 
+use portal_aws::config::variables_of;
 use serde_json::{Value, json};
 
-use crate::{
-    sources::{quoted, read, without_tests},
-    template::{Template, rule},
-};
+use crate::template::{Template, rule};
 
-/// The variables behind each method of `portal_aws::config::Environment`.
-const READS: [(&str, &[&str]); 7] = [
-    ("table_name", &["TABLE_NAME"]),
-    ("queue_url", &["QUEUE_URL"]),
-    ("bulk_queue_url", &["BULK_QUEUE_URL"]),
-    ("pepper", &["FINGERPRINT_PEPPER"]),
-    ("configuration_set", &["CONFIGURATION_SET"]),
-    ("mail", &["CONFIGURATION_SET", "MAIL_FROM", "PORTAL_BASE_URL"]),
-    ("claim_names", &["PRACTICE_CLAIM", "SCOPE_CLAIM"]),
-];
-/// Set by Lambda itself: the function's log level, its region and its role. The last one is set for the local stack only.
-const OF_LAMBDA: [&str; 6] = [
-    "AWS_LAMBDA_LOG_LEVEL",
-    "AWS_REGION",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ENDPOINT_URL",
-];
-
-/// The variables that a function reads, as its `main` says.
+/// The variables that a function reads and Lambda does not set.
 fn read_by(function: &str) -> BTreeSet<&'static str> {
-    let main = read(&format!("functions/{function}/src/main.rs"));
-    let reads = READS.iter().filter(|(method, _)| main.contains(&format!("environment.{method}()")));
-    reads.flat_map(|(_, variables)| variables.iter().copied()).collect()
-}
-
-#[test]
-fn the_table_of_variables_is_complete() {
-    let config = read("shared/aws/src/config.rs");
-    let in_code = quoted(without_tests(&config), |c| c.is_ascii_uppercase() || c == '_');
-    let mut known: Vec<_> = READS.iter().flat_map(|(_, variables)| variables.iter().copied()).collect();
-    known.extend(OF_LAMBDA);
-    known.sort_unstable();
-    // Two methods may read the same variable.
-    known.dedup();
-    assert_eq!(in_code, known);
+    let variables = match function {
+        "bulk" => variables_of::<bulk::Config>(),
+        "bulk-runner" => variables_of::<bulk_runner::Config>(),
+        "change-email" => variables_of::<change_email::Config>(),
+        "invite" => variables_of::<invite::Config>(),
+        "mail-events" => variables_of::<mail_events::Config>(),
+        "opt-out" => variables_of::<opt_out::Config>(),
+        "patients" => variables_of::<patients::Config>(),
+        "practice" => variables_of::<practice::Config>(),
+        "register" => variables_of::<register::Config>(),
+        "reinvite" => variables_of::<reinvite::Config>(),
+        "sender" => variables_of::<sender::Config>(),
+        "status" => variables_of::<status::Config>(),
+        "sweep" => variables_of::<sweep::Config>(),
+        "track-login" => variables_of::<track_login::Config>(),
+        "unrouted" => variables_of::<unrouted::Config>(),
+        _ => unreachable!("add the configuration of {function} here"),
+    };
+    // The template cannot set what begins with `AWS_`.
+    variables.unwrap().into_iter().filter(|name| !name.starts_with("AWS_")).collect()
 }
 
 #[test]

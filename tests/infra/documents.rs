@@ -11,6 +11,11 @@ use xtask::workspace::Workspace;
 const TOPS: [&str; 9] =
     ["docs/", "events/", "functions/", "infra/", "shared/", "tests/", "tools/", "xtask/", ".config/"];
 
+/// A text file, by its path from the root of the repository.
+pub(crate) fn read(relative: &str) -> String {
+    fs::read_to_string(Workspace::locate().unwrap().path(relative)).unwrap()
+}
+
 /// Every document of the repository.
 fn documents(root: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![root.join("docs")]);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use portal_aws::{
     mail_tags,
-    ses_events::{self, Own, Told},
+    ses_events::{self, Origin, SesEvent},
 };
 use serde_json::{Value, json};
 use xtask::workspace::Workspace;
@@ -34,12 +34,12 @@ fn target<'template>(template: &'template Template, pointer: &str) -> &'template
 
 #[test]
 fn the_kinds_are_those_of_the_samples_that_are_read() {
-    let own = Own { account: "123456789012", configuration_set: "portal-invitations" };
+    let origin = Origin { account: "123456789012", configuration_set: "portal-invitations" };
     let folder = Workspace::locate().unwrap().path("events/mail-events");
     let mut read = BTreeSet::new();
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let event: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        if let Told::Mail(_) = ses_events::read(&event, own).unwrap() {
+        if let SesEvent::Mail(_) = ses_events::read(&event, origin).unwrap() {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             read.insert((text(&event["detail-type"]), text(&event["detail"]["eventType"])));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::sources::read;
+use crate::documents::read;
 
 /// The ids in a text of what the scanner asks for.
 fn ids(text: &str) -> BTreeSet<&str> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use xtask::workspace::Workspace;
 
-use crate::sources::read;
+use crate::documents::read;
 
 /// The requirements of each folder that has some: what is asked for, and what is installed.
 fn requirements() -> BTreeMap<String, (String, String)> {

@@ -85,7 +85,7 @@ async fn while_sending_is_paused_one_probe_a_minute_goes_out_and_afterwards_ever
     }
     // A claim and a stamp for each mail, a claim and its return for each that was told to wait; nothing for the others.
     assert_eq!(table_calls, 2 * (ses.taken.len() + ses.paused));
-    // A probe finds out within a minute, and whatever was left alone is due within the longest nudge.
+    // A probe finds out within a minute, and whatever was left alone is due within the longest reschedule.
     let last = ses.taken.iter().map(|mail| mail.at).max().unwrap();
     assert!(last - until <= TimeDelta::minutes(17), "the last one went out at {last}");
 }

@@ -11,8 +11,8 @@ use portal::{email::EmailAddress, link::Token, ports::Clock as _, testing::TestC
 use portal_aws::{
     aws::http_client,
     aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider},
-    config::PortalUrl,
-    mailer::{MailSettings, SesMailer},
+    config::{MailSettings, PortalUrl},
+    mailer::SesMailer,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -120,7 +120,7 @@ impl Ses {
             configuration_set: "invitations".to_owned(),
             portal: PortalUrl::parse("https://portal.example.com").unwrap(),
         };
-        (ses, SesMailer::unhurried(&sdk, settings))
+        (ses, SesMailer::with_long_timeout(&sdk, settings))
     }
 
     pub(crate) fn account(&self) -> Account {

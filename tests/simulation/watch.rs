@@ -157,8 +157,8 @@ impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
         self.life.table(claim).await
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        self.life.table(self.port.put_off(record)).await
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.life.table(self.port.defer(record)).await
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
@@ -169,8 +169,8 @@ impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
         self.port.practice_of(practice).await
     }
 
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.life.table(self.port.commit_delivery(change)).await
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.life.table(self.port.commit(change)).await
     }
 
     async fn due(
@@ -183,11 +183,11 @@ impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
         self.life.table(self.port.due(shard, after, until, limit)).await
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.life.table(self.port.strike(entry)).await
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.life.table(self.port.unschedule(entry)).await
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.life.table(self.port.nudge(entry, next)).await
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.life.table(self.port.reschedule(entry, next)).await
     }
 }

@@ -171,7 +171,7 @@ impl<S: Store> World<S> {
             self.invited += 1;
             let key = Self::key(self.invited);
             let profile = samples::profile(Some(&format!("p-{}@example.com", self.invited)));
-            let committed = self.store.commit(&scope, &samples::new_patient(&key, profile)).await.unwrap();
+            let committed = self.store.commit(&samples::new_patient(&key, profile)).await.unwrap();
             assert_eq!(committed, CommitOutcome::Committed);
             let request = samples::request_id(&format!("invite-{}", self.invited));
             let command =
@@ -203,7 +203,7 @@ impl<S: Store> World<S> {
         }
         // Reminders are days away.
         let soon = self.clock.now() + TimeDelta::days(1);
-        for shard in DueShard::all_from(DueShard::of(0)) {
+        for shard in DueShard::all_from(DueShard::from_hash(0)) {
             if !self.store.due(shard, None, soon, 1).await.unwrap().is_empty() {
                 return false;
             }

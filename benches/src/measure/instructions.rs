@@ -14,7 +14,7 @@ use crate::{
 /// Warm calls that are counted.
 const CALLS: usize = 5;
 /// Starts that may fail: a program runs fifty times slower under valgrind, so that on a busy machine its own timeouts
-/// may strike, and what it does then is not what is to be counted.
+/// may unschedule, and what it does then is not what is to be counted.
 const MOST_TRIES: usize = 3;
 /// How often a function is counted for a median: TLS draws random keys, and not all take the same work.
 const ROUNDS: usize = 3;
@@ -117,7 +117,7 @@ async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut 
     read(&counts)
 }
 
-/// Whether a log has a warning. A function whose time limit for its first connection has struck goes on without it, and
+/// Whether a log has a warning. A function whose time limit for its first connection has unscheduled goes on without it, and
 /// then counts more than it should.
 fn warns(log: &str) -> bool {
     log.contains(r#""level":"WARN""#)

@@ -11,8 +11,18 @@ mod measure;
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
-use portal::operations::{invite::invite, patient::save_profile, practice::save_practice, status::status};
-use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, store::DynamoStore};
+use portal::{
+    email::Pepper,
+    operations::{invite::invite, patient::save_profile, practice::save_practice, status::status},
+};
+use portal_aws::{
+    aws::Aws,
+    bootstrap,
+    clock::SystemClock,
+    config::{AwsEnvironment, MailSettings, QueueUrl, TableName},
+    entropy::OsEntropy,
+    store::DynamoStore,
+};
 
 use self::{
     data::KeptHints,
@@ -20,13 +30,17 @@ use self::{
     measure::{Figures, Stopwatch},
 };
 
+/// What the program reads from its environment.
+type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, MailSettings);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let results: PathBuf = std::env::args_os().nth(1).context("which file the results go to is missing")?.into();
-    let environment = bootstrap::start(module_path!()).map_err(anyhow::Error::from_boxed)?;
-    let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
-    let queue = KeptHints::new(aws.queue(environment.queue_url()?));
+    let (aws, table, pepper, queue, mail): Config =
+        bootstrap::start(module_path!()).map_err(anyhow::Error::from_boxed)?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
+    let queue = KeptHints::new(aws.queue(queue));
     let (clock, entropy, scope) = (SystemClock, OsEntropy, data::scope()?);
 
     save_practice(&store, &clock, &scope, &data::settings()?, true, None).await?;
@@ -47,7 +61,7 @@ async fn main() -> Result<()> {
     }
     figures.push(Figures::of("status", patients.len(), watch.spent()?));
 
-    let mailer = aws.mailer(environment.mail()?);
+    let mailer = aws.mailer(mail);
     figures.extend(mails::measure(store, mailer, queue.taken()).await?);
     fs::write(&results, serde_json::to_vec_pretty(&figures)?).context("the results cannot be written")
 }

@@ -5,17 +5,22 @@ use std::cell::Cell;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Error, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::{JobKey, RequestId},
-    operations::bulk_run::{BulkRun, Ran, SeenSlice},
-    ports::{BulkRunStore, Clock, Entropy, JobQueue, PortalStore, Queue},
+    operations::bulk_run::{self, RunOutcome, RunQueues, SliceOutcome},
+    ports::{BulkRunStore, Clock, Entropy, JobQueue, PortalStore, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, BulkQueueUrl, QueueUrl, TableName};
 use portal_aws::{
     bootstrap::deadline,
     cause, job_queue,
     metrics::{self, Figure, MetricLog},
     sqs::{MessageOutcome, work_batch},
 };
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, BulkQueueUrl);
 
 /// A run begins with no other patient so long before it would be stopped: what it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(15);
@@ -64,21 +69,22 @@ where
 
     async fn run(&self, key: &JobKey, run: &RequestId, deadline: DateTime<Utc>, tally: &Cell<Tally>) -> MessageOutcome {
         tracing::Span::current().record("job", key.job.as_str());
-        let Self { store, queue, jobs, clock, entropy, metrics: _ } = self;
-        match (BulkRun { store, queue, jobs, clock, entropy }).run(key, deadline, run).await {
-            Ok(Ran::Slice(slice)) => {
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let queues = RunQueues { mails: &self.queue, jobs: &self.jobs };
+        match bulk_run::run(&ports, &queues, &self.entropy, key, deadline, run).await {
+            Ok(RunOutcome::Slice(slice)) => {
                 if let Some(error) = &slice.unqueued {
                     tracing::warn!(cause = cause::of_queue(error), "invited but not queued: the sweep will queue them");
                 }
-                let SeenSlice { invited, refused, foreseen, done, .. } = slice;
-                tracing::info!(invited, refused, foreseen, done, "slice seen to");
+                let SliceOutcome { invited, refused, previewed, done, .. } = slice;
+                tracing::info!(invited, refused, previewed, done, "slice processed");
                 tally.update(|tally| tally.with(&slice));
             }
-            Ok(Ran::Held) => tracing::info!("another run has the job"),
-            Ok(Ran::Over) => tracing::info!("the job is over"),
-            Ok(Ran::Missing) => tracing::warn!("there is no such job"),
+            Ok(RunOutcome::Held) => tracing::info!("another run has the job"),
+            Ok(RunOutcome::Over) => tracing::info!("the job is over"),
+            Ok(RunOutcome::Missing) => tracing::warn!("there is no such job"),
             Err(error) => {
-                tracing::error!(cause = cause::of_port(&error), "message not worked off");
+                tracing::error!(cause = cause::of_port(&error), "message not processed");
                 return MessageOutcome::Retry;
             }
         }
@@ -92,17 +98,17 @@ struct Tally {
     slices: u32,
     invited: u32,
     refused: u32,
-    foreseen: u32,
+    previewed: u32,
     jobs_done: u32,
 }
 
 impl Tally {
     /// One more slice.
-    fn with(mut self, slice: &SeenSlice) -> Self {
+    fn with(mut self, slice: &SliceOutcome) -> Self {
         self.slices += 1;
         self.invited += slice.invited;
         self.refused += slice.refused;
-        self.foreseen += slice.foreseen;
+        self.previewed += slice.previewed;
         self.jobs_done += u32::from(slice.done);
         self
     }
@@ -113,7 +119,7 @@ impl Tally {
             Figure::count("slices", self.slices),
             Figure::count("invited", self.invited),
             Figure::count("refused", self.refused),
-            Figure::count("foreseen", self.foreseen),
+            Figure::count("previewed", self.previewed),
             Figure::count("jobsDone", self.jobs_done),
         ]
     }

@@ -1,6 +1,6 @@
 //! Starts the function `bulk-runner`.
 
-use bulk_runner::BulkRunner;
+use bulk_runner::{BulkRunner, Config};
 use lambda_runtime::Error;
 use portal_aws::{
     aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, metrics::StandardOutput, store::DynamoStore,
@@ -8,11 +8,11 @@ use portal_aws::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = bootstrap::start(module_path!())?;
-    let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
-    let queue = aws.queue(environment.queue_url()?);
-    let jobs = aws.job_queue(environment.bulk_queue_url()?);
+    let (aws, table, pepper, queue, bulk_queue): Config = bootstrap::start(module_path!())?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
+    let queue = aws.queue(queue);
+    let jobs = aws.job_queue(bulk_queue);
     let runner = BulkRunner { store, queue, jobs, clock: SystemClock, entropy: OsEntropy, metrics: StandardOutput };
     bootstrap::serve_events(async |event| runner.work(event).await).await
 }

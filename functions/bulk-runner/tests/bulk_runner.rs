@@ -24,7 +24,7 @@ async fn function() -> Function {
     let (scope, patients) = (samples::scope("lakeside"), ["p-1", "p-2", "p-3"].map(samples::patient_id));
     for patient in &patients[..2] {
         let profile = samples::profile(Some(&format!("{patient}@example.com")));
-        store.commit(&scope, &samples::new_patient(&scope.record(patient), profile)).await.unwrap();
+        store.commit(&samples::new_patient(&scope.record(patient), profile)).await.unwrap();
     }
     assert_eq!(store.begin_job(&scope, &samples::bulk_job("lakeside", JOB, 3), &patients).await.unwrap(), None);
     BulkRunner {

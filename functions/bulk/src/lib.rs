@@ -11,12 +11,13 @@ use http::{
 use portal::{
     bulk::{BulkJob, SlicePlace},
     operations::bulk::{BulkRequest, begin, cancel, job, results},
-    ports::{BulkStore, Clock, Entropy, JobQueue},
+    ports::{BulkStore, Clock, Entropy, JobQueue, Ports},
 };
+use portal_aws::config::{AwsEnvironment, BulkQueueUrl, ClaimNames, TableName};
 use portal_aws::http::{
     Answer, Handler, Problem, Request,
     problem::Malformed,
-    routes::{BULK_INVITE, CANCEL_JOB, JOB_RESULTS, READ_JOB},
+    routes::{BulkOperation, Operation},
 };
 
 use self::json::{JobJson, ResultsJson};
@@ -24,6 +25,9 @@ use self::json::{JobJson, ResultsJson};
 /// What is said of a cursor that is not one of these results.
 pub const MALFORMED_CURSOR: &str =
     "The cursor must be the next of an answer about the same job: leave it out to begin again.";
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, BulkQueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -39,44 +43,48 @@ pub struct Bulk<S, J, C, E> {
 }
 
 impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Handler for Bulk<S, J, C, E> {
-    const FUNCTION: &'static str = "bulk";
+    type Operation = BulkOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        match request.operation() {
-            BULK_INVITE => self.begin(request).await,
-            READ_JOB => self.read(request).await,
-            JOB_RESULTS => self.results(request).await,
-            CANCEL_JOB => self.cancel(request).await,
-            _ => Err(Problem::NotFound),
+    async fn handle(&self, operation: BulkOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            BulkOperation::BeginBulkJob => self.begin(request).await,
+            BulkOperation::ReadBulkJob => self.read(request).await,
+            BulkOperation::ReadBulkResults => self.results(request).await,
+            BulkOperation::CancelBulkJob => self.cancel(request).await,
         }
     }
 }
 
 impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
+    fn ports(&self) -> Ports<'_, S> {
+        Ports { store: &self.store, clock: &self.clock }
+    }
+
     async fn begin(&self, request: &Request) -> Result<Answer, Problem> {
         let (scope, keyed) = (request.scope()?, request.keyed()?);
         let (audience, dry_run) = audience::read(request.form()?)?;
         let asked = BulkRequest { audience, dry_run, keyed };
-        let job = begin(&self.store, &self.jobs, &self.clock, &self.entropy, scope, &asked).await?;
-        let place = format!("{}/{}", BULK_INVITE.path, job.id);
+        let job = begin(&self.ports(), &self.jobs, &self.entropy, scope, &asked).await?;
+        let place = format!("{}/{}", Operation::BeginBulkJob.path(), job.id);
         Ok(shown(StatusCode::ACCEPTED, &job)?.with_header(LOCATION, &place))
     }
 
     async fn read(&self, request: &Request) -> Result<Answer, Problem> {
-        let job = job(&self.store, request.scope()?, &request.job()?).await?;
-        shown(StatusCode::OK, &job)
+        let job = job(&self.ports(), request.scope()?, &request.job()?).await?;
+        shown(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
     }
 
     async fn cancel(&self, request: &Request) -> Result<Answer, Problem> {
         let (scope, id) = (request.scope()?, request.job()?);
-        request.says_nothing()?;
-        let job = cancel(&self.store, &self.clock, scope, &id).await?;
-        shown(StatusCode::OK, &job)
+        request.require_empty_body()?;
+        let job = cancel(&self.ports(), scope, &id).await?;
+        shown(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
     }
 
     async fn results(&self, request: &Request) -> Result<Answer, Problem> {
         let id = request.job()?;
-        let page = results(&self.store, request.scope()?, &id, place(request)?).await?;
+        let page = results(&self.ports(), request.scope()?, &id, place(request)?).await?;
+        let page = page.ok_or(Problem::JobNotFound)?;
         if !request.accepts("text/csv") {
             return Answer::document(StatusCode::OK, &ResultsJson::of(&page));
         }
@@ -84,7 +92,8 @@ impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
         Ok(match page.next {
             None => answer,
             Some(next) => {
-                let next = format!("<{}/{id}/results?cursor={}>; rel=\"next\"", BULK_INVITE.path, next.number());
+                let next =
+                    format!("<{}/{id}/results?cursor={}>; rel=\"next\"", Operation::BeginBulkJob.path(), next.number());
                 answer.with_header(LINK, &next)
             }
         })

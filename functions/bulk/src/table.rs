@@ -32,7 +32,7 @@ fn safe(cell: &str) -> Cow<'_, str> {
 mod tests {
     use portal::{
         bulk::{BulkOutcome, BulkResult, Slice},
-        refusal::Refusal,
+        refusal::InviteRefusal,
         testing::samples,
     };
 
@@ -43,8 +43,8 @@ mod tests {
         let result = |patient, outcome| BulkResult { patient: samples::patient_id(patient), outcome };
         let results = vec![
             result("p-1", BulkOutcome::Invited),
-            result("-1.2", BulkOutcome::Refused(Refusal::EmailRequired)),
-            result("MRN:7", BulkOutcome::Refused(Refusal::DateOfBirthMissing)),
+            result("-1.2", BulkOutcome::Refused(InviteRefusal::EmailRequired)),
+            result("MRN:7", BulkOutcome::Refused(InviteRefusal::DateOfBirthMissing)),
         ];
         let page = ResultsPage { slices: vec![Slice { number: 1, results }], next: None };
         let table = concat!(

@@ -1,10 +1,15 @@
 //! Changes the address of a patient's account, for Customer Care.
 
+use portal::email::Pepper;
 use portal::{
     operations::change_email::change_email,
-    ports::{Clock, PortalStore, Queue},
+    ports::{Clock, PortalStore, Ports, Queue},
 };
-use portal_aws::http::{Answer, Handler, Problem, Request};
+use portal_aws::config::{AwsEnvironment, ClaimNames, QueueUrl, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, routes::ChangeEmailOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -18,13 +23,22 @@ pub struct ChangeEmail<S, Q, C> {
 }
 
 impl<S: PortalStore, Q: Queue, C: Clock> Handler for ChangeEmail<S, Q, C> {
-    const FUNCTION: &'static str = "change-email";
+    type Operation = ChangeEmailOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    async fn handle(&self, operation: ChangeEmailOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            ChangeEmailOperation::ChangeAccountEmail => self.change(request).await,
+        }
+    }
+}
+
+impl<S: PortalStore, Q: Queue, C: Clock> ChangeEmail<S, Q, C> {
+    async fn change(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
         let email = request.email()?;
         let command = request.command(&patient)?;
-        let changed = change_email(&self.store, &self.queue, &self.clock, &command, &email).await?;
-        Answer::hinted(&changed, request.id())
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let changed = change_email(&ports, &self.queue, &command, &email).await?;
+        Answer::accepted(&changed, request.id())
     }
 }

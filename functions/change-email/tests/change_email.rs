@@ -141,7 +141,7 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
         [("lakeside", "p-2", Some("own@example.com")), ("hillside", "p-3", Some("theirs@example.com"))]
     {
         let created = samples::new_patient(&samples::key(practice, patient), samples::profile(address));
-        assert_eq!(store.commit_delivery(&created).await.unwrap(), CommitOutcome::Committed);
+        assert_eq!(store.commit(&created).await.unwrap(), CommitOutcome::Committed);
     }
     let to = |email: &str| change().json(&json!({ "email": email }));
     let bad = vec![

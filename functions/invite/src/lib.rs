@@ -1,13 +1,15 @@
 //! Invites a patient to open an account, and takes the invitation back.
 
+use portal::email::Pepper;
 use portal::{
     operations::{invite::invite, revoke::revoke},
-    ports::{Clock, Entropy, PortalStore, Queue},
+    ports::{Clock, Entropy, PortalStore, Ports, Queue},
 };
-use portal_aws::http::{
-    Answer, Handler, Problem, Request,
-    routes::{INVITE, REVOKE},
-};
+use portal_aws::config::{AwsEnvironment, ClaimNames, QueueUrl, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, routes::InviteOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -23,29 +25,32 @@ pub struct Invite<S, Q, C, E> {
 }
 
 impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Handler for Invite<S, Q, C, E> {
-    const FUNCTION: &'static str = "invite";
+    type Operation = InviteOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        match request.operation() {
-            INVITE => self.invite(request).await,
-            REVOKE => self.revoke(request).await,
-            _ => Err(Problem::NotFound),
+    async fn handle(&self, operation: InviteOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            InviteOperation::InvitePatient => self.invite(request).await,
+            InviteOperation::RevokeInvitation => self.revoke(request).await,
         }
     }
 }
 
 impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Invite<S, Q, C, E> {
+    fn ports(&self) -> Ports<'_, S> {
+        Ports { store: &self.store, clock: &self.clock }
+    }
+
     async fn invite(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
         let email = request.email_if_given()?;
         let command = request.command(&patient)?;
-        let invited = invite(&self.store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref());
-        Answer::hinted(&invited.await?, request.id())
+        let invited = invite(&self.ports(), &self.queue, &self.entropy, &command, email.as_ref()).await?;
+        Answer::accepted(&invited, request.id())
     }
 
     async fn revoke(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        request.says_nothing()?;
-        Answer::command(&revoke(&self.store, &self.clock, &request.command(&patient)?).await?)
+        request.require_empty_body()?;
+        Answer::command(&revoke(&self.ports(), &request.command(&patient)?).await?)
     }
 }

@@ -23,7 +23,7 @@ fn function() -> Function {
 
 async fn add(function: &Function, practice: &str, patient: &str, profile: Profile) {
     let change = samples::new_patient(&samples::key(practice, patient), profile);
-    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+    function.handler().store.commit(&change).await.unwrap();
 }
 
 async fn function_with_patient() -> Function {

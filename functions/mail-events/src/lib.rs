@@ -1,19 +1,24 @@
 //! Takes in what SES tells of the mails that were handed to it.
 
 use lambda_runtime::{Error, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::RequestId,
-    operations::mail_event::{Heard, hear},
-    ports::{Clock, DeliveryStore},
+    operations::mail_event::{EventOutcome, record_event},
+    ports::{Clock, DeliveryStore, Ports},
     record::delivery::MailEvent,
 };
+use portal_aws::config::{AwsEnvironment, ConfigurationSet, TableName};
 use portal_aws::{
     bootstrap::account,
     cause,
     metrics::{self, Figure, MetricLog},
-    ses_events::{self, Own, Told},
+    ses_events::{self, Origin, SesEvent},
 };
 use serde_json::Value;
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ConfigurationSet);
 
 /// Counts events that tell nothing new. What is new is counted under the name of what became of the mail.
 const KNOWN: &str = "known";
@@ -45,15 +50,15 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
         let LambdaEvent { payload, context } = event;
         let run = RequestId::parse(&context.request_id)?;
         let account = account(&context).ok_or("Lambda does not say in which account this is")?;
-        let own = Own { account, configuration_set: &self.configuration_set };
-        let told = ses_events::read(&payload, own).inspect_err(|error| tracing::error!(%error, "event not read"))?;
+        let origin = Origin { account, configuration_set: &self.configuration_set };
+        let told = ses_events::read(&payload, origin).inspect_err(|error| tracing::error!(%error, "event not read"))?;
         let counted = match told {
-            Told::Mail(event) => self.note(&event, &run).await?,
-            Told::Other(kind) => {
+            SesEvent::Mail(event) => self.note(&event, &run).await?,
+            SesEvent::Other(kind) => {
                 tracing::warn!(kind = kind.as_str(), "event of a kind that is not asked for");
                 UNASKED
             }
-            Told::Foreign => {
+            SesEvent::Foreign => {
                 tracing::info!("event of no invitation's mail");
                 FOREIGN
             }
@@ -70,14 +75,15 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
         // Not `message`, which is what a log line calls its words.
         let (invitation, ses_message, news) = (invitation.as_str(), message.as_str(), news.name());
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
-        let heard = Box::pin(hear(&self.store, &self.clock, event, run)).await.inspect_err(|error| {
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let outcome = Box::pin(record_event(&ports, event, run)).await.inspect_err(|error| {
             tracing::error!(invitation, attempt, ses_message, news, cause = cause::of_store(error), "event not noted");
         })?;
-        tracing::info!(invitation, attempt, ses_message, news, ?heard, "event taken in");
-        Ok(match heard {
-            Heard::Recorded => news,
-            Heard::Known => KNOWN,
-            Heard::Foreign => FOREIGN,
+        tracing::info!(invitation, attempt, ses_message, news, ?outcome, "event processed");
+        Ok(match outcome {
+            EventOutcome::Recorded => news,
+            EventOutcome::Known => KNOWN,
+            EventOutcome::Foreign => FOREIGN,
         })
     }
 }

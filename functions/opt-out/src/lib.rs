@@ -1,13 +1,15 @@
 //! Opts a patient out of access to health information, and in again.
 
+use portal::email::Pepper;
 use portal::{
     operations::choice::{opt_in, opt_out},
-    ports::{Clock, PortalStore},
+    ports::{Clock, PortalStore, Ports},
 };
-use portal_aws::http::{
-    Answer, Handler, Problem, Request,
-    routes::{OPT_IN, OPT_OUT},
-};
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, routes::OptOutOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
 /// The function, over its ports. It has no way to the sender: neither choice sends anything.
 #[derive(Debug)]
@@ -19,16 +21,16 @@ pub struct OptOut<S, C> {
 }
 
 impl<S: PortalStore, C: Clock> Handler for OptOut<S, C> {
-    const FUNCTION: &'static str = "opt-out";
+    type Operation = OptOutOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    async fn handle(&self, operation: OptOutOperation, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        request.says_nothing()?;
+        request.require_empty_body()?;
         let command = request.command(&patient)?;
-        let panel = match request.operation() {
-            OPT_OUT => opt_out(&self.store, &self.clock, &command).await?,
-            OPT_IN => opt_in(&self.store, &self.clock, &command).await?,
-            _ => return Err(Problem::NotFound),
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let panel = match operation {
+            OptOutOperation::OptOutPatient => opt_out(&ports, &command).await?,
+            OptOutOperation::OptInPatient => opt_in(&ports, &command).await?,
         };
         Answer::command(&panel)
     }

@@ -19,11 +19,11 @@ async fn function_with_invited() -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
     let scope = samples::scope("lakeside");
     let created = samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
-    store.commit(&scope, &created).await.unwrap();
+    store.commit(&created).await.unwrap();
     let act = samples::act(samples::noon(), "invite");
     let invitation = samples::invitation_id("invitation-1");
     let invited = created.after.invite(&samples::practice("lakeside"), None, invitation, act).unwrap();
-    store.commit(&scope, &invited).await.unwrap();
+    store.commit(&invited).await.unwrap();
     edge(OptOut { store, clock: TestClock::default() })
 }
 

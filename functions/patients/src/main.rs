@@ -1,7 +1,7 @@
 //! Starts the function `patients`.
 
 use lambda_http::Error;
-use patients::Patients;
+use patients::{Config, Patients};
 use portal_aws::{
     aws::Aws,
     bootstrap,
@@ -12,10 +12,9 @@ use portal_aws::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = bootstrap::start(module_path!())?;
-    let aws = Aws::new(environment.aws()?);
-    let pepper = environment.pepper()?;
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(pepper.clone());
+    let (aws, table, pepper, claims): Config = bootstrap::start(module_path!())?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper.clone());
     let patients = Patients { store, clock: SystemClock, cursors: DirectoryCursors::new(pepper) };
-    Edge::new(environment.claim_names(), patients).serve().await
+    Edge::new(claims, patients).serve().await
 }

@@ -24,7 +24,7 @@ fn function() -> Function {
 async fn function_with_patient(practice: &str) -> Function {
     let function = function();
     let change = samples::new_patient(&samples::key(practice, "p-1001"), samples::profile(Some("jose@example.com")));
-    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+    function.handler().store.commit(&change).await.unwrap();
     function
 }
 

@@ -31,7 +31,7 @@ async fn admit(function: &Function, practice: &str, patient: &str, given: &str, 
     let name = |text| PersonName::parse(text).unwrap();
     let profile = Profile { given_name: name(given), family_name: name(family), ..samples::profile(None) };
     let change = samples::new_patient(&samples::key(practice, patient), profile);
-    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+    function.handler().store.commit(&change).await.unwrap();
 }
 
 fn search(text: &str) -> Sample {

@@ -5,13 +5,14 @@ pub mod settings;
 use http::StatusCode;
 use portal::{
     operations::practice::{read_practice, save_practice},
-    ports::{Clock, PracticeStore},
+    ports::{Clock, Ports, PracticeStore},
     practice::Practice as Settings,
 };
-use portal_aws::http::{
-    Answer, Handler, Problem, Request,
-    routes::{READ_PRACTICE, SAVE_PRACTICE},
-};
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, routes::PracticeOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -23,28 +24,31 @@ pub struct Practice<S, C> {
 }
 
 impl<S: PracticeStore, C: Clock> Handler for Practice<S, C> {
-    const FUNCTION: &'static str = "practice";
+    type Operation = PracticeOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        match request.operation() {
-            READ_PRACTICE => self.read(request).await,
-            SAVE_PRACTICE => self.save(request).await,
-            _ => Err(Problem::NotFound),
+    async fn handle(&self, operation: PracticeOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            PracticeOperation::ReadPractice => self.read(request).await,
+            PracticeOperation::SavePractice => self.save(request).await,
         }
     }
 }
 
 impl<S: PracticeStore, C: Clock> Practice<S, C> {
+    fn ports(&self) -> Ports<'_, S> {
+        Ports { store: &self.store, clock: &self.clock }
+    }
+
     async fn read(&self, request: &Request) -> Result<Answer, Problem> {
-        let practice = read_practice(&self.store, request.scope()?).await?;
+        let practice = read_practice(&self.ports(), request.scope()?).await?;
         answer(&practice.ok_or(Problem::PracticeNotSetUp)?)
     }
 
     async fn save(&self, request: &Request) -> Result<Answer, Problem> {
         let (settings, terms_accepted) = settings::read(request.form()?)?;
         let if_match = request.version_to_replace()?;
-        let saved = save_practice(&self.store, &self.clock, request.scope()?, &settings, terms_accepted, if_match);
-        answer(&saved.await?)
+        let saved = save_practice(&self.ports(), request.scope()?, &settings, terms_accepted, if_match).await?;
+        answer(&saved)
     }
 }
 

@@ -10,7 +10,7 @@ use portal::{
     operations::register::{LinkPreview, Registered},
     profile::date_of_birth,
     redacted::Redacted,
-    refusal::Refusal,
+    refusal::LinkRefusal,
 };
 use portal_aws::http::{
     Problem,
@@ -22,10 +22,10 @@ use serde::Serialize;
 /// Reads a body that is a token and nothing else.
 ///
 /// # Errors
-/// [`Problem::Invalid`]; [`Refusal::LinkNotUsable`] if it is no token.
-pub fn token(mut form: Form) -> Result<Token, Problem> {
+/// [`Problem::Invalid`]
+pub fn token(mut form: Form) -> Result<Result<Token, LinkRefusal>, Problem> {
     let token = presented(&mut form);
-    Ok(form.finish(token)??)
+    form.finish(token)
 }
 
 /// Reads a token and a date of birth. A date that no patient can have is a slip of the pen: it is refused here, and
@@ -33,21 +33,20 @@ pub fn token(mut form: Form) -> Result<Token, Problem> {
 ///
 /// # Errors
 /// As for [`token`].
-pub fn registration(mut form: Form, now: DateTime<Utc>) -> Result<(Token, Redacted<NaiveDate>), Problem> {
+pub fn registration(mut form: Form, now: DateTime<Utc>) -> Result<(Result<Token, LinkRefusal>, Redacted<NaiveDate>), Problem> {
     let token = presented(&mut form);
     let date_of_birth = form.required(
         "dateOfBirth",
         text_like::<_, _, Day>(|text| date_of_birth(text, now).ok_or(())).about("The patient's date of birth."),
     );
-    let (token, date_of_birth) = form.finish(token.zip(date_of_birth))?;
-    Ok((token?, date_of_birth))
+    form.finish(token.zip(date_of_birth))
 }
 
 /// Takes the token. Text that is none of ours is no mistake of the form: it opens nothing, like any dead link.
-fn presented(form: &mut Form) -> Option<Result<Token, Refusal>> {
+fn presented(form: &mut Form) -> Option<Result<Token, LinkRefusal>> {
     form.required(
         "token",
-        text_like::<_, _, Token>(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(Refusal::LinkNotUsable))),
+        text_like::<_, _, Token>(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(LinkRefusal::LinkNotUsable))),
     )
 }
 

@@ -3,21 +3,25 @@
 pub mod json;
 
 use http::StatusCode;
+use portal::email::Pepper;
 use portal::{
     ids::LinkId,
     link::Token,
-    operations::register::{Holder, LinkPreview, check, decline, new_link, register, stop_reminders},
-    ports::{Clock, Entropy, LinkStore, Queue},
+    operations::{
+        OperationError,
+        register::{Holder, check, decline, new_link, register, stop_reminders},
+    },
+    ports::{Clock, Entropy, LinkStore, Ports, Queue},
     record::RevokeReason,
-    refusal::Refusal,
+    refusal::LinkRefusal,
 };
-use portal_aws::http::{
-    Answer, Handler, Problem, Request,
-    respond::log_unqueued,
-    routes::{CHECK_LINK, DECLINE, NEW_LINK, NOT_ME, REGISTER, UNSUBSCRIBE},
-};
+use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued, routes::RegisterOperation};
 
 use crate::json::{AskedJson, LinkJson, RegisteredJson};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -33,53 +37,59 @@ pub struct Register<S, Q, C, E> {
 }
 
 impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Handler for Register<S, Q, C, E> {
-    const FUNCTION: &'static str = "register";
+    type Operation = RegisterOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        match request.operation() {
-            CHECK_LINK => self.check(request).await,
-            REGISTER => self.register(request).await,
-            DECLINE => self.decline(request, RevokeReason::Declined).await,
-            NOT_ME => self.decline(request, RevokeReason::WrongPerson).await,
-            NEW_LINK => self.new_link(request).await,
-            UNSUBSCRIBE => self.stop_reminders(request).await,
-            _ => Err(Problem::NotFound),
+    async fn handle(&self, operation: RegisterOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            RegisterOperation::CheckLink => self.check(request).await,
+            RegisterOperation::Register => self.register(request).await,
+            RegisterOperation::DeclineInvitation => self.decline(request, RevokeReason::Declined).await,
+            RegisterOperation::ReportWrongPerson => self.decline(request, RevokeReason::WrongPerson).await,
+            RegisterOperation::RequestNewLink => self.new_link(request).await,
+            RegisterOperation::StopReminders => self.stop_reminders(request).await,
         }
     }
 }
 
 impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
-    async fn check(&self, request: &Request) -> Result<Answer, Problem> {
-        match self.preview(request).await {
-            Ok(preview) => Answer::document(StatusCode::OK, &LinkJson::usable(&preview)),
-            // To whoever only looks it is an answer like any other.
-            Err(Problem::Refused(Refusal::LinkNotUsable)) => Answer::document(StatusCode::OK, &LinkJson::UNUSABLE),
-            Err(problem) => Err(problem),
-        }
+    fn ports(&self) -> Ports<'_, S> {
+        Ports { store: &self.store, clock: &self.clock }
     }
 
-    async fn preview(&self, request: &Request) -> Result<LinkPreview, Problem> {
+    async fn check(&self, request: &Request) -> Result<Answer, Problem> {
+        // A client that only looks gets a dead link as an answer like any other.
         let token = json::token(request.form()?)?;
-        Ok(check(&self.store, &self.clock, &token).await?)
+        let preview = match token {
+            Ok(token) => check(&self.ports(), &token).await,
+            Err(refusal) => Err(OperationError::Refused(refusal)),
+        };
+        match preview {
+            Ok(preview) => Answer::document(StatusCode::OK, &LinkJson::usable(&preview)),
+            Err(OperationError::Refused(LinkRefusal::LinkNotUsable)) => {
+                Answer::document(StatusCode::OK, &LinkJson::UNUSABLE)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn register(&self, request: &Request) -> Result<Answer, Problem> {
         let (token, date_of_birth) = json::registration(request.form()?, self.clock.now())?;
+        let token = usable(token)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
-        let registered = register(&self.store, &self.clock, &self.entropy, &holder, *date_of_birth.expose()).await?;
+        let registered = register(&self.ports(), &self.entropy, &holder, *date_of_birth.expose()).await?;
         Answer::document(StatusCode::CREATED, &RegisteredJson::of(&registered))
     }
 
     async fn decline(&self, request: &Request, reason: RevokeReason) -> Result<Answer, Problem> {
-        let token = json::token(request.form()?)?;
-        decline(&self.store, &self.clock, &holder(&token, request), reason).await?;
+        let token = usable(json::token(request.form()?)?)?;
+        decline(&self.ports(), &holder(&token, request), reason).await?;
         Ok(Answer::done())
     }
 
     async fn new_link(&self, request: &Request) -> Result<Answer, Problem> {
-        let token = json::token(request.form()?)?;
+        let token = usable(json::token(request.form()?)?)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
-        let unqueued = new_link(&self.store, &self.queue, &self.clock, &self.entropy, &holder).await?;
+        let unqueued = new_link(&self.ports(), &self.queue, &self.entropy, &holder).await?;
         log_unqueued(unqueued.as_ref(), request.id());
         Answer::document(StatusCode::ACCEPTED, &AskedJson {})
     }
@@ -87,10 +97,14 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     /// The body is not read: RFC 8058 has it say no more than the path does.
     async fn stop_reminders(&self, request: &Request) -> Result<Answer, Problem> {
         if let Ok(link) = LinkId::parse(request.query("t").unwrap_or_default()) {
-            stop_reminders(&self.store, &self.clock, &link, request.id()).await?;
+            stop_reminders(&self.ports(), &link, request.id()).await?;
         }
         Ok(Answer::done())
     }
+}
+
+fn usable(token: Result<Token, LinkRefusal>) -> Result<Token, Problem> {
+    token.map_err(|refusal| Problem::refused(&refusal))
 }
 
 fn holder<'request>(token: &'request Token, request: &'request Request) -> Holder<'request> {

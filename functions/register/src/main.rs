@@ -2,13 +2,13 @@
 
 use lambda_http::Error;
 use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, http::Edge, store::DynamoStore};
-use register::Register;
+use register::{Config, Register};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = bootstrap::start(module_path!())?;
-    let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
-    let queue = aws.queue(environment.queue_url()?);
+    let (aws, table, pepper, queue): Config = bootstrap::start(module_path!())?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
+    let queue = aws.queue(queue);
     Edge::public(Register { store, queue, clock: SystemClock, entropy: OsEntropy }).serve().await
 }

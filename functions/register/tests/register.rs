@@ -46,7 +46,7 @@ async fn ask(function: &Function, sample: &str) -> Shown {
 
 /// Lets somebody else change the record.
 async fn meanwhile(function: &Function, change: Change) {
-    let outcome = function.handler().store.commit_delivery(&change).await.unwrap();
+    let outcome = function.handler().store.commit(&change).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Committed);
 }
 

@@ -1,10 +1,15 @@
 //! Invites a patient again.
 
+use portal::email::Pepper;
 use portal::{
     operations::reinvite::reinvite,
-    ports::{Clock, Entropy, PortalStore, Queue},
+    ports::{Clock, Entropy, PortalStore, Ports, Queue},
 };
-use portal_aws::http::{Answer, Handler, Problem, Request};
+use portal_aws::config::{AwsEnvironment, ClaimNames, QueueUrl, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, routes::ReinviteOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -20,13 +25,22 @@ pub struct Reinvite<S, Q, C, E> {
 }
 
 impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Handler for Reinvite<S, Q, C, E> {
-    const FUNCTION: &'static str = "reinvite";
+    type Operation = ReinviteOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    async fn handle(&self, operation: ReinviteOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            ReinviteOperation::ReinvitePatient => self.reinvite(request).await,
+        }
+    }
+}
+
+impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Reinvite<S, Q, C, E> {
+    async fn reinvite(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
         let email = request.email_if_given()?;
         let command = request.command(&patient)?;
-        let invited = reinvite(&self.store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref());
-        Answer::hinted(&invited.await?, request.id())
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let invited = reinvite(&ports, &self.queue, &self.entropy, &command, email.as_ref()).await?;
+        Answer::accepted(&invited, request.id())
     }
 }

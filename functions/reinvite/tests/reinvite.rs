@@ -30,7 +30,7 @@ fn function_with_invited() -> Function {
 }
 
 async fn commit(function: &Function, change: &Change) {
-    let outcome = function.handler().store.commit_delivery(change).await.unwrap();
+    let outcome = function.handler().store.commit(change).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Committed);
 }
 
@@ -89,7 +89,7 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     let store = &function.handler().store;
     for (patient, address) in [("p-2", None), ("p-3", Some("own@example.com"))] {
         let change = samples::new_patient(&samples::key("lakeside", patient), samples::profile(address));
-        store.commit(&scope, &change).await.unwrap();
+        store.commit(&change).await.unwrap();
     }
     let request = Sample::of("reinvite/same-email");
     let to = |email: &str| request.clone().json(&json!({ "email": email }));

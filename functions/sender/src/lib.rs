@@ -7,15 +7,17 @@ use std::cell::Cell;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Error, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::RequestId,
     operations::{
         breaker::Breaker,
-        deliver::{Delivery, time_to_claim},
-        notify::Notify,
+        deliver::{MailService, deliver, time_to_claim},
+        notify::notify,
     },
-    ports::{Clock, DeliveryStore, Entropy, Hint, Mailer, StoreError},
+    ports::{Clock, DeliveryStore, Entropy, Hint, Mailer, Ports, StoreError},
 };
+use portal_aws::config::{AwsEnvironment, MailSettings, TableName};
 use portal_aws::{
     bootstrap::deadline,
     cause,
@@ -25,6 +27,9 @@ use portal_aws::{
 };
 
 use self::tally::Tally;
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, MailSettings);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -76,7 +81,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         match self.hand_over(hint, run, deadline, tally).await {
             Ok(()) => MessageOutcome::Done,
             Err(error) => {
-                tracing::error!(cause = cause::of_store(&error), "message not worked off");
+                tracing::error!(cause = cause::of_store(&error), "message not processed");
                 MessageOutcome::Retry
             }
         }
@@ -89,17 +94,18 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         deadline: DateTime<Utc>,
         tally: &Cell<Tally>,
     ) -> Result<(), StoreError> {
-        let Self { store, mailer, clock, entropy, breaker, metrics: _ } = self;
+        let ports = Ports { store: &self.store, clock: &self.clock };
+        let mail_service = MailService { mailer: &self.mailer, breaker: &self.breaker };
         match hint {
             Hint::Invitation(message) => {
-                let delivered = Delivery { store, mailer, clock, entropy, breaker }.deliver(message, run).await?;
-                tally.update(|tally| tally.with_invitation(delivered));
-                tracing::info!(?delivered, "message worked off");
+                let outcome = deliver(&ports, &mail_service, &self.entropy, message, run).await?;
+                tally.update(|tally| tally.with_invitation(outcome));
+                tracing::info!(?outcome, "message processed");
             }
             Hint::Notices(key) => {
-                let notified = Notify { store, mailer, clock, breaker }.notify(key, deadline, run).await?;
-                tally.update(|tally| tally.with_notices(notified));
-                tracing::info!(?notified, "message worked off");
+                let notices = notify(&ports, &mail_service, key, deadline, run).await?;
+                tally.update(|tally| tally.with_notices(notices));
+                tracing::info!(?notices, "message processed");
             }
         }
         Ok(())

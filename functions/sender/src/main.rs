@@ -5,14 +5,14 @@ use portal::operations::breaker::Breaker;
 use portal_aws::{
     aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, metrics::StandardOutput, store::DynamoStore,
 };
-use sender::Sender;
+use sender::{Config, Sender};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = bootstrap::start(module_path!())?;
-    let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
-    let mailer = aws.mailer(environment.mail()?);
+    let (aws, table, pepper, mail): Config = bootstrap::start(module_path!())?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
+    let mailer = aws.mailer(mail);
     let sender = Sender {
         store,
         mailer,

@@ -1,6 +1,6 @@
 //! What a run of the sender did, in numbers.
 
-use portal::operations::{deliver::Delivered, notify::Notified};
+use portal::operations::{deliver::DeliveryOutcome, notify::NoticeCounts};
 use portal_aws::metrics::Figure;
 
 /// How often each outcome was met.
@@ -8,9 +8,9 @@ use portal_aws::metrics::Figure;
 pub(crate) struct Tally {
     sent: u32,
     refused: u32,
-    put_off: u32,
+    deferred: u32,
     paused: u32,
-    left_alone: u32,
+    skipped: u32,
     unknown: u32,
     failed: u32,
     superseded: u32,
@@ -20,28 +20,28 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// One more of what became of an invitation's mail.
-    pub(crate) fn with_invitation(mut self, delivered: Delivered) -> Self {
-        match delivered {
-            Delivered::Sent => self.sent += 1,
-            Delivered::Refused => self.refused += 1,
-            Delivered::PutOff => self.put_off += 1,
-            Delivered::Paused => self.paused += 1,
-            Delivered::LeftAlone => self.left_alone += 1,
-            Delivered::Unknown => self.unknown += 1,
-            Delivered::Failed => self.failed += 1,
-            Delivered::Superseded => self.superseded += 1,
-            Delivered::NotClaimed(_) => {}
+    pub(crate) fn with_invitation(mut self, outcome: DeliveryOutcome) -> Self {
+        match outcome {
+            DeliveryOutcome::Sent => self.sent += 1,
+            DeliveryOutcome::Refused => self.refused += 1,
+            DeliveryOutcome::Deferred => self.deferred += 1,
+            DeliveryOutcome::Paused => self.paused += 1,
+            DeliveryOutcome::Skipped => self.skipped += 1,
+            DeliveryOutcome::Unknown => self.unknown += 1,
+            DeliveryOutcome::Failed => self.failed += 1,
+            DeliveryOutcome::Superseded => self.superseded += 1,
+            DeliveryOutcome::NotClaimed(_) => {}
         }
         self
     }
 
     /// And what became of a record's notices.
-    pub(crate) fn with_notices(mut self, notified: Notified) -> Self {
-        let Notified { sent, failed, waiting: _, paused, left_alone } = notified;
+    pub(crate) fn with_notices(mut self, notices: NoticeCounts) -> Self {
+        let NoticeCounts { sent, failed, waiting: _, paused, skipped } = notices;
         self.notices_sent += sent;
         self.notices_failed += failed;
         self.paused += paused;
-        self.left_alone += u32::from(left_alone);
+        self.skipped += u32::from(skipped);
         self
     }
 
@@ -50,9 +50,9 @@ impl Tally {
         [
             Figure::count("sent", self.sent),
             Figure::count("refused", self.refused),
-            Figure::count("putOff", self.put_off),
+            Figure::count("deferred", self.deferred),
             Figure::count("paused", self.paused),
-            Figure::count("leftAlone", self.left_alone),
+            Figure::count("skipped", self.skipped),
             Figure::count("unknown", self.unknown),
             Figure::count("failed", self.failed),
             Figure::count("superseded", self.superseded),

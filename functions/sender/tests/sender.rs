@@ -116,7 +116,7 @@ async fn function_with_notices() -> Function {
     store.open_account(&key, "jose@example.com");
     let act = samples::act_of(Role::Support, samples::noon(), "change");
     let change = store.peek(&key).unwrap().change_account_email(&samples::email("new@example.com"), act);
-    let committed = store.commit_delivery(&change.unwrap().unwrap()).await.unwrap();
+    let committed = store.commit(&change.unwrap().unwrap()).await.unwrap();
     assert_eq!(committed, CommitOutcome::Committed);
     Function { store, ..function() }
 }

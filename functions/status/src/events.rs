@@ -1,11 +1,9 @@
 //! A history in JSON.
 
-#[cfg(feature = "describe")]
-use portal::timeline::EventKind;
 use portal::{
     ids::Subject,
     operations::timeline::TimelinePage,
-    timeline::{Actor, HistoryPlace, Role, TimelineEvent},
+    timeline::{Actor, EventName, HistoryPlace, Role, TimelineEvent},
 };
 use portal_aws::http::value::{Instant, Name};
 use serde::Serialize;
@@ -28,8 +26,7 @@ struct EventJson<'page> {
     version: u64,
     at: Instant,
     /// What happened.
-    #[cfg_attr(feature = "describe", schemars(with = "Name<EventKind>"))]
-    kind: &'static str,
+    kind: Name<EventName>,
     actor: ActorJson<'page>,
     /// What happened, in plain words.
     sentence: String,
@@ -60,7 +57,7 @@ impl<'page> From<&'page TimelineEvent> for EventJson<'page> {
         Self {
             version: event.version,
             at: Instant(event.act.at),
-            kind: event.kind.name(),
+            kind: Name(event.kind.name()),
             actor: ActorJson { role: Name(*role), subject: subject.as_ref().map(Subject::as_str) },
             sentence: event.sentence(),
         }

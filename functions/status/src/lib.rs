@@ -5,14 +5,14 @@ pub mod events;
 use http::StatusCode;
 use portal::{
     operations::{status::status, timeline::timeline},
-    ports::{Clock, PortalReader, TimelineReader},
+    ports::{Clock, PortalReader, Ports, TimelineReader},
     timeline::HistoryPlace,
 };
-use portal_aws::http::{
-    Answer, Handler, Problem, Request,
-    problem::Malformed,
-    routes::{STATUS, TIMELINE},
-};
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
+use portal_aws::http::{Answer, Handler, Problem, Request, problem::Malformed, routes::StatusOperation};
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, ClaimNames);
 
 /// What is said of a cursor that is not one of this history.
 pub const MALFORMED_CURSOR: &str =
@@ -28,27 +28,30 @@ pub struct Status<S, C> {
 }
 
 impl<S: PortalReader + TimelineReader, C: Clock> Handler for Status<S, C> {
-    const FUNCTION: &'static str = "status";
+    type Operation = StatusOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        match request.operation() {
-            STATUS => self.status(request).await,
-            TIMELINE => self.timeline(request).await,
-            _ => Err(Problem::NotFound),
+    async fn handle(&self, operation: StatusOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            StatusOperation::ReadStatus => self.status(request).await,
+            StatusOperation::ReadTimeline => self.timeline(request).await,
         }
     }
 }
 
 impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
+    fn ports(&self) -> Ports<'_, S> {
+        Ports { store: &self.store, clock: &self.clock }
+    }
+
     async fn status(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        let panel = status(&self.store, &self.clock, request.scope()?, &patient).await?;
+        let panel = status(&self.ports(), request.scope()?, &patient).await?;
         Answer::panel(&panel)
     }
 
     async fn timeline(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        let page = timeline(&self.store, request.scope()?, &patient, place(request)?).await?;
+        let page = timeline(&self.ports(), request.scope()?, &patient, place(request)?).await?;
         Answer::document(StatusCode::OK, &events::TimelineJson::of(&page))
     }
 }

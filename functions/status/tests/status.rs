@@ -23,7 +23,7 @@ fn function() -> Function {
 async fn function_with_patient(practice: &str) -> (Function, PortalRecord) {
     let function = function();
     let change = samples::new_patient(&samples::key(practice, "p-1001"), samples::profile(Some("jose@example.com")));
-    function.handler().store.commit(&samples::scope(practice), &change).await.unwrap();
+    function.handler().store.commit(&change).await.unwrap();
     (function, change.after)
 }
 
@@ -36,7 +36,7 @@ async fn a_panel_shows_where_the_patient_stands() {
 
     let id = samples::invitation_id("invitation-1");
     let invited = record.invite(&practice, None, id.clone(), samples::act(samples::noon(), "request-1")).unwrap();
-    store.commit(&scope, &invited).await.unwrap();
+    store.commit(&invited).await.unwrap();
     insta::assert_json_snapshot!("queued", Sample::of("status/read").ask(&function).await);
 
     let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
@@ -44,7 +44,7 @@ async fn a_panel_shows_where_the_patient_stands() {
     let sent = claimed.stamp(&practice, &id, claimed.fence, samples::message_id(1), act).unwrap();
     let elsewhere = MemoryStore::with_practices([practice]);
     for change in [samples::new_patient(&record.key, record.profile.clone()), invited] {
-        elsewhere.commit(&scope, &change).await.unwrap();
+        elsewhere.commit(&change).await.unwrap();
     }
     assert_eq!(
         portal::ports::DeliveryStore::claim(&elsewhere, &record.key, &samples::claim_request(&id, samples::noon(), 1))
@@ -52,7 +52,7 @@ async fn a_panel_shows_where_the_patient_stands() {
             .unwrap(),
         portal::ports::ClaimOutcome::Claimed(Box::new(claimed))
     );
-    elsewhere.commit(&scope, &sent).await.unwrap();
+    elsewhere.commit(&sent).await.unwrap();
     let function = edge(Status { store: elsewhere, clock: TestClock::default() });
     insta::assert_json_snapshot!("sent", Sample::of("status/read").ask(&function).await);
 }

@@ -34,7 +34,7 @@ async fn function_with_history(practice: &str, choices: u32) -> Function {
         let act = samples::act(samples::noon(), &format!("request-{number}"));
         let choose = if number % 2 == 0 { PortalRecord::opt_out } else { PortalRecord::opt_in };
         let change = choose(&record, act).unwrap();
-        store.commit(&scope, &change).await.unwrap();
+        store.commit(&change).await.unwrap();
         record = change.after;
     }
     function

@@ -2,16 +2,21 @@
 
 use chrono::TimeDelta;
 use lambda_runtime::{Context, Error};
+use portal::email::Pepper;
 use portal::{
     ids::RequestId,
-    operations::sweep::{Sweep as Run, Swept},
-    ports::{Clock, DeliveryStore, Entropy, Queue},
+    operations::sweep::{SweepReport, sweep},
+    ports::{Clock, DeliveryStore, Entropy, Ports, Queue},
 };
+use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
 use portal_aws::{
     bootstrap::deadline,
     cause,
     metrics::{self, Figure, MetricLog, Unit},
 };
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 
 /// A run begins no new page so long before it would be stopped: whatever it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
@@ -39,26 +44,27 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy, L: MetricLog> Sweep<S, Q,
     pub async fn run(&self, context: &Context) -> Result<(), Error> {
         let run = RequestId::parse(&context.request_id)?;
         let Self { store, queue, clock, entropy, metrics } = self;
-        let sweep = Run { store, queue, clock, entropy };
+        let ports = Ports { store, clock };
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
-        let swept = Box::pin(sweep.run(deadline(context) - MARGIN, &run)).await;
-        let swept = swept.inspect_err(|error| tracing::error!(cause = cause::of_port(error), "sweep broken off"))?;
-        let Swept { queued, reminded, postponed, struck, outlived, stopped_early, .. } = swept;
-        tracing::info!(queued, reminded, postponed, struck, outlived, stopped_early, "swept");
-        metrics::put(metrics, &context.env_config.function_name, clock.now(), &figures(swept));
+        let report = Box::pin(sweep(&ports, queue, entropy, deadline(context) - MARGIN, &run)).await;
+        let report =
+            report.inspect_err(|error| tracing::error!(cause = cause::of_port(error), "sweep stopped by a fault"))?;
+        let SweepReport { queued, reminded, rescheduled, unscheduled, stale, stopped_early, .. } = report;
+        tracing::info!(queued, reminded, rescheduled, unscheduled, stale, stopped_early, "sweep finished");
+        metrics::put(metrics, &context.env_config.function_name, clock.now(), &figures(report));
         Ok(())
     }
 }
 
-fn figures(swept: Swept) -> [Figure; 7] {
-    let Swept { queued, reminded, postponed, struck, outlived, oldest_unsent, stopped_early } = swept;
+fn figures(report: SweepReport) -> [Figure; 7] {
+    let SweepReport { queued, reminded, rescheduled, unscheduled, stale, oldest_unsent, stopped_early } = report;
     let age = oldest_unsent.num_seconds().try_into().unwrap_or_default();
     [
         Figure::count("queued", queued),
         Figure::count("reminded", reminded),
-        Figure::count("postponed", postponed),
-        Figure::count("struck", struck),
-        Figure::count("outlived", outlived),
+        Figure::count("rescheduled", rescheduled),
+        Figure::count("unscheduled", unscheduled),
+        Figure::count("stale", stale),
         Figure::count("stoppedEarly", stopped_early.into()),
         Figure { name: "oldestUnsentAge", unit: Unit::Seconds, value: age },
     ]

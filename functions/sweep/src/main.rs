@@ -5,14 +5,14 @@ use portal_aws::{
     aws::Aws, bootstrap, clock::SystemClock, entropy::OsEntropy, metrics::StandardOutput, store::DynamoStore,
 };
 use serde::de::IgnoredAny;
-use sweep::Sweep;
+use sweep::{Config, Sweep};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = bootstrap::start(module_path!())?;
-    let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
-    let queue = aws.queue(environment.queue_url()?);
+    let (aws, table, pepper, queue): Config = bootstrap::start(module_path!())?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
+    let queue = aws.queue(queue);
     let sweep = Sweep { store, queue, clock: SystemClock, entropy: OsEntropy, metrics: StandardOutput };
     let run = async |event: LambdaEvent<IgnoredAny>| sweep.run(&event.context).await;
     bootstrap::serve_events(run).await

@@ -6,18 +6,24 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use lambda_http::{Context, LambdaEvent};
+use portal::email::Pepper;
 use portal::{
     ids::EventId,
     operations::{OperationError, track_login::track_login},
-    ports::{Clock, LoginStore},
+    ports::{Clock, LoginStore, Ports},
     record::account::Login,
+    refusal::Refusal as _,
 };
+use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::{
     cause,
-    http::{Answer, Edge, Handler, Problem, Request},
+    http::{Answer, Edge, Handler, Problem, Request, routes::TrackLoginOperation},
     user_pool::{Event, POST_AUTHENTICATION, Reply, Trigger},
 };
 use tokio::time::timeout;
+
+/// What the function reads from its environment.
+pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
 /// Cognito waits five seconds for the answer, the start of a function included, while somebody waits to be let in.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -32,12 +38,16 @@ pub struct TrackLogin<S, C> {
 }
 
 impl<S: LoginStore, C: Clock> Handler for TrackLogin<S, C> {
-    const FUNCTION: &'static str = "track-login";
+    type Operation = TrackLoginOperation;
 
-    async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
-        let (email, login) = json::login(request.form()?)?;
-        track_login(&self.store, &self.clock, &email, login).await?;
-        Ok(Answer::done())
+    async fn handle(&self, operation: TrackLoginOperation, request: &Request) -> Result<Answer, Problem> {
+        match operation {
+            TrackLoginOperation::ReportLogin => {
+                let (email, login) = json::login(request.form()?)?;
+                track_login(&self.ports(), &email, login).await?;
+                Ok(Answer::done())
+            }
+        }
     }
 }
 
@@ -55,7 +65,11 @@ pub async fn reply<S: LoginStore, C: Clock>(edge: &Edge<TrackLogin<S, C>>, event
 }
 
 impl<S: LoginStore, C: Clock> TrackLogin<S, C> {
-    /// Notes a sign-in that a user pool reports. Nobody is told if that fails, so an error in the log raises an alarm.
+    fn ports(&self) -> Ports<'_, S> {
+        Ports { store: &self.store, clock: &self.clock }
+    }
+
+    /// Records a sign-in that a user pool reports. Nobody is told if that fails, so an error in the log raises an alarm.
     async fn note(&self, trigger: &Trigger, context: &Context) {
         if trigger.source() != POST_AUTHENTICATION {
             tracing::warn!(trigger = trigger.source(), "not a sign-in: the user pool need not call for this");
@@ -70,9 +84,12 @@ impl<S: LoginStore, C: Clock> TrackLogin<S, C> {
             return;
         };
         let login = Login { event, at: self.clock.now() };
-        match timeout(PATIENCE, track_login(&self.store, &self.clock, &email, login)).await {
+        match timeout(PATIENCE, track_login(&self.ports(), &email, login)).await {
             Ok(Ok(())) => {}
-            Ok(Err(OperationError::Refused(refusal))) => tracing::info!(code = refusal.code(), "login not noted"),
+            Ok(Err(OperationError::Refused(refusal))) => {
+                tracing::info!(code = refusal.code().name(), "login not noted")
+            }
+            Ok(Err(OperationError::Precondition(failed))) => tracing::error!(%failed, "login not noted"),
             Ok(Err(OperationError::Store(error))) => {
                 tracing::error!(cause = cause::of_store(&error), "login not noted");
             }

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 
 use lambda_http::Error;
 use portal_aws::{aws::Aws, bootstrap, clock::SystemClock, http::Edge, store::DynamoStore};
-use track_login::TrackLogin;
+use track_login::{Config, TrackLogin};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = bootstrap::start(module_path!())?;
-    let aws = Aws::new(environment.aws()?);
-    let store = DynamoStore::new(&aws.dynamodb().await, environment.table_name()?).with_pepper(environment.pepper()?);
-    let edge = Edge::new(environment.claim_names(), TrackLogin { store, clock: SystemClock });
+    let (aws, table, pepper, claims): Config = bootstrap::start(module_path!())?;
+    let aws = Aws::new(aws);
+    let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
+    let edge = Edge::new(claims, TrackLogin { store, clock: SystemClock });
     // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
     bootstrap::serve_events(async |event| Ok::<_, Infallible>(Box::pin(track_login::reply(&edge, event)).await)).await
 }

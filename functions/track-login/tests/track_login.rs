@@ -46,7 +46,7 @@ async fn function() -> Function {
     let act = samples::act_of(Role::Patient, samples::noon(), "register");
     let registration = record.register(samples::date_of_birth(), samples::account_id("account-1"), None, act);
     let Registration::Registered(opened) = registration else { panic!("not registered: {registration:?}") };
-    assert_eq!(store.commit_delivery(&opened).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.commit(&opened).await.unwrap(), CommitOutcome::Committed);
     edge(TrackLogin { store, clock: TestClock::at(samples::noon() + TimeDelta::hours(1)) })
 }
 

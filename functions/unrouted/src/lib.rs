@@ -3,6 +3,9 @@
 use lambda_http::LambdaEvent;
 use portal_aws::http::{HttpAnswer, HttpEvent, Problem, request_id, routes::methods_at};
 
+/// What the function reads from its environment.
+pub type Config = ();
+
 /// The answer.
 #[must_use]
 pub fn answer(event: &LambdaEvent<HttpEvent>) -> HttpAnswer {

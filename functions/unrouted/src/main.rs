@@ -7,6 +7,6 @@ use portal_aws::bootstrap;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    bootstrap::start(module_path!())?;
+    bootstrap::start::<unrouted::Config>(module_path!())?;
     bootstrap::serve_events(async |event| Ok::<_, Infallible>(unrouted::answer(&event))).await
 }

@@ -1,10 +1,10 @@
-//! How AWS is reached.
+//! The clients of AWS services.
 //!
-//! What every call has in common is decided here: the SDK's behaviour version (pinned, so that an update changes
-//! nothing by itself), timeouts and retries. An adapter that needs others says so itself, as the mailer does.
+//! This module sets what all clients share: the behaviour version of the SDK (pinned, so that an SDK update does not
+//! change it), timeouts and retries. An adapter with other needs overrides them itself, such as the mailer.
 //!
-//! The SDK could find region and credentials by itself, in a dozen places. A function has them in its environment and
-//! nowhere else, and looking elsewhere costs each cold start time and memory: `docs/adr/0018-reaching-aws.md`.
+//! Region and credentials come from the environment of the function. The SDK's own search for them would cost every
+//! cold start time and memory: `docs/adr/0018-reaching-aws.md`.
 
 use std::time::Duration;
 
@@ -28,16 +28,16 @@ use aws_smithy_types::{byte_stream::ByteStream, retry::RetryConfig, timeout::Tim
 use aws_types::{SdkConfig, region::Region};
 
 use crate::{
-    config::AwsEnvironment,
+    config::{AwsEnvironment, BulkQueueUrl, MailSettings, QueueUrl},
     job_queue::SqsJobQueue,
-    mailer::{MailSettings, SesMailer},
+    mailer::SesMailer,
     queue::SqsQueue,
 };
 
-/// How long a connection may take to come about. AWS is in the same region.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// The timeout for opening a connection. The services are in the same region.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Gives out clients, each of which is to be built once and kept. They share their connections.
+/// Creates clients that share their connections. Create each client once and keep it.
 #[derive(Clone, Debug)]
 pub struct Aws {
     sdk: SdkConfig,
@@ -45,7 +45,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reaches AWS as the environment says. Reads the certificates that the machine trusts.
+    /// Takes region, credentials and endpoint from the environment. Loads the trusted certificates of the machine.
     #[must_use]
     pub fn new(environment: AwsEnvironment) -> Self {
         let AwsEnvironment { region, credentials, endpoint } = environment;
@@ -54,61 +54,61 @@ impl Aws {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(client_of(connector.clone()))
+            .http_client(client_with(connector.clone()))
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(3)
-                    // The table and the queue are milliseconds away, and a function that answers a request has 10 s for it all.
+                    // The services answer within milliseconds, and a function that answers a request has 10 s in total.
                     .with_initial_backoff(Duration::from_millis(50))
                     .with_max_backoff(Duration::from_secs(1)),
             )
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_PATIENCE)
+                    .connect_timeout(CONNECT_TIMEOUT)
                     .operation_attempt_timeout(Duration::from_secs(2))
                     .operation_timeout(Duration::from_secs(6))
                     .build(),
             )
-            // It watches over transfers that go on for long; every answer here is one short body under a timeout.
+            // It guards long transfers. Every answer here is one short body under a timeout.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         sdk.set_endpoint_url(endpoint);
         Self { sdk: sdk.build(), connector }
     }
 
-    /// A client of the table, with its connection open.
+    /// A DynamoDB client with an open connection.
     pub async fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        // Should it not come about in time, the first request opens one.
-        let opened = tokio::time::timeout(CONNECT_PATIENCE, self.open_dynamodb()).await;
+        // If this fails, the first request opens the connection.
+        let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.open_dynamodb()).await;
         if !matches!(opened, Ok(Ok(()))) {
-            tracing::warn!("no connection to the table yet");
+            tracing::warn!("DynamoDB connection not opened at start");
         }
         aws_sdk_dynamodb::Client::new(&self.sdk)
     }
 
-    /// Opens the connection to the table before the first request needs it: Lambda lets a start have a whole processor,
-    /// and a request only the share that its memory stands for. What is asked is DynamoDB's own question for its health:
-    /// unsigned, for everybody, and no call that is counted.
+    /// Opens the connection to DynamoDB before the first request needs it: during a start, Lambda gives a function a whole
+    /// processor, and afterwards only a share in proportion to its memory. The request is DynamoDB's public health check,
+    /// which is unsigned and free.
     async fn open_dynamodb(&self) -> Result<(), BoxError> {
         let params = Params::builder()
             .set_region(self.sdk.region().map(ToString::to_string))
             .set_endpoint(self.sdk.endpoint_url().map(ToOwned::to_owned));
         let endpoint = DefaultResolver::new().resolve_endpoint(&params.build()?).await?;
         let answer = self.connector.call(HttpRequest::get(endpoint.url())?).await?;
-        // Only a connection whose answer was read to its end is kept.
+        // The connection is kept only if the answer is read completely.
         ByteStream::new(answer.into_body()).collect().await?;
         Ok(())
     }
 
-    /// The queue of invitations to mail.
+    /// The queue of hints for the sender.
     #[must_use]
-    pub fn queue(&self, url: String) -> SqsQueue {
-        SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
+    pub fn queue(&self, url: QueueUrl) -> SqsQueue {
+        SqsQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url.into())
     }
 
-    /// The queue that bulk jobs go on by.
+    /// The queue of bulk job runs.
     #[must_use]
-    pub fn job_queue(&self, url: String) -> SqsJobQueue {
-        SqsJobQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url)
+    pub fn job_queue(&self, url: BulkQueueUrl) -> SqsJobQueue {
+        SqsJobQueue::new(aws_sdk_sqs::Client::new(&self.sdk), url.into())
     }
 
     /// The mail service.
@@ -118,24 +118,23 @@ impl Aws {
     }
 }
 
-/// One connector for every client. The SDK's own client makes one for each service and one more to try whether it can,
-/// and each of them works through all the certificates that the machine trusts: that is most of a cold start. Time limits for
-/// connecting that a service asks for are therefore not heeded.
+/// One connector for all clients. The SDK would create several, and each would load all trusted certificates, which is
+/// most of a cold start. As a consequence, the connect timeouts of single clients have no effect.
 fn connector() -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_PATIENCE).build();
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let tls = Provider::Rustls(CryptoMode::AwsLc);
     SharedHttpConnector::new(Connector::builder().connector_settings(settings).tls_provider(tls).build())
 }
 
-fn client_of(connector: SharedHttpConnector) -> SharedHttpClient {
+fn client_with(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// How the functions speak HTTP, for tests that configure services by themselves.
+/// The HTTP client of the functions, for tests that configure services themselves.
 #[cfg(any(test, feature = "testing"))]
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
-    client_of(connector())
+    client_with(connector())
 }
 
 #[cfg(test)]
@@ -156,7 +155,7 @@ mod tests {
         })
     }
 
-    /// Answers every request on one connection, and gives the first lines of all. Nobody answers a second connection.
+    /// Answers requests on one connection and returns their first lines. A second connection gets no answer.
     async fn answers(listener: TcpListener, requests: usize) -> Vec<String> {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut lines = Vec::new();
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_request_finds_the_connection_open() {
+    async fn the_first_request_uses_the_connection_that_the_start_opened() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let aws = at(&format!("http://{}", listener.local_addr().unwrap()));
         let server = tokio::spawn(answers(listener, 2));
@@ -181,12 +180,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_table_out_of_reach_keeps_no_function_from_starting() {
+    async fn a_function_starts_although_the_table_is_unreachable() {
         at("http://127.0.0.1:1").dynamodb().await;
     }
 
     #[test]
-    fn what_every_call_has_in_common_is_explicit() {
+    fn the_shared_settings_are_explicit() {
         let aws = at("http://127.0.0.1:1");
         assert_eq!(aws.sdk.region().map(Region::as_ref), Some("us-east-1"));
         assert_eq!(aws.sdk.endpoint_url(), Some("http://127.0.0.1:1"));

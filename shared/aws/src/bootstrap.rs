@@ -1,4 +1,4 @@
-//! Starting a function: its logs and its environment, and the loop that takes events.
+//! The start of a function: its logs, its configuration, and the loop that handles events.
 
 use std::{fmt, future::Future};
 
@@ -6,25 +6,28 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config::Environment, telemetry};
+use crate::{
+    config::{Environment, FromEnvironment},
+    telemetry,
+};
 
-/// Starts a function: its logs, then its environment. To be called once, first thing.
+/// Starts logging and reads the function's configuration. Must be called once, before anything else.
 ///
-/// `function` is the function's own crate, which its `main` knows as `module_path!()`.
+/// `function` is the name of the function's crate: `module_path!()` in its `main`.
 ///
 /// # Errors
-/// If logging has been started before.
-pub fn start(function: &'static str) -> Result<Environment, lambda_runtime::Error> {
+/// If logging has been started before, or a variable is missing or invalid.
+pub fn start<C: FromEnvironment>(function: &'static str) -> Result<C, lambda_runtime::Error> {
     let environment = Environment::process();
     telemetry::start(function, environment.log_level().as_deref())?;
-    Ok(environment)
+    Ok(C::from_environment(&environment)?)
 }
 
-/// Works events, one at a time, for as long as Lambda keeps the process. An error makes
-/// Lambda deliver the event again, as the event source is configured.
+/// Handles events, one at a time, as long as Lambda keeps the process. After an error, Lambda delivers the event again
+/// as configured for the event source.
 ///
 /// # Errors
-/// If Lambda's runtime API cannot be reached.
+/// If the Lambda runtime API is unreachable.
 pub async fn serve_events<F, Fut, E, A, D>(handler: F) -> Result<(), lambda_runtime::Error>
 where
     F: Fn(LambdaEvent<E>) -> Fut,
@@ -34,33 +37,33 @@ where
     D: Into<Diagnostic> + fmt::Display,
 {
     let handler = &handler;
-    lambda_runtime::run(service_fn(async |event| handler(event).await.map_err(Terse))).await
+    lambda_runtime::run(service_fn(async |event| handler(event).await.map_err(DisplayOnly))).await
 }
 
-/// An error that is shown by its own words only. The runtime logs an error's `Debug`, which goes down to its causes,
-/// and they quote: what could not be parsed, or what AWS answered.
-struct Terse<E>(E);
+/// An error whose `Debug` output is its `Display` output. The runtime logs `Debug`, which would include the causes, and
+/// causes can quote personal data: unparsed input or answers of AWS.
+struct DisplayOnly<E>(E);
 
-impl<E: fmt::Display> fmt::Debug for Terse<E> {
+impl<E: fmt::Display> fmt::Debug for DisplayOnly<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl<E: Into<Diagnostic>> From<Terse<E>> for Diagnostic {
-    fn from(error: Terse<E>) -> Self {
+impl<E: Into<Diagnostic>> From<DisplayOnly<E>> for Diagnostic {
+    fn from(error: DisplayOnly<E>) -> Self {
         error.0.into()
     }
 }
 
-/// When Lambda will stop this invocation.
+/// The time at which Lambda stops the invocation.
 #[must_use]
 pub fn deadline(context: &Context) -> DateTime<Utc> {
     let millis = i64::try_from(context.deadline).unwrap_or(i64::MAX);
     DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// The AWS account that the function runs in; `None` if Lambda does not say.
+/// The AWS account of the function. `None` if the invocation has no function ARN.
 #[must_use]
 pub fn account(context: &Context) -> Option<&str> {
     // arn:aws:lambda:<region>:<account>:function:<name>
@@ -74,11 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_runtime_logs_an_error_by_its_own_words() {
+    fn the_runtime_logs_the_message_of_an_error_without_its_causes() {
         let quoting = serde_json::from_str::<u8>("\"jose@example.com\"").unwrap_err();
-        assert!(format!("{quoting:?}").contains("jose"), "this is what it would log");
+        assert!(format!("{quoting:?}").contains("jose"), "the runtime would log this");
         let error = lambda_runtime::Error::from(StoreError::Corrupt(quoting.into()));
-        assert_eq!(format!("{:?}", Terse(error)), "an item cannot be read");
+        assert_eq!(format!("{:?}", DisplayOnly(error)), "an item cannot be read");
     }
 
     #[test]
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_that_of_the_functions_name() {
+    fn the_account_comes_from_the_function_arn() {
         let mut context = Context::default();
         for (arn, expected) in [
             ("arn:aws:lambda:us-east-1:123456789012:function:portal-mail-events", Some("123456789012")),

@@ -1,14 +1,14 @@
-//! What the log may say about the cause of a failure.
+//! The causes of failures as they may be logged.
 //!
-//! AWS names what is wrong (a permission, a timeout) in the first two errors of the chain; its message, further down,
-//! can quote the request. What could not be read is not named at all: such errors quote the text that they stumbled
-//! over.
+//! The first two errors of an AWS error chain name the problem, such as a timeout or a missing permission. The rest can
+//! quote the request and is not logged. The cause of an unreadable item is not logged either, because it can quote the
+//! item.
 
 use std::error::Error;
 
 use portal::ports::{PortError, QueueError, StoreError};
 
-/// Why the store did not do it.
+/// The cause of a store error.
 #[must_use]
 pub fn of_store(error: &StoreError) -> String {
     match error {
@@ -17,13 +17,13 @@ pub fn of_store(error: &StoreError) -> String {
     }
 }
 
-/// Why the queue did not do it.
+/// The cause of a queue error.
 #[must_use]
 pub fn of_queue(QueueError(source): &QueueError) -> String {
     two_levels(source.as_ref())
 }
 
-/// Why either did not.
+/// The cause of an error of either port.
 #[must_use]
 pub fn of_port(error: &PortError) -> String {
     match error {
@@ -45,7 +45,7 @@ mod tests {
     struct Level(&'static str, #[source] Option<Box<Level>>);
 
     #[test]
-    fn a_cause_has_two_levels_and_quotes_nothing_that_could_not_be_read() {
+    fn a_cause_has_two_levels_and_quotes_no_unreadable_item() {
         let message = Level("the request said jose@example.com", None);
         let code = Level("unhandled error (AccessDenied)", Some(Box::new(message)));
         let unavailable = StoreError::Unavailable(Level("service error", Some(Box::new(code))).into());

@@ -1,16 +1,16 @@
-//! The clock of the machine.
+//! The system clock.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use portal::ports::Clock;
 
-/// The system's clock; the only place that reads it.
+/// The system clock. No other code reads it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "everything else is handed the time")]
+    #[expect(clippy::disallowed_methods, reason = "all other code receives the time as an argument")]
     fn now(&self) -> DateTime<Utc> {
         DateTime::from(SystemTime::now()).trunc_subsecs(3)
     }
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_in_whole_milliseconds_and_ours() {
+    fn the_time_is_current_and_in_whole_milliseconds() {
         let now = SystemClock.now();
         assert_eq!(now.timestamp_subsec_nanos() % 1_000_000, 0);
         assert!(now.timestamp() > 1_700_000_000, "{now}");

@@ -1,5 +1,9 @@
-//! What a function is told by its environment: read once, at start, into types; a mistake stops the start and names
-//! the variable, never its value.
+//! The configuration of a function: environment variables, read once at start into types.
+//!
+//! An invalid variable stops the start. The error names the variable and never its value.
+//!
+//! A function names the values that it needs as a tuple, its `Config`. [`crate::bootstrap::start`] reads it and is the
+//! only access to the environment, so the type says which variables the function reads (`variables_of`).
 
 use std::{fmt, net::IpAddr};
 
@@ -8,51 +12,92 @@ use http::Uri;
 use portal::email::{EmailAddress, Pepper};
 use secrecy::SecretString;
 
-use crate::mailer::MailSettings;
-
 /// The shortest pepper, in bytes: as long as the output of the hash that it keys.
 const PEPPER_MIN_BYTES: usize = 32;
-/// The longest portal address, in characters: the mail's headers, which carry it, take 995.
+/// The longest portal URL, in characters: a mail header that contains it can have 995.
 const PORTAL_URL_MAX_CHARS: usize = 500;
 
-/// A variable is not what the function needs.
+/// Why a variable cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// It is not set, or empty.
     #[error("{0} is not set")]
     Missing(&'static str),
-    /// It is set to something else.
+    /// Its value is invalid. The second part describes a valid one.
     #[error("{0} must be {1}")]
     Invalid(&'static str, &'static str),
 }
 
-/// The names of the verified token's claims.
+/// The names of the claims in a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// Carries the practice that the caller belongs to.
+    /// The claim with the practice that the caller belongs to.
     pub practice: String,
-    /// Carries the scopes, separated by spaces.
+    /// The claim with the scopes, separated by spaces.
     pub scope: String,
 }
 
-/// Where AWS is, and who the function is there, as Lambda tells every function.
+/// The region, credentials and endpoint for AWS calls, from the variables that Lambda sets for every function.
 #[derive(Clone, Debug)]
 pub struct AwsEnvironment {
-    /// The region that the function runs in, and everything it uses.
+    /// The region of the function and of everything that it calls.
     pub region: String,
-    /// Its role's, for as long as Lambda keeps the process.
+    /// The credentials of its role. They stay valid as long as Lambda keeps the process.
     pub credentials: Credentials,
-    /// Where AWS is if it is somewhere else, as on a developer's machine.
+    /// Another endpoint for all services, such as the local stack.
     pub endpoint: Option<String>,
 }
 
-/// Where the portal's pages are: an absolute URL without query, fragment or final slash.
+/// The settings for sending mail.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The sender address. Each practice adds its display name.
+    pub from: EmailAddress,
+    /// The SES configuration set: it publishes delivery events, requires TLS and does not rewrite links.
+    pub configuration_set: String,
+    /// The base of all links.
+    pub portal: PortalUrl,
+}
+
+/// Defines settings that can be any text.
+macro_rules! text_settings {
+    ($($(#[$doc:meta])* $name:ident = $variable:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl From<$name> for String {
+            fn from(setting: $name) -> Self {
+                setting.0
+            }
+        }
+
+        impl FromEnvironment for $name {
+            fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+                environment.required($variable).map(Self)
+            }
+        }
+    )*};
+}
+
+text_settings! {
+    /// The name of the table: `TABLE_NAME`.
+    TableName = "TABLE_NAME";
+    /// The URL of the queue of hints for the sender: `QUEUE_URL`.
+    QueueUrl = "QUEUE_URL";
+    /// The URL of the queue of bulk job runs: `BULK_QUEUE_URL`.
+    BulkQueueUrl = "BULK_QUEUE_URL";
+    /// The name of the SES configuration set, which SES repeats in the events of a mail: `CONFIGURATION_SET`.
+    ConfigurationSet = "CONFIGURATION_SET";
+}
+
+/// The base URL of the portal's pages: absolute, without query, fragment or final slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortalUrl(String);
 
 impl PortalUrl {
-    /// Parses the URL. `None` unless it is https, or http on this very machine: the secret of an activation link is
-    /// read by the page that this URL names.
+    /// Parses the URL. `None` unless it is https, or http on a loopback address: the page at this URL receives the
+    /// secret of an activation link.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.len() <= PORTAL_URL_MAX_CHARS
@@ -80,27 +125,31 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+type Lookup = dyn Fn(&'static str) -> Option<String>;
 
-/// The environment of a function. Each method reads what some functions need.
+/// The environment variables of a function.
 pub struct Environment(Box<Lookup>);
 
 impl fmt::Debug for Environment {
-    /// Shows nothing: there are secrets in it.
+    /// Shows no variable, because some are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Environment")
     }
 }
 
 impl Environment {
-    /// The environment of this process; the only place that reads it.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "everything else is handed what it needs")]
-    pub fn process() -> Self {
+    /// The environment of this process. Nothing else reads it.
+    #[expect(clippy::disallowed_methods, reason = "all other code receives its configuration as arguments")]
+    pub(crate) fn process() -> Self {
         Self(Box::new(|name| std::env::var(name).ok()))
     }
 
-    fn optional(&self, name: &str) -> Option<String> {
+    /// The level that Lambda's setting for application logs gives the function.
+    pub(crate) fn log_level(&self) -> Option<String> {
+        self.optional("AWS_LAMBDA_LOG_LEVEL")
+    }
+
+    fn optional(&self, name: &'static str) -> Option<String> {
         self.0(name).filter(|value| !value.is_empty())
     }
 
@@ -111,99 +160,108 @@ impl Environment {
     fn parsed<T>(
         &self,
         name: &'static str,
-        what: &'static str,
+        valid: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        parse(&self.required(name)?).ok_or(ConfigError::Invalid(name, what))
+        parse(&self.required(name)?).ok_or(ConfigError::Invalid(name, valid))
     }
+}
 
-    /// `TABLE_NAME`: the table.
+/// A value that is read from environment variables.
+pub trait FromEnvironment: Sized {
+    /// Reads the value.
     ///
     /// # Errors
-    /// [`ConfigError`]
-    pub fn table_name(&self) -> Result<String, ConfigError> {
-        self.required("TABLE_NAME")
-    }
+    /// [`ConfigError`], for the first variable that is missing or invalid.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError>;
+}
 
-    /// `QUEUE_URL`: the queue of invitations to mail.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub fn queue_url(&self) -> Result<String, ConfigError> {
-        self.required("QUEUE_URL")
+impl FromEnvironment for Pepper {
+    /// `FINGERPRINT_PEPPER`, at least 32 bytes.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        let secret = |text: &str| (text.len() >= PEPPER_MIN_BYTES).then(|| Self::new(SecretString::from(text)));
+        environment.parsed("FINGERPRINT_PEPPER", "at least 32 bytes long", secret)
     }
+}
 
-    /// `BULK_QUEUE_URL`: the queue that bulk jobs go on by.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub fn bulk_queue_url(&self) -> Result<String, ConfigError> {
-        self.required("BULK_QUEUE_URL")
-    }
-
-    /// `FINGERPRINT_PEPPER`: the secret that keys the fingerprints of addresses.
-    ///
-    /// # Errors
-    /// [`ConfigError`], also if it is shorter than 32 bytes.
-    pub fn pepper(&self) -> Result<Pepper, ConfigError> {
-        let secret = |text: &str| (text.len() >= PEPPER_MIN_BYTES).then(|| Pepper::new(SecretString::from(text)));
-        self.parsed("FINGERPRINT_PEPPER", "at least 32 bytes long", secret)
-    }
-
-    /// `CONFIGURATION_SET`: what mails are sent with, and what their events name.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub fn configuration_set(&self) -> Result<String, ConfigError> {
-        self.required("CONFIGURATION_SET")
-    }
-
-    /// `MAIL_FROM`, `CONFIGURATION_SET` and `PORTAL_BASE_URL`: how mails go out.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub fn mail(&self) -> Result<MailSettings, ConfigError> {
-        Ok(MailSettings {
-            // SES takes no address that is not ASCII.
-            from: self.parsed("MAIL_FROM", "one bare ASCII email address", |text| {
+impl FromEnvironment for MailSettings {
+    /// `MAIL_FROM`, `CONFIGURATION_SET` and `PORTAL_BASE_URL`.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            // SES accepts ASCII addresses only.
+            from: environment.parsed("MAIL_FROM", "one bare ASCII email address", |text| {
                 EmailAddress::parse(text).ok().filter(|_| text.is_ascii())
             })?,
-            configuration_set: self.configuration_set()?,
-            portal: self.parsed(
+            configuration_set: ConfigurationSet::from_environment(environment)?.into(),
+            portal: environment.parsed(
                 "PORTAL_BASE_URL",
                 "an https URL without query, fragment or final slash",
                 PortalUrl::parse,
             )?,
         })
     }
+}
 
-    /// `PRACTICE_CLAIM` and `SCOPE_CLAIM`: by default `practice_id` and `scope`.
-    #[must_use]
-    pub fn claim_names(&self) -> ClaimNames {
-        let named = |variable, default: &str| self.optional(variable).unwrap_or_else(|| default.to_owned());
-        ClaimNames { practice: named("PRACTICE_CLAIM", "practice_id"), scope: named("SCOPE_CLAIM", "scope") }
+impl FromEnvironment for ClaimNames {
+    /// `PRACTICE_CLAIM` and `SCOPE_CLAIM`, by default `practice_id` and `scope`.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        let named = |variable, default: &str| environment.optional(variable).unwrap_or_else(|| default.to_owned());
+        Ok(Self { practice: named("PRACTICE_CLAIM", "practice_id"), scope: named("SCOPE_CLAIM", "scope") })
     }
+}
 
-    /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and `AWS_ENDPOINT_URL`: how AWS is
-    /// reached. The last two may be missing.
-    ///
-    /// # Errors
-    /// [`ConfigError`]
-    pub fn aws(&self) -> Result<AwsEnvironment, ConfigError> {
-        let (key, secret) = (self.required("AWS_ACCESS_KEY_ID")?, self.required("AWS_SECRET_ACCESS_KEY")?);
-        let token = self.optional("AWS_SESSION_TOKEN");
-        Ok(AwsEnvironment {
-            region: self.required("AWS_REGION")?,
+impl FromEnvironment for AwsEnvironment {
+    /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and optionally `AWS_SESSION_TOKEN` and
+    /// `AWS_ENDPOINT_URL`.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        let key = environment.required("AWS_ACCESS_KEY_ID")?;
+        let secret = environment.required("AWS_SECRET_ACCESS_KEY")?;
+        let token = environment.optional("AWS_SESSION_TOKEN");
+        Ok(Self {
+            region: environment.required("AWS_REGION")?,
             credentials: Credentials::new(key, secret, token, None, "Lambda"),
-            endpoint: self.optional("AWS_ENDPOINT_URL"),
+            endpoint: environment.optional("AWS_ENDPOINT_URL"),
         })
     }
+}
 
-    /// `AWS_LAMBDA_LOG_LEVEL`: what Lambda's setting for application logs comes to a function as.
-    #[must_use]
-    pub fn log_level(&self) -> Option<String> {
-        self.optional("AWS_LAMBDA_LOG_LEVEL")
+/// Reads tuples member by member.
+macro_rules! tuples {
+    ($(($($member:ident)*))*) => {$(
+        impl<$($member: FromEnvironment),*> FromEnvironment for ($($member,)*) {
+            fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+                Ok(($($member::from_environment(environment)?,)*))
+            }
+        }
+    )*};
+}
+
+tuples! { (A B C) (A B C D) (A B C D E) }
+
+impl FromEnvironment for () {
+    fn from_environment(_: &Environment) -> Result<Self, ConfigError> {
+        Ok(())
     }
+}
+
+/// The names of the variables that a configuration is read from: those that are looked up when it is read.
+///
+/// # Errors
+/// [`ConfigError`] if a variable has a new rule that its example here does not follow.
+#[cfg(any(test, feature = "testing"))]
+pub fn variables_of<C: FromEnvironment>() -> Result<std::collections::BTreeSet<&'static str>, ConfigError> {
+    let (sender, names) = std::sync::mpsc::channel();
+    let examples = Environment(Box::new(move |name| {
+        sender.send(name).ok()?;
+        Some(match name {
+            "MAIL_FROM" => "portal@example.com".to_owned(),
+            "PORTAL_BASE_URL" => "https://portal.example.com".to_owned(),
+            _ => "x".repeat(PEPPER_MIN_BYTES),
+        })
+    }));
+    C::from_environment(&examples)?;
+    drop(examples);
+    Ok(names.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -216,46 +274,50 @@ mod tests {
         }))
     }
 
+    fn read<C: FromEnvironment>(variables: &'static [(&'static str, &'static str)]) -> Result<C, ConfigError> {
+        C::from_environment(&environment(variables))
+    }
+
     #[test]
-    fn an_error_names_the_variable_and_not_its_value() {
-        let error = environment(&[]).table_name().unwrap_err();
+    fn an_error_names_the_variable_but_not_its_value() {
+        let error = read::<TableName>(&[]).unwrap_err();
         assert_eq!(error.to_string(), "TABLE_NAME is not set");
-        let error = environment(&[("QUEUE_URL", "")]).queue_url().unwrap_err();
+        let error = read::<QueueUrl>(&[("QUEUE_URL", "")]).unwrap_err();
         assert_eq!(error.to_string(), "QUEUE_URL is not set");
-        let error = environment(&[("FINGERPRINT_PEPPER", "hunter2")]).pepper().unwrap_err();
+        let error = read::<Pepper>(&[("FINGERPRINT_PEPPER", "hunter2")]).unwrap_err();
         assert_eq!(error.to_string(), "FINGERPRINT_PEPPER must be at least 32 bytes long");
     }
 
     #[test]
-    fn mail_settings_are_complete_or_refused() {
-        let good = environment(&[
+    fn mail_settings_are_complete_or_rejected() {
+        let mail = read::<MailSettings>(&[
             ("MAIL_FROM", "portal@mail.example.com"),
             ("CONFIGURATION_SET", "invitations"),
             ("PORTAL_BASE_URL", "https://portal.example.com"),
         ]);
-        let mail = good.mail().unwrap();
+        let mail = mail.unwrap();
         assert_eq!(mail.from.canonical(), "portal@mail.example.com");
         assert_eq!(mail.configuration_set, "invitations");
         assert_eq!(mail.portal.as_str(), "https://portal.example.com");
 
-        let named = environment(&[("MAIL_FROM", "Portal <portal@example.com>")]).mail().unwrap_err();
+        let named = read::<MailSettings>(&[("MAIL_FROM", "Portal <portal@example.com>")]).unwrap_err();
         assert_eq!(named, ConfigError::Invalid("MAIL_FROM", "one bare ASCII email address"));
-        let unicode = environment(&[("MAIL_FROM", "jos\u{e9}@example.com")]).mail().unwrap_err();
+        let unicode = read::<MailSettings>(&[("MAIL_FROM", "jos\u{e9}@example.com")]).unwrap_err();
         assert_eq!(unicode, named);
-        let bare = environment(&[("MAIL_FROM", "portal@example.com")]).mail().unwrap_err();
+        let bare = read::<MailSettings>(&[("MAIL_FROM", "portal@example.com")]).unwrap_err();
         assert_eq!(bare, ConfigError::Missing("CONFIGURATION_SET"));
     }
 
     #[test]
     fn claim_names_have_defaults() {
-        let names = environment(&[]).claim_names();
+        let names = read::<ClaimNames>(&[]).unwrap();
         assert_eq!((names.practice.as_str(), names.scope.as_str()), ("practice_id", "scope"));
-        let names = environment(&[("PRACTICE_CLAIM", "custom:practice"), ("SCOPE_CLAIM", "scp")]).claim_names();
+        let names = read::<ClaimNames>(&[("PRACTICE_CLAIM", "custom:practice"), ("SCOPE_CLAIM", "scp")]).unwrap();
         assert_eq!((names.practice.as_str(), names.scope.as_str()), ("custom:practice", "scp"));
     }
 
     #[test]
-    fn the_portal_is_at_an_https_url_or_on_this_machine() {
+    fn a_portal_url_is_https_or_on_a_loopback_address() {
         for good in [
             "https://portal.example.com",
             "https://example.com:8443/portal",
@@ -290,28 +352,36 @@ mod tests {
     }
 
     #[test]
-    fn aws_is_reached_as_lambda_says() {
-        let local = environment(&[
+    fn region_and_credentials_come_from_the_variables_that_lambda_sets() {
+        let aws = read::<AwsEnvironment>(&[
             ("AWS_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", "key"),
             ("AWS_SECRET_ACCESS_KEY", "hunter2"),
             ("AWS_SESSION_TOKEN", "hunter3"),
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:4580"),
         ]);
-        let aws = local.aws().unwrap();
+        let aws = aws.unwrap();
         assert_eq!((aws.region.as_str(), aws.endpoint.as_deref()), ("eu-west-1", Some("http://127.0.0.1:4580")));
         assert_eq!(aws.credentials.access_key_id(), "key");
         assert_eq!(aws.credentials.session_token(), Some("hunter3"));
         assert!(!format!("{aws:?}").contains("hunter"), "{aws:?}");
 
-        let no_region = environment(&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hunter2")]);
-        assert_eq!(no_region.aws().unwrap_err(), ConfigError::Missing("AWS_REGION"));
+        let no_region = read::<AwsEnvironment>(&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "hunter2")]);
+        assert_eq!(no_region.unwrap_err(), ConfigError::Missing("AWS_REGION"));
     }
 
     #[test]
     fn debug_shows_no_secret() {
         let variables = environment(&[("FINGERPRINT_PEPPER", "0123456789abcdef0123456789abcdef")]);
         assert_eq!(format!("{variables:?}"), "Environment");
-        assert!(!format!("{:?}", variables.pepper().unwrap()).contains("0123"));
+        assert!(!format!("{:?}", Pepper::from_environment(&variables).unwrap()).contains("0123"));
+    }
+
+    #[test]
+    fn the_variables_of_a_configuration_are_those_that_it_looks_up() {
+        let variables = variables_of::<(TableName, MailSettings, Pepper)>().unwrap();
+        let expected = ["CONFIGURATION_SET", "FINGERPRINT_PEPPER", "MAIL_FROM", "PORTAL_BASE_URL", "TABLE_NAME"];
+        assert_eq!(variables.into_iter().collect::<Vec<_>>(), expected);
+        assert!(variables_of::<()>().unwrap().is_empty());
     }
 }

@@ -8,44 +8,43 @@ use portal::{
     ports::Entropy,
 };
 
-/// The operating system's generator, asked anew for each value.
+/// The random number generator of the operating system. Values are not buffered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsEntropy;
 
-/// Fresh random bytes, or none and no process either.
+/// Random bytes. Aborts the process if the generator fails.
 ///
-/// Without a generator there is nothing to fall back to: whatever was used instead would be a secret that can be
-/// guessed. A panic would be caught and the next request served, so the process ends; Lambda starts another one
-/// and the queue or the client comes again.
+/// There is no fallback, because its secrets could be guessed. A panic would be caught and the process would handle the
+/// next request. After an abort, Lambda starts a new process, and the queue or the client retries.
 fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     if getrandom::fill(&mut bytes).is_err() {
-        tracing::error!("the operating system gives no randomness");
+        tracing::error!("the random number generator of the operating system failed");
         std::process::abort();
     }
     bytes
 }
 
 fn uuid_v7(now: DateTime<Utc>) -> String {
-    // A clock before 1970 would only cost the order of ids.
+    // A clock before 1970 only affects the order of ids.
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid().to_string()
 }
 
 impl Entropy for OsEntropy {
-    /// A version 7 UUID. Its 74 random bits keep ids apart; they are no secret.
+    /// A version 7 UUID. Its 74 random bits make it unique; it is not secret.
     fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId {
         let Ok(id) = InvitationId::parse(&uuid_v7(now)) else { unreachable!("a UUID is hex digits and hyphens") };
         id
     }
 
-    /// A version 7 UUID likewise.
+    /// A version 7 UUID.
     fn job_id(&self, now: DateTime<Utc>) -> JobId {
         let Ok(id) = JobId::parse(&uuid_v7(now)) else { unreachable!("a UUID is hex digits and hyphens") };
         id
     }
 
-    /// A version 4 UUID: identity providers know what to do with one.
+    /// A version 4 UUID, a format that identity providers accept.
     fn account_id(&self) -> AccountId {
         let uuid = uuid::Builder::from_random_bytes(random()).into_uuid();
         let Ok(id) = AccountId::parse(&uuid.to_string()) else { unreachable!("a UUID is hex digits and hyphens") };
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invitation_ids_are_version_7_uuids_in_order_of_time() {
+    fn invitation_ids_are_version_7_uuids_that_sort_by_time() {
         let at = |millis| DateTime::from_timestamp_millis(millis).unwrap();
         let (early, late) =
             (OsEntropy.invitation_id(at(1_700_000_000_000)), OsEntropy.invitation_id(at(1_700_000_000_001)));
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn link_ids_have_128_bits_and_nothing_comes_twice() {
+    fn link_ids_have_128_bits_and_values_do_not_repeat() {
         let ids: HashSet<_> = (0..1000).map(|_| OsEntropy.link_id()).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| URL_SAFE_NO_PAD.decode(id.as_str()).unwrap().len() == 16));

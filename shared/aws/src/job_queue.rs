@@ -1,4 +1,4 @@
-//! The queue that bulk jobs go on by, and the format of its messages: ids only, as in [`crate::queue`].
+//! The SQS queue of bulk job runs, and the format of its messages: ids only, as in [`crate::queue`].
 
 use aws_sdk_sqs::Client;
 use chrono::TimeDelta;
@@ -8,12 +8,12 @@ use portal::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::queue::{MessageError, SCHEMA, boxed, read};
+use crate::queue::{MessageError, SCHEMA, queue_error, read};
 
-/// The longest that SQS keeps a message back.
-const LONGEST_WAIT_SECS: i64 = 15 * 60;
+/// The maximum delay of a message in SQS.
+const MAX_DELAY_SECS: i64 = 15 * 60;
 
-/// A message's body.
+/// The body of a message.
 #[derive(Serialize, Deserialize)]
 struct Body {
     schema: u32,
@@ -21,25 +21,25 @@ struct Body {
     job: String,
 }
 
-/// Writes a message's body.
+/// Writes the body of a message.
 ///
 /// # Errors
-/// If it cannot be JSON, which ids always can.
+/// If serialization fails, which it does not for ids.
 pub fn to_body(JobKey { practice, job }: &JobKey) -> Result<String, serde_json::Error> {
     serde_json::to_string(&Body { schema: SCHEMA, practice: practice.to_string(), job: job.to_string() })
 }
 
-/// Reads a received message's body.
+/// Reads the body of a message.
 ///
 /// # Errors
-/// [`MessageError`]; the body is never quoted in it.
+/// [`MessageError`], which never quotes the body.
 pub fn from_body(body: &str) -> Result<JobKey, MessageError> {
     let Body { practice, job, .. } = read(body)?;
     let practice = PracticeId::parse(&practice).map_err(MessageError::Id)?;
     Ok(JobKey { practice, job: JobId::parse(&job).map_err(MessageError::Id)? })
 }
 
-/// An SQS queue.
+/// The SQS queue.
 #[derive(Clone, Debug)]
 pub struct SqsJobQueue {
     client: Client,
@@ -47,7 +47,7 @@ pub struct SqsJobQueue {
 }
 
 impl SqsJobQueue {
-    /// Takes a client and the queue's URL.
+    /// The queue at a URL.
     #[must_use]
     pub const fn new(client: Client, url: String) -> Self {
         Self { client, url }
@@ -55,13 +55,13 @@ impl SqsJobQueue {
 }
 
 impl JobQueue for SqsJobQueue {
-    async fn go_on(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
-        let body = to_body(job).map_err(boxed)?;
-        // Rounded up: a job that is held until then is held no more.
-        let secs = (wait + TimeDelta::milliseconds(999)).num_seconds().clamp(0, LONGEST_WAIT_SECS);
+    async fn enqueue_run(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
+        let body = to_body(job).map_err(queue_error)?;
+        // Rounded up, so that the lease of the job has expired when the message arrives.
+        let secs = (wait + TimeDelta::milliseconds(999)).num_seconds().clamp(0, MAX_DELAY_SECS);
         let secs = i32::try_from(secs).unwrap_or_default();
         let message = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(secs);
-        message.send().await.map_err(boxed)?;
+        message.send().await.map_err(queue_error)?;
         Ok(())
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_ids_only_and_reads_back() {
+    fn a_message_contains_ids_only_and_can_be_read() {
         let body = to_body(&key()).unwrap();
         assert_eq!(body, r#"{"schema":1,"practice":"oak","job":"job-1"}"#);
         assert_eq!(from_body(&body).unwrap(), key());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused_and_not_quoted() {
+    fn an_invalid_message_is_an_error_that_does_not_quote_it() {
         for body in [
             "",
             "secret",
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_is_whole_seconds_and_not_too_long_for_sqs() {
+    async fn a_delay_is_rounded_up_to_seconds_and_limited_to_the_maximum_of_sqs() {
         let delays = std::sync::Arc::new(Mutex::new(Vec::new()));
         let kept = delays.clone();
         let taken = mock!(Client::send_message).then_compute_response(move |request| {
@@ -116,7 +116,7 @@ mod tests {
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, &[&taken]);
         let queue = SqsJobQueue::new(client, "https://sqs.example.com/jobs".to_owned());
         for millis in [0, 1, 1_000, 45_500, 10_000_000, -5] {
-            queue.go_on(&key(), TimeDelta::milliseconds(millis)).await.unwrap();
+            queue.enqueue_run(&key(), TimeDelta::milliseconds(millis)).await.unwrap();
         }
         assert_eq!(*delays.lock().unwrap(), [0, 1, 1, 46, 900, 0].map(Some));
     }

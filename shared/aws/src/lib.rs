@@ -1,4 +1,4 @@
-//! The edge: adapters to AWS services, HTTP requests and answers, configuration and start-up.
+//! Adapters to AWS services, HTTP requests and responses, configuration and start of the functions.
 
 pub mod aws;
 pub mod bootstrap;
@@ -18,6 +18,6 @@ pub mod store;
 pub mod telemetry;
 pub mod user_pool;
 
-/// The SDK, for tests that make tables of their own: nothing else may depend on it.
+/// The SDK, for tests that create tables. No other crate may depend on it.
 #[cfg(feature = "testing")]
 pub use aws_sdk_dynamodb;

@@ -1,28 +1,27 @@
-//! The tags of an invitation's mail. SES repeats them in every event about it, and they are all that leads from an event
-//! back to the record.
+//! The tags of an invitation mail. SES repeats them in every event about the mail, where they identify the record.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use portal::ids::RecordKey;
 
 use crate::store::keys;
 
-/// Which invitation.
+/// The id of the invitation.
 pub const INVITATION: &str = "invitation";
-/// Which try to hand the mail over.
+/// The number of the sending attempt.
 pub const ATTEMPT: &str = "attempt";
-/// Whose record, as [`of_record`] writes it.
+/// The record, as encoded by [`of_record`].
 pub const RECORD: &str = "record";
-/// Which configuration set the mail was sent with. SES sets it by itself.
+/// The configuration set of the mail. SES adds this tag.
 pub const CONFIGURATION_SET: &str = "ses:configuration-set";
 
-/// A record as a tag's value, in which SES takes at most 256 letters, digits and `_ . @ -`. The ids of a practice and a
-/// patient may have a `:` in them, and nothing that a value takes could stand between the two.
+/// Encodes a record as a tag value. SES accepts at most 256 letters, digits and `_ . @ -`; ids can contain `:`, and a
+/// separator is needed that no id contains.
 #[must_use]
 pub fn of_record(key: &RecordKey) -> String {
     URL_SAFE_NO_PAD.encode(keys::holder(key))
 }
 
-/// Reads a record's tag back. `None` if it is none of ours.
+/// Decodes [`of_record`]. `None` if the value is invalid.
 #[must_use]
 pub fn parse_record(value: &str) -> Option<RecordKey> {
     let holder = String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
@@ -37,12 +36,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_written_like_this() {
+    fn a_record_has_this_encoding() {
         assert_eq!(of_record(&samples::key("lakeside", "p-1001")), "bGFrZXNpZGUjcC0xMDAx");
     }
 
     #[test]
-    fn what_is_no_record_is_not_taken_for_one() {
+    fn an_invalid_tag_is_no_record() {
         let encoded = |text: &[u8]| URL_SAFE_NO_PAD.encode(text);
         for bad in [
             String::new(),
@@ -61,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_record_reads_back_and_ses_takes_its_tag(practice in "[A-Za-z0-9._:-]{1,64}", patient in "[A-Za-z0-9._:-]{1,64}") {
+        fn a_record_can_be_decoded_and_ses_accepts_its_tag(practice in "[A-Za-z0-9._:-]{1,64}", patient in "[A-Za-z0-9._:-]{1,64}") {
             let key = samples::key(&practice, &patient);
             let tag = of_record(&key);
             prop_assert!(tag.len() <= 256 && tag.chars().all(|c| c.is_ascii_alphanumeric() || "_.@-".contains(c)));
@@ -69,7 +68,7 @@ mod tests {
         }
 
         #[test]
-        fn reading_never_panics(value in "\\PC{0,300}") {
+        fn decoding_never_panics(value in "\\PC{0,300}") {
             let _key = parse_record(&value);
         }
     }

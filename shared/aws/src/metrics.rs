@@ -1,9 +1,9 @@
-//! Metrics: one line a run, in CloudWatch's embedded metric format.
+//! Metrics: one line per run in the embedded metric format of CloudWatch.
 //!
-//! The line goes to standard output like a log line, and CloudWatch makes the metrics of it: no call, no permission.
-//! Their one dimension is the function, so there is no place for an id or for anything personal.
+//! The line goes to standard output like a log line, and CloudWatch extracts the metrics, without a call or a permission.
+//! The only dimension is the function, so a metric cannot contain an id or personal data.
 //!
-//! Lambda takes a line without a level for one of INFO. A function that writes metrics must not log less than that.
+//! Lambda gives a line without a level the level INFO. The log level of a function must not be above INFO.
 
 use std::{
     collections::BTreeMap,
@@ -13,60 +13,60 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// What all metrics are kept under.
+/// The namespace of all metrics.
 pub const NAMESPACE: &str = "PatientPortalInvitations";
-/// By what they are told apart: the function as Lambda knows it, which another stack's is not.
+/// The dimension of all metrics: the name of the Lambda function, which differs between stacks.
 pub const DIMENSION: &str = "function";
 
-/// A metric and its value in this run.
+/// The value of a metric in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Figure {
     /// The metric's name.
     pub name: &'static str,
-    /// What it counts.
+    /// The unit of the value.
     pub unit: Unit,
-    /// How much it was.
+    /// The value.
     pub value: u64,
 }
 
-/// What a metric counts, by CloudWatch's names.
+/// The unit of a metric, by the names of CloudWatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Unit {
-    /// Things that happened.
+    /// A number of events.
     Count,
-    /// Time.
+    /// A duration.
     Seconds,
 }
 
 impl Figure {
-    /// So many of these.
+    /// A number of events.
     #[must_use]
     pub fn count(name: &'static str, value: u32) -> Self {
         Self { name, unit: Unit::Count, value: value.into() }
     }
 }
 
-/// Where the lines go.
+/// The output for the lines.
 pub trait MetricLog: Sync {
-    /// Writes one line, which has no line break in it yet.
+    /// Writes one line. `line` contains no line break.
     fn write(&self, line: String);
 }
 
-/// Standard output, where Lambda picks them up.
+/// Standard output, which Lambda sends to CloudWatch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StandardOutput;
 
 impl MetricLog for StandardOutput {
     fn write(&self, mut line: String) {
         line.push('\n');
-        // In one piece, so that no log line comes in between.
+        // One write, so that no log line can get into the middle.
         if io::stdout().lock().write_all(line.as_bytes()).is_err() {
             tracing::warn!("metrics not written");
         }
     }
 }
 
-/// Writes what a function did in one run.
+/// Writes the metrics of one run of a function.
 pub fn put(log: &impl MetricLog, function: &str, at: DateTime<Utc>, figures: &[Figure]) {
     match line(function, at, figures) {
         Ok(line) => log.write(line),
@@ -116,14 +116,14 @@ fn line(function: &str, at: DateTime<Utc>, figures: &[Figure]) -> serde_json::Re
     })
 }
 
-/// Lines that are kept, for tests to look at.
+/// Keeps the lines in memory, for tests.
 #[cfg(feature = "testing")]
 #[derive(Debug, Default)]
 pub struct KeptLines(std::sync::Mutex<Vec<String>>);
 
 #[cfg(feature = "testing")]
 impl KeptLines {
-    /// What was written so far.
+    /// The lines that have been written.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_what_cloudwatch_extracts_metrics_from() {
+    fn a_line_has_the_embedded_metric_format() {
         let at = DateTime::from_timestamp_millis(1_778_000_000_123).unwrap();
         let age = Figure { name: "oldest", unit: Unit::Seconds, value: 90 };
         let line = line("stack-sender", at, &[Figure::count("sent", 3), age]).unwrap();

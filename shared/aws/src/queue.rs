@@ -1,7 +1,7 @@
-//! The queue between commands and the sender: SQS, and the format of its messages.
+//! The SQS queue between commands and the sender, and the format of its messages.
 //!
-//! A message is a hint and carries ids only. It names the trace of the request that sent it without our doing: the
-//! SDK hands the invocation's trace id to SQS, which gives it back as the message's `AWSTraceHeader`.
+//! A message is a hint and contains ids only. The SDK adds the trace id of the invocation that sends it, which SQS
+//! delivers as the attribute `AWSTraceHeader`.
 
 use aws_sdk_sqs::{
     Client,
@@ -13,13 +13,13 @@ use portal::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// The format that this version writes and reads.
+/// The message format that this version writes and reads.
 pub(crate) const SCHEMA: u32 = 1;
-/// How many messages SQS takes in one call.
+/// The maximum number of messages in one SQS call.
 const BATCH_MAX_MESSAGES: usize = 10;
 
-/// A message's body. Members that are not known here are let through, so that one can be added without a new schema;
-/// a change of meaning needs a new one.
+/// The body of a message. Unknown members are ignored, so a member can be added without a new schema version. A change
+/// of meaning needs a new schema version.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -27,88 +27,88 @@ struct Body {
     practice: String,
     patient: String,
     #[serde(flatten)]
-    waits: Waits,
+    target: Target,
 }
 
-/// What may wait: the member of this name. A sender that does not know of one cannot read the message, and leaves it
-/// to one that does.
+/// What the hint is about, as a member of the body with this name. A sender that does not know the member cannot read the
+/// message, which then stays in the queue for a newer sender.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Waits {
+enum Target {
     InvitationId(String),
     Notices {},
 }
 
-/// The one member that every schema has.
+/// The member that all schema versions have.
 #[derive(Deserialize)]
-struct Versioned {
+struct SchemaVersion {
     schema: u32,
 }
 
-/// A message's body is not what this version can read.
+/// A message body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// It is not JSON, or a member is missing or of another type.
-    #[error("the message has another shape")]
+    /// It is not JSON, or a member is missing or has the wrong type.
+    #[error("the message has an invalid structure")]
     Shape(#[source] serde_json::Error),
-    /// It was written by a newer version, or by none.
-    #[error("the message has schema {0}, which is not known here")]
+    /// Another version wrote it.
+    #[error("the message has the unknown schema {0}")]
     Schema(u32),
-    /// An id is not one.
-    #[error("the message names something that is no id")]
+    /// It contains an invalid id.
+    #[error("the message contains an invalid id")]
     Id(#[source] InvalidId),
 }
 
-/// Writes a message's body.
+/// Writes the body of a message.
 ///
 /// # Errors
-/// If it cannot be JSON, which ids always can.
+/// If serialization fails, which it does not for ids.
 pub fn to_body(hint: &Hint) -> Result<String, serde_json::Error> {
-    let (RecordKey { practice, patient }, waits) = match hint {
-        Hint::Invitation(message) => (&message.key, Waits::InvitationId(message.invitation.to_string())),
-        Hint::Notices(key) => (key, Waits::Notices {}),
+    let (RecordKey { practice, patient }, target) = match hint {
+        Hint::Invitation(message) => (&message.key, Target::InvitationId(message.invitation.to_string())),
+        Hint::Notices(key) => (key, Target::Notices {}),
     };
-    let body = Body { schema: SCHEMA, practice: practice.to_string(), patient: patient.to_string(), waits };
+    let body = Body { schema: SCHEMA, practice: practice.to_string(), patient: patient.to_string(), target };
     serde_json::to_string(&body)
 }
 
-/// Reads a received message's body.
+/// Reads the body of a message.
 ///
 /// # Errors
-/// [`MessageError`]; the body is never quoted in it.
+/// [`MessageError`], which never quotes the body.
 pub fn from_body(body: &str) -> Result<Hint, MessageError> {
     let body: Body = read(body)?;
     let key = RecordKey {
         practice: PracticeId::parse(&body.practice).map_err(MessageError::Id)?,
         patient: PatientId::parse(&body.patient).map_err(MessageError::Id)?,
     };
-    Ok(match body.waits {
-        Waits::InvitationId(id) => {
+    Ok(match body.target {
+        Target::InvitationId(id) => {
             let invitation = InvitationId::parse(&id).map_err(MessageError::Id)?;
             Hint::Invitation(InvitationMessage { key, invitation })
         }
-        Waits::Notices {} => Hint::Notices(key),
+        Target::Notices {} => Hint::Notices(key),
     })
 }
 
-/// Reads a body of this version's schema, whatever it is about.
+/// Reads any type of body with the schema of this version.
 pub(crate) fn read<B: DeserializeOwned>(body: &str) -> Result<B, MessageError> {
-    let Versioned { schema } = serde_json::from_str(body).map_err(MessageError::Shape)?;
+    let SchemaVersion { schema } = serde_json::from_str(body).map_err(MessageError::Shape)?;
     if schema != SCHEMA {
         return Err(MessageError::Schema(schema));
     }
     serde_json::from_str(body).map_err(MessageError::Shape)
 }
 
-/// SQS did not take some of a batch.
+/// SQS rejected messages of a batch.
 #[derive(Debug, thiserror::Error)]
-#[error("{count} of the messages were not taken, the first for {code}")]
-struct NotTaken {
+#[error("{count} messages were rejected, the first with {code}")]
+struct Rejected {
     count: usize,
     code: String,
 }
 
-/// An SQS queue.
+/// The SQS queue.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
@@ -116,36 +116,40 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// Takes a client and the queue's URL.
+    /// The queue at a URL.
     #[must_use]
     pub const fn new(client: Client, url: String) -> Self {
         Self { client, url }
     }
 
     async fn send_one(&self, hint: &Hint) -> Result<(), QueueError> {
-        let body = to_body(hint).map_err(boxed)?;
-        self.client.send_message().queue_url(&self.url).message_body(body).send().await.map_err(boxed)?;
+        let body = to_body(hint).map_err(queue_error)?;
+        self.client.send_message().queue_url(&self.url).message_body(body).send().await.map_err(queue_error)?;
         Ok(())
     }
 
     async fn send_batch(&self, hints: &[Hint]) -> Result<(), QueueError> {
         let entries = hints.iter().enumerate().map(|(number, hint)| {
-            let body = to_body(hint).map_err(boxed)?;
-            SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(body).build().map_err(boxed)
+            let body = to_body(hint).map_err(queue_error)?;
+            SendMessageBatchRequestEntry::builder()
+                .id(number.to_string())
+                .message_body(body)
+                .build()
+                .map_err(queue_error)
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let batch = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-        let answer = batch.send().await.map_err(boxed)?;
+        let answer = batch.send().await.map_err(queue_error)?;
         match answer.failed() {
             [] => Ok(()),
             failed @ [first, ..] => {
-                Err(boxed(NotTaken { count: failed.len(), code: BatchResultErrorEntry::code(first).to_owned() }))
+                Err(queue_error(Rejected { count: failed.len(), code: BatchResultErrorEntry::code(first).to_owned() }))
             }
         }
     }
 }
 
-pub(crate) fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> QueueError {
+pub(crate) fn queue_error(error: impl std::error::Error + Send + Sync + 'static) -> QueueError {
     QueueError(Box::new(error))
 }
 
@@ -157,7 +161,7 @@ impl Queue for SqsQueue {
                 [one] => self.send_one(one).await,
                 many => self.send_batch(many).await,
             };
-            // One batch's failure keeps none of the others from being sent.
+            // After the failure of a batch, the other batches are sent nevertheless.
             outcome = outcome.and(sent);
         }
         outcome

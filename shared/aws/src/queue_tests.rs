@@ -30,7 +30,7 @@ fn messages(count: usize) -> Vec<Hint> {
 }
 
 #[test]
-fn the_format_on_the_wire_is_this() {
+fn a_message_has_this_format() {
     assert_eq!(to_body(&message(1)).unwrap(), GOLDEN);
     assert_eq!(from_body(GOLDEN).unwrap(), message(1));
     let notices = Hint::Notices(key());
@@ -39,7 +39,7 @@ fn the_format_on_the_wire_is_this() {
 }
 
 #[test]
-fn a_member_may_be_added_without_a_new_schema() {
+fn unknown_members_are_ignored() {
     let body = GOLDEN.replace('}', r#","trace":"t-1"}"#);
     assert_eq!(from_body(&body).unwrap(), message(1));
     let body = GOLDEN_NOTICES.replace("{}", r#"{"most":1}"#).replace(r#""schema""#, r#""trace":["t-1"],"schema""#);
@@ -47,13 +47,13 @@ fn a_member_may_be_added_without_a_new_schema() {
 }
 
 #[test]
-fn a_newer_message_is_not_guessed_at() {
+fn a_message_with_a_newer_schema_is_an_error() {
     let newer = r#"{"schema":2,"records":[]}"#;
     assert!(matches!(from_body(newer), Err(MessageError::Schema(2))));
 }
 
 #[test]
-fn other_shapes_are_errors() {
+fn a_message_with_another_structure_is_an_error() {
     for body in [
         "",
         "null",
@@ -78,7 +78,7 @@ fn other_shapes_are_errors() {
 #[test]
 fn errors_do_not_quote_the_body() {
     let error = from_body(r#"{"schema":"jose@example.com"}"#).unwrap_err();
-    assert_eq!(error.to_string(), "the message has another shape");
+    assert_eq!(error.to_string(), "the message has an invalid structure");
 }
 
 proptest! {
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_reads_back(practice in "[A-Za-z0-9._:-]{1,64}", patient in "[A-Za-z0-9._:-]{1,64}", id in "[A-Za-z0-9-]{1,64}") {
+    fn a_written_message_can_be_read(practice in "[A-Za-z0-9._:-]{1,64}", patient in "[A-Za-z0-9._:-]{1,64}", id in "[A-Za-z0-9-]{1,64}") {
         let key = RecordKey { practice: PracticeId::parse(&practice).unwrap(), patient: PatientId::parse(&patient).unwrap() };
         let notices = Hint::Notices(key.clone());
         prop_assert_eq!(from_body(&to_body(&notices).unwrap()).unwrap(), notices);
@@ -107,7 +107,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn one_message_takes_one_plain_call() {
+async fn one_message_is_sent_with_one_plain_call() {
     let one = mock!(Client::send_message)
         .match_requests(|input: &SendMessageInput| {
             input.queue_url() == Some(URL) && input.message_body() == Some(GOLDEN)
@@ -119,14 +119,14 @@ async fn one_message_takes_one_plain_call() {
 }
 
 #[tokio::test]
-async fn no_messages_take_no_call() {
+async fn no_call_is_made_for_no_messages() {
     let no_rules: [&Rule; 0] = [];
     let client = mock_client!(aws_sdk_sqs, no_rules);
     SqsQueue::new(client, URL.into()).send(&[]).await.unwrap();
 }
 
 #[tokio::test]
-async fn many_messages_take_a_call_for_each_ten() {
+async fn many_messages_are_sent_ten_per_call() {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sizes);
     let batch = mock!(Client::send_message_batch)
@@ -145,7 +145,7 @@ async fn many_messages_take_a_call_for_each_ten() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_taken_is_an_error_and_the_rest_is_sent_all_the_same() {
+async fn a_rejected_message_is_an_error_and_the_rest_is_sent() {
     let partly = mock!(Client::send_message_batch).then_output(|| {
         let taken =
             SendMessageBatchResultEntry::builder().id("0").message_id("m").md5_of_message_body("0").build().unwrap();
@@ -157,12 +157,12 @@ async fn a_message_that_is_not_taken_is_an_error_and_the_rest_is_sent_all_the_sa
     let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&partly, &last]);
     let error = SqsQueue::new(client, URL.into()).send(&messages(11)).await.unwrap_err();
     assert_eq!(error.to_string(), "the queue is unavailable");
-    assert_eq!(error.0.to_string(), "1 of the messages were not taken, the first for InternalError");
+    assert_eq!(error.0.to_string(), "1 messages were rejected, the first with InternalError");
     assert_eq!(last.num_calls(), 1);
 }
 
 #[tokio::test]
-async fn a_queue_that_refuses_is_an_error() {
+async fn a_missing_queue_is_an_error() {
     let gone = mock!(Client::send_message)
         .then_error(|| SendMessageError::QueueDoesNotExist(QueueDoesNotExist::builder().build()));
     let client = mock_client!(aws_sdk_sqs, [&gone]);

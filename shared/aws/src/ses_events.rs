@@ -1,6 +1,6 @@
-//! Events of SES, as the account's event bus hands them on.
+//! SES events, as the event bus of the account delivers them.
 //!
-//! They quote the mail's addresses and headers. Nothing of that is read here, and no error quotes an event.
+//! They contain the addresses and headers of the mail. These are not read, and no error quotes an event.
 
 use std::collections::BTreeMap;
 
@@ -13,40 +13,40 @@ use serde_json::Value;
 
 use crate::mail_tags;
 
-/// The only source that SES's events have. The bus takes none under it from anybody else.
+/// The source of SES events. The event bus accepts it from SES only.
 const SOURCE: &str = "aws.ses";
-/// Longer than the name of any kind of event.
+/// No event type has a longer name.
 const KIND_MAX_CHARS: usize = 32;
 
-/// Which events are ours.
+/// The origin of the events about mails of this stack.
 #[derive(Clone, Copy, Debug)]
-pub struct Own<'function> {
-    /// The AWS account that the function runs in.
+pub struct Origin<'function> {
+    /// The AWS account of the function.
     pub account: &'function str,
-    /// The configuration set that our mails are sent with.
+    /// The configuration set of the mails.
     pub configuration_set: &'function str,
 }
 
-/// What an event says.
+/// The content of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Something of an invitation's mail.
+pub enum SesEvent {
+    /// A delivery event of an invitation mail.
     Mail(MailEvent),
-    /// Something of an invitation's mail that has nothing to do with its delivery.
+    /// Another event of an invitation mail.
     Other(Kind),
-    /// Nothing of an invitation's mail, or of none of ours.
+    /// An event of another origin, or not of an invitation mail.
     Foreign,
 }
 
-/// The name of a kind of event that is not known here, fit to be logged.
+/// The name of an unknown event type. It can be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind(String);
 
 impl Kind {
-    /// Whoever made the event, no address can pass for a name.
-    fn of(text: &str) -> Self {
+    /// Replaces a text that is not a plain name, because it could contain personal data.
+    fn from_event_type(text: &str) -> Self {
         let name = text.len() <= KIND_MAX_CHARS && text.chars().all(|c| c.is_ascii_alphabetic() || c == ' ');
-        Self(if name { text.to_owned() } else { "no name".to_owned() })
+        Self(if name { text.to_owned() } else { "unnamed".to_owned() })
     }
 
     /// The name.
@@ -56,14 +56,14 @@ impl Kind {
     }
 }
 
-/// An event is not what this version can read.
+/// An event cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// A member is missing or of another type.
-    #[error("the event has another shape")]
+    /// A member is missing or has the wrong type.
+    #[error("the event has an invalid structure")]
     Shape(#[source] serde_json::Error),
-    /// The mail's id is not one.
-    #[error("the event names a mail by what is no id")]
+    /// The id of the mail is invalid.
+    #[error("the event contains an invalid mail id")]
     Id(#[source] InvalidId),
 }
 
@@ -113,58 +113,58 @@ struct Complaint {
 }
 
 impl Mail {
-    /// A tag's value. SES gives each as a list.
+    /// The value of a tag. SES delivers every value as a list.
     fn tag(&self, name: &str) -> Option<&str> {
         self.tags.get(name)?.first().map(String::as_str)
     }
 }
 
-/// Reads an event. Members that are not known here are let through.
+/// Reads an event. Unknown members are ignored.
 ///
 /// # Errors
-/// [`EventError`] if it is no event, or one of our mails whose news cannot be read.
-pub fn read(event: &Value, own: Own<'_>) -> Result<Told, EventError> {
-    let Envelope { source, account, detail } = shaped(event)?;
-    if source != SOURCE || account != own.account {
-        return Ok(Told::Foreign);
+/// [`EventError`] if the event cannot be read.
+pub fn read(event: &Value, origin: Origin<'_>) -> Result<SesEvent, EventError> {
+    let Envelope { source, account, detail } = parse(event)?;
+    if source != SOURCE || account != origin.account {
+        return Ok(SesEvent::Foreign);
     }
-    let Detail { event_type, mail } = shaped(&detail)?;
-    if mail.tag(mail_tags::CONFIGURATION_SET) != Some(own.configuration_set) {
-        return Ok(Told::Foreign);
+    let Detail { event_type, mail } = parse(&detail)?;
+    if mail.tag(mail_tags::CONFIGURATION_SET) != Some(origin.configuration_set) {
+        return Ok(SesEvent::Foreign);
     }
     let invitation = mail.tag(mail_tags::INVITATION).and_then(|tag| InvitationId::parse(tag).ok());
     let attempt = mail.tag(mail_tags::ATTEMPT).and_then(|tag| tag.parse().ok());
     let key = mail.tag(mail_tags::RECORD).and_then(mail_tags::parse_record);
     let Some(((invitation, attempt), key)) = invitation.zip(attempt).zip(key) else {
-        return Ok(Told::Foreign);
+        return Ok(SesEvent::Foreign);
     };
-    let Some(news) = news(&event_type, &detail)? else {
-        return Ok(Told::Other(Kind::of(&event_type)));
+    let Some(news) = delivery(&event_type, &detail)? else {
+        return Ok(SesEvent::Other(Kind::from_event_type(&event_type)));
     };
     let message = MessageId::parse(&mail.message_id).map_err(EventError::Id)?;
-    Ok(Told::Mail(MailEvent { key, invitation, attempt, message, news }))
+    Ok(SesEvent::Mail(MailEvent { key, invitation, attempt, message, news }))
 }
 
-/// What an event of this kind says of the delivery; `None` if nothing.
-fn news(event_type: &str, detail: &Value) -> Result<Option<Delivery>, EventError> {
+/// The delivery state that an event reports. `None` if it reports none.
+fn delivery(event_type: &str, detail: &Value) -> Result<Option<Delivery>, EventError> {
     Ok(match event_type {
         "Send" => Some(Delivery::Accepted),
         "DeliveryDelay" => Some(Delivery::Delayed),
         "Delivery" => Some(Delivery::Delivered),
         "Reject" | "Rendering Failure" => Some(Delivery::Rejected),
         "Bounce" => {
-            let Bounced { bounce } = shaped(detail)?;
+            let Bounced { bounce } = parse(detail)?;
             Some(match (bounce.bounce_type.as_str(), bounce.bounce_sub_type.as_str()) {
                 ("Permanent", "Suppressed" | "OnAccountSuppressionList") => Delivery::Suppressed,
                 ("Permanent", _) => Delivery::Bounced,
-                // An answer by a machine, a full mailbox, a mail that is too large: the address is none the worse for
-                // it, and all that is certain is that SES had the mail.
+                // An automatic reply, a full mailbox or a too large mail says nothing against the address. SES has
+                // accepted the mail.
                 _ => Delivery::Accepted,
             })
         }
         "Complaint" => {
-            let Complained { complaint } = shaped(detail)?;
-            // On that list, the complaint is an older one, and SES did not even try.
+            let Complained { complaint } = parse(detail)?;
+            // The address was on the suppression list because of an older complaint, so SES did not send the mail.
             let suppressed = complaint.complaint_sub_type.as_deref() == Some("OnAccountSuppressionList");
             Some(if suppressed { Delivery::Suppressed } else { Delivery::Complained })
         }
@@ -172,7 +172,7 @@ fn news(event_type: &str, detail: &Value) -> Result<Option<Delivery>, EventError
     })
 }
 
-fn shaped<T: DeserializeOwned>(value: &Value) -> Result<T, EventError> {
+fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, EventError> {
     T::deserialize(value).map_err(EventError::Shape)
 }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::http::testing::sample;
 
-const OWN: Own<'_> = Own { account: "123456789012", configuration_set: "portal-invitations" };
-/// Every sample of a mail of ours.
+const OWN: Origin<'_> = Origin { account: "123456789012", configuration_set: "portal-invitations" };
+/// All samples of events about invitation mails.
 const MAILS: [&str; 12] = [
     "send",
     "delivery",
@@ -32,12 +32,12 @@ fn changed(name: &str, pointer: &str, value: Value) -> Value {
     event
 }
 
-fn told(event: &Value) -> Told {
+fn parsed(event: &Value) -> SesEvent {
     read(event, OWN).unwrap()
 }
 
-fn mail(news: Delivery) -> Told {
-    Told::Mail(MailEvent {
+fn mail(news: Delivery) -> SesEvent {
+    SesEvent::Mail(MailEvent {
         key: samples::key("lakeside", "p-1001"),
         invitation: samples::invitation_id("invitation-0001"),
         attempt: 1,
@@ -47,7 +47,7 @@ fn mail(news: Delivery) -> Told {
 }
 
 #[test]
-fn each_kind_of_event_says_this() {
+fn each_event_type_reports_this_delivery_state() {
     for (name, news) in [
         ("send", Delivery::Accepted),
         ("delivery", Delivery::Delivered),
@@ -62,69 +62,71 @@ fn each_kind_of_event_says_this() {
         ("reject", Delivery::Rejected),
         ("rendering-failure", Delivery::Rejected),
     ] {
-        assert_eq!(told(&event(name)), mail(news), "{name}");
+        assert_eq!(parsed(&event(name)), mail(news), "{name}");
     }
 }
 
 #[test]
-fn kinds_that_may_come_one_day_change_nothing() {
-    assert_eq!(told(&event("open")), Told::Other(Kind("Open".to_owned())));
+fn unknown_types_change_nothing() {
+    assert_eq!(parsed(&event("open")), SesEvent::Other(Kind("Open".to_owned())));
     let bounced = changed("bounce-permanent", "/detail/bounce/bounceType", json!("Sideways"));
-    assert_eq!(told(&bounced), mail(Delivery::Accepted));
+    assert_eq!(parsed(&bounced), mail(Delivery::Accepted));
     let bounced = changed("bounce-permanent", "/detail/bounce/bounceSubType", json!("NoEmail"));
-    assert_eq!(told(&bounced), mail(Delivery::Bounced));
+    assert_eq!(parsed(&bounced), mail(Delivery::Bounced));
 }
 
 #[test]
-fn the_name_of_a_kind_cannot_carry_anything_personal() {
+fn the_name_of_an_event_type_contains_no_personal_data() {
     for (kind, shown) in [
         ("Subscription", "Subscription"),
         ("Rendering Success", "Rendering Success"),
-        ("jose@example.com", "no name"),
-        ("0100019df7e3", "no name"),
-        ("line\nbreak", "no name"),
-        (&"a".repeat(33), "no name"),
+        ("jose@example.com", "unnamed"),
+        ("0100019df7e3", "unnamed"),
+        ("line\nbreak", "unnamed"),
+        (&"a".repeat(33), "unnamed"),
     ] {
-        let Told::Other(kind) = told(&changed("send", "/detail/eventType", json!(kind))) else { panic!("{kind}") };
+        let SesEvent::Other(kind) = parsed(&changed("send", "/detail/eventType", json!(kind))) else {
+            panic!("{kind}")
+        };
         assert_eq!(kind.as_str(), shown);
     }
 }
 
 #[test]
-fn what_is_not_ours_says_nothing() {
+fn an_event_of_another_origin_is_foreign() {
     let tag = |name: &str, value: Value| changed("bounce-permanent", &format!("/detail/mail/tags/{name}"), value);
     for (foreign, why) in [
-        (event("other-mail"), "it is of no invitation"),
-        (event("other-configuration-set"), "it was sent by others"),
-        (changed("bounce-permanent", "/source", json!("aws.ses.example")), "it is of another source"),
-        (changed("bounce-permanent", "/source", json!("test")), "it is of another source"),
-        (changed("bounce-permanent", "/account", json!("210987654321")), "it is of another account"),
-        (changed("bounce-permanent", "/detail/mail/tags", json!({})), "it has no tags"),
-        (tag("ses:configuration-set", json!([])), "it names no configuration set"),
-        (tag("ses:configuration-set", json!(["x", "portal-invitations"])), "it was sent by others"),
-        (tag("invitation", json!(["i 1"])), "its invitation is none"),
-        (tag("attempt", json!(["-1"])), "its attempt is none"),
-        (tag("attempt", json!(["99999999999"])), "its attempt is none"),
-        (tag("attempt", json!([])), "it has no attempt"),
-        (tag("record", json!(["lakeside#p-1001"])), "its record is none"),
-        (tag("record", json!([])), "it has no record, as mails had before there was that tag"),
+        (event("other-mail"), "not an invitation"),
+        (event("other-configuration-set"), "another configuration set"),
+        (changed("bounce-permanent", "/source", json!("aws.ses.example")), "another source"),
+        (changed("bounce-permanent", "/source", json!("test")), "another source"),
+        (changed("bounce-permanent", "/account", json!("210987654321")), "another account"),
+        (changed("bounce-permanent", "/detail/mail/tags", json!({})), "no tags"),
+        (tag("ses:configuration-set", json!([])), "no configuration set"),
+        (tag("ses:configuration-set", json!(["x", "portal-invitations"])), "another configuration set"),
+        (tag("invitation", json!(["i 1"])), "an invalid invitation"),
+        (tag("attempt", json!(["-1"])), "an invalid attempt"),
+        (tag("attempt", json!(["99999999999"])), "an invalid attempt"),
+        (tag("attempt", json!([])), "no attempt"),
+        (tag("record", json!(["lakeside#p-1001"])), "an invalid record"),
+        (tag("record", json!([])), "no record, as in mails of older versions"),
     ] {
-        assert_eq!(told(&foreign), Told::Foreign, "{why}");
+        assert_eq!(parsed(&foreign), SesEvent::Foreign, "{why}");
     }
 }
 
 #[test]
-fn other_members_may_come_and_go() {
+fn other_members_are_optional() {
     let mut event = event("delivery");
     event["detail"]["mail"].as_object_mut().unwrap().retain(|name, _| name == "messageId" || name == "tags");
     event["detail"].as_object_mut().unwrap().remove("delivery");
     event.as_object_mut().unwrap().retain(|name, _| ["source", "account", "detail"].contains(&name.as_str()));
     event["detail"]["mail"]["new"] = json!({ "er": [1] });
-    assert_eq!(told(&event), mail(Delivery::Delivered));
+    assert_eq!(parsed(&event), mail(Delivery::Delivered));
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_that_quotes_nothing() {
+fn an_unreadable_event_is_an_error_that_does_not_quote_it() {
     let address = "jose@example.com";
     for (event, why) in [
         (Value::Null, "no object"),
@@ -138,15 +140,15 @@ fn what_cannot_be_read_is_an_error_that_quotes_nothing() {
         (changed("send", "/detail/mail/tags", json!(address)), "no tags"),
         (changed("send", "/detail/mail/messageId", json!(7)), "no id"),
         (changed("send", "/detail/mail/messageId", json!(format!("<{address}>"))), "no id"),
-        (changed("bounce-permanent", "/detail/bounce", json!(address)), "a bounce that does not say which"),
-        (changed("complaint", "/detail/complaint", json!(address)), "a complaint that does not say which"),
+        (changed("bounce-permanent", "/detail/bounce", json!(address)), "no bounce type"),
+        (changed("complaint", "/detail/complaint", json!(address)), "no complaint"),
     ] {
         let error = read(&event, OWN).expect_err(why);
         assert!(!error.to_string().contains(address), "{error}");
     }
 }
 
-/// Any JSON, with the names and texts that mean something among it.
+/// Arbitrary JSON, with some meaningful strings.
 fn json_value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         "\\PC{0,12}",
@@ -185,16 +187,16 @@ fn pointers(value: &Value, here: &str) -> Vec<String> {
 proptest! {
     #[test]
     fn reading_never_panics(event in json_value()) {
-        let _told = read(&event, OWN);
+        let _event = read(&event, OWN);
     }
 
     #[test]
-    fn a_spoiled_event_is_read_refused_or_foreign(name in prop::sample::select(&MAILS), place: Index, value in json_value()) {
+    fn a_modified_event_never_names_another_record(name in prop::sample::select(&MAILS), place: Index, value in json_value()) {
         let event = event(name);
         let all = pointers(&event, "");
-        let spoiled = changed(name, &all[place.index(all.len())], value);
-        if let Ok(Told::Mail(MailEvent { key, .. })) = read(&spoiled, OWN) {
-            // Whatever else was made of it, a record is named by its own tag or not at all.
+        let modified = changed(name, &all[place.index(all.len())], value);
+        if let Ok(SesEvent::Mail(MailEvent { key, .. })) = read(&modified, OWN) {
+            // The record comes from its own tag.
             let RecordKey { practice, patient } = key;
             prop_assert_eq!((practice.as_str(), patient.as_str()), ("lakeside", "p-1001"));
         }

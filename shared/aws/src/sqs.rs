@@ -1,8 +1,8 @@
-//! Batches of queue messages, as Lambda hands them to the functions that work them off.
+//! Batches of SQS messages, as Lambda delivers them to the functions.
 //!
-//! What Lambda makes of the answer decides whether mails get lost: it deletes every message that the answer does not
-//! name, and all of them if the answer has a wrong key or `null` in it. So the answer's type is the one that the Lambda
-//! team keeps, it is made in one place, and a test holds its bytes.
+//! A wrong response loses mails: Lambda deletes every message that the response does not name, and all messages if the
+//! response has a wrong key or `null`. Therefore the response has the type that the Lambda team maintains, this is the
+//! only place that builds it, and tests check its bytes.
 
 use std::{future::Future, panic::AssertUnwindSafe};
 
@@ -12,20 +12,19 @@ use tracing::Instrument as _;
 
 use crate::queue::MessageError;
 
-/// What is to become of a message.
+/// The outcome of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageOutcome {
-    /// Nothing more: it is deleted.
+    /// The message is deleted.
     Done,
-    /// It stays in the queue and comes again, at most as often as the queue permits.
+    /// The message is delivered again, until the queue moves it to the dead-letter queue.
     Retry,
 }
 
-/// Works all messages of a batch at once and tells Lambda which of them are to come again.
+/// Handles all messages of a batch concurrently and returns those that Lambda has to deliver again.
 ///
-/// Each stands for itself: one that cannot be read, or whose handler panics, comes again (and ends in the dead-letter
-/// queue), and the others are deleted all the same. `read` makes a message of a body; the handler records what it is
-/// about as `invitation` or `job` of the current span.
+/// Messages do not affect each other. A message that cannot be read, or whose handler panics, is delivered again. `read`
+/// parses a body. The handler records the id of the invitation or the job in the current span, as `invitation` or `job`.
 pub async fn work_batch<M, F, Fut>(
     event: SqsEvent,
     read: impl Fn(&str) -> Result<M, MessageError>,
@@ -35,16 +34,16 @@ where
     F: Fn(M) -> Fut,
     Fut: Future<Output = MessageOutcome>,
 {
-    let outcomes = join_all(event.records.iter().map(|message| work(message, &read, &handler))).await;
-    let again = event.records.iter().zip(outcomes).filter(|(_, outcome)| *outcome == MessageOutcome::Retry);
+    let outcomes = join_all(event.records.iter().map(|message| handle(message, &read, &handler))).await;
+    let failed = event.records.iter().zip(outcomes).filter(|(_, outcome)| *outcome == MessageOutcome::Retry);
     let mut answer = SqsBatchResponse::default();
-    // SQS gives every message an id. One without could not be named, and not naming it would delete it; Lambda takes
-    // an empty name as a failure of the whole batch, which costs no more than looking at the others again.
-    answer.set_failures(again.map(|(message, _)| message.message_id.clone().unwrap_or_default()));
+    // SQS gives every message an id. If one had none, an empty id would make Lambda deliver the whole batch again, while
+    // no id would delete the message.
+    answer.set_failures(failed.map(|(message, _)| message.message_id.clone().unwrap_or_default()));
     answer
 }
 
-async fn work<M, F, Fut>(
+async fn handle<M, F, Fut>(
     message: &SqsMessage,
     read: &impl Fn(&str) -> Result<M, MessageError>,
     handler: &F,
@@ -60,7 +59,7 @@ where
         invitation = tracing::field::Empty,
         job = tracing::field::Empty,
     );
-    let work = async {
+    let handled = async {
         let body = message.body.as_deref().unwrap_or_default();
         match read(body) {
             Ok(message) => handler(message).await,
@@ -70,8 +69,8 @@ where
             }
         }
     };
-    // The panic itself has been logged by the hook.
-    AssertUnwindSafe(work.instrument(span)).catch_unwind().await.unwrap_or(MessageOutcome::Retry)
+    // The panic hook has logged the panic.
+    AssertUnwindSafe(handled.instrument(span)).catch_unwind().await.unwrap_or(MessageOutcome::Retry)
 }
 
 #[cfg(test)]
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_names_what_is_to_come_again() {
+    async fn an_answer_names_the_messages_to_deliver_again() {
         let both = [record("m-1", &invitation("i-1")), record("m-2", &invitation("i-2"))];
         let golden = r#"{"batchItemFailures":[{"itemIdentifier":"m-1"},{"itemIdentifier":"m-2"}]}"#;
         assert_eq!(answer(&both, retry).await, golden);
@@ -148,15 +147,15 @@ mod tests {
             no_body,
             record("m-5", &invitation("i-5")),
         ];
-        let worked = Cell::new(0);
+        let handled = Cell::new(0);
         let golden =
             r#"{"batchItemFailures":[{"itemIdentifier":"m-2"},{"itemIdentifier":"m-3"},{"itemIdentifier":"m-4"}]}"#;
         let count = |hint| {
-            worked.set(worked.get() + 1);
+            handled.set(handled.get() + 1);
             done(hint)
         };
         assert_eq!(answer(&mixed, count).await, golden);
-        assert_eq!(worked.get(), 2);
+        assert_eq!(handled.get(), 2);
     }
 
     #[tokio::test]
@@ -179,18 +178,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_are_worked_at_the_same_time() {
+    async fn messages_are_handled_concurrently() {
         let records: Vec<_> = (0..10).map(|number| record(&format!("m-{number}"), &invitation("i-1"))).collect();
-        let all_there = Barrier::new(10);
+        let all_running = Barrier::new(10);
         let meet = async |_hint: Hint| {
-            all_there.wait().await;
+            all_running.wait().await;
             MessageOutcome::Done
         };
         assert_eq!(answer(&records, meet).await, r#"{"batchItemFailures":[]}"#);
     }
 
     #[tokio::test]
-    async fn a_message_without_an_id_is_never_lost() {
+    async fn a_message_without_an_id_is_not_lost() {
         let mut nameless = record("", &invitation("i-1"));
         nameless["messageId"] = Value::Null;
         assert_eq!(answer(&[nameless.clone()], done).await, r#"{"batchItemFailures":[]}"#);

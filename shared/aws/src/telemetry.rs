@@ -1,8 +1,10 @@
-//! Logs: one line of JSON each, on standard output, where Lambda picks them up.
+//! Logs: lines of JSON on standard output, which Lambda sends to CloudWatch.
 //!
-//! A line carries ids, never what they stand for. Two things here keep it so whatever the level: libraries may only
-//! warn, because at finer levels the SDK logs requests with their bodies; and a panic is logged by its place, because
-//! its message may quote the text that it stumbled over. Release builds have no lines finer than INFO, whoever's they are.
+//! Logs contain ids and no personal data, at every level:
+//!
+//! * Libraries log at WARN and above only, because below it the SDK logs requests with their bodies.
+//! * A panic is logged with its location and without its message, which can quote input.
+//! * Release builds contain no log lines below INFO.
 
 use std::{panic, str::FromStr as _};
 
@@ -19,7 +21,7 @@ use tracing_subscriber::{
     registry::Registry,
 };
 
-/// Starts logging for this process. `function` is the function's crate, whose lines count as ours.
+/// Starts logging for this process. `function` is the crate of the function, which logs at `level`.
 ///
 /// # Errors
 /// If logging has been started before.
@@ -36,11 +38,11 @@ fn subscriber<W>(function: &str, level: Option<&str>, writer: W) -> impl Subscri
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // Lambda knows one level that `tracing` does not, FATAL: nothing is more than an error here.
+    // Lambda has one more level than `tracing`, FATAL, which is treated as ERROR.
     let ours = level.map_or(Level::INFO, |level| Level::from_str(level).unwrap_or(Level::ERROR));
     let filter = Targets::new()
         .with_default(LevelFilter::from_level(ours).min(LevelFilter::WARN))
-        // The runtime's span of an invocation carries the request id and the trace id to every line within.
+        // The runtime's span of an invocation adds the request id and the trace id to every line.
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO)
         .with_targets([("portal", ours), ("portal_aws", ours), (function, ours)]);
     let json = fmt::layer().json().flatten_event(true).with_span_list(false).with_ansi(false).with_writer(writer);
@@ -89,16 +91,16 @@ mod tests {
     }
 
     #[test]
-    fn our_level_follows_the_setting_and_libraries_never_do_more_than_warn() {
+    fn the_level_setting_applies_to_own_crates_and_libraries_log_warnings_at_most() {
         assert_eq!(messages(None), ["library warning", "adapter news", "trouble"]);
-        #[cfg(debug_assertions)] // other builds have nothing finer than INFO in them: `Cargo.toml`
+        #[cfg(debug_assertions)] // release builds contain no lines below INFO: `Cargo.toml`
         assert_eq!(messages(Some("TRACE")), ["library warning", "function detail", "adapter news", "trouble"]);
         assert_eq!(messages(Some("WARN")), ["library warning", "trouble"]);
         assert_eq!(messages(Some("FATAL")), ["trouble"]);
     }
 
     #[test]
-    fn a_line_has_what_lambda_reads_and_the_ids_of_its_span() {
+    fn a_line_has_the_members_that_lambda_reads_and_the_ids_of_its_span() {
         let lines = logged(None, || {
             let span = tracing::info_span!(target: "lambda_runtime::layers::trace", "invoke", requestId = "r-1");
             span.in_scope(|| tracing::info!(invitation = "i-1", "mail accepted"));

@@ -1,7 +1,7 @@
-//! Events of a Cognito user pool's triggers, for a function that the gateway calls as well.
+//! Trigger events of a Cognito user pool, for a function that the API gateway also calls.
 //!
-//! Cognito wants the event back as the answer. A type that knew its members would lose those that AWS adds, so the event
-//! stays the text that it came as, and is only looked into.
+//! The response to Cognito is the event itself. It is kept as its original text, because a type with the known members
+//! would lose members that AWS adds.
 
 use std::fmt;
 
@@ -11,42 +11,41 @@ use serde_json::value::RawValue;
 
 use crate::http::{HttpAnswer, HttpEvent};
 
-/// The trigger that Cognito calls when somebody has signed in, before they get their tokens.
+/// The trigger after a successful sign-in, before Cognito issues the tokens.
 pub const POST_AUTHENTICATION: &str = "PostAuthentication_Authentication";
 
-/// An event of either caller. Reading one of neither is an error.
+/// An event of one of the two callers. Any other event is a parse error.
 pub enum Event {
-    /// A request, from the gateway.
+    /// A request from the API gateway.
     Http(Box<HttpEvent>),
-    /// A trigger, from a user pool.
+    /// A trigger event from a user pool.
     Trigger(Trigger),
 }
 
-/// What each caller takes for an answer. To the user pool that is the event, hence no `Debug`.
+/// The response to each caller. There is no `Debug`, because the response to the user pool is the event.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Reply {
-    /// To the gateway.
+    /// The response to the API gateway.
     Http(Box<HttpAnswer>),
-    /// To the user pool: the event as it came.
+    /// The response to the user pool: the unchanged event.
     Trigger(Trigger),
 }
 
-/// An event of a user pool's trigger. It is serialised as it came.
+/// A trigger event of a user pool. Serializing it gives its original text.
 pub struct Trigger {
     source: String,
     event: Box<RawValue>,
 }
 
 impl Trigger {
-    /// Which trigger: `triggerSource`.
+    /// The name of the trigger: `triggerSource`.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The user's address, if there is one and the pool knows that it is the user's. Cognito gives all attributes as
-    /// texts.
+    /// The email address of the user, if there is one and the pool has verified it. All attributes are strings.
     #[must_use]
     pub fn verified_email(&self) -> Option<EmailAddress> {
         let User { request } = serde_json::from_str(self.event.get()).ok()?;
@@ -56,8 +55,8 @@ impl Trigger {
     }
 }
 
-/// Where an event says whether it is a trigger's. A client of the gateway has no influence on this: what it sends is
-/// within members of the gateway's own event.
+/// The member that only trigger events have. A client of the API gateway cannot add it, because client input is nested
+/// in other members.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
@@ -84,12 +83,12 @@ struct Attributes {
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let event = Box::<RawValue>::deserialize(deserializer)?;
-        // The reasons of the parser would quote what it stumbled over.
-        let neither = |_| D::Error::custom("the event is neither a request nor a trigger");
-        let Kind { trigger_source } = serde_json::from_str(event.get()).map_err(neither)?;
+        // The error of the parser can quote the event.
+        let invalid = |_| D::Error::custom("the event is neither a request nor a trigger");
+        let Kind { trigger_source } = serde_json::from_str(event.get()).map_err(invalid)?;
         match trigger_source {
             Some(source) => Ok(Self::Trigger(Trigger { source, event })),
-            None => Ok(Self::Http(serde_json::from_str(event.get()).map_err(neither)?)),
+            None => Ok(Self::Http(serde_json::from_str(event.get()).map_err(invalid)?)),
         }
     }
 }
@@ -101,7 +100,7 @@ impl Serialize for Trigger {
 }
 
 impl fmt::Debug for Event {
-    /// Shows whose event it is, and nothing of a request, which has the caller's token.
+    /// Shows the kind of event, without the request, which contains the caller's token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(_) => f.debug_tuple("Http").finish_non_exhaustive(),
@@ -111,7 +110,7 @@ impl fmt::Debug for Event {
 }
 
 impl fmt::Debug for Trigger {
-    /// Shows which trigger it is, and nothing of the user.
+    /// Shows the name of the trigger, without the user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trigger").field("source", &self.source).finish_non_exhaustive()
     }
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_goes_back_as_it_came_to_the_byte() {
+    fn a_trigger_event_is_returned_byte_for_byte() {
         let text = "{ \"z\": 1e2, \"triggerSource\":\"New_One\",\"a\" : 123456789012345678901234567890,\
                     \"request\":{\"userAttributes\":{\"caf\\u00e9\":\"\\/\"}},\"response\":{ } }";
         let trigger = trigger(text);
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_the_gateway_is_a_request_whatever_the_client_writes() {
+    fn a_client_of_the_gateway_cannot_forge_a_trigger_event() {
         let body = json!({ "triggerSource": POST_AUTHENTICATION, "request": {} }).to_string();
         let event = json!({
             "version": "2.0", "routeKey": "POST /v1/logins", "headers": { "triggersource": POST_AUTHENTICATION },
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_neither_is_an_error_that_quotes_nothing() {
+    fn any_other_event_is_an_error_that_does_not_quote_it() {
         for event in [
             json!(null),
             json!("jose@example.com"),
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_counts_if_the_pool_has_verified_it() {
+    fn an_address_is_used_only_if_the_pool_has_verified_it() {
         let email = of_user(&json!({ "email": "Jose@Example.com", "email_verified": "true" })).verified_email();
         assert_eq!(email.unwrap().canonical(), "jose@example.com");
         for attributes in [
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_user_is_shown() {
+    fn debug_output_contains_nothing_about_the_user() {
         let shown = format!("{:?}", Event::Trigger(of_user(&json!({ "email": "jose@example.com" }))));
         assert_eq!(shown, "Trigger(Trigger { source: \"PostAuthentication_Authentication\", .. })");
         let mut request = HttpEvent::default();

@@ -1,4 +1,4 @@
-//! What the store makes of everything that DynamoDB, or the way to it, can answer. Waits between tries are skipped.
+//! The store on errors of DynamoDB and of the connection to it. Delays between attempts are skipped.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
 
 use std::{
@@ -69,11 +69,11 @@ fn written() -> Transaction {
 }
 
 fn http<O, E>(status: u16, code: &str) -> MockResponse<O, E> {
-    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"of no matter"}}"#);
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"irrelevant"}}"#);
     MockResponse::Http(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
 }
 
-/// A cancelled transaction: the code and the old item at some places, and nothing at the others.
+/// A cancelled transaction, with the code and the stored item for some of its writes.
 fn cancelled(request: &TransactWriteItemsInput, at: &[(usize, &str, Option<Item>)]) -> Transaction {
     let reason = |place: usize| {
         let found = at.iter().find(|(other, ..)| *other == place);
@@ -110,11 +110,11 @@ fn invitation() -> Change {
 }
 
 async fn commit(rule: &Rule, change: &Change) -> Result<CommitOutcome, StoreError> {
-    store(&[rule]).commit(&samples::scope("lake"), change).await
+    store(&[rule]).commit(change).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_is_tried_again_until_it_is_over() {
+async fn a_conflict_is_retried_until_it_is_over() {
     let rule =
         transactions(
             |call, request| {
@@ -126,7 +126,7 @@ async fn a_conflict_is_tried_again_until_it_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn conflicts_and_throttles_that_last_are_busy_and_never_an_address_in_use() {
+async fn lasting_conflicts_and_throttles_are_busy_and_not_an_address_in_use() {
     for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
         let rule = transactions(move |_, request| {
             cancelled(request, &[(RECORD, code, None), (EMAIL, FAILED, Some(owned_by("lake#p-2")))])
@@ -154,7 +154,7 @@ async fn throttling_exceptions_are_busy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_of_the_service_are_tried_again() {
+async fn server_errors_are_retried() {
     let rule = transactions(|call, _| if call == 1 { http(500, "InternalServerError") } else { written() });
     assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
     let rule = transactions(|_, _| http(503, "ServiceUnavailable"));
@@ -163,7 +163,7 @@ async fn faults_of_the_service_are_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_would_fail_again_is_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     for code in ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"] {
         let rule = transactions(move |_, _| http(400, code));
         assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Unavailable(_))), "{code}");
@@ -175,7 +175,7 @@ async fn what_would_fail_again_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_other_end_is_unavailable() {
+async fn an_unreachable_endpoint_is_unavailable() {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -186,7 +186,7 @@ async fn nobody_at_the_other_end_is_unavailable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_reply_is_recognised_by_the_event() {
+async fn a_commit_whose_reply_was_lost_is_recognised_by_its_event() {
     let rule = transactions(|call, request| match call {
         1 => http(500, "InternalServerError"),
         _ => cancelled(
@@ -203,7 +203,7 @@ async fn a_lost_reply_is_recognised_by_the_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_elses_event_is_a_lost_race_whatever_the_address_says() {
+async fn an_event_of_another_request_is_a_lost_race_even_if_the_address_is_taken() {
     let rule = transactions(|_, request| {
         let mut event = event_of(request);
         event.insert("request".into(), AttributeValue::S("request-2".into()));
@@ -217,7 +217,7 @@ async fn somebody_elses_event_is_a_lost_race_whatever_the_address_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_holder_is_named_within_the_practice_only() {
+async fn the_holder_of_an_address_is_named_within_the_practice_only() {
     let set = |holders: &[&str]| AttributeValue::Ss(holders.iter().map(|holder| (*holder).to_owned()).collect());
     for (item, holder) in [
         (owned_by("lake#p-2"), Some("p-2")),
@@ -232,8 +232,8 @@ async fn the_holder_is_named_within_the_practice_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_address_that_is_taken_is_told_from_an_old_one_that_is_not_the_accounts() {
-    /// The addresses come in their own order.
+async fn a_taken_new_address_is_in_use_and_a_foreign_old_address_is_corrupt() {
+    /// The writes are in the order of the addresses.
     const RELEASED: usize = EMAIL;
     const TAKEN: usize = EMAIL + 1;
     let act = |role| samples::act_of(role, samples::noon(), "request-1");
@@ -254,9 +254,9 @@ async fn a_new_address_that_is_taken_is_told_from_an_old_one_that_is_not_the_acc
 }
 
 #[tokio::test(start_paused = true)]
-async fn items_that_contradict_each_other_or_cannot_be_read_are_corrupt() {
+async fn contradicting_or_unreadable_items_are_corrupt() {
     let revoked = invitation().after.revoke(samples::act(samples::noon(), "request-2")).unwrap();
-    // Released by somebody who does not own it.
+    // The address belongs to another patient than the one that releases it.
     let rule = transactions(|_, request| cancelled(request, &[(EMAIL, FAILED, Some(owned_by("lake#p-2")))]));
     assert!(matches!(commit(&rule, &revoked).await, Err(StoreError::Corrupt(_))));
     for item in [
@@ -269,7 +269,7 @@ async fn items_that_contradict_each_other_or_cannot_be_read_are_corrupt() {
         assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
         assert_eq!(rule.num_calls(), 1);
     }
-    // An event at the version of a record that has not got there, and no reason at all.
+    // An event that is newer than its record, and a cancellation without a reason.
     let rule = transactions(|_, request| cancelled(request, &[(EVENT, FAILED, None)]));
     assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
     let rule = transactions(|_, request| cancelled(request, &[]));
@@ -277,7 +277,7 @@ async fn items_that_contradict_each_other_or_cannot_be_read_are_corrupt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_list_of_profiles_becomes_shared() {
+async fn a_full_profile_list_is_marked_as_shared() {
     let holders: Vec<String> = (0..50).map(|number| format!("hill#p-{number}")).collect();
     let rule = transactions(move |call, request| {
         let update = request.transact_items()[EMAIL].update().unwrap();
@@ -296,7 +296,7 @@ async fn a_full_list_of_profiles_becomes_shared() {
 }
 
 #[tokio::test]
-async fn keys_and_conditions_carry_no_address() {
+async fn keys_and_conditions_contain_no_address() {
     let rule = transactions(|_, request| {
         let update = request.transact_items()[EMAIL].update().unwrap();
         assert!(!format!("{update:?}").contains("jose"), "{update:?}");
@@ -306,16 +306,8 @@ async fn keys_and_conditions_carry_no_address() {
     assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
 }
 
-#[tokio::test]
-async fn a_change_of_another_practice_goes_nowhere() {
-    let rule = transactions(|_, _| written());
-    let outcome = store(&[&rule]).commit(&samples::scope("hill"), &invitation()).await;
-    assert!(matches!(outcome, Err(StoreError::Corrupt(_))));
-    assert_eq!(rule.num_calls(), 0);
-}
-
 #[tokio::test(start_paused = true)]
-async fn keys_that_were_left_are_read_again() {
+async fn unprocessed_keys_are_read_again() {
     let calls = AtomicUsize::new(0);
     let rule = mock!(Client::batch_get_item).then_compute_output(move |request| {
         let asked = request.request_items().unwrap()["table"].clone();
@@ -400,7 +392,7 @@ async fn a_claim_whose_reply_was_lost_recognises_itself_by_its_secret() {
 }
 
 #[tokio::test]
-async fn a_claim_says_what_the_rules_say_and_writes_both_times() {
+async fn a_claim_writes_the_lease_and_the_due_time() {
     let rule = updates(|_, request| {
         let values = request.expression_attribute_values().unwrap();
         let millis = |at: chrono::DateTime<chrono::Utc>| AttributeValue::N(at.timestamp_millis().to_string());
@@ -416,18 +408,18 @@ async fn a_claim_says_what_the_rules_say_and_writes_both_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn conditional_updates_are_false_when_outlived_and_errors_when_throttled() {
+async fn a_stale_conditional_update_is_false_and_a_throttled_one_is_an_error() {
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let claimed = invitation().after.claim(&request).unwrap();
-    let waiting = claimed.put_off(claimed.fence, samples::noon()).unwrap();
-    let outlived = updates(|_, _| condition_failed(None));
-    assert!(!store(&[&outlived]).put_off(&waiting).await.unwrap());
+    let waiting = claimed.defer(claimed.fence, samples::noon()).unwrap();
+    let stale = updates(|_, _| condition_failed(None));
+    assert!(!store(&[&stale]).defer(&waiting).await.unwrap());
     let throttled = updates(|_, _| http(400, "ThrottlingException"));
-    assert!(matches!(store(&[&throttled]).put_off(&waiting).await, Err(StoreError::Busy)));
+    assert!(matches!(store(&[&throttled]).defer(&waiting).await, Err(StoreError::Busy)));
     assert_eq!(throttled.num_calls(), 5);
 }
 
-/// The patient has registered; their address is `jose@example.com`.
+/// A registration of the patient with the address `jose@example.com`.
 fn registration() -> Change {
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let mailed = invitation().after.claim(&request).unwrap();
@@ -439,7 +431,7 @@ fn registration() -> Change {
     *opened
 }
 
-/// What is read of an address, as last written.
+/// A consistent read of an address item.
 fn address_of(item: Option<Item>) -> Rule {
     mock!(Client::get_item)
         .match_requests(|request| request.consistent_read() == Some(true))
@@ -463,11 +455,11 @@ async fn a_login_is_one_read_and_one_conditional_update_of_two_attributes() {
         MockResponse::Output(UpdateItemOutput::builder().build())
     });
     assert_eq!(note_login(&[&address, &update]).await.unwrap(), LoginOutcome::Noted);
-    assert_eq!((address.num_calls(), update.num_calls()), (1, 1), "two round trips, and nothing else is called");
+    assert_eq!((address.num_calls(), update.num_calls()), (1, 1), "two calls");
 }
 
 #[tokio::test]
-async fn nobodys_address_costs_one_read() {
+async fn an_address_without_an_account_needs_one_read() {
     for item in [None, Some(email_item(&[("profiles", AttributeValue::Ss(vec!["lake#p-1".into()]))]))] {
         let address = address_of(item);
         assert_eq!(note_login(&[&address]).await.unwrap(), LoginOutcome::NoAccount);
@@ -493,7 +485,7 @@ async fn a_login_whose_reply_was_lost_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_that_cannot_be_noted_is_no_account_only_where_there_is_none() {
+async fn a_failed_login_update_is_no_account_only_if_there_is_none() {
     let invited = stored(&invitation()).await;
     let mut newer = stored(&registration()).await;
     newer.insert("schema".into(), AttributeValue::N("2".into()));
@@ -521,7 +513,7 @@ async fn a_login_that_cannot_be_noted_is_no_account_only_where_there_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_practice_is_remembered_for_a_minute() {
+async fn a_practice_is_cached_for_a_minute() {
     let practice = samples::practice("lake");
     let (send, receive) = std::sync::mpsc::channel();
     let saving = mock!(Client::put_item).then_compute_response(move |request| {
@@ -544,7 +536,7 @@ async fn a_practice_is_remembered_for_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_saved_practice_recognises_itself() {
+async fn a_saved_practice_whose_reply_was_lost_is_recognised() {
     let practice = samples::practice("lake");
     let calls = AtomicUsize::new(0);
     let rule = mock!(Client::put_item).then_compute_response(move |request| {
@@ -561,7 +553,7 @@ async fn a_saved_practice_recognises_itself() {
 }
 
 #[tokio::test]
-async fn the_directory_follows_the_profile() {
+async fn directory_entries_follow_the_profile() {
     let key = samples::key("lake", "p-1");
     let named = |given: &str, family: &str| Profile {
         given_name: PersonName::parse(given).unwrap(),
@@ -596,7 +588,7 @@ async fn the_directory_follows_the_profile() {
         directory(begun.clone()).await,
         ["+BORN#1980-02-29#p-1", "+NAME#jose#nunez#p-1", "+NAME#nunez#jose#p-1"]
     );
-    // Another spelling is found as before and shown as it is now.
+    // Another spelling has the same keys and new items.
     assert_eq!(
         directory(saved(named("Jose", "Nunez"))).await,
         ["+BORN#1980-02-29#p-1", "+NAME#jose#nunez#p-1", "+NAME#nunez#jose#p-1"]
@@ -614,7 +606,7 @@ async fn the_directory_follows_the_profile() {
     assert_eq!(directory(saved(samples::profile(Some("jose@example.com")))).await, Vec::<String>::new());
 }
 
-/// A job that a run has just given back, and the slice that it saw to.
+/// A job after its first slice, and the slice.
 fn job_and_slice() -> (BulkJob, Slice) {
     let run = samples::request_id("run-1");
     let claimed = samples::bulk_job("lake", "job-1", 2).claim(&run, samples::noon()).unwrap();
@@ -624,15 +616,15 @@ fn job_and_slice() -> (BulkJob, Slice) {
     (job, slice.unwrap())
 }
 
-/// The job's item, with what a rival would have made of it.
-fn rivals(request: &TransactWriteItemsInput) -> Item {
+/// The job item as a concurrent run would have written it.
+fn written_by_another_run(request: &TransactWriteItemsInput) -> Item {
     let mut item = request.transact_items()[0].put().unwrap().item().clone();
     item.insert("slices".to_owned(), AttributeValue::N("7".into()));
     item
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_whose_write_was_not_heard_of_recognises_itself() {
+async fn a_saved_job_whose_reply_was_lost_is_recognised() {
     let (job, slice) = job_and_slice();
     let script = |call: usize, request: &TransactWriteItemsInput| match call {
         1 => cancelled(request, &[(0, "TransactionConflict", None)]),
@@ -651,13 +643,13 @@ async fn a_job_whose_write_was_not_heard_of_recognises_itself() {
 }
 
 #[tokio::test]
-async fn a_job_that_has_moved_on_is_left_as_it_is() {
+async fn a_job_that_has_changed_is_not_overwritten() {
     let (job, slice) = job_and_slice();
-    let rule = transactions(|_, request| cancelled(request, &[(0, FAILED, Some(rivals(request)))]));
+    let rule = transactions(|_, request| cancelled(request, &[(0, FAILED, Some(written_by_another_run(request)))]));
     let saved = store(&[&rule]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
     assert_eq!(saved, CommitOutcome::Stale);
     let there = store(&[&rule]).begin_job(&job.scope, &job, &[]).await.unwrap();
-    assert_eq!(there.map(|job| job.slices), Some(7), "the job that is there is told");
+    assert_eq!(there.map(|job| job.slices), Some(7), "the stored job is returned");
     let gone = transactions(|_, request| cancelled(request, &[(0, FAILED, None)]));
     let saved = store(&[&gone]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
     assert_eq!(saved, CommitOutcome::Stale);
@@ -670,7 +662,7 @@ async fn a_job_that_has_moved_on_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn addresses_are_read_by_their_fingerprints() {
+async fn addresses_are_read_by_fingerprint() {
     let rule = mock!(Client::batch_get_item).then_compute_output(|request| {
         let keys = request.request_items().unwrap()["table"].keys();
         assert!(keys.len() == 2 && !format!("{keys:?}").contains("example"));

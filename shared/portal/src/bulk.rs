@@ -15,7 +15,7 @@ use crate::{
     ids::{JobId, PatientId, PracticeId, RequestId},
     policy::BULK_LEASE,
     record::PortalRecord,
-    refusal::Refusal,
+    refusal::{InviteRefusal, Refusal as _},
     scope::TenantScope,
 };
 
@@ -26,53 +26,53 @@ pub enum BulkOutcome {
     Invited,
     /// Nothing stood against inviting the patient when a dry run looked.
     Invitable,
-    /// A rule said no, one of [`BulkOutcome::REFUSALS`].
-    Refused(Refusal),
+    /// A rule refused the invitation. No other patient is named: a result is read long after.
+    Refused(InviteRefusal),
 }
 
 impl BulkOutcome {
-    /// Every rule that can say no to an invitation to the address in the profile. No other patient is named: a result
-    /// is read long after.
-    pub const REFUSALS: [Refusal; 9] = [
-        Refusal::PortalNotActivated,
-        Refusal::PatientNotFound,
-        Refusal::EmailRequired,
-        Refusal::EmailInUse { holder: None },
-        Refusal::AlreadyInvited,
-        Refusal::AlreadyRegistered,
-        Refusal::PatientInactive,
-        Refusal::OptedOut,
-        Refusal::DateOfBirthMissing,
-    ];
+    const INVITED: &'static str = "invited";
+    const INVITABLE: &'static str = "invitable";
 
     /// Every outcome.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Invited, Self::Invitable].into_iter().chain(Self::REFUSALS.map(Self::Refused))
+        let refused = InviteRefusal::CODES.iter().filter_map(|code| InviteRefusal::from_code(*code)).map(Self::Refused);
+        [Self::Invited, Self::Invitable].into_iter().chain(refused)
+    }
+
+    /// The outcome of a refusal, without the detail that nothing keeps.
+    #[must_use]
+    pub fn from_refusal(refusal: &InviteRefusal) -> Self {
+        Self::Refused(InviteRefusal::from_code(refusal.code()).unwrap_or_else(|| refusal.clone()))
     }
 
     /// The outcome of this code.
     #[must_use]
-    pub fn of_code(code: &str) -> Option<Self> {
-        Self::all().find(|outcome| outcome.code() == code)
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            Self::INVITED => Some(Self::Invited),
+            Self::INVITABLE => Some(Self::Invitable),
+            code => code.parse().ok().and_then(InviteRefusal::from_code).map(Self::Refused),
+        }
     }
 
     /// The code that clients match on: the refusal's, if it is one.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::Invited => "invited",
-            Self::Invitable => "invitable",
-            Self::Refused(refusal) => refusal.code(),
+            Self::Invited => Self::INVITED,
+            Self::Invitable => Self::INVITABLE,
+            Self::Refused(refusal) => refusal.code().name(),
         }
     }
 
     /// One sentence for people: the refusal's, if it is one.
     #[must_use]
-    pub const fn sentence(&self) -> &'static str {
+    pub fn sentence(&self) -> &'static str {
         match self {
             Self::Invited => "The patient was invited.",
             Self::Invitable => "The patient can be invited.",
-            Self::Refused(refusal) => refusal.sentence(),
+            Self::Refused(refusal) => refusal.code().words().sentence,
         }
     }
 }
@@ -138,7 +138,7 @@ pub enum Audience {
 }
 
 /// Where a job stands. The last two are for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum JobState {
@@ -153,9 +153,6 @@ pub enum JobState {
 }
 
 impl JobState {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Done, Self::Cancelled];
-
     /// The state's stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -183,7 +180,7 @@ pub struct Lease {
 
 /// Why a run cannot have a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unclaimable {
+pub enum JobUnclaimable {
     /// It is done or cancelled.
     Over,
     /// Another run has it.
@@ -224,7 +221,7 @@ pub struct BulkJob {
 
 /// What a run has seen to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SliceProgress {
     /// How far it came.
     pub audience: Audience,
     /// Whether that is the end.
@@ -289,13 +286,13 @@ impl BulkJob {
     /// A run takes the job up, for [`BULK_LEASE`] at most.
     ///
     /// # Errors
-    /// [`Unclaimable`]
-    pub fn claim(&self, run: &RequestId, now: DateTime<Utc>) -> Result<Self, Unclaimable> {
+    /// [`JobUnclaimable`]
+    pub fn claim(&self, run: &RequestId, now: DateTime<Utc>) -> Result<Self, JobUnclaimable> {
         if self.state.is_over() {
-            return Err(Unclaimable::Over);
+            return Err(JobUnclaimable::Over);
         }
         match &self.lease {
-            Some(lease) if lease.until > now => return Err(Unclaimable::Held { until: lease.until }),
+            Some(lease) if lease.until > now => return Err(JobUnclaimable::Held { until: lease.until }),
             Some(_) | None => {}
         }
         let lease = Some(Lease { run: run.clone(), until: now + BULK_LEASE });
@@ -310,9 +307,14 @@ impl BulkJob {
     ///
     /// What a run has begun counts even if the job was cancelled meanwhile, which it stays.
     #[must_use]
-    pub fn advance(&self, run: &RequestId, seen: Seen, now: DateTime<Utc>) -> Option<(Self, Option<Slice>)> {
+    pub fn advance(
+        &self,
+        run: &RequestId,
+        progress: SliceProgress,
+        now: DateTime<Utc>,
+    ) -> Option<(Self, Option<Slice>)> {
         self.lease.as_ref().filter(|lease| lease.run == *run)?;
-        let Seen { audience, complete, results } = seen;
+        let SliceProgress { audience, complete, results } = progress;
         let after = self.step(now, |after| {
             after.lease = None;
             after.audience = audience;
@@ -376,12 +378,12 @@ mod tests {
         samples::request_id(name)
     }
 
-    fn seen(seen: u32, complete: bool, outcomes: &[BulkOutcome]) -> Seen {
+    fn seen(seen: u32, complete: bool, outcomes: &[BulkOutcome]) -> SliceProgress {
         let result = |(number, outcome): (usize, &BulkOutcome)| BulkResult {
             patient: samples::patient_id(&format!("p-{number}")),
             outcome: outcome.clone(),
         };
-        Seen {
+        SliceProgress {
             audience: Audience::Named { total: 3, seen },
             complete,
             results: outcomes.iter().enumerate().map(result).collect(),
@@ -395,11 +397,11 @@ mod tests {
         assert_eq!((claimed.state, claimed.version), (JobState::Running, 2));
         let until = now + BULK_LEASE;
         let last = until - TimeDelta::milliseconds(1);
-        assert_eq!(claimed.claim(&run("run-2"), last), Err(Unclaimable::Held { until }));
+        assert_eq!(claimed.claim(&run("run-2"), last), Err(JobUnclaimable::Held { until }));
         let taken_over = claimed.claim(&run("run-2"), until).unwrap();
         assert_eq!(taken_over.advance(&run("run-1"), seen(2, false, &[BulkOutcome::Invited]), until), None);
 
-        let refused = BulkOutcome::Refused(Refusal::OptedOut);
+        let refused = BulkOutcome::Refused(InviteRefusal::OptedOut);
         let (after, slice) =
             taken_over.advance(&run("run-2"), seen(2, false, &[BulkOutcome::Invited, refused]), until).unwrap();
         assert_eq!(after.counts, BTreeMap::from([("invited", 1), ("opted_out", 1)]));
@@ -410,14 +412,14 @@ mod tests {
         let again = after.claim(&run("run-2"), until).unwrap();
         let (done, slice) = again.advance(&run("run-2"), seen(3, true, &[]), until).unwrap();
         assert_eq!((done.state, done.slices, slice), (JobState::Done, 1, None));
-        assert_eq!(done.claim(&run("run-3"), until), Err(Unclaimable::Over));
+        assert_eq!(done.claim(&run("run-3"), until), Err(JobUnclaimable::Over));
     }
 
     #[test]
     fn a_cancelled_job_stays_cancelled_and_keeps_what_was_begun() {
         let now = samples::noon();
         let cancelled = job().claim(&run("run-1"), now).unwrap().cancel(now).unwrap();
-        assert_eq!(cancelled.claim(&run("run-2"), now), Err(Unclaimable::Over));
+        assert_eq!(cancelled.claim(&run("run-2"), now), Err(JobUnclaimable::Over));
         assert_eq!(cancelled.cancel(now), None);
         let (after, slice) = cancelled.advance(&run("run-1"), seen(3, true, &[BulkOutcome::Invited]), now).unwrap();
         assert_eq!((after.state, after.processed()), (JobState::Cancelled, 1));
@@ -430,7 +432,7 @@ mod tests {
         let audience = Audience::NeverInvited { after: None };
         let begun = BulkJob { audience: audience.clone(), ..job() };
         assert_eq!((job().total(), begun.total()), (Some(3), None));
-        let met = Seen { audience, ..seen(0, true, &[BulkOutcome::Invitable]) };
+        let met = SliceProgress { audience, ..seen(0, true, &[BulkOutcome::Invitable]) };
         let (done, _) = begun.claim(&run("run-1"), now).unwrap().advance(&run("run-1"), met, now).unwrap();
         assert_eq!(done.total(), Some(1));
     }
@@ -443,7 +445,7 @@ mod tests {
         let audience = Audience::NeverInvited { after: Some(place) };
         let claimed = BulkJob { audience: audience.clone(), ..job() }.claim(&run("run-1"), now).unwrap();
         let left = |complete| {
-            let met = Seen { audience: audience.clone(), ..seen(0, complete, &[]) };
+            let met = SliceProgress { audience: audience.clone(), ..seen(0, complete, &[]) };
             claimed.advance(&run("run-1"), met, now).unwrap().0.audience
         };
         assert_eq!(left(false), audience, "the next run goes on from there");
@@ -451,7 +453,7 @@ mod tests {
         assert_eq!(left(true), nowhere);
         let cancelled = claimed.cancel(now).unwrap();
         assert_eq!(cancelled.audience, nowhere);
-        let met = Seen { audience: audience.clone(), ..seen(0, false, &[]) };
+        let met = SliceProgress { audience: audience.clone(), ..seen(0, false, &[]) };
         assert_eq!(cancelled.advance(&run("run-1"), met, now).unwrap().0.audience, nowhere);
     }
 
@@ -472,9 +474,9 @@ mod tests {
         let codes: BTreeMap<_, _> = BulkOutcome::all().map(|outcome| (outcome.code(), outcome)).collect();
         assert_eq!(codes.len(), BulkOutcome::all().count());
         for (code, outcome) in codes {
-            assert_eq!(BulkOutcome::of_code(code), Some(outcome));
+            assert_eq!(BulkOutcome::from_code(code), Some(outcome));
         }
-        assert_eq!(BulkOutcome::of_code("too_soon"), None);
+        assert_eq!(BulkOutcome::from_code("too_soon"), None);
     }
 
     #[test]

@@ -3,18 +3,19 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use strum::{EnumMessage, IntoEnumIterator, VariantNames as _};
+use strum::{EnumMessage, IntoEnumIterator};
 
 use crate::{
     bulk::{BulkOutcome, JobState},
     email::EmailAddress,
     ids::{AccountId, EventId, JobId, LinkId, PatientId, PracticeId, RequestId, Subject},
     link::Token,
-    panel::{AccountStatus, InvitationReason, InvitationStatus},
+    panel::{InvitationReason, InvitationStatus},
     profile::Language,
+    refusal::RefusalCode,
     record::{Delivery, FailReason, RevokeReason},
     text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
-    timeline::{EventKind, Role},
+    timeline::{AccountFacet, EventName, Role},
 };
 
 /// An enum of which each value has a stable name that clients match on.
@@ -46,7 +47,7 @@ macro_rules! named {
     )+};
 }
 
-named!(JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountStatus, Language);
+named!(JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountFacet, Language);
 
 impl Named for InvitationReason {
     fn names() -> Vec<(&'static str, &'static str)> {
@@ -60,9 +61,15 @@ impl Named for BulkOutcome {
     }
 }
 
-impl Named for EventKind {
+impl Named for EventName {
     fn names() -> Vec<(&'static str, &'static str)> {
-        Self::VARIANTS.iter().map(|name| (*name, "")).collect()
+        Self::iter().map(|name| (name.into(), "")).collect()
+    }
+}
+
+impl Named for RefusalCode {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        Self::iter().map(|code| (code.name(), code.words().sentence)).collect()
     }
 }
 

@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     policy::{MOST_REMEMBERED, REMEMBER_FOR},
     record::{Change, PortalRecord},
-    refusal::Refusal,
 };
 
 /// Half of a SHA-256: two texts of one patient's meet in it by no accident.
@@ -55,15 +54,20 @@ pub struct RememberedRequest {
     pub version: u64,
 }
 
+/// The key was used for another request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the idempotency key was used for another request")]
+pub struct KeyReused;
+
 impl PortalRecord {
-    /// The earlier time that this very request was carried out, within [`REMEMBER_FOR`].
+    /// The earlier time that this request was carried out, within [`REMEMBER_FOR`].
     ///
     /// # Errors
-    /// [`Refusal::IdempotencyKeyReused`] if its key was used for something else.
-    pub fn earlier(&self, request: &KeyedRequest, now: DateTime<Utc>) -> Result<Option<&RememberedRequest>, Refusal> {
+    /// [`KeyReused`] if its key was used for another request.
+    pub fn earlier(&self, request: &KeyedRequest, now: DateTime<Utc>) -> Result<Option<&RememberedRequest>, KeyReused> {
         let known = |past: &&RememberedRequest| past.request.key == request.key && past.at + REMEMBER_FOR > now;
         match self.recent_requests.iter().find(known) {
-            Some(past) if past.request.content != request.content => Err(Refusal::IdempotencyKeyReused),
+            Some(past) if past.request.content != request.content => Err(KeyReused),
             earlier => Ok(earlier),
         }
     }
@@ -108,7 +112,7 @@ mod tests {
             record.earlier(&request, samples::noon()).map(|past| past.map(|past| past.version))
         };
         assert_eq!(earlier("opt-out", "k", b"{}"), Ok(Some(2)));
-        assert_eq!(earlier("opt-out", "k", b""), Err(Refusal::IdempotencyKeyReused));
+        assert_eq!(earlier("opt-out", "k", b""), Err(KeyReused));
         assert_eq!(earlier("opt-out", "K", b"{}"), Ok(None));
         assert_eq!(earlier("opt-in", "k", b"{}"), Ok(None));
         assert_eq!(earlier("opt-out\nk", "", b"{}"), Ok(None));

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use strum::IntoEnumIterator as _;
 
 use crate::{
     email::EmailAddress,
@@ -13,13 +14,13 @@ use crate::{
     policy::MOST_GUESSES,
     practice::Practice,
     record::{Account, Choice, Delivery, FailReason, Invitation, InvitationState, PortalRecord, RevokeReason},
-    refusal::Refusal,
-    timeline::Role,
+    refusal::{ChangeEmailRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, RevokeRefusal},
+    timeline::{AccountFacet, InvitationFacet, Role},
 };
 
 /// The value of a date field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum DateField {
     /// `-`: there is nothing yet that it could be the date of.
     Nothing,
     /// *Pending*: it is under way.
@@ -35,7 +36,7 @@ pub enum Shown {
     },
 }
 
-/// What staff see of the current invitation's state.
+/// The state of the current invitation, as staff see it: the facet's, and whether its links have expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
@@ -48,34 +49,45 @@ pub enum InvitationStatus {
     Sending,
     /// The mail service took the mail; its link works until `expiresAt`.
     Sent,
-    /// The mail service took the mail; its link no longer works.
-    Expired,
     /// The mail could not be sent.
     Failed,
     /// The invitation was revoked.
     Revoked,
     /// The patient registered with it.
     Consumed,
+    /// The mail service took the mail; its link no longer works.
+    Expired,
 }
 
-impl InvitationStatus {
-    /// The state's stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
+impl From<InvitationFacet> for InvitationStatus {
+    fn from(facet: InvitationFacet) -> Self {
+        match facet {
+            InvitationFacet::None => Self::None,
+            InvitationFacet::Queued => Self::Queued,
+            InvitationFacet::Sending => Self::Sending,
+            InvitationFacet::Sent => Self::Sent,
+            InvitationFacet::Failed => Self::Failed,
+            InvitationFacet::Revoked => Self::Revoked,
+            InvitationFacet::Consumed => Self::Consumed,
+        }
     }
 }
 
-/// Why an invitation failed or was revoked.
+/// Why the current invitation is not on its way or with the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvitationReason {
-    /// It failed.
+    /// Its mail could not be sent.
     Failed(FailReason),
     /// It was revoked.
     Revoked(RevokeReason),
 }
 
 impl InvitationReason {
+    /// Every reason.
+    pub fn iter() -> impl Iterator<Item = Self> {
+        FailReason::iter().map(Self::Failed).chain(RevokeReason::iter().map(Self::Revoked))
+    }
+
     /// The reason's stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -92,31 +104,10 @@ impl From<InvitationReason> for &'static str {
     }
 }
 
-/// What staff see of the account's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
-#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
-#[strum(serialize_all = "snake_case")]
-pub enum AccountStatus {
-    /// The patient has not registered.
-    None,
-    /// The patient has an account.
-    Active,
-    /// The patient had an account, and it is closed.
-    Deactivated,
-}
-
-impl AccountStatus {
-    /// The state's stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// The current invitation, as far as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationView {
-    /// Its state.
+    /// Where it stands.
     pub state: InvitationStatus,
     /// Where it went.
     pub email: Option<EmailAddress>,
@@ -131,8 +122,8 @@ pub struct InvitationView {
 /// The account, as far as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {
-    /// Its state.
-    pub state: AccountStatus,
+    /// Whether there is one.
+    pub state: AccountFacet,
     /// The login's address.
     pub email: Option<EmailAddress>,
 }
@@ -144,12 +135,12 @@ pub struct AccountView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named after the commands")]
 pub struct Actions {
-    pub invite: Result<(), Refusal>,
-    pub reinvite: Result<(), Refusal>,
-    pub revoke: Result<(), Refusal>,
-    pub opt_out: Result<(), Refusal>,
-    pub opt_in: Result<(), Refusal>,
-    pub change_email: Result<(), Refusal>,
+    pub invite: Result<(), InviteRefusal>,
+    pub reinvite: Result<(), ReinviteRefusal>,
+    pub revoke: Result<(), RevokeRefusal>,
+    pub opt_out: Result<(), OptOutRefusal>,
+    pub opt_in: Result<(), OptInRefusal>,
+    pub change_email: Result<(), ChangeEmailRefusal>,
 }
 
 /// Where a patient stands.
@@ -160,13 +151,13 @@ pub struct StatusPanel {
     /// *Opted out*.
     pub opted_out: bool,
     /// *Activated on*: when the first invitation's mail was sent. Never moves once it shows a date.
-    pub activated_on: Shown,
+    pub activated_on: DateField,
     /// *Patient Registered on*.
-    pub registered_on: Shown,
+    pub registered_on: DateField,
     /// *Last Log in on*. Registering opens the dashboard, so it counts as the first login.
-    pub last_login_on: Shown,
+    pub last_login_on: DateField,
     /// *Last reinvited on*.
-    pub last_reinvited_on: Shown,
+    pub last_reinvited_on: DateField,
     /// One plain sentence or two: the state and the next step.
     pub sentence: String,
     /// The current invitation.
@@ -183,11 +174,11 @@ impl StatusPanel {
     /// The panel of a record, for a viewer in this role. A practice that has not saved its settings yet is shown
     /// dates in UTC and may do nothing.
     #[must_use]
-    pub fn of(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
+    pub fn from_record(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
         let zone = practice.map_or(Tz::UTC, |practice| practice.settings.time_zone);
-        let date = |at: DateTime<Utc>| Shown::On { at, date: at.with_timezone(&zone).date_naive() };
+        let date = |at: DateTime<Utc>| DateField::On { at, date: at.with_timezone(&zone).date_naive() };
         let (registered_on, last_login_on) = match record.account {
-            Account::None => (Shown::Pending, Shown::Never),
+            Account::None => (DateField::Pending, DateField::Never),
             Account::Active { registered_at, last_login_at, .. }
             | Account::Deactivated { registered_at, last_login_at, .. } => (date(registered_at), date(last_login_at)),
         };
@@ -197,11 +188,11 @@ impl StatusPanel {
             activated_on: record.first_sent_at.map_or_else(|| not_activated_yet(record), date),
             registered_on,
             last_login_on,
-            last_reinvited_on: record.last_reinvited_at.map_or(Shown::Never, date),
+            last_reinvited_on: record.last_reinvited_at.map_or(DateField::Never, date),
             sentence: sentence(record, zone, now),
-            invitation: InvitationView::of(record, now),
-            account: AccountView::of(record),
-            actions: Actions::of(record, practice, viewer, now),
+            invitation: InvitationView::from_record(record, now),
+            account: AccountView::from_record(record),
+            actions: Actions::from_record(record, practice, viewer, now),
             version: record.version,
         }
     }
@@ -215,68 +206,65 @@ impl StatusPanel {
 
 /// *Activated on* without a date: nothing before any invitation or after an unsent one was taken back, pending from
 /// the moment of inviting, and still pending if the first send failed.
-fn not_activated_yet(record: &PortalRecord) -> Shown {
+fn not_activated_yet(record: &PortalRecord) -> DateField {
     match record.invitation.as_ref().map(|invitation| &invitation.state) {
-        None | Some(InvitationState::Revoked { .. }) => Shown::Nothing,
+        None | Some(InvitationState::Revoked { .. }) => DateField::Nothing,
         Some(
             InvitationState::Queued
             | InvitationState::Sending { .. }
             | InvitationState::Sent { .. }
             | InvitationState::Failed { .. }
             | InvitationState::Consumed { .. },
-        ) => Shown::Pending,
+        ) => DateField::Pending,
     }
 }
 
 impl InvitationView {
-    fn of(record: &PortalRecord, now: DateTime<Utc>) -> Self {
+    fn from_record(record: &PortalRecord, now: DateTime<Utc>) -> Self {
         let Some(invitation) = &record.invitation else {
-            let state = InvitationStatus::None;
-            return Self { state, email: None, delivery: None, expires_at: None, reason: None };
+            return Self { state: InvitationStatus::None, email: None, delivery: None, expires_at: None, reason: None };
         };
-        let view = |state| Self {
-            state,
+        let (delivery, expires_at, reason) = match &invitation.state {
+            InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Consumed { .. } => {
+                (None, None, None)
+            }
+            InvitationState::Sent { delivery, expires_at, .. } => {
+                (Some(*delivery), record.link.as_ref().map(|_| *expires_at), None)
+            }
+            InvitationState::Failed { reason, .. } => (None, None, Some(InvitationReason::Failed(*reason))),
+            InvitationState::Revoked { reason, .. } => (None, None, Some(InvitationReason::Revoked(*reason))),
+        };
+        Self {
+            state: if invitation.is_expired(now) { InvitationStatus::Expired } else { invitation.state.facet().into() },
             email: Some(invitation.email.clone()),
-            delivery: None,
-            expires_at: None,
-            reason: None,
-        };
-        match &invitation.state {
-            InvitationState::Queued => view(InvitationStatus::Queued),
-            InvitationState::Sending { .. } => view(InvitationStatus::Sending),
-            InvitationState::Sent { delivery, expires_at, .. } => Self {
-                delivery: Some(*delivery),
-                expires_at: record.link.as_ref().map(|_| *expires_at),
-                ..view(if invitation.is_expired(now) { InvitationStatus::Expired } else { InvitationStatus::Sent })
-            },
-            InvitationState::Failed { reason, .. } => {
-                Self { reason: Some(InvitationReason::Failed(*reason)), ..view(InvitationStatus::Failed) }
-            }
-            InvitationState::Revoked { reason, .. } => {
-                Self { reason: Some(InvitationReason::Revoked(*reason)), ..view(InvitationStatus::Revoked) }
-            }
-            InvitationState::Consumed { .. } => view(InvitationStatus::Consumed),
+            delivery,
+            expires_at,
+            reason,
         }
     }
 }
 
 impl AccountView {
-    fn of(record: &PortalRecord) -> Self {
-        let (state, email) = match &record.account {
-            Account::None => (AccountStatus::None, None),
-            Account::Active { email, .. } => (AccountStatus::Active, Some(email.clone())),
-            Account::Deactivated { email, .. } => (AccountStatus::Deactivated, Some(email.clone())),
+    fn from_record(record: &PortalRecord) -> Self {
+        let email = match &record.account {
+            Account::None => None,
+            Account::Active { email, .. } | Account::Deactivated { email, .. } => Some(email.clone()),
         };
-        Self { state, email }
+        Self { state: record.facet_states().account, email }
     }
 }
 
 impl Actions {
-    fn of(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
-        let practice = practice.ok_or(Refusal::PortalNotActivated);
+    fn from_record(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
         Self {
-            invite: practice.clone().and_then(|practice| record.may_invite(practice, None)).map(drop),
-            reinvite: practice.and_then(|practice| record.may_reinvite(practice, None, viewer, now)).map(drop),
+            invite: practice
+                .ok_or(InviteRefusal::PortalNotActivated)
+                .and_then(|practice| record.may_invite(practice, None))
+                .map(drop),
+            reinvite: practice
+                .ok_or(ReinviteRefusal::PortalNotActivated)
+                .and_then(|practice| record.may_reinvite(practice, None, viewer, now))
+                .map(drop),
             revoke: record.may_revoke().map(drop),
             opt_out: record.may_opt_out(),
             opt_in: record.may_opt_in(),

@@ -13,7 +13,7 @@ pub const SEND_LEASE: TimeDelta = TimeDelta::seconds(120);
 /// How much longer an unanswered send waits for SES's own word before it is tried again.
 pub const SEND_GRACE: TimeDelta = TimeDelta::minutes(10);
 /// How long a fresh invitation's queue message may take before the sweep sends another.
-pub const FIRST_NUDGE: TimeDelta = TimeDelta::minutes(2);
+pub const FIRST_RESCHEDULE: TimeDelta = TimeDelta::minutes(2);
 /// Sends whose outcome counts against the invitation. A send that SES put off does not count.
 pub const MOST_TRIES: u8 = 5;
 /// An invitation that SES has put off for so long has failed, and so has a notice that it has not accepted since.
@@ -65,8 +65,8 @@ pub fn notice_wait(age: TimeDelta) -> TimeDelta {
 
 /// How long the sweep waits before it queues the same invitation again: 2, 4, 8, then 15 minutes.
 #[must_use]
-pub fn nudge_wait(nudges: u32) -> TimeDelta {
-    match nudges {
+pub fn reschedule_wait(reschedules: u32) -> TimeDelta {
+    match reschedules {
         0 => TimeDelta::minutes(2),
         1 => TimeDelta::minutes(4),
         2 => TimeDelta::minutes(8),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn nudges_wait_longer_each_time() {
-        let minutes: Vec<_> = (0..6).map(|nudges| nudge_wait(nudges).num_minutes()).collect();
+        let minutes: Vec<_> = (0..6).map(|reschedules| reschedule_wait(reschedules).num_minutes()).collect();
         assert_eq!(minutes, [2, 4, 8, 15, 15, 15]);
     }
 

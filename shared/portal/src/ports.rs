@@ -6,7 +6,10 @@
 
 mod bulk;
 
-use std::future::Future;
+use std::{
+    fmt::{self, Debug},
+    future::Future,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -76,19 +79,21 @@ pub trait PortalReader: Sync {
     -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 }
 
-/// The records of one practice.
-pub trait PortalStore: PortalReader {
+/// Where changes are written. A change is made of a record that was read, so what may be read decides what may be
+/// written.
+pub trait ChangeStore: Sync {
     /// Writes a change, its event, and what it does to addresses and the directory, in one transaction, if the
     /// record still has the version, the fence and the latest login that it had before.
     ///
     /// # Errors
-    /// [`StoreError`], also if the change is for another practice than the scope's.
-    fn commit(
-        &self,
-        scope: &TenantScope,
-        change: &Change,
-    ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
+    /// [`StoreError`]
+    fn commit(&self, change: &Change) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 }
+
+/// The records of one practice.
+pub trait PortalStore: PortalReader + ChangeStore {}
+
+impl<S: PortalReader + ChangeStore> PortalStore for S {}
 
 /// The histories of one practice's patients.
 pub trait TimelineReader: Sync {
@@ -106,7 +111,7 @@ pub trait TimelineReader: Sync {
     ) -> impl Future<Output = Result<Vec<TimelineEvent>, StoreError>> + Send;
 }
 
-/// One practice's directory. It is changed with the profiles, by [`PortalStore::commit`].
+/// One practice's directory. It is changed with the profiles, by [`ChangeStore::commit`].
 pub trait DirectoryStore: Sync {
     /// The rows that a query reaches, in the order of their places, at most `limit` of them: the first, or those after
     /// a place that the query reaches. One round trip, whatever the size of the directory.
@@ -144,19 +149,13 @@ pub trait PracticeStore: Sync {
 
 /// The one record that a mailed link leads to. Holding the link's secret is what permits to act on it; the operations
 /// check that before they do anything.
-pub trait LinkStore: Sync {
+pub trait LinkStore: ChangeStore {
     /// Reads the record that has this link, and its practice; nothing of either if no record has it. Takes the same
     /// round trips in either case, so that a stranger cannot tell by the time.
     ///
     /// # Errors
     /// [`StoreError`]
     fn load_linked(&self, link: &LinkId) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
-
-    /// Writes a change as [`PortalStore::commit`] does.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    fn commit_linked(&self, change: &Change) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 }
 
 /// What came of a login's report.
@@ -203,7 +202,7 @@ impl DueShard {
 
     /// The shard that a number falls into.
     #[must_use]
-    pub const fn of(hash: u64) -> Self {
+    pub const fn from_hash(hash: u64) -> Self {
         let [low, ..] = hash.to_le_bytes();
         Self(low % Self::COUNT)
     }
@@ -234,13 +233,13 @@ pub struct DueEntry {
     /// Since when that one is to be mailed.
     pub queued_at: DateTime<Utc>,
     /// Times that it was moved to a later time.
-    pub nudges: u32,
+    pub reschedules: u32,
 }
 
 impl DueEntry {
     /// The row that a record has in the calendar, if it waits for anything.
     #[must_use]
-    pub fn of(record: &PortalRecord) -> Option<Self> {
+    pub fn from_record(record: &PortalRecord) -> Option<Self> {
         let (next, invitation) = (record.next_action?, record.invitation.as_ref()?);
         Some(Self {
             key: record.key.clone(),
@@ -248,13 +247,13 @@ impl DueEntry {
             at: next.at,
             invitation: invitation.id.clone(),
             queued_at: invitation.queued_at,
-            nudges: invitation.nudges,
+            reschedules: invitation.reschedules,
         })
     }
 }
 
 /// The records of all practices, for the functions that hand over mails and watch over them.
-pub trait DeliveryStore: Sync {
+pub trait DeliveryStore: ChangeStore {
     /// Claims a mail as [`PortalRecord::claim`] says, in one conditional write.
     ///
     /// # Errors
@@ -265,12 +264,12 @@ pub trait DeliveryStore: Sync {
         request: &ClaimRequest,
     ) -> impl Future<Output = Result<ClaimOutcome, StoreError>> + Send;
 
-    /// Gives a claim back: writes what [`PortalRecord::put_off`] gave, if the record's fence is still the one before. Whether
+    /// Gives a claim back: writes what [`PortalRecord::defer`] gave, if the record's fence is still the one before. Whether
     /// it was.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn put_off(&self, record: &PortalRecord) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn defer(&self, record: &PortalRecord) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Reads one record, consistently.
     ///
@@ -283,12 +282,6 @@ pub trait DeliveryStore: Sync {
     /// # Errors
     /// [`StoreError`]
     fn practice_of(&self, practice: &PracticeId) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
-
-    /// Writes a change as [`PortalStore::commit`] does.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    fn commit_delivery(&self, change: &Change) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 
     /// What is due in a shard, oldest first, at most `limit` rows: from the beginning, or those `after` a row. Such a row
     /// need not be there any more.
@@ -303,18 +296,22 @@ pub trait DeliveryStore: Sync {
         limit: u16,
     ) -> impl Future<Output = Result<Vec<DueEntry>, StoreError>> + Send;
 
-    /// Moves an entry's next action to `next` as [`PortalRecord::nudged`] says, if the entry is still the record's: of
+    /// Moves an entry's next action to `next` as [`PortalRecord::rescheduled`] says, if the entry is still the record's: of
     /// several that see one entry, one is told `true`.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn reschedule(
+        &self,
+        entry: &DueEntry,
+        next: DateTime<Utc>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Takes an entry out of the calendar as [`PortalRecord::struck`] says, if it is still the record's. Whether it was.
+    /// Takes an entry out of the calendar as [`PortalRecord::unscheduled`] says, if it is still the record's. Whether it was.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn strike(&self, entry: &DueEntry) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn unschedule(&self, entry: &DueEntry) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// A hint to the sender that an invitation's mail may wait. Ids only.
@@ -418,6 +415,20 @@ pub trait Mailer: Sync {
 
     /// Hands over one notice, in one try.
     fn notify(&self, mail: &NoticeMail) -> impl Future<Output = SendOutcome> + Send;
+}
+
+/// What every operation needs of the world.
+pub struct Ports<'world, S> {
+    /// The records.
+    pub store: &'world S,
+    /// The time.
+    pub clock: &'world dyn Clock,
+}
+
+impl<S> Debug for Ports<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ports")
+    }
 }
 
 /// The time.

@@ -1,21 +1,33 @@
 //! Why a command is refused: a stable code for programs, a fixed sentence with the next step for people.
+//!
+//! Each command has a refusal type of its own, which has exactly the refusals that the command can give. All of them
+//! share the codes and the words of [`RefusalCode`].
+
+use std::{convert::Infallible, fmt::Debug};
 
 use crate::ids::PatientId;
 
-/// A rule said no. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("refused: {}", self.code())]
-#[expect(missing_docs, reason = "each variant's sentence, in `sentence`, is its documentation")]
-pub enum Refusal {
+/// What a code says to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// The code in a few words.
+    pub title: &'static str,
+    /// One sentence: what is wrong, and what to do next.
+    pub sentence: &'static str,
+}
+
+/// The stable code of a rule that refuses a command. Its name in snake case is part of the API and never changes once
+/// published.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant's sentence, in `words`, is its documentation")]
+pub enum RefusalCode {
     PortalNotActivated,
     PatientNotFound,
-    JobNotFound,
     EmailRequired,
-    EmailInvalid,
-    /// The holder is named only if it is a patient of the caller's own practice.
-    EmailInUse {
-        holder: Option<PatientId>,
-    },
+    EmailInUse,
     AlreadyInvited,
     NotInvited,
     AlreadyRegistered,
@@ -26,101 +38,284 @@ pub enum Refusal {
     NotOptedOut,
     DateOfBirthMissing,
     AddressSuppressed,
-    TooSoon {
-        /// Whole seconds until the same command would be accepted.
-        retry_after_secs: u64,
-    },
+    TooSoon,
     SupportOnly,
-    VersionConflict,
-    IdempotencyKeyReused,
     LinkNotUsable,
     DateOfBirthMismatch,
-    Forbidden,
 }
 
-impl Refusal {
-    /// The code that clients match on. Never changes once published.
+impl RefusalCode {
+    /// The code that clients match on.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
-        self.code_and_sentence().0
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// One sentence for people: what is the matter, and what to do next.
+    /// The words that go with the code.
     #[must_use]
-    pub const fn sentence(&self) -> &'static str {
-        self.code_and_sentence().1
-    }
-
-    const fn code_and_sentence(&self) -> (&'static str, &'static str) {
-        match self {
+    pub const fn words(self) -> Words {
+        let (title, sentence) = match self {
             Self::PortalNotActivated => (
-                "portal_not_activated",
+                "Portal not activated",
                 "Your practice has not activated the Patient Portal: ask an administrator to accept the terms in the practice settings.",
             ),
             Self::PatientNotFound => {
-                ("patient_not_found", "There is no such patient in your practice: check the patient id.")
+                ("Patient not found", "There is no such patient in your practice: check the patient id.")
             }
-            Self::JobNotFound => ("job_not_found", "There is no such bulk job in your practice: check the job id."),
-            Self::EmailRequired => ("email_required", "The patient has no email address: add it on the Profile tab."),
-            Self::EmailInvalid => (
-                "email_invalid",
-                "This is not a usable email address: enter one plain address such as name@example.com.",
-            ),
-            Self::EmailInUse { .. } => (
-                "email_in_use",
+            Self::EmailRequired => ("Email required", "The patient has no email address: add it on the Profile tab."),
+            Self::EmailInUse => (
+                "Email in use",
                 "This email address cannot be used, because it is associated with another patient: ask for a different address.",
             ),
             Self::AlreadyInvited => {
-                ("already_invited", "The patient has already been invited: use reinvite to send the invitation again.")
+                ("Already invited", "The patient has already been invited: use reinvite to send the invitation again.")
             }
-            Self::NotInvited => ("not_invited", "The patient has not been invited yet: use invite."),
+            Self::NotInvited => ("Not invited", "The patient has not been invited yet: use invite."),
             Self::AlreadyRegistered => {
-                ("already_registered", "The patient already has a portal account: no invitation is needed.")
+                ("Already registered", "The patient already has a portal account: no invitation is needed.")
             }
-            Self::NotRegistered => ("not_registered", "The patient has no portal account: invite the patient first."),
+            Self::NotRegistered => ("Not registered", "The patient has no portal account: invite the patient first."),
             Self::SendInProgress => {
-                ("send_in_progress", "The invitation is on its way to the mail service: wait until it has been sent.")
+                ("Send in progress", "The invitation is on its way to the mail service: wait until it has been sent.")
             }
             Self::PatientInactive => (
-                "patient_inactive",
+                "Patient inactive",
                 "The patient's record says that they are inactive or have died: correct it on the Profile tab if that is wrong.",
             ),
             Self::OptedOut => (
-                "opted_out",
+                "Opted out",
                 "The patient does not want to receive access to health information: record an opt-in first if the patient has changed their mind.",
             ),
-            Self::NotOptedOut => ("not_opted_out", "The patient has not opted out: nothing needs to be done."),
+            Self::NotOptedOut => ("Not opted out", "The patient has not opted out: nothing needs to be done."),
             Self::DateOfBirthMissing => (
-                "date_of_birth_missing",
+                "Date of birth missing",
                 "The patient's date of birth is missing, and registering asks for it: add it on the Profile tab.",
             ),
             Self::AddressSuppressed => (
-                "address_suppressed",
+                "Address suppressed",
                 "Mail to this address bounced or was reported as unwanted: ask for another address.",
             ),
-            Self::TooSoon { .. } => {
-                ("too_soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.")
+            Self::TooSoon => {
+                ("Too soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.")
             }
             Self::SupportOnly => (
-                "support_only",
+                "Support only",
                 "Only Customer Care can change the email address of an account: contact Customer Care.",
             ),
-            Self::VersionConflict => {
-                ("version_conflict", "The record has changed since you read it: read it again and decide anew.")
-            }
-            Self::IdempotencyKeyReused => (
-                "idempotency_key_reused",
-                "This Idempotency-Key was used for another request: choose a new key for each command.",
-            ),
             Self::LinkNotUsable => {
-                ("link_not_usable", "This link can no longer be used: ask your practice for a new invitation.")
+                ("Link not usable", "This link can no longer be used: ask your practice for a new invitation.")
             }
             Self::DateOfBirthMismatch => {
-                ("date_of_birth_mismatch", "This date of birth does not match: check it and try again.")
+                ("Date of birth mismatch", "This date of birth does not match: check it and try again.")
             }
-            Self::Forbidden => {
-                ("forbidden", "You are not permitted to do this: ask an administrator for the permission.")
+        };
+        Words { title, sentence }
+    }
+}
+
+/// What a refusal says beside its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefusalDetail {
+    /// Nothing.
+    None,
+    /// Whole seconds until the same command would be accepted.
+    RetryAfterSecs(u64),
+    /// Which patient of the caller's own practice has the address.
+    Holder(PatientId),
+}
+
+/// A rule said no. Nothing was changed.
+pub trait Refusal: Clone + Debug {
+    /// Every code that this type can have.
+    const CODES: &'static [RefusalCode];
+
+    /// Its code.
+    fn code(&self) -> RefusalCode;
+
+    /// What it says beside its code.
+    fn detail(&self) -> RefusalDetail;
+
+    /// The refusal of this code, without its detail; `None` if the type has no such code.
+    fn from_code(code: RefusalCode) -> Option<Self>;
+}
+
+/// The refusal type of a command that no rule refuses.
+impl Refusal for Infallible {
+    const CODES: &'static [RefusalCode] = &[];
+
+    fn code(&self) -> RefusalCode {
+        match *self {}
+    }
+
+    fn detail(&self) -> RefusalDetail {
+        match *self {}
+    }
+
+    fn from_code(_: RefusalCode) -> Option<Self> {
+        None
+    }
+}
+
+/// Declares refusal types. Each variant has the name of its code. A type that `includes` another one has all variants of
+/// that one, and converts from it.
+macro_rules! refusals {
+    (@detail) => { RefusalDetail::None };
+    (@detail retry_after_secs $seconds:ident) => { RefusalDetail::RetryAfterSecs(*$seconds) };
+    (@detail holder $holder:ident) => { $holder.clone().map_or(RefusalDetail::None, RefusalDetail::Holder) };
+    ($(
+        $(#[$meta:meta])*
+        $type:ident $(includes $part:ident { $($shared:ident),* })? {
+            $($variant:ident $({ $field:ident: $detail:ty })?),*
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+        #[error("refused: {}", self.code().name())]
+        #[expect(missing_docs, reason = "the words of a code are its documentation")]
+        pub enum $type { $($($shared,)*)? $($variant $({ $field: $detail })?),* }
+
+        impl Refusal for $type {
+            const CODES: &'static [RefusalCode] = &[$($(RefusalCode::$shared,)*)? $(RefusalCode::$variant),*];
+
+            fn code(&self) -> RefusalCode {
+                match self {
+                    $($(Self::$shared => RefusalCode::$shared,)*)?
+                    $(Self::$variant { .. } => RefusalCode::$variant),*
+                }
+            }
+
+            fn detail(&self) -> RefusalDetail {
+                match self {
+                    $($(Self::$shared => RefusalDetail::None,)*)?
+                    $(Self::$variant $({ $field })? => refusals!(@detail $($field $field)?)),*
+                }
+            }
+
+            fn from_code(code: RefusalCode) -> Option<Self> {
+                let all = [$($(Self::$shared,)*)? $(Self::$variant $({ $field: Default::default() })?),*];
+                all.into_iter().find(|refusal| refusal.code() == code)
             }
         }
+
+        $(impl From<$part> for $type {
+            fn from(part: $part) -> Self {
+                match part { $($part::$shared => Self::$shared),* }
+            }
+        })?
+    )*};
+}
+
+refusals! {
+    /// Why a patient can get no invitation at all, first or repeated.
+    InvitationBarred {
+        PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
+    }
+
+    /// Why a patient is not invited.
+    InviteRefusal includes InvitationBarred {
+        PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
+    } {
+        PatientNotFound, AlreadyInvited, EmailRequired, EmailInUse { holder: Option<PatientId> }
+    }
+
+    /// Why a patient is not invited again.
+    ReinviteRefusal includes InvitationBarred {
+        PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
+    } {
+        PatientNotFound, NotInvited, SendInProgress, AddressSuppressed, EmailInUse { holder: Option<PatientId> },
+        TooSoon { retry_after_secs: u64 }
+    }
+
+    /// Why an invitation is not revoked.
+    RevokeRefusal { PatientNotFound, NotInvited, SendInProgress, AlreadyRegistered }
+
+    /// Why a patient is not opted out.
+    OptOutRefusal { PatientNotFound, OptedOut }
+
+    /// Why a patient is not opted in.
+    OptInRefusal { PatientNotFound, NotOptedOut, SendInProgress }
+
+    /// Why the address of an account is not changed.
+    ChangeEmailRefusal {
+        PatientNotFound, NotRegistered, SupportOnly, EmailInUse { holder: Option<PatientId> },
+        TooSoon { retry_after_secs: u64 }
+    }
+
+    /// Why a patient's data are not read.
+    PatientRefusal { PatientNotFound }
+
+    /// Why a link does not work. A stranger must not learn more than that.
+    LinkRefusal { LinkNotUsable }
+
+    /// Why a link opens no account.
+    RegisterRefusal includes LinkRefusal { LinkNotUsable } { DateOfBirthMismatch }
+
+    /// Why no new link is mailed.
+    NewLinkRefusal includes LinkRefusal { LinkNotUsable } { TooSoon { retry_after_secs: u64 } }
+
+    /// Why a login is not recorded.
+    LoginRefusal { NotRegistered }
+}
+
+/// A refusal that every command on one patient can give, and the one of a store that finds an address taken.
+pub trait PatientCommandRefusal: Sized {
+    /// There is no such patient in the practice.
+    const PATIENT_NOT_FOUND: Self;
+
+    /// The address belongs to another patient. `None` if the command claims no address.
+    fn email_in_use(holder: Option<PatientId>) -> Option<Self>;
+}
+
+/// Declares which refusals are those of commands on one patient, and which of them claim an address.
+macro_rules! patient_commands {
+    ($($type:ident $($claims:ident)?),*) => {$(
+        impl PatientCommandRefusal for $type {
+            const PATIENT_NOT_FOUND: Self = Self::PatientNotFound;
+
+            fn email_in_use(holder: Option<PatientId>) -> Option<Self> {
+                patient_commands!(@ holder $($claims)?)
+            }
+        }
+    )*};
+    (@ $holder:ident) => {{ drop($holder); None }};
+    (@ $holder:ident claims) => { Some(Self::EmailInUse { holder: $holder }) };
+}
+
+patient_commands!(
+    InviteRefusal claims,
+    ReinviteRefusal claims,
+    ChangeEmailRefusal claims,
+    RevokeRefusal,
+    OptOutRefusal,
+    OptInRefusal
+);
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator as _;
+
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_code_in_words() {
+        for code in RefusalCode::iter() {
+            assert_eq!(code.words().title.to_lowercase().replace(' ', "_"), code.name());
+        }
+    }
+
+    #[test]
+    fn every_code_is_the_code_of_one_refusal_and_reads_back() {
+        for code in InviteRefusal::CODES {
+            assert_eq!(InviteRefusal::from_code(*code).map(|refusal| refusal.code()), Some(*code));
+            assert_eq!(code.name().parse(), Ok(*code));
+        }
+        assert_eq!(InviteRefusal::from_code(RefusalCode::TooSoon), None);
+    }
+
+    #[test]
+    fn a_detail_says_what_the_variant_carries() {
+        assert_eq!(ReinviteRefusal::TooSoon { retry_after_secs: 3 }.detail(), RefusalDetail::RetryAfterSecs(3));
+        assert_eq!(ReinviteRefusal::EmailInUse { holder: None }.detail(), RefusalDetail::None);
+        assert_eq!(RevokeRefusal::NotInvited.detail(), RefusalDetail::None);
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// In which part somebody or something acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "kebab-case")]
 pub enum Role {
@@ -79,9 +79,14 @@ pub struct Act {
 }
 
 /// What happened. Carries ids and reasons, never an address, a name or a date of birth.
-#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
-#[cfg_attr(feature = "describe", derive(strum::VariantNames))]
-#[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(EventName),
+    doc = "The stable name of a kind of event.",
+    derive(strum::EnumIter, strum::EnumString, strum::IntoStaticStr),
+    strum(serialize_all = "kebab-case"),
+    expect(missing_docs, reason = "named after the kinds")
+)]
 #[expect(missing_docs, reason = "named after the commands and states that the record documents")]
 pub enum EventKind {
     ProfileSaved,
@@ -102,31 +107,58 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The kind's stable name.
+    /// The kind without its data.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> EventName {
         self.into()
     }
 }
 
-/// The names of the three facets' states at one instant. Each is one of the names that are listed here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FacetStates {
-    /// `in` or `opted-out`.
-    pub choice: &'static str,
-    /// The invitation's state name.
-    pub invitation: &'static str,
-    /// The account's state name.
-    pub account: &'static str,
+/// The state of the first facet, without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+#[expect(missing_docs, reason = "named after the states that the record documents")]
+pub enum ChoiceFacet {
+    In,
+    OptedOut,
 }
 
-impl FacetStates {
-    /// Every name of `choice`.
-    pub const CHOICES: [&'static str; 2] = ["in", "opted-out"];
-    /// Every name of `invitation`.
-    pub const INVITATIONS: [&'static str; 7] = ["none", "queued", "sending", "sent", "failed", "revoked", "consumed"];
-    /// Every name of `account`.
-    pub const ACCOUNTS: [&'static str; 3] = ["none", "active", "deactivated"];
+/// The state of the second facet, without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+#[expect(missing_docs, reason = "named after the states that the record documents")]
+pub enum InvitationFacet {
+    None,
+    Queued,
+    Sending,
+    Sent,
+    Failed,
+    Revoked,
+    Consumed,
+}
+
+/// The state of the third facet, without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "kebab-case")]
+pub enum AccountFacet {
+    /// The patient has not registered.
+    None,
+    /// The patient has an account.
+    Active,
+    /// The patient had an account, and it is closed.
+    Deactivated,
+}
+
+/// The states of the three facets at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FacetStates {
+    /// First facet.
+    pub choice: ChoiceFacet,
+    /// Second facet.
+    pub invitation: InvitationFacet,
+    /// Third facet.
+    pub account: AccountFacet,
 }
 
 /// A place between two pages of a history: the next page begins before this version.
@@ -243,7 +275,7 @@ impl TimelineEvent {
     }
 
     fn opted_out(&self, who: &str) -> String {
-        let was_queued = self.before.is_some_and(|before| before.invitation == "queued");
+        let was_queued = self.before.is_some_and(|before| before.invitation == InvitationFacet::Queued);
         let invitation = if was_queued { " The invitation was not sent." } else { "" };
         format!("{who} recorded that the patient does not want to receive access to health information.{invitation}")
     }

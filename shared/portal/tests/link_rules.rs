@@ -121,7 +121,7 @@ fn a_link_whose_guesses_are_used_up_is_not_mailed_again() {
         mailed.record = mailed.record.count_guess(&mailed.tokens[0], act).unwrap().after;
     }
     assert!(!mailed.record.may_be_reminded(&samples::settings().reminders), "no reminder by itself");
-    let panel = StatusPanel::of(&mailed.record, None, Role::Staff, samples::noon());
+    let panel = StatusPanel::from_record(&mailed.record, None, Role::Staff, samples::noon());
     assert_eq!(
         panel.sentence,
         "The link takes no more dates of birth: check the patient's date of birth and reinvite."

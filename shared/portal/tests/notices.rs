@@ -6,7 +6,7 @@ mod world;
 use chrono::TimeDelta;
 use portal::{
     operations::{
-        Command, Hinted, OperationError,
+        Command, Enqueued, OperationError,
         breaker::PAUSE,
         change_email::change_email,
         choice::{opt_in, opt_out},
@@ -52,11 +52,11 @@ impl World {
     }
 
     /// Customer Care changes the address of the account.
-    async fn change_email(&self, new: &str) -> Result<Hinted, OperationError> {
+    async fn change_email(&self, new: &str) -> Result<Enqueued, OperationError> {
         self.change_email_if(new, None).await
     }
 
-    async fn change_email_if(&self, new: &str, if_match: Option<u64>) -> Result<Hinted, OperationError> {
+    async fn change_email_if(&self, new: &str, if_match: Option<u64>) -> Result<Enqueued, OperationError> {
         let (scope, patient) = (samples::support_scope("north"), samples::patient_id("p-1"));
         let command = Command { if_match, ..self.command(&scope, &patient) };
         change_email(&self.store, &self.queue, &self.clock, &command, &samples::email(new)).await
@@ -204,11 +204,11 @@ async fn of_two_changes_to_one_address_one_is_made() {
     // Another request for the same was committed between this one's reading and its writing.
     let act = samples::act_of(Role::Support, world.clock.now(), "request-2");
     let rival = decided.change_account_email(&samples::email(NEW), act).unwrap().unwrap();
-    assert_eq!(world.store.commit(&samples::support_scope("north"), &rival).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(world.store.commit(&rival).await.unwrap(), CommitOutcome::Committed);
     let before = world.store.contents();
     let act = samples::act_of(Role::Support, world.clock.now(), "request-1");
     let late = decided.change_account_email(&samples::email(NEW), act).unwrap().unwrap();
-    assert_eq!(world.store.commit(&samples::support_scope("north"), &late).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(world.store.commit(&late).await.unwrap(), CommitOutcome::Stale);
     world.change_email(NEW).await.unwrap();
     assert_eq!(world.store.contents(), before);
 }
@@ -251,7 +251,7 @@ async fn whatever_happens_to_the_record_meanwhile_keeps_the_notices() {
     .unwrap();
     keeps("a login");
     let stop = world.record().stop_reminders(samples::act_of(Role::Patient, world.clock.now(), "r")).unwrap();
-    world.store.commit_delivery(&stop).await.unwrap();
+    world.store.commit(&stop).await.unwrap();
     keeps("stopping reminders");
     assert_eq!(world.notify().await, [BOTH]);
 }
@@ -267,12 +267,12 @@ async fn a_late_stamp_of_the_invitation_keeps_the_notices() {
     let registered =
         world.record().register(samples::date_of_birth(), samples::account_id("account-1"), None, act(Role::Patient));
     let portal::record::account::Registration::Registered(change) = registered else { panic!("{registered:?}") };
-    world.store.commit_delivery(&change).await.unwrap();
+    world.store.commit(&change).await.unwrap();
     world.change_email(NEW).await.unwrap();
 
     let (record, practice) = (world.record(), samples::practice("north"));
     let stamp = record.stamp(&practice, &message.invitation, record.fence, samples::message_id(9), act(Role::Sender));
-    world.store.commit_delivery(&stamp.unwrap()).await.unwrap();
+    world.store.commit(&stamp.unwrap()).await.unwrap();
     assert_eq!(world.record().next_action, record.next_action);
     assert_eq!(world.notify().await, [BOTH]);
 }
@@ -308,9 +308,9 @@ async fn of_two_senders_that_see_one_entry_one_has_it() {
     world.change_email(NEW).await.unwrap();
     let record = world.record();
     let until = record.notices_claimable(world.clock.now()).unwrap();
-    let entry = DueEntry::of(&record).unwrap();
-    assert!(world.store.nudge(&entry, until).await.unwrap());
-    assert!(!world.store.nudge(&entry, until).await.unwrap());
+    let entry = DueEntry::from_record(&record).unwrap();
+    assert!(world.store.reschedule(&entry, until).await.unwrap());
+    assert!(!world.store.reschedule(&entry, until).await.unwrap());
     assert_eq!(world.notify().await, [Notified::default()], "another sender has them");
     // Its hold ends when the entry can be claimed again, which is well after the sender's life.
     assert!(until - HINT_WAIT - CLOCK_SLACK - world.clock.now() > SEND_LEASE);
@@ -527,7 +527,7 @@ async fn notices_that_nobody_takes_hold_nothing_else_up() {
         let record = world.store.peek(&key).unwrap();
         let act = samples::act_of(Role::Support, samples::noon(), "change");
         let change = record.change_account_email(&samples::email(&format!("new{number}@example.com")), act).unwrap();
-        world.store.commit_delivery(&change.unwrap()).await.unwrap();
+        world.store.commit(&change.unwrap()).await.unwrap();
     }
     world.clock.advance(TimeDelta::minutes(1));
     world.save("south", "p-1", Some(ADDRESS)).await;

@@ -13,7 +13,7 @@ use portal::{
         patient::save_profile,
         sweep::{Sweep, Swept},
     },
-    panel::{InvitationReason, Shown},
+    panel::Shown,
     policy::LONGEST_DEFERRAL,
     ports::{
         Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMail, InvitationMessage, Mailer, NoticeMail,
@@ -242,7 +242,7 @@ async fn a_pause_is_told_even_by_a_mail_that_has_been_put_off_for_too_long() {
     world.clock.advance(LONGEST_DEFERRAL);
     world.mailer.answer_next([SendOutcome::Paused]);
     assert_eq!(world.deliver().await, [Delivered::Paused]);
-    assert_eq!(world.status("p-1").await.invitation.reason.map(InvitationReason::name), Some("exhausted"));
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
     assert!(world.breaker.pass(world.clock.now()).is_none());
 }
 
@@ -267,10 +267,7 @@ async fn a_refused_mail_has_failed_and_says_so() {
     world.invite("north", "p-1").await.unwrap();
     assert_eq!(world.deliver().await, [Delivered::Refused]);
     let panel = world.status("p-1").await;
-    assert_eq!(
-        (panel.invitation.state.name(), panel.invitation.reason.map(InvitationReason::name)),
-        ("failed", Some("refused"))
-    );
+    assert_eq!((panel.invitation.state, panel.invitation.reason), ("failed", Some("refused")));
 }
 
 #[tokio::test]
@@ -308,7 +305,7 @@ async fn five_tries_without_an_answer_are_a_failure() {
     assert_eq!(outcomes[..5], [Delivered::Unknown; 5]);
     assert_eq!(outcomes[5], Delivered::Failed);
     assert_eq!(world.mailer.mails().len(), 5);
-    assert_eq!(world.status("p-1").await.invitation.reason.map(InvitationReason::name), Some("exhausted"));
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
 }
 
 #[tokio::test]
@@ -348,11 +345,11 @@ async fn a_command_that_was_decided_while_a_mail_was_out_cannot_bring_its_claim_
     world.store.claim(&message.key, &claim).await.unwrap();
     let sending = world.record();
     let decided = sending.opt_out(samples::act(world.clock.now(), "r")).unwrap();
-    let put_off = sending.put_off(sending.fence, world.clock.now()).unwrap();
-    assert!(world.store.put_off(&put_off).await.unwrap());
-    let outcome = world.store.commit(&samples::scope("north"), &decided).await.unwrap();
+    let defer = sending.defer(sending.fence, world.clock.now()).unwrap();
+    assert!(world.store.defer(&defer).await.unwrap());
+    let outcome = world.store.commit(&decided).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Stale);
-    assert_eq!(world.record(), put_off);
+    assert_eq!(world.record(), defer);
 }
 
 #[tokio::test]
@@ -390,14 +387,14 @@ async fn a_patient_who_opts_out_while_an_unanswered_mail_is_out_is_never_mailed_
     world.deliver().await;
     let scope = samples::scope("north");
     let out = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
-    world.store.commit(&scope, &out).await.unwrap();
+    world.store.commit(&out).await.unwrap();
     assert_eq!(world.record().may_opt_in(), Err(Refusal::SendInProgress));
 
     world.clock.advance(TimeDelta::minutes(12));
     assert_eq!(world.sweep().await.queued, 1);
     world.deliver().await;
     assert_eq!(world.mailer.mails().len(), 1);
-    assert_eq!(world.status("p-1").await.invitation.reason.map(InvitationReason::name), Some("opted_out"));
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("opted_out"));
     assert_eq!(world.record().next_action, None);
 }
 
@@ -450,7 +447,7 @@ async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
     let record = world.record();
     let act = samples::act_of(Role::MailService, world.clock.now(), "r");
     let bounced = record.record_delivery(&record.invitation.as_ref().unwrap().id, MailDelivery::Bounced, act).unwrap();
-    world.store.commit_delivery(&bounced).await.unwrap();
+    world.store.commit(&bounced).await.unwrap();
     assert_eq!(world.record().next_action, None);
 }
 
@@ -464,7 +461,7 @@ async fn a_reminder_that_a_rule_refuses_is_put_off_and_holds_nothing_up() {
     profile.date_of_birth = None;
     save_profile(&world.store, &world.clock, &world.command(&scope, &patient), &profile).await.unwrap();
     world.clock.set(world.record().next_action.unwrap().at);
-    assert_eq!(world.sweep().await, Swept { postponed: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, Swept { rescheduled: 1, ..Swept::default() });
     assert_eq!(world.sweep().await, Swept::default());
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
 }

@@ -107,7 +107,7 @@ impl Life {
     }
 
     fn panel(&self) -> StatusPanel {
-        StatusPanel::of(&self.record, Some(&self.practice), Role::Staff, self.now)
+        StatusPanel::from_record(&self.record, Some(&self.practice), Role::Staff, self.now)
     }
 }
 
@@ -373,7 +373,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
     ];
     for (case, life, state, expires_at, sentence, reinvite) in cases {
         let panel = life.panel();
-        assert_eq!((panel.invitation.state.name(), panel.invitation.expires_at), (state, expires_at), "{case}");
+        assert_eq!((panel.invitation.state, panel.invitation.expires_at), (state, expires_at), "{case}");
         assert_eq!(panel.sentence, sentence, "{case}");
         assert_eq!(panel.actions.reinvite, reinvite, "{case}");
     }
@@ -395,7 +395,7 @@ fn a_practice_that_has_not_activated_the_portal_may_invite_nobody() {
     life.practice.portal_activated_at = None;
     assert_eq!(life.panel().actions.invite, Err(Refusal::PortalNotActivated));
     assert_eq!(
-        StatusPanel::of(&life.record, None, Role::Staff, life.now).actions.invite,
+        StatusPanel::from_record(&life.record, None, Role::Staff, life.now).actions.invite,
         Err(Refusal::PortalNotActivated)
     );
 }

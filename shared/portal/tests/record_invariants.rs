@@ -170,7 +170,7 @@ impl World {
     }
 
     fn run(&mut self, command: Command) {
-        let panel = StatusPanel::of(&self.record, Some(&self.practice), Role::Staff, self.now);
+        let panel = StatusPanel::from_record(&self.record, Some(&self.practice), Role::Staff, self.now);
         let serial = self.next_serial();
         let id = InvitationId::parse(&format!("i-{serial}")).unwrap();
         let staff = self.act(Role::Staff);
@@ -235,7 +235,7 @@ impl World {
                 self.commit_if(self.record.fail_sending(fence, FailReason::Refused, self.act(Role::Sender)));
             }
             Command::PutOff => {
-                if let Some(after) = self.record.put_off(self.record.fence, self.now + TimeDelta::minutes(1)) {
+                if let Some(after) = self.record.defer(self.record.fence, self.now + TimeDelta::minutes(1)) {
                     assert_eq!(after.version, self.record.version, "giving a claim back is no change");
                     self.mails.pop();
                     self.record = after;
@@ -263,7 +263,7 @@ impl World {
 
     fn notify(&mut self, serial: u32, answer: NoticeAnswer) {
         let Some(until) = self.record.notices_claimable(self.now) else { return };
-        let claimed = self.record.nudged(until).unwrap();
+        let claimed = self.record.rescheduled(until).unwrap();
         assert_eq!((claimed.version, claimed.fence), (self.record.version, self.record.fence), "a claim is no change");
         assert_eq!(claimed.notices_claimable(self.now), None, "nor is it made twice at once");
         self.record = claimed;
@@ -461,7 +461,7 @@ impl World {
             }
         }
 
-        let panel = StatusPanel::of(record, Some(&self.practice), Role::Staff, self.now);
+        let panel = StatusPanel::from_record(record, Some(&self.practice), Role::Staff, self.now);
         assert_eq!(matches!(panel.activated_on, Shown::On { .. }), record.first_sent_at.is_some());
         assert_eq!(matches!(panel.registered_on, Shown::On { .. }), record.account != Account::None);
         assert!(!panel.sentence.is_empty());

@@ -41,7 +41,7 @@ async fn admit(backend: &impl Backend, practice: &str, patients: &[PatientId]) {
 async fn save(backend: &impl Backend, practice: &str, patient: &PatientId, profile: Profile) {
     let scope = samples::scope(practice);
     let change = samples::new_patient(&scope.record(patient), profile);
-    assert_eq!(backend.store().commit(&scope, &change).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(backend.store().commit(&change).await.unwrap(), CommitOutcome::Committed);
 }
 
 async fn begin(backend: &impl Backend, job: &BulkJob, patients: &[PatientId]) -> Option<BulkJob> {
@@ -147,7 +147,7 @@ pub(crate) async fn who_has_a_date_of_birth_is_found_once(backend: &impl Backend
     save(backend, "lake", &samples::patient_id("x"), dateless).await;
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let places = store.born(&scope, after.as_ref(), 3).await.unwrap();
+        let places = store.list_by_birth_date(&scope, after.as_ref(), 3).await.unwrap();
         found.extend(places.iter().map(|place| place.patient().clone()));
         after = places.last().cloned();
         if places.len() < 3 {
@@ -158,8 +158,8 @@ pub(crate) async fn who_has_a_date_of_birth_is_found_once(backend: &impl Backend
     // The place is that of a search.
     let query = DirectoryQuery::parse("02/29/1980").unwrap();
     let row = store.search(&scope, &query, None, 1).await.unwrap().remove(0);
-    assert_eq!(store.born(&scope, None, 1).await.unwrap(), [row.place]);
-    assert!(store.born(&samples::scope("sea"), None, 3).await.unwrap().is_empty());
+    assert_eq!(store.list_by_birth_date(&scope, None, 1).await.unwrap(), [row.place]);
+    assert!(store.list_by_birth_date(&samples::scope("sea"), None, 3).await.unwrap().is_empty());
 }
 
 pub(crate) async fn many_are_read_at_once(backend: &impl Backend) {

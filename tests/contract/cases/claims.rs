@@ -97,8 +97,8 @@ pub(crate) async fn a_claim_is_given_back(backend: &impl Backend) {
     let mut story = invited(backend).await;
     for tries in 0..3 {
         story.claim().await;
-        let waiting = story.record.put_off(story.record.fence, story.now + TimeDelta::minutes(tries)).unwrap();
-        assert!(backend.store().put_off(&waiting).await.unwrap());
+        let waiting = story.record.defer(story.record.fence, story.now + TimeDelta::minutes(tries)).unwrap();
+        assert!(backend.store().defer(&waiting).await.unwrap());
         story.record = waiting;
         story.is_stored().await;
     }
@@ -109,12 +109,12 @@ pub(crate) async fn a_claim_is_given_back(backend: &impl Backend) {
 pub(crate) async fn only_the_holder_gives_a_claim_back(backend: &impl Backend) {
     let mut story = invited(backend).await;
     story.claim().await;
-    let late = story.record.put_off(story.record.fence, story.now).unwrap();
+    let late = story.record.defer(story.record.fence, story.now).unwrap();
     story.now += SEND_LEASE + SEND_GRACE;
     story.claim().await;
-    assert!(!backend.store().put_off(&late).await.unwrap());
+    assert!(!backend.store().defer(&late).await.unwrap());
     story.is_stored().await;
-    let waiting = story.record.put_off(story.record.fence, story.now).unwrap();
+    let waiting = story.record.defer(story.record.fence, story.now).unwrap();
     // A change of the profile does not take the claim away; opting out takes the link, and the lease is left to run out.
     story
         .commit(|record, act| {
@@ -122,13 +122,13 @@ pub(crate) async fn only_the_holder_gives_a_claim_back(backend: &impl Backend) {
             Ok(portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap())
         })
         .await;
-    assert!(backend.store().put_off(&waiting).await.unwrap());
-    story.record = story.record.put_off(story.record.fence, story.now - TimeDelta::hours(5)).unwrap();
+    assert!(backend.store().defer(&waiting).await.unwrap());
+    story.record = story.record.defer(story.record.fence, story.now - TimeDelta::hours(5)).unwrap();
     story.is_stored().await;
     story.claim().await;
-    let waiting = story.record.put_off(story.record.fence, story.now).unwrap();
+    let waiting = story.record.defer(story.record.fence, story.now).unwrap();
     story.opt_out(Role::Staff).await;
-    assert!(!backend.store().put_off(&waiting).await.unwrap());
+    assert!(!backend.store().defer(&waiting).await.unwrap());
     story.is_stored().await;
 }
 

@@ -21,7 +21,7 @@ fn named(given: &str, family: &str) -> Profile {
 
 async fn admit(backend: &impl Backend, practice: &str, patient: &str, profile: Profile) {
     let change = samples::new_patient(&samples::key(practice, patient), profile);
-    let outcome = backend.store().commit(&samples::scope(practice), &change).await.unwrap();
+    let outcome = backend.store().commit(&change).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Committed);
 }
 

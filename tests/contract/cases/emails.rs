@@ -175,7 +175,7 @@ pub(crate) async fn of_many_accounts_that_want_one_address_one_gets_it(backend: 
         // Under contention a store may ask to come again.
         rivals.spawn(async move {
             loop {
-                match store.commit(&scope, &change).await {
+                match store.commit(&change).await {
                     Err(StoreError::Busy) => {}
                     outcome => return (change, outcome.unwrap()),
                 }

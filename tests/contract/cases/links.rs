@@ -36,7 +36,7 @@ pub(crate) async fn a_link_leads_to_its_record_and_no_further(backend: &impl Bac
 
     let act = story.act(Role::Patient);
     let change = story.record.stop_reminders(act).unwrap();
-    assert_eq!(backend.store().commit_linked(&change).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(backend.store().commit(&change).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(backend.store().load_linked(&link).await.unwrap().record, Some(change.after));
 }
 

@@ -50,11 +50,11 @@ pub(crate) async fn notices_read_back(backend: &impl Backend) {
 
 pub(crate) async fn notices_are_due_at_once_and_until_they_are_gone(backend: &impl Backend) {
     let mut story = changed(backend).await;
-    let entry = DueEntry::of(&story.record).unwrap();
+    let entry = DueEntry::from_record(&story.record).unwrap();
     assert_eq!((entry.kind, entry.at), (NextActionKind::Notify, story.now));
     assert_eq!(due(backend, &story).await, [entry]);
     write_down(&mut story, false).await;
-    assert_eq!(due(backend, &story).await, [DueEntry::of(&story.record).unwrap()]);
+    assert_eq!(due(backend, &story).await, [DueEntry::from_record(&story.record).unwrap()]);
     write_down(&mut story, true).await;
     story.now += TimeDelta::days(100);
     assert_eq!(due(backend, &story).await, []);
@@ -62,26 +62,27 @@ pub(crate) async fn notices_are_due_at_once_and_until_they_are_gone(backend: &im
 
 pub(crate) async fn of_many_senders_one_claims_the_notices(backend: &impl Backend) {
     let mut story = changed(backend).await;
-    let (entry, until) = (DueEntry::of(&story.record).unwrap(), story.record.notices_claimable(story.now).unwrap());
+    let (entry, until) =
+        (DueEntry::from_record(&story.record).unwrap(), story.record.notices_claimable(story.now).unwrap());
     let mut senders = JoinSet::new();
     for _ in 0..16 {
         let (shared, entry) = (backend.store().clone(), entry.clone());
-        senders.spawn(async move { shared.nudge(&entry, until).await.unwrap() });
+        senders.spawn(async move { shared.reschedule(&entry, until).await.unwrap() });
     }
     assert_eq!(senders.join_all().await.into_iter().filter(|won| *won).count(), 1);
-    story.record = story.record.nudged(until).unwrap();
+    story.record = story.record.rescheduled(until).unwrap();
     story.is_stored().await;
     assert_eq!(story.record.notices_claimable(story.now), None);
     assert_eq!(due(backend, &story).await, []);
     // The claim is over, and what it was of is not another kind's.
     story.now = until;
     let again = due(backend, &story).await;
-    assert_eq!(again, [DueEntry { at: until, nudges: entry.nudges + 1, ..entry }]);
+    assert_eq!(again, [DueEntry { at: until, reschedules: entry.reschedules + 1, ..entry }]);
     let wrong = DueEntry { kind: NextActionKind::Deliver, ..again[0].clone() };
-    assert!(!backend.store().nudge(&wrong, until + TimeDelta::hours(1)).await.unwrap());
+    assert!(!backend.store().reschedule(&wrong, until + TimeDelta::hours(1)).await.unwrap());
     write_down(&mut story, true).await;
     write_down(&mut story, true).await;
-    assert!(!backend.store().nudge(&again[0], until + TimeDelta::hours(1)).await.unwrap());
+    assert!(!backend.store().reschedule(&again[0], until + TimeDelta::hours(1)).await.unwrap());
     story.is_stored().await;
 }
 

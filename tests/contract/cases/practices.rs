@@ -49,7 +49,7 @@ pub(crate) async fn practices_are_apart(backend: &impl Backend) {
     // A change or settings of another practice than the request's are refused.
     other.revoke().await;
     let change = other.inviting(Some("other@example.com"));
-    assert!(store.commit(&lake.scope, &change).await.is_err());
+    assert!(store.commit(&change).await.is_err());
     assert!(store.save_practice(&lake.scope, &hill).await.is_err());
     other.is_stored().await;
 }

@@ -83,7 +83,7 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
             record.invite(&practice, Some(&samples::email(address)), id, act).unwrap()
         };
         let inviting = change.event.kind.name() == "invited";
-        match store.commit(&scope, &change).await {
+        match store.commit(&change).await {
             Ok(CommitOutcome::Committed) if inviting => {
                 answer.won = true;
                 return answer;

@@ -82,8 +82,8 @@ pub(crate) async fn words_of_ses_read_back(backend: &impl Backend) {
     story.claim().await;
     story.now += TimeDelta::hours(1);
     story.claim().await;
-    let waiting = story.record.put_off(story.record.fence, story.now).unwrap();
-    assert!(backend.store().put_off(&waiting).await.unwrap());
+    let waiting = story.record.defer(story.record.fence, story.now).unwrap();
+    assert!(backend.store().defer(&waiting).await.unwrap());
     story.record = waiting;
     story.hear(Delivery::Accepted).await;
     // Every try was given up.

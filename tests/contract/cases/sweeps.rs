@@ -35,8 +35,8 @@ impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
         slowly(self.0.claim(key, request)).await
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        slowly(self.0.put_off(record)).await
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        slowly(self.0.defer(record)).await
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
@@ -47,8 +47,8 @@ impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
         slowly(self.0.practice_of(practice)).await
     }
 
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        slowly(self.0.commit_delivery(change)).await
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        slowly(self.0.commit(change)).await
     }
 
     async fn due(
@@ -61,12 +61,12 @@ impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
         slowly(self.0.due(shard, after, until, limit)).await
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        slowly(self.0.nudge(entry, next)).await
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        slowly(self.0.reschedule(entry, next)).await
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        slowly(self.0.strike(entry)).await
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        slowly(self.0.unschedule(entry)).await
     }
 }
 
@@ -121,7 +121,7 @@ impl<'b, B: Backend> Scene<'b, B> {
     }
 
     async fn commit(&self, change: Change) -> PortalRecord {
-        assert_eq!(self.backend.store().commit_delivery(&change).await.unwrap(), CommitOutcome::Committed);
+        assert_eq!(self.backend.store().commit(&change).await.unwrap(), CommitOutcome::Committed);
         change.after
     }
 
@@ -279,7 +279,7 @@ pub(crate) async fn a_sweep_that_is_hours_late_keeps_to_the_daytime(backend: &im
     scene.clock.advance(TimeDelta::hours(12));
     let late = scene.sweep().await;
     let waited = TimeDelta::hours(13);
-    let expected = Swept { queued: 10, postponed: 5, oldest_unsent: waited, ..Swept::default() };
+    let expected = Swept { queued: 10, rescheduled: 5, oldest_unsent: waited, ..Swept::default() };
     assert_eq!(late, expected, "half past nine in the evening");
     assert_eq!(scene.sweep().await, Swept::default());
     let evening = scene.now();
@@ -306,18 +306,18 @@ pub(crate) async fn a_struck_row_is_gone_and_an_outlived_one_is_not_struck(backe
     let store = backend.store();
     for (key, _) in &scene.patients {
         let record = store.record(key).await.unwrap().unwrap();
-        let entry = DueEntry::of(&record).unwrap();
+        let entry = DueEntry::from_record(&record).unwrap();
         for wrong in [
             DueEntry { at: entry.at - TimeDelta::milliseconds(1), ..entry.clone() },
             DueEntry { invitation: samples::invitation_id("another"), ..entry.clone() },
             DueEntry { key: samples::key("lake", "p-unknown"), ..entry.clone() },
         ] {
-            assert!(!store.strike(&wrong).await.unwrap());
+            assert!(!store.unschedule(&wrong).await.unwrap());
         }
         assert_eq!(store.record(key).await.unwrap().as_ref(), Some(&record));
-        assert!(store.strike(&entry).await.unwrap());
-        assert!(!store.strike(&entry).await.unwrap());
-        assert_eq!(store.record(key).await.unwrap(), Some(record.struck()));
+        assert!(store.unschedule(&entry).await.unwrap());
+        assert!(!store.unschedule(&entry).await.unwrap());
+        assert_eq!(store.record(key).await.unwrap(), Some(record.unscheduled()));
     }
     scene.clock.advance(TimeDelta::days(30));
     assert_eq!(scene.sweep().await, Swept::default());
@@ -329,14 +329,14 @@ pub(crate) async fn pages_go_on_after_a_row_that_is_gone(backend: &impl Backend)
     let store = backend.store();
     let until = scene.now();
     let mut seen = 0;
-    for shard in DueShard::all_from(DueShard::of(0)) {
+    for shard in DueShard::all_from(DueShard::from_hash(0)) {
         let all = store.due(shard, None, until, 100).await.unwrap();
         let (mut paged, mut last) = (Vec::new(), None);
         loop {
             let page = store.due(shard, last.as_ref(), until, 2).await.unwrap();
             for entry in &page {
                 // What is seen to is no longer where the next page begins.
-                assert!(store.nudge(entry, until + TimeDelta::days(1)).await.unwrap());
+                assert!(store.reschedule(entry, until + TimeDelta::days(1)).await.unwrap());
             }
             let Some(entry) = page.last() else { break };
             last = Some(entry.clone());

@@ -77,7 +77,7 @@ pub(crate) async fn history_is_never_rewritten(backend: &impl Backend) {
     let history = backend.history(&story.key).await;
     let mut forged = story.inviting(None);
     forged.event.version = 2;
-    let outcome = backend.store().commit(&story.scope, &forged).await;
+    let outcome = backend.store().commit(&forged).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
     story.is_stored().await;
     assert_eq!(backend.history(&story.key).await, history);

@@ -1,7 +1,7 @@
 //! The parameters of requests, and the headers of answers.
 
 use anyhow::{Result, bail};
-use portal::ids::{JobId, LinkId, PatientId, PracticeId};
+use portal::ids::{JobId, PatientId, PracticeId};
 use serde_json::{Value, json};
 
 /// A parameter that an operation takes beside those of its path.

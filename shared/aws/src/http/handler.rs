@@ -10,21 +10,25 @@ use super::{
     problem::Problem,
     request::Request,
     respond::Answer,
-    routes::Operation,
+    routes::{FunctionOperation, Operation},
     scope::{Access, scope_of},
 };
 use crate::{bootstrap::serve_events, config::ClaimNames};
 
 /// The part of a function that is its own: from a request to an answer, by way of one operation.
 pub trait Handler: Sync {
-    /// The function's name in the table of operations.
-    const FUNCTION: &'static str;
+    /// What the function carries out.
+    type Operation: FunctionOperation + Send;
 
     /// Carries out a request for one of the function's operations.
     ///
     /// # Errors
     /// [`Problem`], which becomes the answer.
-    fn handle(&self, request: &Request) -> impl Future<Output = Result<Answer, Problem>> + Send;
+    fn handle(
+        &self,
+        operation: Self::Operation,
+        request: &Request,
+    ) -> impl Future<Output = Result<Answer, Problem>> + Send;
 }
 
 /// A handler behind what all of them share.
@@ -61,21 +65,21 @@ impl<H: Handler> Edge<H> {
             return Problem::Internal("the event has no request id".into()).answer(None).into();
         };
         let answered = match self.admit(id.clone(), event.payload) {
-            Ok(request) => self.handler.handle(&request).await,
+            Ok((operation, request)) => self.handler.handle(operation, &request).await,
             Err(problem) => Err(problem),
         };
         answered.unwrap_or_else(|problem| problem.answer(Some(&id))).into()
     }
 
-    fn admit(&self, id: RequestId, event: HttpEvent) -> Result<Request, Problem> {
-        let operation = event.route_key.as_deref().and_then(Operation::of_route_key);
-        let operation = operation.filter(|operation| operation.function == H::FUNCTION).ok_or(Problem::NotFound)?;
-        let scope = match (operation.access, &self.claims) {
+    fn admit(&self, id: RequestId, event: HttpEvent) -> Result<(H::Operation, Request), Problem> {
+        let operation = event.route_key.as_deref().and_then(Operation::from_route_key).ok_or(Problem::NotFound)?;
+        let own = H::Operation::from_operation(operation).ok_or(Problem::NotFound)?;
+        let scope = match (operation.access(), &self.claims) {
             (Access::Public, _) => None,
             (access, Some(claims)) => scope_of(&event, claims, access)?,
             (_, None) => return Err(Problem::Internal("the function cannot tell who asks".into())),
         };
-        Ok(Request { id, operation, scope, event })
+        Ok((own, Request { id, operation, scope, event }))
     }
 
     /// Answers the function's events, one after the other.
@@ -97,23 +101,26 @@ pub fn request_id(event: &LambdaEvent<HttpEvent>) -> Option<RequestId> {
 
 #[cfg(test)]
 mod tests {
+    use std::marker::PhantomData;
+
     use lambda_http::Context;
     use serde_json::json;
 
     use super::*;
+    use crate::http::routes::{RegisterOperation, StatusOperation};
 
-    /// Does nothing but ask on whose behalf.
-    struct Curious<const PUBLIC: bool>;
+    /// Only asks on whose behalf it acts.
+    struct ScopeReader<O>(PhantomData<O>);
 
-    impl<const PUBLIC: bool> Handler for Curious<PUBLIC> {
-        const FUNCTION: &'static str = if PUBLIC { "register" } else { "status" };
+    impl<O: FunctionOperation + Send + Sync> Handler for ScopeReader<O> {
+        type Operation = O;
 
-        async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        async fn handle(&self, _: O, request: &Request) -> Result<Answer, Problem> {
             request.scope().map(|_| Answer::done())
         }
     }
 
-    async fn status<const PUBLIC: bool>(edge: Edge<Curious<PUBLIC>>, route: &str) -> i64 {
+    async fn status<O: FunctionOperation + Send + Sync>(edge: Edge<ScopeReader<O>>, route: &str) -> i64 {
         let claims = json!({ "practice_id": "lakeside", "scope": "portal/read", "sub": "staff-7" });
         let event = json!({
             "routeKey": route,
@@ -133,14 +140,14 @@ mod tests {
     #[tokio::test]
     async fn a_public_operation_has_no_scope_whatever_token_comes_with_it() {
         let route = "POST /v1/activation";
-        assert_eq!(status(Edge::public(Curious::<true>), route).await, 500);
-        assert_eq!(status(Edge::new(claims(), Curious::<true>), route).await, 500);
+        assert_eq!(status(Edge::public(ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
+        assert_eq!(status(Edge::new(claims(), ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
     }
 
     #[tokio::test]
     async fn an_operation_that_wants_a_token_needs_an_edge_that_reads_it() {
         let route = "GET /v1/patients/{patientId}/portal";
-        assert_eq!(status(Edge::new(claims(), Curious::<false>), route).await, 204);
-        assert_eq!(status(Edge::public(Curious::<false>), route).await, 500);
+        assert_eq!(status(Edge::new(claims(), ScopeReader::<StatusOperation>(PhantomData)), route).await, 204);
+        assert_eq!(status(Edge::public(ScopeReader::<StatusOperation>(PhantomData)), route).await, 500);
     }
 }

@@ -17,6 +17,7 @@ pub mod scope;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod value;
+pub mod words;
 
 pub use cursor::DirectoryCursors;
 pub use handler::{Edge, Handler, request_id};

@@ -5,10 +5,11 @@ use portal::ids::PatientId;
 use portal::{
     email::EmailAddress,
     panel::{
-        AccountStatus, AccountView, Actions, InvitationReason, InvitationStatus, InvitationView, Shown, StatusPanel,
+        AccountView, Actions, DateField, InvitationReason, InvitationStatus, InvitationView, StatusPanel,
     },
     record::Delivery,
-    refusal::Refusal,
+    refusal::{Refusal, RefusalCode, RefusalDetail},
+    timeline::AccountFacet,
 };
 use serde::Serialize;
 
@@ -105,7 +106,7 @@ struct InvitationJson<'panel> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientAccount"))]
 struct AccountJson<'panel> {
-    state: Name<AccountStatus>,
+    state: Name<AccountFacet>,
     /// The address that the patient logs in with. Only Customer Care can change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "Option<EmailAddress>"))]
@@ -133,8 +134,7 @@ struct ActionJson {
     allowed: bool,
     /// The code that the command would be refused with. Only if it is not allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "describe", schemars(with = "Option<String>"))]
-    code: Option<&'static str>,
+    code: Option<Name<RefusalCode>>,
     /// Why not, and what to do next; to be shown as it is. Only if it is not allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     sentence: Option<&'static str>,
@@ -144,7 +144,7 @@ struct ActionJson {
 }
 
 impl<'panel> StatusJson<'panel> {
-    pub(super) fn of(panel: &'panel StatusPanel) -> Self {
+    pub(super) fn from_panel(panel: &'panel StatusPanel) -> Self {
         Self {
             patient_id: panel.patient.as_str(),
             panel: PanelJson {
@@ -163,14 +163,14 @@ impl<'panel> StatusJson<'panel> {
     }
 }
 
-impl From<Shown> for PanelDateJson {
-    fn from(shown: Shown) -> Self {
+impl From<DateField> for PanelDateJson {
+    fn from(field: DateField) -> Self {
         let word = |status| Self { status: Name(status), at: None, date: None };
-        match shown {
-            Shown::Nothing => word(PanelDateStatus::None),
-            Shown::Pending => word(PanelDateStatus::Pending),
-            Shown::Never => word(PanelDateStatus::Never),
-            Shown::On { at, date } => {
+        match field {
+            DateField::Nothing => word(PanelDateStatus::None),
+            DateField::Pending => word(PanelDateStatus::Pending),
+            DateField::Never => word(PanelDateStatus::Never),
+            DateField::On { at, date } => {
                 Self { at: Some(Instant(at)), date: Some(Day(date)), ..word(PanelDateStatus::Date) }
             }
         }
@@ -208,18 +208,18 @@ impl From<&Actions> for ActionsJson {
     }
 }
 
-impl From<&Result<(), Refusal>> for ActionJson {
-    fn from(decision: &Result<(), Refusal>) -> Self {
+impl<R: Refusal> From<&Result<(), R>> for ActionJson {
+    fn from(decision: &Result<(), R>) -> Self {
         let refusal = decision.as_ref().err();
+        let code = refusal.map(R::code);
         Self {
             allowed: refusal.is_none(),
-            code: refusal.map(Refusal::code),
-            sentence: refusal.map(Refusal::sentence),
-            retry_after: refusal.and_then(retry_after),
+            code: code.map(Name),
+            sentence: code.map(|code| code.words().sentence),
+            retry_after: match refusal.map(R::detail) {
+                Some(RefusalDetail::RetryAfterSecs(seconds)) => Some(seconds),
+                Some(RefusalDetail::None | RefusalDetail::Holder(_)) | None => None,
+            },
         }
     }
-}
-
-const fn retry_after(refusal: &Refusal) -> Option<u64> {
-    if let Refusal::TooSoon { retry_after_secs } = refusal { Some(*retry_after_secs) } else { None }
 }

@@ -8,19 +8,20 @@ use http::{
 };
 use portal::{
     ids::{PatientId, RequestId},
-    operations::{OperationError, bulk::BeginError},
+    operations::{OperationError, Precondition, bulk::BeginError},
     ports::{PortError, StoreError},
-    refusal::Refusal,
+    refusal::{PatientRefusal, Refusal, RefusalCode, RefusalDetail, Words},
 };
 use serde::Serialize;
 
 use super::{
     fields::{FieldCode, FieldError},
     respond::Answer,
+    words::{self, EdgeCode},
 };
 use crate::cause;
 
-/// After a fault of the store, come again after so many seconds.
+/// After a fault of the store, the same request may succeed after so many seconds.
 const FAULT_RETRY_AFTER_SECS: u64 = 1;
 
 /// Which part of a request cannot be read.
@@ -40,17 +41,28 @@ pub enum Malformed {
 #[derive(Debug)]
 pub enum Problem {
     /// A rule said no.
-    Refused(Refusal),
+    Refused {
+        /// Which rule.
+        code: RefusalCode,
+        /// What it says beside its code.
+        detail: RefusalDetail,
+    },
     /// The request cannot be read.
     Malformed(Malformed),
     /// Members of the body are not what they should be.
     Invalid(Vec<FieldError>),
-    /// Nobody is known to be asking.
+    /// The request has no verified token.
     Unauthenticated,
+    /// The token does not permit the operation.
+    Forbidden,
     /// There is no such path.
     NotFound,
     /// The practice has not saved its settings yet.
     PracticeNotSetUp,
+    /// The practice has no such bulk job.
+    JobNotFound,
+    /// A condition of the request does not hold.
+    Precondition(Precondition),
     /// The path has other methods.
     MethodNotAllowed {
         /// Which.
@@ -60,16 +72,10 @@ pub enum Problem {
     TooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// Something that we depend on did not do its part; the same request may succeed later.
+    /// A service that we depend on failed; the same request may succeed later.
     Unavailable(PortError),
     /// A defect of ours, or data that cannot be read.
     Internal(Box<dyn Error + Send + Sync>),
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
 }
 
 impl From<Malformed> for Problem {
@@ -87,10 +93,11 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<OperationError> for Problem {
-    fn from(error: OperationError) -> Self {
+impl<R: Refusal> From<OperationError<R>> for Problem {
+    fn from(error: OperationError<R>) -> Self {
         match error {
-            OperationError::Refused(refusal) => refusal.into(),
+            OperationError::Refused(refusal) => Self::refused(&refusal),
+            OperationError::Precondition(failed) => Self::Precondition(failed),
             OperationError::Store(error) => error.into(),
         }
     }
@@ -99,117 +106,187 @@ impl From<OperationError> for Problem {
 impl From<BeginError> for Problem {
     fn from(error: BeginError) -> Self {
         match error {
-            BeginError::Refused(refusal) => refusal.into(),
+            BeginError::Precondition(failed) => Self::Precondition(failed),
             BeginError::Store(error) => error.into(),
             BeginError::Queue(error) => Self::Unavailable(error.into()),
         }
     }
 }
 
-/// The document. The order of its members is that of the answer.
+/// The code of a problem: of a rule, or of the edge itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemCode {
+    /// A rule of the product.
+    Rule(RefusalCode),
+    /// The edge.
+    Edge(EdgeCode),
+}
+
+impl ProblemCode {
+    /// The code that clients match on.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rule(code) => code.name(),
+            Self::Edge(code) => code.name(),
+        }
+    }
+
+    const fn words(self) -> Words {
+        match self {
+            Self::Rule(code) => code.words(),
+            Self::Edge(code) => code.words(),
+        }
+    }
+
+    /// The status of answers with this code.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Rule(code) => match code {
+                RefusalCode::PatientNotFound => StatusCode::NOT_FOUND,
+                RefusalCode::SupportOnly => StatusCode::FORBIDDEN,
+                RefusalCode::TooSoon => StatusCode::TOO_MANY_REQUESTS,
+                RefusalCode::PortalNotActivated
+                | RefusalCode::EmailRequired
+                | RefusalCode::EmailInUse
+                | RefusalCode::AlreadyInvited
+                | RefusalCode::NotInvited
+                | RefusalCode::AlreadyRegistered
+                | RefusalCode::NotRegistered
+                | RefusalCode::SendInProgress
+                | RefusalCode::PatientInactive
+                | RefusalCode::OptedOut
+                | RefusalCode::NotOptedOut
+                | RefusalCode::DateOfBirthMissing
+                | RefusalCode::AddressSuppressed
+                | RefusalCode::LinkNotUsable
+                | RefusalCode::DateOfBirthMismatch => StatusCode::CONFLICT,
+            },
+            Self::Edge(code) => match code {
+                EdgeCode::Malformed => StatusCode::BAD_REQUEST,
+                EdgeCode::InvalidFields | EdgeCode::EmailInvalid | EdgeCode::IdempotencyKeyReused => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+                EdgeCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+                EdgeCode::Forbidden => StatusCode::FORBIDDEN,
+                EdgeCode::NotFound | EdgeCode::PracticeNotSetUp | EdgeCode::JobNotFound => StatusCode::NOT_FOUND,
+                EdgeCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+                EdgeCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
+                EdgeCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                EdgeCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                EdgeCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                EdgeCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+}
+
+/// Why a request is refused (RFC 9457). The order of the members is that of the answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Document<'problem> {
+pub struct ProblemDetails<'problem> {
+    /// `/problems/` and the code.
     #[serde(rename = "type")]
     kind: String,
-    title: String,
+    /// The code in words.
+    title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// One fixed sentence for people, with the next step.
     detail: &'static str,
+    /// The request's id.
     instance: &'problem str,
+    /// What to match on. A code never changes its meaning.
+    #[cfg_attr(feature = "describe", schemars(with = "super::value::Name<ProblemCode>"))]
     code: &'static str,
+    /// Every mistake in the body. Only with the codes `invalid_fields` and `email_invalid`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'problem [FieldError],
+    /// Whole seconds until the same request may succeed: the header `Retry-After`. Only with the codes `too_soon` and
+    /// `unavailable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// The patient of your own practice who has the address. Only with the code `email_in_use`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<PatientId>"))]
     patient_id: Option<&'problem str>,
 }
 
+#[cfg(feature = "describe")]
+impl portal::describe::Named for ProblemCode {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        use strum::IntoEnumIterator as _;
+        let rules = RefusalCode::iter().map(Self::Rule);
+        let all = rules.chain(EdgeCode::iter().map(Self::Edge));
+        all.map(|code| (code.name(), code.words().sentence)).collect()
+    }
+}
+
 impl Problem {
-    /// The code that clients match on.
+    /// The problem of a rule that said no.
     #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.status_code_and_sentence().1
+    pub fn refused(refusal: &impl Refusal) -> Self {
+        Self::Refused { code: refusal.code(), detail: refusal.detail() }
     }
 
-    /// The one place that decides what each problem is in HTTP.
-    fn status_code_and_sentence(&self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::Refused(refusal) => (status_of(refusal), refusal.code(), refusal.sentence()),
-            Self::Malformed(Malformed::Body) => (
-                StatusCode::BAD_REQUEST,
-                "malformed",
-                "The body must be one JSON object with each member once, in UTF-8.",
-            ),
-            Self::Malformed(Malformed::IfMatch) => (
-                StatusCode::BAD_REQUEST,
-                "malformed",
-                "If-Match must be one version in quotes, as the ETag of an answer gives it.",
-            ),
-            Self::Malformed(Malformed::IdempotencyKey) => (
-                StatusCode::BAD_REQUEST,
-                "malformed",
-                "Idempotency-Key must be 1 to 255 visible ASCII characters, chosen anew for each command.",
-            ),
-            Self::Malformed(Malformed::Query(expected)) => (StatusCode::BAD_REQUEST, "malformed", expected),
-            // On its own, a bad address is the refusal that every client knows by its code.
+    /// The practice has no such patient.
+    #[must_use]
+    pub fn patient_not_found() -> Self {
+        Self::refused(&PatientRefusal::PatientNotFound)
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ProblemCode {
+        ProblemCode::Edge(match self {
+            Self::Refused { code, .. } => return ProblemCode::Rule(*code),
+            Self::Malformed(_) => EdgeCode::Malformed,
+            // On its own, a bad address has a code that every client knows.
             Self::Invalid(errors) => match errors.as_slice() {
-                [FieldError { code: FieldCode::EmailInvalid, .. }] => {
-                    let refusal = Refusal::EmailInvalid;
-                    (status_of(&refusal), refusal.code(), refusal.sentence())
-                }
-                _ => (
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "invalid_fields",
-                    "Some members of the body are not what they should be: correct those that the errors point at.",
-                ),
+                [FieldError { code: FieldCode::EmailInvalid, .. }] => EdgeCode::EmailInvalid,
+                _ => EdgeCode::InvalidFields,
             },
-            Self::Unauthenticated => {
-                (StatusCode::UNAUTHORIZED, "unauthenticated", "The request carries no valid access token: sign in.")
-            }
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing at this path: check the address."),
-            Self::PracticeNotSetUp => (
-                StatusCode::NOT_FOUND,
-                "practice_not_set_up",
-                "Your practice has no settings yet: an administrator saves them first.",
-            ),
-            Self::MethodNotAllowed { .. } => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "This path does not take this method: use one of those that Allow names.",
-            ),
-            Self::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is longer than 64 KiB: send less at once.")
-            }
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "The body must be declared as application/json in UTF-8.",
-            ),
-            Self::Unavailable(_) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "The service cannot answer right now: send the same request again after a moment.",
-            ),
-            Self::Internal(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong on our side: report the request id if it happens again.",
-            ),
+            Self::Unauthenticated => EdgeCode::Unauthenticated,
+            Self::Forbidden => EdgeCode::Forbidden,
+            Self::NotFound => EdgeCode::NotFound,
+            Self::PracticeNotSetUp => EdgeCode::PracticeNotSetUp,
+            Self::JobNotFound => EdgeCode::JobNotFound,
+            Self::Precondition(Precondition::VersionConflict) => EdgeCode::VersionConflict,
+            Self::Precondition(Precondition::KeyReused(_)) => EdgeCode::IdempotencyKeyReused,
+            Self::MethodNotAllowed { .. } => EdgeCode::MethodNotAllowed,
+            Self::TooLarge => EdgeCode::TooLarge,
+            Self::UnsupportedMediaType => EdgeCode::UnsupportedMediaType,
+            Self::Unavailable(_) => EdgeCode::Unavailable,
+            Self::Internal(_) => EdgeCode::Internal,
+        })
+    }
+
+    /// The sentence for people: the code's, or one of the part that is malformed.
+    fn sentence(&self) -> &'static str {
+        match self {
+            Self::Malformed(Malformed::IfMatch) => words::MALFORMED_IF_MATCH,
+            Self::Malformed(Malformed::IdempotencyKey) => words::MALFORMED_IDEMPOTENCY_KEY,
+            Self::Malformed(Malformed::Query(expected)) => expected,
+            other => other.code().words().sentence,
         }
     }
 
     /// Whole seconds after which the same request may succeed.
     const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Refused(Refusal::TooSoon { retry_after_secs }) => Some(*retry_after_secs),
+            Self::Refused { detail: RefusalDetail::RetryAfterSecs(seconds), .. } => Some(*seconds),
             Self::Unavailable(_) => Some(FAULT_RETRY_AFTER_SECS),
-            Self::Refused(_)
+            Self::Refused { .. }
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Unauthenticated
+            | Self::Forbidden
             | Self::NotFound
             | Self::PracticeNotSetUp
+            | Self::JobNotFound
+            | Self::Precondition(_)
             | Self::MethodNotAllowed { .. }
             | Self::TooLarge
             | Self::UnsupportedMediaType
@@ -222,11 +299,14 @@ impl Problem {
         match self {
             Self::Unauthenticated => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
             Self::MethodNotAllowed { allowed } => Some((ALLOW, allowed.join(", "))),
-            Self::Refused(_)
+            Self::Refused { .. }
             | Self::Malformed(_)
             | Self::Invalid(_)
+            | Self::Forbidden
             | Self::NotFound
             | Self::PracticeNotSetUp
+            | Self::JobNotFound
+            | Self::Precondition(_)
             | Self::TooLarge
             | Self::UnsupportedMediaType
             | Self::Unavailable(_)
@@ -240,18 +320,20 @@ impl Problem {
 
     /// Who has the address, where the refusal names them.
     fn holder(&self) -> Option<&PatientId> {
-        if let Self::Refused(Refusal::EmailInUse { holder }) = self { holder.as_ref() } else { None }
+        if let Self::Refused { detail: RefusalDetail::Holder(holder), .. } = self { Some(holder) } else { None }
     }
 
     /// The answer that reports the problem. Writes it to the log: a failure is logged here and nowhere else.
     #[must_use]
     pub fn answer(&self, request: Option<&RequestId>) -> Answer {
-        let (status, code, detail) = self.status_code_and_sentence();
+        let code = self.code();
+        let (status, title, detail) = (code.status(), code.words().title, self.sentence());
+        let code = code.name();
         let instance = request.map_or("unknown", RequestId::as_str);
         self.log(instance, status, code);
-        let document = Document {
+        let document = ProblemDetails {
             kind: format!("/problems/{code}"),
-            title: title(code),
+            title,
             status: status.as_u16(),
             detail,
             instance,
@@ -279,12 +361,15 @@ impl Problem {
                 tracing::error!(request_id, status, code, cause = cause::of_port(error), "cannot answer");
             }
             Self::Internal(error) => tracing::error!(request_id, status, code, %error, "failed"),
-            Self::Refused(_)
+            Self::Refused { .. }
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Unauthenticated
+            | Self::Forbidden
             | Self::NotFound
             | Self::PracticeNotSetUp
+            | Self::JobNotFound
+            | Self::Precondition(_)
             | Self::MethodNotAllowed { .. }
             | Self::TooLarge
             | Self::UnsupportedMediaType => tracing::info!(request_id, status, code, "refused"),
@@ -292,79 +377,50 @@ impl Problem {
     }
 }
 
-const fn status_of(refusal: &Refusal) -> StatusCode {
-    match refusal {
-        Refusal::PatientNotFound | Refusal::JobNotFound => StatusCode::NOT_FOUND,
-        Refusal::Forbidden | Refusal::SupportOnly => StatusCode::FORBIDDEN,
-        Refusal::VersionConflict => StatusCode::PRECONDITION_FAILED,
-        Refusal::TooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::EmailInvalid | Refusal::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::PortalNotActivated
-        | Refusal::EmailRequired
-        | Refusal::EmailInUse { .. }
-        | Refusal::AlreadyInvited
-        | Refusal::NotInvited
-        | Refusal::AlreadyRegistered
-        | Refusal::NotRegistered
-        | Refusal::SendInProgress
-        | Refusal::PatientInactive
-        | Refusal::OptedOut
-        | Refusal::NotOptedOut
-        | Refusal::DateOfBirthMissing
-        | Refusal::AddressSuppressed
-        | Refusal::LinkNotUsable
-        | Refusal::DateOfBirthMismatch => StatusCode::CONFLICT,
-    }
-}
-
-/// The code in words: `email_in_use` is "Email in use".
-fn title(code: &str) -> String {
-    let mut words = code.replace('_', " ");
-    if let Some(first) = words.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use portal::{
+        idempotency::KeyReused,
+        refusal::{InviteRefusal, ReinviteRefusal},
+    };
 
     use super::*;
 
     fn every_problem() -> Vec<Problem> {
         let fault = || "the cause".into();
+        let rule = |code| Problem::Refused { code, detail: RefusalDetail::None };
         let pointed = |code| FieldError { pointer: "/email".to_owned(), code };
         vec![
-            Refusal::PortalNotActivated.into(),
-            Refusal::PatientNotFound.into(),
-            Refusal::JobNotFound.into(),
-            Refusal::EmailRequired.into(),
-            Refusal::EmailInvalid.into(),
-            Refusal::EmailInUse { holder: None }.into(),
-            Refusal::EmailInUse { holder: PatientId::parse("p-2").ok() }.into(),
-            Refusal::AlreadyInvited.into(),
-            Refusal::NotInvited.into(),
-            Refusal::AlreadyRegistered.into(),
-            Refusal::NotRegistered.into(),
-            Refusal::SendInProgress.into(),
-            Refusal::PatientInactive.into(),
-            Refusal::OptedOut.into(),
-            Refusal::NotOptedOut.into(),
-            Refusal::DateOfBirthMissing.into(),
-            Refusal::AddressSuppressed.into(),
-            Refusal::TooSoon { retry_after_secs: 37 }.into(),
-            Refusal::SupportOnly.into(),
-            Refusal::VersionConflict.into(),
-            Refusal::LinkNotUsable.into(),
-            Refusal::DateOfBirthMismatch.into(),
-            Refusal::Forbidden.into(),
+            rule(RefusalCode::PortalNotActivated),
+            rule(RefusalCode::PatientNotFound),
+            Problem::JobNotFound,
+            rule(RefusalCode::EmailRequired),
+            Problem::Invalid(vec![pointed(FieldCode::EmailInvalid)]),
+            rule(RefusalCode::EmailInUse),
+            Problem::refused(&InviteRefusal::EmailInUse { holder: PatientId::parse("p-2").ok() }),
+            rule(RefusalCode::AlreadyInvited),
+            rule(RefusalCode::NotInvited),
+            rule(RefusalCode::AlreadyRegistered),
+            rule(RefusalCode::NotRegistered),
+            rule(RefusalCode::SendInProgress),
+            rule(RefusalCode::PatientInactive),
+            rule(RefusalCode::OptedOut),
+            rule(RefusalCode::NotOptedOut),
+            rule(RefusalCode::DateOfBirthMissing),
+            rule(RefusalCode::AddressSuppressed),
+            Problem::refused(&ReinviteRefusal::TooSoon { retry_after_secs: 37 }),
+            rule(RefusalCode::SupportOnly),
+            Problem::Precondition(Precondition::VersionConflict),
+            rule(RefusalCode::LinkNotUsable),
+            rule(RefusalCode::DateOfBirthMismatch),
+            Problem::Forbidden,
             Malformed::Body.into(),
             Malformed::IfMatch.into(),
             Malformed::IdempotencyKey.into(),
             Malformed::Query("The cursor is not one.").into(),
-            Refusal::IdempotencyKeyReused.into(),
-            Problem::Invalid(vec![pointed(FieldCode::EmailInvalid)]),
+            Problem::Precondition(Precondition::KeyReused(KeyReused)),
             Problem::Invalid(vec![pointed(FieldCode::EmailInvalid), pointed(FieldCode::UnknownField)]),
             Problem::Unauthenticated,
             Problem::NotFound,

@@ -6,7 +6,6 @@ use portal::{
     idempotency::KeyedRequest,
     ids::{JobId, PatientId, RequestId},
     operations::Command,
-    refusal::Refusal,
     scope::TenantScope,
 };
 
@@ -50,12 +49,6 @@ impl Request {
         &self.id
     }
 
-    /// What is asked for.
-    #[must_use]
-    pub const fn operation(&self) -> Operation {
-        self.operation
-    }
-
     /// On whose behalf.
     ///
     /// # Errors
@@ -80,19 +73,19 @@ impl Request {
     /// The patient that the path names.
     ///
     /// # Errors
-    /// [`Refusal::PatientNotFound`] if no patient could have such an id.
+    /// [`Problem::patient_not_found`] if no patient could have such an id.
     pub fn patient(&self) -> Result<PatientId, Problem> {
         let id = self.event.path_parameters.get("patientId").map(String::as_str);
-        Ok(PatientId::parse(id.unwrap_or_default()).map_err(|_| Refusal::PatientNotFound)?)
+        PatientId::parse(id.unwrap_or_default()).map_err(|_| Problem::patient_not_found())
     }
 
     /// The bulk job that the path names.
     ///
     /// # Errors
-    /// [`Refusal::JobNotFound`] if no job could have such an id.
+    /// [`Problem::JobNotFound`] if no job could have such an id.
     pub fn job(&self) -> Result<JobId, Problem> {
         let id = self.event.path_parameters.get("jobId").map(String::as_str);
-        Ok(JobId::parse(id.unwrap_or_default()).map_err(|_| Refusal::JobNotFound)?)
+        JobId::parse(id.unwrap_or_default()).map_err(|_| Problem::JobNotFound)
     }
 
     /// Whether the client asks for this media type by name, in any of its `Accept` headers and with whatever parameters.
@@ -132,7 +125,7 @@ impl Request {
         let Some(header) = self.event.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
         let key = header.to_str().ok().filter(|key| (1..=KEY_MAX_CHARS).contains(&key.len()) && is_visible(key));
         let key = key.ok_or(Malformed::IdempotencyKey)?;
-        let command = format!("{} {}", self.operation.method, self.operation.path);
+        let command = self.operation.route_key();
         let content = self.event.body.as_deref().unwrap_or_default();
         Ok(Some(KeyedRequest::new(&command, key, content.as_bytes())))
     }
@@ -199,7 +192,7 @@ impl Request {
     ///
     /// # Errors
     /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it has a member.
-    pub fn says_nothing(&self) -> Result<(), Problem> {
+    pub fn require_empty_body(&self) -> Result<(), Problem> {
         no_members(self.form_or_empty()?)
     }
 }

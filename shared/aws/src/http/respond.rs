@@ -8,7 +8,7 @@ use http::{
         X_CONTENT_TYPE_OPTIONS,
     },
 };
-use portal::{ids::RequestId, operations::Hinted, panel::StatusPanel, ports::QueueError, redacted::Redacted};
+use portal::{ids::RequestId, operations::Enqueued, panel::StatusPanel, ports::QueueError, redacted::Redacted};
 use serde::Serialize;
 
 use super::{HttpAnswer, panel::StatusJson, problem::Problem};
@@ -82,7 +82,7 @@ impl Answer {
     /// # Errors
     /// [`Problem::Internal`]
     pub fn panel(panel: &StatusPanel) -> Result<Self, Problem> {
-        Self::json(StatusCode::OK, &StatusJson::of(panel), panel.version)
+        Self::json(StatusCode::OK, &StatusJson::from_panel(panel), panel.version)
     }
 
     /// The status panel, as the answer of a command: accepted rather than done while a mail is queued.
@@ -91,16 +91,16 @@ impl Answer {
     /// [`Problem::Internal`]
     pub fn command(panel: &StatusPanel) -> Result<Self, Problem> {
         let status = if panel.mail_is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
-        Self::json(status, &StatusJson::of(panel), panel.version)
+        Self::json(status, &StatusJson::from_panel(panel), panel.version)
     }
 
     /// The status panel, as the answer of a command that a mail follows.
     ///
     /// # Errors
     /// [`Problem::Internal`]
-    pub fn hinted(hinted: &Hinted, request: &RequestId) -> Result<Self, Problem> {
-        log_unqueued(hinted.unqueued.as_ref(), request);
-        Self::command(&hinted.panel)
+    pub fn accepted(enqueued: &Enqueued, request: &RequestId) -> Result<Self, Problem> {
+        log_unqueued(enqueued.unqueued.as_ref(), request);
+        Self::command(&enqueued.panel)
     }
 
     /// The answer with one more header; without it if its value cannot stand in one.

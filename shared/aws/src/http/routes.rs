@@ -1,192 +1,288 @@
-//! The table of operations: what the API's clients can ask for, and what it takes to ask.
+//! The table of operations: what clients of the API can ask for, what it takes to ask, and which rules can refuse it.
+
+use std::convert::Infallible;
+
+use portal::refusal::{
+    ChangeEmailRefusal, InviteRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, OptInRefusal, OptOutRefusal,
+    PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, RevokeRefusal,
+};
+use strum::IntoEnumIterator as _;
 
 use super::scope::{Access, Permission};
 
-/// One operation of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operation {
-    /// The HTTP method.
-    pub method: &'static str,
-    /// The path, with `{parameters}`.
-    pub path: &'static str,
-    /// The function that carries it out.
-    pub function: &'static str,
-    /// Who may ask.
-    pub access: Access,
+/// The operations that one function carries out.
+pub trait FunctionOperation: Copy {
+    /// The function.
+    const FUNCTION: &'static str;
+
+    /// The operation, if it is one of this function's.
+    fn from_operation(operation: Operation) -> Option<Self>;
 }
 
-/// Saves a patient's profile.
-pub const SAVE_PATIENT: Operation = Operation {
-    method: "PUT",
-    path: "/v1/patients/{patientId}",
-    function: "patients",
-    access: Access::With(Permission::Patients),
-};
-/// Reads a patient's profile.
-pub const READ_PATIENT: Operation = Operation {
-    method: "GET",
-    path: "/v1/patients/{patientId}",
-    function: "patients",
-    access: Access::With(Permission::Read),
-};
-/// Finds patients by the first letters of their names, or by their date of birth.
-pub const SEARCH_PATIENTS: Operation =
-    Operation { method: "GET", path: "/v1/patients", function: "patients", access: Access::With(Permission::Read) };
-/// Reads the practice's settings.
-pub const READ_PRACTICE: Operation =
-    Operation { method: "GET", path: "/v1/practice", function: "practice", access: Access::With(Permission::Read) };
-/// Saves the practice's settings, and activates its portal.
-pub const SAVE_PRACTICE: Operation =
-    Operation { method: "PUT", path: "/v1/practice", function: "practice", access: Access::With(Permission::Admin) };
-/// Reads the status panel.
-pub const STATUS: Operation = Operation {
-    method: "GET",
-    path: "/v1/patients/{patientId}/portal",
-    function: "status",
-    access: Access::With(Permission::Read),
-};
-/// Reads a patient's history.
-pub const TIMELINE: Operation = Operation {
-    method: "GET",
-    path: "/v1/patients/{patientId}/portal/timeline",
-    function: "status",
-    access: Access::With(Permission::Read),
-};
-/// Invites a patient.
-pub const INVITE: Operation = Operation {
-    method: "POST",
-    path: "/v1/patients/{patientId}/portal/invite",
-    function: "invite",
-    access: Access::With(Permission::Invite),
-};
+/// Declares the operations, by the function that carries them out. The doc comment of an operation is what the API's
+/// description says of it: a summary, then paragraphs.
+macro_rules! operations {
+    ($(
+        $(#[$of_function:meta])*
+        $function:literal: $group:ident {
+            $($(#[doc = $doc:literal])+ $operation:ident = $method:ident $path:literal, $access:expr, $refusal:ty;)+
+        }
+    )+) => {
+        /// One operation of the API. Its name in camel case is its `operationId`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+        #[strum(serialize_all = "camelCase")]
+        pub enum Operation {
+            $($($(#[doc = $doc])+ $operation,)+)+
+        }
 
-/// Begins a bulk job.
-pub const BULK_INVITE: Operation = Operation {
-    method: "POST",
-    path: "/v1/invitations/bulk",
-    function: "bulk",
-    access: Access::With(Permission::Invite),
-};
-/// Reads how far a bulk job has come.
-pub const READ_JOB: Operation = Operation {
-    method: "GET",
-    path: "/v1/invitations/bulk/{jobId}",
-    function: "bulk",
-    access: Access::With(Permission::Read),
-};
-/// Reads what came of a bulk job's patients.
-pub const JOB_RESULTS: Operation = Operation {
-    method: "GET",
-    path: "/v1/invitations/bulk/{jobId}/results",
-    function: "bulk",
-    access: Access::With(Permission::Read),
-};
-/// Stops a bulk job.
-pub const CANCEL_JOB: Operation = Operation {
-    method: "POST",
-    path: "/v1/invitations/bulk/{jobId}/cancel",
-    function: "bulk",
-    access: Access::With(Permission::Invite),
-};
+        impl Operation {
+            /// The HTTP method.
+            #[must_use]
+            pub const fn method(self) -> &'static str {
+                match self { $($(Self::$operation => stringify!($method),)+)+ }
+            }
 
-/// Invites a patient again.
-pub const REINVITE: Operation = Operation {
-    method: "POST",
-    path: "/v1/patients/{patientId}/portal/reinvite",
-    function: "reinvite",
-    access: Access::With(Permission::Invite),
-};
-/// Takes a patient's invitation back.
-pub const REVOKE: Operation = Operation {
-    method: "POST",
-    path: "/v1/patients/{patientId}/portal/revoke",
-    function: "invite",
-    access: Access::With(Permission::Invite),
-};
-/// Records that a patient does not want access.
-pub const OPT_OUT: Operation = Operation {
-    method: "POST",
-    path: "/v1/patients/{patientId}/portal/opt-out",
-    function: "opt-out",
-    access: Access::With(Permission::Invite),
-};
-/// Records that a patient wants access after all.
-pub const OPT_IN: Operation = Operation {
-    method: "POST",
-    path: "/v1/patients/{patientId}/portal/opt-in",
-    function: "opt-out",
-    access: Access::With(Permission::Invite),
-};
+            /// The path, with `{parameters}`.
+            #[must_use]
+            pub const fn path(self) -> &'static str {
+                match self { $($(Self::$operation => $path,)+)+ }
+            }
 
-/// Changes the address of a patient's account.
-pub const CHANGE_EMAIL: Operation = Operation {
-    method: "PUT",
-    path: "/v1/practices/{practiceId}/patients/{patientId}/portal/email",
-    function: "change-email",
-    access: Access::CustomerCare,
-};
+            /// The function that carries it out.
+            #[must_use]
+            pub const fn function(self) -> &'static str {
+                match self { $($(Self::$operation => $function,)+)+ }
+            }
 
-/// Looks at a link, and leaves it as it is.
-pub const CHECK_LINK: Operation =
-    Operation { method: "POST", path: "/v1/activation/check", function: "register", access: Access::Public };
-/// Opens the account.
-pub const REGISTER: Operation =
-    Operation { method: "POST", path: "/v1/activation", function: "register", access: Access::Public };
-/// Declines the invitation.
-pub const DECLINE: Operation =
-    Operation { method: "POST", path: "/v1/activation/decline", function: "register", access: Access::Public };
-/// Says that the invitation is for somebody else.
-pub const NOT_ME: Operation =
-    Operation { method: "POST", path: "/v1/activation/not-me", function: "register", access: Access::Public };
-/// Asks for a new link.
-pub const NEW_LINK: Operation =
-    Operation { method: "POST", path: "/v1/activation/new-link", function: "register", access: Access::Public };
-/// Stops the reminders, with one click in the mail program.
-pub const UNSUBSCRIBE: Operation =
-    Operation { method: "POST", path: "/v1/unsubscribe", function: "register", access: Access::Public };
+            /// Who may ask for it.
+            #[must_use]
+            pub const fn access(self) -> Access {
+                match self { $($(Self::$operation => $access,)+)+ }
+            }
 
-/// Reports that a patient has logged in.
-pub const TRACK_LOGIN: Operation =
-    Operation { method: "POST", path: "/v1/logins", function: "track-login", access: Access::Portal };
+            /// The rules that can refuse it. What the edge itself refuses is not among them.
+            #[must_use]
+            pub const fn refusals(self) -> &'static [RefusalCode] {
+                match self { $($(Self::$operation => <$refusal as Refusal>::CODES,)+)+ }
+            }
 
-/// All of them. The gateway's template has exactly these routes, and one more for whatever is none of them.
-pub const ALL: &[Operation] = &[
-    SAVE_PATIENT,
-    READ_PATIENT,
-    SEARCH_PATIENTS,
-    READ_PRACTICE,
-    SAVE_PRACTICE,
-    STATUS,
-    TIMELINE,
-    INVITE,
-    BULK_INVITE,
-    READ_JOB,
-    JOB_RESULTS,
-    CANCEL_JOB,
-    REINVITE,
-    REVOKE,
-    OPT_OUT,
-    OPT_IN,
-    CHANGE_EMAIL,
-    CHECK_LINK,
-    REGISTER,
-    DECLINE,
-    NOT_ME,
-    NEW_LINK,
-    UNSUBSCRIBE,
-    TRACK_LOGIN,
-];
+            /// The lines of its doc comment, each with the blank that it begins with.
+            #[must_use]
+            pub const fn doc(self) -> &'static [&'static str] {
+                match self { $($(Self::$operation => &[$($doc),+],)+)+ }
+            }
+        }
 
-impl Operation {
-    /// The operation of the route that the gateway chose, as its event names it: method, space, path.
-    #[must_use]
-    pub fn of_route_key(key: &str) -> Option<Self> {
-        let (method, path) = key.split_once(' ')?;
-        ALL.iter().find(|operation| operation.method == method && operation.path == path).copied()
+        $(
+            $(#[$of_function])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[expect(missing_docs, reason = "the operations of the same names are documented")]
+            pub enum $group { $($operation),+ }
+
+            impl FunctionOperation for $group {
+                const FUNCTION: &'static str = $function;
+
+                fn from_operation(operation: Operation) -> Option<Self> {
+                    [$((Operation::$operation, Self::$operation)),+]
+                        .into_iter()
+                        .find_map(|(candidate, own)| (candidate == operation).then_some(own))
+                }
+            }
+        )+
+    };
+}
+
+operations! {
+    /// What the function `patients` carries out.
+    "patients": PatientsOperation {
+        /// Save a patient's profile.
+        ///
+        /// Creates the patient, or replaces the whole profile of one who is there. Saving the same again
+        /// changes nothing.
+        ///
+        /// A profile is not an invitation: saving it touches neither an invitation nor an account, and another
+        /// `email` counts from the next invite on. The panel's sentence says when an invitation went to another
+        /// address.
+        SavePatient = PUT "/v1/patients/{patientId}", Access::With(Permission::Patients), PatientRefusal;
+        /// Read a patient's profile.
+        ReadPatient = GET "/v1/patients/{patientId}", Access::With(Permission::Read), PatientRefusal;
+        /// Find patients by name or date of birth.
+        ///
+        /// A page may have few patients or none and still name a `next` one.
+        SearchPatients = GET "/v1/patients", Access::With(Permission::Read), Infallible;
     }
 
-    fn takes(&self, path: &str) -> bool {
-        let (mut wanted, mut given) = (self.path.split('/'), path.split('/'));
+    /// What the function `practice` carries out.
+    "practice": PracticeOperation {
+        /// Read the practice's settings.
+        ReadPractice = GET "/v1/practice", Access::With(Permission::Read), Infallible;
+        /// Save the practice's settings.
+        ///
+        /// Replaces all of them; what is left out is as usual again. The first save with `portal.termsAccepted`
+        /// activates the portal, for good: nobody can be invited before, and no later save takes it back.
+        SavePractice = PUT "/v1/practice", Access::With(Permission::Admin), Infallible;
+    }
+
+    /// What the function `status` carries out.
+    "status": StatusOperation {
+        /// Read where a patient stands.
+        ///
+        /// The status panel: its five fields, one plain sentence with the next step, the current invitation,
+        /// the account, and for each action whether it is allowed now and, if not, why not. What refuses a
+        /// command is what decides `allowed`; only whether an address is free shows when one is given.
+        ReadStatus = GET "/v1/patients/{patientId}/portal", Access::With(Permission::Read), PatientRefusal;
+        /// Read what has happened.
+        ///
+        /// Every change of the patient's record, newest first, and who made it. Nothing is ever altered.
+        ReadTimeline = GET "/v1/patients/{patientId}/portal/timeline", Access::With(Permission::Read), PatientRefusal;
+    }
+
+    /// What the function `invite` carries out.
+    "invite": InviteOperation {
+        /// Invite a patient.
+        ///
+        /// Mails the patient a link to open an account, to the address that is given or else the profile's. The
+        /// address must be no other patient's, in any practice.
+        InvitePatient = POST "/v1/patients/{patientId}/portal/invite", Access::With(Permission::Invite), InviteRefusal;
+        /// Take an invitation back.
+        ///
+        /// A mail that still waits is not sent, links that were mailed die, and the address is free at once.
+        /// The patient can be invited again.
+        RevokeInvitation = POST "/v1/patients/{patientId}/portal/revoke", Access::With(Permission::Invite), RevokeRefusal;
+    }
+
+    /// What the function `reinvite` carries out.
+    "reinvite": ReinviteOperation {
+        /// Invite a patient again.
+        ///
+        /// Mails a new link, to the address that is given or else the invitation's. To the same address, links
+        /// that were mailed before keep working until they expire. With another address they die at once and
+        /// the old address is free; the profile is not changed.
+        ReinvitePatient = POST "/v1/patients/{patientId}/portal/reinvite", Access::With(Permission::Invite), ReinviteRefusal;
+    }
+
+    /// What the function `bulk` carries out.
+    "bulk": BulkOperation {
+        /// Invite many patients, or see what would come of it.
+        ///
+        /// Begins a job that invites either the patients that are named or everybody of the practice who has an
+        /// email address and was never invited, each as `POST .../portal/invite` would, on behalf of who asks.
+        /// With `dryRun` it invites nobody and only tells of each what would come of it at that moment.
+        ///
+        /// The job is seen to in the background, twenty patients a second or so: read it until it is `done`.
+        /// Repeating the request with the same `Idempotency-Key` answers with the same job, and sets it going
+        /// should it stand still; that is what to do after a 503. Whoever was never invited is found by the
+        /// practice's directory, and without a date of birth nobody is: nor could they be invited.
+        BeginBulkJob = POST "/v1/invitations/bulk", Access::With(Permission::Invite), Infallible;
+        /// Read how far a job has come.
+        ReadBulkJob = GET "/v1/invitations/bulk/{jobId}", Access::With(Permission::Read), Infallible;
+        /// Read what came of each patient.
+        ///
+        /// In the order in which the patients were seen to, at most a hundred a page; none yet, as long as no
+        /// patient was. While the job is running, the last page has no `next` although more will come.
+        ///
+        /// With `Accept: text/csv` the same page comes as a table to open in a spreadsheet, and the next one's
+        /// address in `Link`. Whatever a spreadsheet might take for a formula has an apostrophe before it.
+        ReadBulkResults = GET "/v1/invitations/bulk/{jobId}/results", Access::With(Permission::Read), Infallible;
+        /// Stop a job.
+        ///
+        /// No more patients are seen to, but for those that are being seen to at this moment, twenty at most.
+        /// Who has been invited stays invited. A job that is done or cancelled stays as it is: repeating this
+        /// does no harm.
+        CancelBulkJob = POST "/v1/invitations/bulk/{jobId}/cancel", Access::With(Permission::Invite), Infallible;
+    }
+
+    /// What the function `opt-out` carries out.
+    "opt-out": OptOutOperation {
+        /// Record that a patient does not want access.
+        ///
+        /// The patient does not want to receive access to health information. A mail that still waits is not
+        /// sent and its invitation is taken back, links that were mailed die, and no reminder goes out. An
+        /// account stays. A mail that is being handed over at this very moment may still arrive; its link is
+        /// dead.
+        OptOutPatient = POST "/v1/patients/{patientId}/portal/opt-out", Access::With(Permission::Invite), OptOutRefusal;
+        /// Record that a patient wants access after all.
+        ///
+        /// Sends nothing by itself, and links that died stay dead. Invite or reinvite the patient.
+        OptInPatient = POST "/v1/patients/{patientId}/portal/opt-in", Access::With(Permission::Invite), OptInRefusal;
+    }
+
+    /// What the function `change-email` carries out.
+    "change-email": ChangeEmailOperation {
+        /// Change the address of an account.
+        ///
+        /// The address that the patient logs in with. The new one must be no other patient's; the old one is
+        /// free at once, and both are told by mail. The profile is not changed. If it is the account's address
+        /// already, nothing is done.
+        ChangeAccountEmail = PUT "/v1/practices/{practiceId}/patients/{patientId}/portal/email", Access::CustomerCare, ChangeEmailRefusal;
+    }
+
+    /// What the function `register` carries out.
+    "register": RegisterOperation {
+        /// Look at a link.
+        ///
+        /// Changes nothing, however often. To ask for the date of birth only where the link works.
+        CheckLink = POST "/v1/activation/check", Access::Public, Infallible;
+        /// Open the account.
+        ///
+        /// Whoever has the link and knows the patient's date of birth opens the account. There is no password
+        /// here: the answer is what the identity provider needs to create the login. Registering counts as the
+        /// first login.
+        ///
+        /// Every date is counted before it is compared; the fifth wrong one locks the link, and staff must
+        /// invite again. A text that is no date of a birth is refused with 422 and counts nothing.
+        Register = POST "/v1/activation", Access::Public, RegisterRefusal;
+        /// Decline the invitation.
+        ///
+        /// The invitation is taken back. This is no opt-out, because a stranger may hold a misdirected link.
+        DeclineInvitation = POST "/v1/activation/decline", Access::Public, LinkRefusal;
+        /// Say that the invitation is for somebody else.
+        ///
+        /// The invitation is taken back, and staff see that its address is not the patient's.
+        ReportWrongPerson = POST "/v1/activation/not-me", Access::Public, LinkRefusal;
+        /// Ask for a new link.
+        ///
+        /// It is mailed to the address that this link was mailed to. This link may have expired.
+        RequestNewLink = POST "/v1/activation/new-link", Access::Public, NewLinkRefusal;
+        /// Stop the reminders with one click.
+        ///
+        /// For mail programs (RFC 8058): the address is in the mail's `List-Unsubscribe`. Answers alike whether
+        /// there is such a link or not, and does not read the body.
+        StopReminders = POST "/v1/unsubscribe", Access::Public, Infallible;
+    }
+
+    /// What the function `track-login` carries out.
+    "track-login": TrackLoginOperation {
+        /// Report that a patient logged in.
+        ///
+        /// Report every login; the panel shows the latest. Repeated and late reports change nothing, so a
+        /// report whose answer was lost can be sent again as it is. A time in the future counts as now.
+        ReportLogin = POST "/v1/logins", Access::Portal, LoginRefusal;
+    }
+}
+
+impl Operation {
+    /// Its `operationId` in the API's description.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        self.into()
+    }
+
+    /// The key of its route at the gateway: method, space, path.
+    #[must_use]
+    pub fn route_key(self) -> String {
+        format!("{} {}", self.method(), self.path())
+    }
+
+    /// The operation of the route that the gateway chose.
+    #[must_use]
+    pub fn from_route_key(key: &str) -> Option<Self> {
+        let (method, path) = key.split_once(' ')?;
+        Self::iter().find(|operation| operation.method() == method && operation.path() == path)
+    }
+
+    fn takes(self, path: &str) -> bool {
+        let (mut wanted, mut given) = (self.path().split('/'), path.split('/'));
         loop {
             match (wanted.next(), given.next()) {
                 (None, None) => return true,
@@ -200,7 +296,7 @@ impl Operation {
 /// The methods that operations have at a path; none if there is nothing there.
 #[must_use]
 pub fn methods_at(path: &str) -> Vec<&'static str> {
-    ALL.iter().filter(|operation| operation.takes(path)).map(|operation| operation.method).collect()
+    Operation::iter().filter(|operation| operation.takes(path)).map(Operation::method).collect()
 }
 
 #[cfg(test)]
@@ -209,13 +305,21 @@ mod tests {
 
     #[test]
     fn a_route_key_names_one_operation() {
-        for operation in ALL {
-            let key = format!("{} {}", operation.method, operation.path);
-            assert_eq!(Operation::of_route_key(&key).as_ref(), Some(operation));
+        for operation in Operation::iter() {
+            assert_eq!(Operation::from_route_key(&operation.route_key()), Some(operation));
         }
         for key in ["", "$default", "GET", "GET /v1/patients/", "DELETE /v1/practice", "get /v1/practice"] {
-            assert_eq!(Operation::of_route_key(key), None, "{key}");
+            assert_eq!(Operation::from_route_key(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn a_function_has_its_own_operations_only() {
+        assert_eq!(
+            InviteOperation::from_operation(Operation::RevokeInvitation),
+            Some(InviteOperation::RevokeInvitation)
+        );
+        assert_eq!(ReinviteOperation::from_operation(Operation::RevokeInvitation), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use portal::{
     ids::{PracticeId, Subject},
-    refusal::Refusal,
+    refusal::{ChangeEmailRefusal, PatientRefusal},
     scope::TenantScope,
     timeline::{Actor, Role},
 };
@@ -11,7 +11,7 @@ use super::{HttpEvent, problem::Problem};
 use crate::config::ClaimNames;
 
 /// What a token may permit: one scope of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 pub enum Permission {
     /// Read everything of one's practice.
     Read,
@@ -84,21 +84,25 @@ impl Permission {
 /// read like the usual text of scopes.
 ///
 /// # Errors
-/// [`Problem::Unauthenticated`] if nothing was verified; [`Refusal::Forbidden`] if a claim is missing or malformed,
-/// or the scopes do not have what the operation needs, where that is Customer Care's [`Refusal::SupportOnly`];
-/// [`Refusal::PatientNotFound`] if the path names what can be no practice.
+/// [`Problem::Unauthenticated`] if nothing was verified; [`Problem::Forbidden`] if a claim is missing or malformed,
+/// or the scopes do not have what the operation needs, where that is Customer Care's [`ChangeEmailRefusal::SupportOnly`];
+/// [`PatientRefusal::PatientNotFound`] if the path names what can be no practice.
 pub(super) fn scope_of(event: &HttpEvent, names: &ClaimNames, access: Access) -> Result<Option<TenantScope>, Problem> {
     let Some(needed) = access.permission() else { return Ok(None) };
     let token = event.request_context.authorizer.as_ref().and_then(|authorizer| authorizer.jwt.as_ref());
     let claims = &token.ok_or(Problem::Unauthenticated)?.claims;
-    let claim = |name: &str| claims.get(name).map(String::as_str).ok_or(Refusal::Forbidden);
-    let subject = Subject::parse(claim("sub")?).map_err(|_| Refusal::Forbidden)?;
+    let claim = |name: &str| claims.get(name).map(String::as_str).ok_or(Problem::Forbidden);
+    let subject = Subject::parse(claim("sub")?).map_err(|_| Problem::Forbidden)?;
     if !list_items(claim(&names.scope)?).any(|scope| scope == needed.scope()) {
-        return Err(if access == Access::CustomerCare { Refusal::SupportOnly } else { Refusal::Forbidden }.into());
+        return Err(if access == Access::CustomerCare {
+            Problem::refused(&ChangeEmailRefusal::SupportOnly)
+        } else {
+            Problem::Forbidden
+        });
     }
     let practice = match access {
         Access::Public | Access::Portal => return Ok(None),
-        Access::With(_) => PracticeId::parse(claim(&names.practice)?).map_err(|_| Refusal::Forbidden)?,
+        Access::With(_) => PracticeId::parse(claim(&names.practice)?).map_err(|_| Problem::Forbidden)?,
         Access::CustomerCare => practice_in_path(event)?,
     };
     let actor = Actor { role: needed.role(), subject: Some(subject) };
@@ -108,9 +112,9 @@ pub(super) fn scope_of(event: &HttpEvent, names: &ClaimNames, access: Access) ->
 }
 
 /// The practice that Customer Care acts for. An id that no practice can have is one that has no such patient.
-fn practice_in_path(event: &HttpEvent) -> Result<PracticeId, Refusal> {
+fn practice_in_path(event: &HttpEvent) -> Result<PracticeId, Problem> {
     let id = event.path_parameters.get("practiceId").map(String::as_str);
-    PracticeId::parse(id.unwrap_or_default()).map_err(|_| Refusal::PatientNotFound)
+    PracticeId::parse(id.unwrap_or_default()).map_err(|_| Problem::refused(&PatientRefusal::PatientNotFound))
 }
 
 fn list_items(claim: &str) -> impl Iterator<Item = &str> {

@@ -1,7 +1,7 @@
-//! The mail service: SES v2, one try for each mail.
+//! Sending mail with SES v2, one attempt per mail.
 //!
-//! SES has no idempotency token, so a second try of a call whose answer was lost would double the mail. The SDK's
-//! retries are off for this client; whether a mail is handed over again is decided with the record at hand.
+//! SES has no idempotency token, so a retry of a call whose answer was lost would send the mail twice. SDK retries are off
+//! for this client. The sender decides from the record whether to send a mail again.
 
 mod notices;
 mod outcome;
@@ -28,63 +28,52 @@ use portal::{
 };
 
 use self::templates::Rendered;
-use crate::{config::PortalUrl, mail_tags};
+use crate::{config::MailSettings, mail_tags};
 
-/// How mails go out.
-#[derive(Clone, Debug)]
-pub struct MailSettings {
-    /// The address that they come from; each practice puts its sender name before it.
-    pub from: EmailAddress,
-    /// SES's configuration set, which sends delivery events, requires TLS and leaves links as they are.
-    pub configuration_set: String,
-    /// Where links lead.
-    pub portal: PortalUrl,
-}
+/// The timeout of one attempt. It ends well before the lease on the mail.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one try may take: it ends well before the lease that covers it.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Hands mails to SES.
+/// Sends mails with SES.
 #[derive(Clone, Debug)]
 pub struct SesMailer {
     client: Client,
     settings: MailSettings,
 }
 
-/// A mail could not be put together.
+/// A mail cannot be built.
 #[derive(Debug, thiserror::Error)]
-enum Unfit {
+enum BuildMailError {
     #[error("a template failed")]
     Template(#[from] askama::Error),
-    #[error("the sender's name cannot be encoded")]
+    #[error("the sender name cannot be encoded")]
     Sender(#[from] fmt::Error),
     #[error("a part is missing")]
     Part(#[from] BuildError),
 }
 
 impl SesMailer {
-    /// Builds the client, with a single try and a timeout of its own, whatever `sdk` says about them.
+    /// Creates the client. It makes one attempt per call and has its own timeout, regardless of `sdk`.
     #[must_use]
     pub fn new(sdk: &SdkConfig, settings: MailSettings) -> Self {
-        Self::with_patience(sdk, settings, PATIENCE)
+        Self::with_timeout(sdk, settings, SEND_TIMEOUT)
     }
 
-    /// The same for tests of many mails on a busy machine: an answer that is only slow must not pass for none.
+    /// The same with a long timeout, for tests on a busy machine.
     #[cfg(feature = "testing")]
     #[must_use]
-    pub fn unhurried(sdk: &SdkConfig, settings: MailSettings) -> Self {
-        Self::with_patience(sdk, settings, Duration::from_mins(1))
+    pub fn with_long_timeout(sdk: &SdkConfig, settings: MailSettings) -> Self {
+        Self::with_timeout(sdk, settings, Duration::from_mins(1))
     }
 
-    fn with_patience(sdk: &SdkConfig, settings: MailSettings, patience: Duration) -> Self {
+    fn with_timeout(sdk: &SdkConfig, settings: MailSettings, timeout: Duration) -> Self {
         let config = aws_sdk_sesv2::config::Builder::from(sdk)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(timeout).build())
             .build();
         Self { client: Client::from_conf(config), settings }
     }
 
-    fn invitation(&self, mail: &InvitationMail) -> Result<SendEmailFluentBuilder, Unfit> {
+    fn invitation(&self, mail: &InvitationMail) -> Result<SendEmailFluentBuilder, BuildMailError> {
         let message = message(templates::render(mail, &self.settings.portal)?)?
             .headers(header("List-Unsubscribe", self.unsubscribe(mail))?)
             .headers(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")?)
@@ -96,9 +85,9 @@ impl SesMailer {
             .email_tags(tag(mail_tags::RECORD, mail_tags::of_record(&mail.key))?))
     }
 
-    /// A notice is nothing that one could want no more of, hence no `List-Unsubscribe`. Its tag is another than an
-    /// invitation's, so that what becomes of it is not taken for news of one.
-    fn notice(&self, mail: &NoticeMail) -> Result<SendEmailFluentBuilder, Unfit> {
+    /// There is no `List-Unsubscribe`, because nobody can unsubscribe from notices. The tag differs from those of
+    /// invitations, so that events about a notice are not taken for events about an invitation.
+    fn notice(&self, mail: &NoticeMail) -> Result<SendEmailFluentBuilder, BuildMailError> {
         let message = message(notices::render(mail)?)?.build();
         Ok(self.request(&mail.practice, &mail.to, message)?.email_tags(tag("notice", mail.kind.name())?))
     }
@@ -108,7 +97,7 @@ impl SesMailer {
         practice: &Practice,
         to: &EmailAddress,
         message: Message,
-    ) -> Result<SendEmailFluentBuilder, Unfit> {
+    ) -> Result<SendEmailFluentBuilder, BuildMailError> {
         Ok(self
             .client
             .send_email()
@@ -118,10 +107,10 @@ impl SesMailer {
             .content(EmailContent::builder().simple(message).build()))
     }
 
-    /// Where a mail program posts to when its user wants no more of these mails (RFC 8058).
+    /// The URL for one-click unsubscription (RFC 8058).
     ///
-    /// The link id is enough to find the record, cannot be guessed, and opens nothing: stopping reminders is all that
-    /// it is good for. The secret half of the token stays out of it, since URLs with a query end up in logs.
+    /// It contains only the link id, which identifies the record, cannot be guessed, and permits nothing but stopping the
+    /// reminders. The secret half of the token is left out, because URLs with a query end up in logs.
     fn unsubscribe(&self, mail: &InvitationMail) -> String {
         format!("<{}/v1/unsubscribe?t={}>", self.settings.portal.as_str(), mail.token.link)
     }
@@ -129,38 +118,39 @@ impl SesMailer {
 
 impl Mailer for SesMailer {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
-        let named = Named { invitation: Some(mail.invitation.as_str()), attempt: Some(mail.attempt), notice: None };
-        hand_over(self.invitation(mail), named).await
+        let fields =
+            LogFields { invitation: Some(mail.invitation.as_str()), attempt: Some(mail.attempt), notice: None };
+        send(self.invitation(mail), fields).await
     }
 
     async fn notify(&self, mail: &NoticeMail) -> SendOutcome {
-        let named = Named { invitation: None, attempt: None, notice: Some(mail.kind.name()) };
-        hand_over(self.notice(mail), named).await
+        let fields = LogFields { invitation: None, attempt: None, notice: Some(mail.kind.name()) };
+        send(self.notice(mail), fields).await
     }
 }
 
-/// What the log calls a mail.
+/// How the log identifies a mail.
 #[derive(Clone, Copy)]
-struct Named<'mail> {
+struct LogFields<'mail> {
     invitation: Option<&'mail str>,
     attempt: Option<u32>,
     notice: Option<&'static str>,
 }
 
-async fn hand_over(request: Result<SendEmailFluentBuilder, Unfit>, named: Named<'_>) -> SendOutcome {
-    let Named { invitation, attempt, notice } = named;
+async fn send(request: Result<SendEmailFluentBuilder, BuildMailError>, fields: LogFields<'_>) -> SendOutcome {
+    let LogFields { invitation, attempt, notice } = fields;
     let request = match request {
         Ok(request) => request,
         Err(error) => {
-            tracing::error!(invitation, attempt, notice, %error, "mail cannot be put together");
+            tracing::error!(invitation, attempt, notice, %error, "mail cannot be built");
             return SendOutcome::Refused;
         }
     };
     match request.send().await {
-        Ok(answer) => outcome::of_answer(&answer),
+        Ok(answer) => outcome::from_output(&answer),
         Err(error) => {
-            let outcome = outcome::of_error(&error);
-            // Neither the error's message nor its causes: SES quotes addresses.
+            let outcome = outcome::from_error(&error);
+            // The message and the causes of the error are not logged, because SES quotes addresses in them.
             tracing::warn!(
                 invitation,
                 attempt,
@@ -190,17 +180,17 @@ fn header(name: &str, value: impl Into<String>) -> Result<MessageHeader, BuildEr
     MessageHeader::builder().name(name).value(value).build()
 }
 
-/// SES takes letters, digits and `_ . @ -` in a tag's value; none of ours has anything else.
+/// SES accepts letters, digits and `_ . @ -` in a tag value. All values here comply.
 fn tag(name: &str, value: impl Into<String>) -> Result<MessageTag, BuildError> {
     MessageTag::builder().name(name).value(value).build()
 }
 
-/// A `From` line: the name quoted, or in encoded words if it is not plain ASCII, as SES asks for.
+/// The `From` address with the name quoted, or in encoded words if it is not ASCII, as SES requires.
 fn from_line(name: &DisplayName, address: &EmailAddress) -> Result<String, fmt::Error> {
     let mut line = String::new();
     quoted_string::encode(name.as_str(), &mut EmailWriter::new(&mut line, "From: ".len(), 0, false))?;
-    // The encoder folds long lines for a mail's source. This is a value in JSON, so the folds are taken out again,
-    // which leaves the space that each of them stands for (RFC 5322, 2.2.3).
+    // The encoder folds long lines. This is a JSON value, so the folds are removed, which leaves their spaces
+    // (RFC 5322, 2.2.3).
     Ok(format!("{} <{}>", line.replace("\r\n", ""), address.canonical()))
 }
 

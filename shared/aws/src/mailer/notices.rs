@@ -1,15 +1,15 @@
-//! What a notice says, in text and HTML, English and Spanish.
+//! Notice mails, as text and HTML, in English and Spanish.
 //!
-//! It tells that an account's address was changed, when, by whom and whom to call, and nothing of the patient. It does
-//! not name the other address: whoever reads the one mailbox may be the very person whom the other is hidden from. It has
-//! no link: a mail that says "your account was changed, click here" is what thieves send.
+//! A notice says that the address of an account was changed, when, by whom, and which number to call. It contains
+//! nothing about the patient. It does not contain the other address, which may be hidden from the reader of this mailbox.
+//! It has no link, because "your account was changed, click here" is what phishing mails say.
 
 use askama::Template;
 use portal::{ports::NoticeMail, profile::Language, record::notices::NoticeKind};
 
 use super::templates::{Rendered, local_date};
 
-struct Facts<'a> {
+struct Content<'a> {
     kind: NoticeKind,
     language: Language,
     subject: &'static str,
@@ -21,25 +21,25 @@ struct Facts<'a> {
 #[derive(Template)]
 #[template(path = "notice.txt")]
 struct Text<'a> {
-    mail: &'a Facts<'a>,
+    mail: &'a Content<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "notice.html")]
 struct Html<'a> {
-    mail: &'a Facts<'a>,
+    mail: &'a Content<'a>,
 }
 
-impl Facts<'_> {
+impl Content<'_> {
     fn render(&self) -> askama::Result<Rendered> {
         Ok(Rendered { subject: self.subject, text: Text { mail: self }.render()?, html: Html { mail: self }.render()? })
     }
 }
 
-/// Renders a notice. As in an invitation, the subject does not even name the practice.
+/// Renders a notice. As in an invitation, the subject does not contain the name of the practice.
 pub(super) fn render(mail: &NoticeMail) -> askama::Result<Rendered> {
     let settings = &mail.practice.settings;
-    let facts = Facts {
+    let content = Content {
         kind: mail.kind,
         language: mail.language,
         subject: match mail.language {
@@ -50,7 +50,7 @@ pub(super) fn render(mail: &NoticeMail) -> askama::Result<Rendered> {
         support_phone: settings.support_phone.as_str(),
         date: local_date(mail.happened_at, settings.time_zone, mail.language),
     };
-    facts.render()
+    content.render()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn all() -> Vec<Rendered> {
 }
 
 fn hostile(kind: NoticeKind, language: Language) -> Rendered {
-    let facts = Facts {
+    let content = Content {
         kind,
         language,
         subject: "Subject",
@@ -23,7 +23,7 @@ fn hostile(kind: NoticeKind, language: Language) -> Rendered {
         support_phone: r#"555" onclick="x"#,
         date: "<b>today</b>".into(),
     };
-    facts.render().unwrap()
+    content.render().unwrap()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn spanish() {
 }
 
 #[test]
-fn it_says_when_in_the_practices_zone_and_whom_to_call() {
+fn a_notice_contains_the_local_date_and_the_phone_number() {
     for (language, date) in [(LANGUAGES[0], "Tuesday, May 5, 2026"), (LANGUAGES[1], "martes 5 de mayo de 2026")] {
         for kind in KINDS {
             let mail = rendered(kind, language);
@@ -59,7 +59,7 @@ fn it_says_when_in_the_practices_zone_and_whom_to_call() {
 }
 
 #[test]
-fn the_old_address_and_the_new_one_are_told_different_things() {
+fn the_notices_to_the_old_and_the_new_address_differ() {
     for language in LANGUAGES {
         let [removed, added] = KINDS.map(|kind| rendered(kind, language));
         assert_ne!(removed.text, added.text);
@@ -68,19 +68,19 @@ fn the_old_address_and_the_new_one_are_told_different_things() {
 }
 
 #[test]
-fn no_address_nothing_of_the_patient_and_nothing_that_tells_a_specialty_is_in_it() {
+fn a_notice_contains_no_address_nothing_about_the_patient_and_no_specialty_in_the_subject() {
     for mail in all() {
         for body in [&mail.text, &mail.html, &mail.subject.to_owned()] {
             let body = body.to_lowercase();
             assert!(!body.contains('@') && !body.contains("jose"), "{body}");
         }
-        // The subject shows on a locked screen, and "Oak Oncology" would tell.
+        // The subject shows on locked screens, where "Oak Oncology" would reveal the specialty.
         assert!(!mail.subject.contains("Oak"));
     }
 }
 
 #[test]
-fn it_has_no_link_and_fetches_nothing() {
+fn a_notice_has_no_link_and_loads_nothing() {
     for mail in all() {
         for body in [&mail.text, &mail.html] {
             for outside in ["http", "href", "<img", "src=", "url(", "<link", "<script", "color: #"] {

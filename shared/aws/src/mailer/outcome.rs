@@ -1,7 +1,6 @@
-//! What an answer of SES, or the lack of one, says about the mail.
+//! The outcome of a call to SES.
 //!
-//! The question is always the same: can SES have the mail? Only where it certainly has not may it be handed over
-//! again at once.
+//! The question is always whether SES can have the mail. Only if it certainly has not, the mail may be sent again at once.
 
 use std::error::Error;
 
@@ -12,37 +11,38 @@ use aws_sdk_sesv2::{
 };
 use portal::{ids::MessageId, ports::SendOutcome};
 
-/// What SES says, under the same error codes as for other things, once the day's quota is used up.
+/// The message of SES when the daily quota is used up. The error codes are not specific.
 const OUT_OF_QUOTA: &str = "Daily message quota exceeded";
-/// What SES says, under the code of a bad mail, if our domain is not verified or the account is in the sandbox.
+/// The message of SES when the sender domain is not verified or the account is in the sandbox. The error code is that of
+/// an invalid mail.
 const NOT_VERIFIED: &str = "Email address is not verified";
 
-/// Whether SES has a mail that it took.
-pub(super) fn of_answer(answer: &SendEmailOutput) -> SendOutcome {
-    // Without its id an accepted mail cannot be stamped here; SES's own event still can.
+/// The outcome of a successful call.
+pub(super) fn from_output(answer: &SendEmailOutput) -> SendOutcome {
+    // Without a message id the mail cannot be recorded as sent here. The event of SES can still do that.
     let id = answer.message_id().and_then(|id| MessageId::parse(id).ok());
     id.map_or(SendOutcome::Unknown, SendOutcome::Accepted)
 }
 
-/// Whether SES has a mail that it did not say to have taken.
-pub(super) fn of_error(error: &SdkError<SendEmailError, HttpResponse>) -> SendOutcome {
+/// The outcome of a failed call.
+pub(super) fn from_error(error: &SdkError<SendEmailError, HttpResponse>) -> SendOutcome {
     match error {
-        // The SDK could not even write the request, which is not for what a mail says: somebody has to look.
+        // The SDK could not build the request. The content of a mail cannot cause that, so sending has to pause.
         SdkError::ConstructionFailure(_) => SendOutcome::Paused,
         SdkError::DispatchFailure(failure) => {
             let never_connected = failure.as_connector_error().is_some_and(never_connected);
             if never_connected { SendOutcome::Throttled } else { SendOutcome::Unknown }
         }
-        SdkError::ResponseError(answer) => of_refusal(answer.raw().status().as_u16(), None, None),
+        SdkError::ResponseError(answer) => from_status_and_code(answer.raw().status().as_u16(), None, None),
         SdkError::ServiceError(answer) => {
             let error = answer.err();
-            of_refusal(answer.raw().status().as_u16(), error.code(), error.message())
+            from_status_and_code(answer.raw().status().as_u16(), error.code(), error.message())
         }
         SdkError::TimeoutError(_) | _ => SendOutcome::Unknown,
     }
 }
 
-/// Whether there was no connection to send the mail over: refused, no such host, no answer, no TLS.
+/// Whether no connection was established: refused, unknown host, no answer, no TLS.
 fn never_connected(error: &ConnectorError) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = next {
@@ -54,9 +54,9 @@ fn never_connected(error: &ConnectorError) -> bool {
     false
 }
 
-/// The codes are those of `SendEmail` and those that any AWS service gives; where a code has not been foreseen, its
-/// status tells whose fault it is.
-fn of_refusal(status: u16, code: Option<&str>, message: Option<&str>) -> SendOutcome {
+/// Classifies an error response. The codes are those of `SendEmail` and the common codes of AWS services. An unknown code
+/// is classified by its status.
+fn from_status_and_code(status: u16, code: Option<&str>, message: Option<&str>) -> SendOutcome {
     let says = |what| message.is_some_and(|message| message.contains(what));
     match (status, code.unwrap_or_default()) {
         (500.. | 408, _) => SendOutcome::Unknown,
@@ -64,7 +64,7 @@ fn of_refusal(status: u16, code: Option<&str>, message: Option<&str>) -> SendOut
         (429, _) | (400..=499, "TooManyRequestsException" | "ThrottlingException" | "Throttling") => {
             SendOutcome::Throttled
         }
-        // The account or our own set-up. Nothing is wrong with this mail, and the next one would fare no better.
+        // The account or the setup is at fault. The mail is fine, and the next one would fail as well.
         (401 | 403 | 404, _)
         | (
             400..=499,
@@ -82,8 +82,8 @@ fn of_refusal(status: u16, code: Option<&str>, message: Option<&str>) -> SendOut
             | "RequestExpired"
             | "UnrecognizedClientException",
         ) => SendOutcome::Paused,
-        // `MessageRejected`, `BadRequestException`, and whatever else is the request's own fault. If it went to the
-        // breaker instead, one such mail would hold up all the others.
+        // `MessageRejected`, `BadRequestException` and other errors that the request itself causes. They must not open the
+        // breaker, because one invalid mail would then stop all mails.
         (400..=499, _) => SendOutcome::Refused,
         _ => SendOutcome::Unknown,
     }

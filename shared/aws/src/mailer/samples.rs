@@ -1,4 +1,4 @@
-//! The mail that this module's tests send.
+//! Sample mails for the tests of this module.
 
 use portal::{
     email::EmailAddress,
@@ -43,7 +43,7 @@ pub(super) fn notice(kind: NoticeKind, language: Language) -> NoticeMail {
         to: EmailAddress::parse("Jose.Patient@example.com").unwrap(),
         language,
         practice: practice(),
-        // Still the day before in New York.
+        // The day before in New York.
         happened_at: "2026-05-06T03:59:59Z".parse().unwrap(),
     }
 }

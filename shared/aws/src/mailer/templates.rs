@@ -1,7 +1,7 @@
-//! What an invitation's mail says, in text and HTML, English and Spanish.
+//! Invitation mails, as text and HTML, in English and Spanish.
 //!
-//! It names the practice and nothing of the patient: the mail may reach a stranger. The subject does not even name
-//! the practice, whose name may tell a specialty, and shows on locked screens.
+//! A mail contains the name of the practice and nothing about the patient, because it may reach a stranger. The subject
+//! does not contain the name of the practice either: it can reveal a specialty, and subjects show on locked screens.
 
 use askama::Template;
 use chrono::{DateTime, Datelike as _, Utc};
@@ -10,14 +10,14 @@ use portal::{ports::InvitationMail, profile::Language};
 
 use crate::config::PortalUrl;
 
-/// A mail as it goes out. It carries the secret link, hence no `Debug`.
+/// A rendered mail. There is no `Debug`, because the mail contains the secret link.
 pub(super) struct Rendered {
     pub(super) subject: &'static str,
     pub(super) text: String,
     pub(super) html: String,
 }
 
-struct Facts<'a> {
+struct Content<'a> {
     language: Language,
     subject: &'static str,
     practice: &'a str,
@@ -29,26 +29,26 @@ struct Facts<'a> {
 #[derive(Template)]
 #[template(path = "invitation.txt")]
 struct Text<'a> {
-    mail: &'a Facts<'a>,
+    mail: &'a Content<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "invitation.html")]
 struct Html<'a> {
-    mail: &'a Facts<'a>,
+    mail: &'a Content<'a>,
 }
 
-impl Facts<'_> {
+impl Content<'_> {
     fn render(&self) -> askama::Result<Rendered> {
         Ok(Rendered { subject: self.subject, text: Text { mail: self }.render()?, html: Html { mail: self }.render()? })
     }
 }
 
-/// Renders a mail. The token goes into the link's fragment, which a browser sends to nobody: no server log and no
-/// `Referer` carries it, and a scanner that follows the link uses nothing up.
+/// Renders a mail. The token is in the fragment of the link. Browsers do not send fragments, so it does not get into
+/// server logs or `Referer` headers, and a scanner that follows the link does not consume it.
 pub(super) fn render(mail: &InvitationMail, portal: &PortalUrl) -> askama::Result<Rendered> {
     let settings = &mail.practice.settings;
-    let facts = Facts {
+    let content = Content {
         language: mail.language,
         subject: match mail.language {
             Language::English => "Your invitation to open an account",
@@ -59,13 +59,13 @@ pub(super) fn render(mail: &InvitationMail, portal: &PortalUrl) -> askama::Resul
         link: format!("{}/activate#{}", portal.as_str(), mail.token.to_text().expose()),
         expires: local_time(mail.expires_at, settings.time_zone, mail.language),
     };
-    facts.render()
+    content.render()
 }
 
-/// An instant as people in the practice's zone say it, seconds cut off: a link never dies before the time told.
+/// An instant in the time zone of the practice, without seconds. A link does not expire before the stated time.
 fn local_time(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
     let (local, date) = (at.with_timezone(&zone), local_date(at, zone, language));
-    // Zones without a common abbreviation have their offset in its place.
+    // A zone without an abbreviation has its offset instead.
     let zone = local.format("%Z").to_string();
     let zone = if zone.starts_with(['+', '-']) { format!("UTC{zone}") } else { zone };
     match language {
@@ -78,10 +78,10 @@ fn local_time(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
     }
 }
 
-/// The day of an instant as people in the practice's zone say it.
+/// The date of an instant in the time zone of the practice.
 ///
-/// The names of days and months in Spanish are written out here. The crates that know them bring those of some
-/// hundred languages into every binary.
+/// The Spanish names of days and months are listed here, because crates with such names would add those of hundreds of
+/// languages to every binary.
 pub(super) fn local_date(at: DateTime<Utc>, zone: Tz, language: Language) -> String {
     let local = at.with_timezone(&zone);
     match language {

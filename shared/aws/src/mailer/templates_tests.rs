@@ -8,7 +8,7 @@ fn rendered(language: Language) -> Rendered {
 }
 
 fn hostile(language: Language) -> Rendered {
-    let facts = Facts {
+    let content = Content {
         language,
         subject: "Subject",
         practice: r#"<script>alert("1")</script> & 'Sons'"#,
@@ -16,7 +16,7 @@ fn hostile(language: Language) -> Rendered {
         link: "https://portal.example.com/activate#a.b".into(),
         expires: "<b>soon</b>".into(),
     };
-    facts.render().unwrap()
+    content.render().unwrap()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn spanish() {
 }
 
 #[test]
-fn the_token_stands_once_in_each_body_and_only_in_the_fragment_of_the_link() {
+fn each_body_contains_the_token_once_in_the_fragment_of_the_link() {
     for language in [Language::English, Language::Spanish] {
         let mail = rendered(language);
         for body in [&mail.text, &mail.html] {
@@ -48,14 +48,14 @@ fn the_token_stands_once_in_each_body_and_only_in_the_fragment_of_the_link() {
 }
 
 #[test]
-fn nothing_of_the_patient_and_nothing_that_tells_a_specialty_is_in_it() {
+fn a_mail_contains_nothing_about_the_patient_and_no_specialty_in_the_subject() {
     for language in [Language::English, Language::Spanish] {
         let mail = rendered(language);
         for body in [&mail.text, &mail.html, &mail.subject.to_owned()] {
             let body = body.to_lowercase();
             assert!(!body.contains("jose") && !body.contains("patient@") && !body.contains("i-1"), "{body}");
         }
-        // The subject shows on a locked screen, and "Oak Oncology" would tell.
+        // The subject shows on locked screens, where "Oak Oncology" would reveal the specialty.
         assert!(!mail.subject.contains("Oak"));
     }
 }
@@ -75,7 +75,7 @@ fn text_is_not_escaped() {
 }
 
 #[test]
-fn html_fetches_nothing_names_its_language_and_sets_no_colours_but_the_buttons() {
+fn html_loads_nothing_names_its_language_and_colours_only_the_button() {
     for language in [Language::English, Language::Spanish] {
         let html = rendered(language).html;
         for outside in ["<img", "src=", "url(", "<link", "<script", "<table"] {
@@ -88,7 +88,7 @@ fn html_fetches_nothing_names_its_language_and_sets_no_colours_but_the_buttons()
 }
 
 #[test]
-fn the_end_is_told_in_the_practices_time_and_the_patients_language() {
+fn the_expiry_is_in_the_practices_time_zone_and_the_patients_language() {
     let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     let new_york = Tz::America__New_York;
     for (instant, zone, english, spanish) in [
@@ -104,7 +104,7 @@ fn the_end_is_told_in_the_practices_time_and_the_patients_language() {
             "Thursday, January 1, 2026 at 12:00 AM EST",
             "jueves 1 de enero de 2026, 12:00 a.\u{a0}m. EST",
         ),
-        // The clock goes from 1:59 EDT to 1:00 EST: the hour that comes twice is told apart.
+        // The clock goes from 1:59 EDT to 1:00 EST. The abbreviation distinguishes the two hours.
         (
             "2026-11-01T06:30:00Z",
             new_york,

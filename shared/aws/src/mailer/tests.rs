@@ -1,5 +1,4 @@
-//! The request as it goes over the wire, and every outcome: answers of SES, and connections that go wrong, the latter
-//! against a real socket.
+//! The request on the wire, and every outcome: responses of SES, and connection failures on a real socket.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,20 +13,20 @@ use serde_json::{Value, json};
 use super::{samples::*, *};
 use crate::aws::http_client;
 
-/// Long enough for a busy machine, since only the test of slowness waits for it.
-const PATIENT: Duration = Duration::from_secs(20);
+/// Long enough for a busy machine. No test waits for it.
+const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-fn mailer(endpoint: SocketAddr, patience: Duration) -> SesMailer {
+fn mailer(endpoint: SocketAddr, timeout: Duration) -> SesMailer {
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        // What the rest of the function uses; the mailer must not heed it.
+        // The setting of the other clients. The mailer must ignore it.
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .endpoint_url(format!("http://{endpoint}"))
         .http_client(http_client())
         .build();
-    SesMailer::with_patience(&sdk, settings(), patience)
+    SesMailer::with_timeout(&sdk, settings(), timeout)
 }
 
 fn settings() -> MailSettings {
@@ -38,7 +37,7 @@ fn settings() -> MailSettings {
     }
 }
 
-/// Reads one HTTP request and gives its first line and body.
+/// Reads one HTTP request and returns its first line and body.
 fn read_request(stream: &mut TcpStream) -> (String, Value) {
     let mut bytes = Vec::new();
     let head = loop {
@@ -59,7 +58,7 @@ fn read_request(stream: &mut TcpStream) -> (String, Value) {
     (headers.lines().next().unwrap().to_owned(), serde_json::from_slice(&body).unwrap())
 }
 
-/// A stand-in for SES: `serve` gets the one connection that is to come. Should there be a second one, it is refused.
+/// A server in place of SES. `serve` gets the first connection; a second connection is refused.
 fn stand_in<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -72,12 +71,12 @@ fn stand_in<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'stat
     (address, server)
 }
 
-/// What the stand-in gave back. It may wait for the client to hang up, which takes this thread's runtime.
+/// The result of the server. It may wait until the client disconnects, which needs the runtime of this thread.
 async fn finished<T: Send + 'static>(server: JoinHandle<T>) -> T {
     tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap()
 }
 
-/// Sends the sample and answers it with a status, an error code and a body: the outcome, and the request.
+/// Sends the sample mail and answers with a status, an error code and a body. Returns the outcome and the request.
 async fn answered(status: u16, code: &str, body: &str) -> (SendOutcome, (String, Value)) {
     answered_mail(&mail(Language::English), status, code, body).await
 }
@@ -86,12 +85,12 @@ async fn answered_mail(mail: &InvitationMail, status: u16, code: &str, body: &st
     answered_by(status, code, body, async |mailer| mailer.send(mail).await).await
 }
 
-/// Hands something to a mailer and answers it with a status, an error code and a body.
+/// Sends any mail and answers with a status, an error code and a body.
 async fn answered_by(
     status: u16,
     code: &str,
     body: &str,
-    hand_over: impl AsyncFnOnce(SesMailer) -> SendOutcome,
+    send: impl AsyncFnOnce(SesMailer) -> SendOutcome,
 ) -> (SendOutcome, (String, Value)) {
     let answer = format!(
         "HTTP/1.1 {status} X\r\nx-amzn-errortype: {code}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -102,7 +101,7 @@ async fn answered_by(
         stream.write_all(answer.as_bytes()).unwrap();
         request
     });
-    let outcome = hand_over(mailer(address, PATIENT)).await;
+    let outcome = send(mailer(address, LONG_TIMEOUT)).await;
     (outcome, finished(server).await)
 }
 
@@ -111,7 +110,7 @@ fn error_body(message: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_accepted_mail_has_its_message_id_and_went_out_like_this() {
+async fn an_accepted_mail_has_this_request_and_its_message_id() {
     let body = r#"{"MessageId":"0100018f-6a1b-4a52-000000"}"#;
     let (outcome, (line, request)) = answered(200, "", body).await;
     assert_eq!(outcome, SendOutcome::Accepted(MessageId::parse("0100018f-6a1b-4a52-000000").unwrap()));
@@ -143,13 +142,13 @@ async fn an_accepted_mail_has_its_message_id_and_went_out_like_this() {
         let body = simple["Body"][part]["Data"].as_str().unwrap();
         assert!(body.contains(&format!("https://portal.example.com/activate#{}", token_text())));
     }
-    // The secret is nowhere else.
+    // The secret is in no other place.
     let (_, secret) = token_text().split_once('.').map(|(id, secret)| (id.to_owned(), secret.to_owned())).unwrap();
     assert_eq!(request.to_string().matches(&secret).count(), 2);
 }
 
 #[tokio::test]
-async fn a_notice_goes_out_like_this() {
+async fn a_notice_has_this_request() {
     for (kind, name) in [(NoticeKind::AddressRemoved, "address-removed"), (NoticeKind::AddressAdded, "address-added")] {
         let mail = notice(kind, Language::Spanish);
         let answer = r#"{"MessageId":"n-1"}"#;
@@ -158,7 +157,7 @@ async fn a_notice_goes_out_like_this() {
         assert_eq!(request["FromEmailAddress"], "\"Oak Medicine\" <portal@mail.example.com>");
         assert_eq!(request["Destination"], json!({ "ToAddresses": ["jose.patient@example.com"] }));
         assert_eq!(request["ConfigurationSetName"], "invitations");
-        assert_eq!(request["EmailTags"], json!([{ "Name": "notice", "Value": name }]), "no invitation's");
+        assert_eq!(request["EmailTags"], json!([{ "Name": "notice", "Value": name }]), "no tags of an invitation");
         let simple = &request["Content"]["Simple"];
         assert_eq!(simple["Subject"], json!({ "Data": "Un cambio en su cuenta", "Charset": "UTF-8" }));
         assert_eq!(simple["Headers"], Value::Null, "there is nothing to unsubscribe from");
@@ -170,7 +169,7 @@ async fn a_notice_goes_out_like_this() {
 }
 
 #[tokio::test]
-async fn what_ses_makes_of_a_notice_is_told_apart_too() {
+async fn error_responses_to_a_notice_are_classified() {
     let mail = notice(NoticeKind::AddressAdded, Language::English);
     for (status, code, expected) in [
         (429, "TooManyRequestsException", SendOutcome::Throttled),
@@ -185,7 +184,7 @@ async fn what_ses_makes_of_a_notice_is_told_apart_too() {
 }
 
 #[tokio::test]
-async fn a_mail_in_spanish_arrives_as_written() {
+async fn a_spanish_mail_is_sent_in_utf8() {
     let (_, (_, request)) = answered_mail(&mail(Language::Spanish), 200, "", r#"{"MessageId":"m"}"#).await;
     let simple = &request["Content"]["Simple"];
     assert_eq!(simple["Subject"]["Data"], "Su invitación para abrir una cuenta");
@@ -193,14 +192,14 @@ async fn a_mail_in_spanish_arrives_as_written() {
 }
 
 #[tokio::test]
-async fn an_acceptance_that_names_no_message_is_unknown() {
+async fn a_success_without_a_message_id_is_unknown() {
     for body in ["{}", r#"{"MessageId":""}"#, r#"{"MessageId":"<a b>"}"#, "not json", ""] {
         assert_eq!(answered(200, "", body).await.0, SendOutcome::Unknown, "{body}");
     }
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn error_responses_are_classified() {
     let verified =
         "Email address is not verified. The following identities failed the check in region US-EAST-1: a@b.example";
     for (status, code, message, expected) in [
@@ -231,7 +230,7 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_of_ses_is_judged_by_its_status() {
+async fn a_response_of_a_proxy_is_classified_by_its_status() {
     let page = "<html>gateway</html>";
     for (status, expected) in [
         (429, SendOutcome::Throttled),
@@ -245,17 +244,17 @@ async fn an_answer_that_is_not_of_ses_is_judged_by_its_status() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_certainly_carried_no_mail() {
+async fn a_refused_connection_sent_no_mail() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    assert_eq!(mailer(address, PATIENT).send(&mail(Language::English)).await, SendOutcome::Throttled);
+    assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Throttled);
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_comes_about_carried_no_mail() {
+async fn a_failed_tls_handshake_sent_no_mail() {
     let (address, server) = stand_in(drop);
-    let mut mailer = mailer(address, PATIENT);
+    let mut mailer = mailer(address, LONG_TIMEOUT);
     let tls = mailer.client.config().to_builder().endpoint_url(format!("https://{address}")).build();
     mailer.client = Client::from_conf(tls);
     assert_eq!(mailer.send(&mail(Language::English)).await, SendOutcome::Throttled);
@@ -263,36 +262,36 @@ async fn a_handshake_that_never_comes_about_carried_no_mail() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_after_the_mail_is_unknown_and_there_is_no_second_try() {
-    // A second try would find the port closed and be taken for a connection that never came about.
+async fn a_connection_that_ends_after_the_request_is_unknown_and_not_retried() {
+    // A second attempt would find the port closed, and the outcome would be `Throttled`.
     let (address, server) = stand_in(|mut stream| read_request(&mut stream));
-    assert_eq!(mailer(address, PATIENT).send(&mail(Language::English)).await, SendOutcome::Unknown);
+    assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Unknown);
     finished(server).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_before_the_mail_is_read_is_unknown() {
+async fn a_connection_that_ends_before_the_request_is_read_is_unknown() {
     let (address, server) = stand_in(drop);
-    assert_eq!(mailer(address, PATIENT).send(&mail(Language::English)).await, SendOutcome::Unknown);
+    assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Unknown);
     finished(server).await;
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_unknown() {
+async fn an_incomplete_response_is_unknown() {
     let (address, server) = stand_in(|mut stream| {
         read_request(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"Mess").unwrap();
     });
-    assert_eq!(mailer(address, PATIENT).send(&mail(Language::English)).await, SendOutcome::Unknown);
+    assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Unknown);
     finished(server).await;
 }
 
 #[tokio::test]
-async fn no_answer_in_time_is_unknown() {
+async fn a_timeout_is_unknown() {
     let short = Duration::from_millis(300);
     let (address, server) = stand_in(|mut stream| {
         read_request(&mut stream);
-        // Until the client hangs up.
+        // Until the client disconnects.
         stream.read(&mut [0; 1]).unwrap()
     });
     assert_eq!(mailer(address, short).send(&mail(Language::English)).await, SendOutcome::Unknown);
@@ -300,7 +299,7 @@ async fn no_answer_in_time_is_unknown() {
 }
 
 #[test]
-fn one_try_of_five_seconds() {
+fn the_client_makes_one_attempt_of_five_seconds() {
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
@@ -327,7 +326,7 @@ fn a_sender_name_is_quoted_or_encoded() {
 }
 
 #[test]
-fn the_longest_sender_names_stay_on_one_line_of_ascii() {
+fn a_long_sender_name_is_one_line_of_ascii() {
     let address = EmailAddress::parse("portal@mail.example.com").unwrap();
     for name in ["a b".repeat(33), "\u{f1}".repeat(100), "\u{1f333}".repeat(100)] {
         let line = from_line(&DisplayName::parse(&name).unwrap(), &address).unwrap();

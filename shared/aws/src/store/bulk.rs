@@ -1,4 +1,4 @@
-//! Bulk jobs, and reading many records or addresses at once.
+//! Bulk jobs, and reads of many records or addresses in one call.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use portal::{
 };
 
 use super::{
-    DynamoStore, Item,
+    DynamoStore, Item, check_practice,
     commit::Contradiction,
     errors::{CONDITION_FAILED, corrupt},
     expression::names,
-    follows, items,
+    items,
     items::Unreadable,
     keys::{self, BORN, Key, SLICES},
     lists::{Order, Page},
-    retry, same_practice,
+    retry, version_condition,
 };
 
 impl<P: Sync> BulkStore for DynamoStore<P> {
@@ -32,17 +32,17 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
         job: &BulkJob,
         patients: &[PatientId],
     ) -> Result<Option<BulkJob>, StoreError> {
-        same_practice(scope, job.scope.practice())?;
+        check_practice(scope, job.scope.practice())?;
         let key = scope.job(&job.id);
         let item = items::job::encode(job)?;
-        let mut writes = vec![self.put_if(item.clone(), follows(job.version))?];
+        let mut writes = vec![self.put_if(item.clone(), version_condition(job.version))?];
         match job.audience {
             Audience::Named { .. } => writes.push(self.put(items::job::encode_patients(&key, patients)?)?),
             Audience::NeverInvited { .. } => {}
         }
-        let Some(there) = self.write_job(writes).await? else { return Ok(None) };
-        // A retry finds what it wrote the first time.
-        if there == item { Ok(None) } else { items::job::decode(there).map(Some) }
+        let Some(stored) = self.write_job(writes).await? else { return Ok(None) };
+        // The first attempt wrote it and its answer was lost.
+        if stored == item { Ok(None) } else { items::job::decode(stored).map(Some) }
     }
 
     async fn job(&self, scope: &TenantScope, job: &JobId) -> Result<Option<BulkJob>, StoreError> {
@@ -55,14 +55,14 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
         job: &BulkJob,
         slice: Option<&Slice>,
     ) -> Result<CommitOutcome, StoreError> {
-        same_practice(scope, job.scope.practice())?;
+        check_practice(scope, job.scope.practice())?;
         let item = items::job::encode(job)?;
         let Some(slice) = slice else { return self.put_next(&item, job.version).await };
         let slice = items::job::encode_slice(&scope.job(&job.id), slice)?;
-        let writes = vec![self.put_if(item.clone(), follows(job.version))?, self.put(slice)?];
+        let writes = vec![self.put_if(item.clone(), version_condition(job.version))?, self.put(slice)?];
         Ok(match self.write_job(writes).await? {
             None => CommitOutcome::Committed,
-            Some(there) if there == item => CommitOutcome::Committed,
+            Some(stored) if stored == item => CommitOutcome::Committed,
             Some(_) => CommitOutcome::Stale,
         })
     }
@@ -77,8 +77,8 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
         let key = scope.job(job);
         let page = Page {
             partition: keys::job_partition(&key),
-            beginning: SLICES.to_owned(),
-            order: Order::Rising,
+            prefix: SLICES.to_owned(),
+            order: Order::Ascending,
             after: after.map(|place| keys::slice(&key, place.number())),
             limit,
         };
@@ -96,7 +96,7 @@ impl BulkRunStore for DynamoStore<Pepper> {
         item.map_or_else(|| Ok(Vec::new()), items::job::decode_patients)
     }
 
-    async fn born(
+    async fn list_by_birth_date(
         &self,
         scope: &TenantScope,
         after: Option<&DirectoryPlace>,
@@ -105,8 +105,8 @@ impl BulkRunStore for DynamoStore<Pepper> {
         let practice = scope.practice();
         let page = Page {
             partition: keys::directory_partition(practice),
-            beginning: BORN.to_owned(),
-            order: Order::Rising,
+            prefix: BORN.to_owned(),
+            order: Order::Ascending,
             after: after.map(|place| keys::directory(practice, place)),
             limit,
         };
@@ -123,7 +123,7 @@ impl BulkRunStore for DynamoStore<Pepper> {
         let all: Vec<Key> = records.chain([practice.clone()]).collect();
         let mut loaded = LoadedAll { practice: None, records: BTreeMap::new() };
         for item in self.get_all(&all).await? {
-            if practice.is_of(&item) {
+            if practice.matches(&item) {
                 loaded.practice = Some(items::practice::decode(item)?);
             } else {
                 let record = items::record::decode(item)?;
@@ -137,7 +137,7 @@ impl BulkRunStore for DynamoStore<Pepper> {
         let all: Vec<Key> = emails.iter().map(|email| keys::email(&self.pepper.fingerprint(email))).collect();
         let mut entries = BTreeMap::new();
         for item in self.get_all(&all).await? {
-            if let Some((email, _)) = emails.iter().zip(&all).find(|(_, key)| key.is_of(&item)) {
+            if let Some((email, _)) = emails.iter().zip(&all).find(|(_, key)| key.matches(&item)) {
                 entries.insert(email.clone(), items::email::decode(item)?);
             }
         }
@@ -150,13 +150,13 @@ impl<P> DynamoStore<P> {
         self.get(&keys::job(key), true).await?.map(items::job::decode).transpose()
     }
 
-    /// Writes a job's item and what belongs to it, all of it or nothing: then the job that is there instead, or an item
-    /// without anything if there is none.
+    /// Writes a job and the items that belong to it in one transaction. If the condition on the job fails, returns the
+    /// stored job, or an empty item if there is none.
     async fn write_job(&self, writes: Vec<TransactWriteItem>) -> Result<Option<Item>, StoreError> {
-        let Some(reasons) = retry::patiently(|| self.transact(writes.clone())).await? else { return Ok(None) };
+        let Some(reasons) = retry::with_retries(|| self.transact(writes.clone())).await? else { return Ok(None) };
         let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION_FAILED);
         let job = reasons.first().filter(failed);
-        let job = job.ok_or_else(|| corrupt(Contradiction("a slice is there before its job has come to it")))?;
+        let job = job.ok_or_else(|| corrupt(Contradiction("a job item has another state than its slices")))?;
         Ok(Some(job.item.clone().unwrap_or_default()))
     }
 
@@ -171,7 +171,7 @@ impl<P> DynamoStore<P> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build())
     }
 
-    /// Puts what belongs to a job: the condition on the job is its condition, too.
+    /// Puts an item that belongs to a job. The condition on the job covers it.
     fn put(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(corrupt)?;
         Ok(TransactWriteItem::builder().put(put).build())

@@ -1,4 +1,4 @@
-//! Writing a change: one transaction, all of it or nothing.
+//! Writing a change in one transaction.
 
 use std::collections::BTreeMap;
 
@@ -9,82 +9,78 @@ use aws_sdk_dynamodb::{
 use portal::{
     email::Pepper,
     ledger::{self, EmailMove, MOST_HOLDERS, ProfileMove},
-    ports::{CommitOutcome, PortalStore, StoreError},
+    ports::{ChangeStore, CommitOutcome, StoreError},
     record::Change,
-    scope::TenantScope,
 };
 
 use super::{
     DynamoStore, Item, emails,
-    errors::{CONDITION_FAILED, Trouble, corrupt},
+    errors::{CONDITION_FAILED, CallError, corrupt},
     expression::{millis, names, number, values},
     items,
     keys::{self, Key},
-    retry, same_practice,
+    retry,
 };
 
-/// One item of a transaction, and what it is for, so that a failed condition can be told by its place.
+/// One write of a transaction with its purpose. A cancellation reports its reasons in the order of the writes.
 struct Part<'change> {
-    of: PartOf<'change>,
+    purpose: Purpose<'change>,
     write: TransactWriteItem,
 }
 
-enum PartOf<'change> {
+enum Purpose<'change> {
     Record,
     Event(Item),
     Email(EmailMove<'change>),
     Directory,
 }
 
-/// What a cancelled transaction means.
-enum Verdict {
+/// The meaning of a cancelled transaction.
+enum Cancellation {
     Outcome(CommitOutcome),
-    /// The list of an address's profiles is full: the same again, noting that it is shared.
-    Crowded,
+    /// The profile list of an address is full. The change has to be written again with the address marked as shared.
+    ProfileListFull,
 }
 
-/// Two of our own items contradict each other.
+/// Items of the table contradict each other.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Contradiction(pub(super) &'static str);
 
-impl PortalStore for DynamoStore<Pepper> {
-    async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
-        same_practice(scope, &change.after.key.practice)?;
-        self.write(change).await
+impl ChangeStore for DynamoStore<Pepper> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        for list_full in [false, true] {
+            let parts = self.parts(change, list_full)?;
+            let writes: Vec<_> = parts.iter().map(|part| part.write.clone()).collect();
+            let cancelled = retry::with_retries(|| self.transact(writes.clone())).await?;
+            let Some(reasons) = cancelled else { return Ok(CommitOutcome::Committed) };
+            match interpret(change, &parts, &reasons)? {
+                Cancellation::Outcome(outcome) => return Ok(outcome),
+                Cancellation::ProfileListFull => {}
+            }
+        }
+        Err(corrupt(Contradiction("a profile list is full although the address was to be marked as shared")))
     }
 }
 
 impl DynamoStore<Pepper> {
-    /// Writes a change, whoever asks for it.
-    pub(super) async fn write(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        for crowded in [false, true] {
-            let parts = self.parts(change, crowded)?;
-            let writes: Vec<_> = parts.iter().map(|part| part.write.clone()).collect();
-            let cancelled = retry::patiently(|| self.transact(writes.clone())).await?;
-            let Some(reasons) = cancelled else { return Ok(CommitOutcome::Committed) };
-            match verdict(change, &parts, &reasons)? {
-                Verdict::Outcome(outcome) => return Ok(outcome),
-                Verdict::Crowded => {}
-            }
-        }
-        Err(corrupt(Contradiction("an address has too many profiles even for being shared")))
-    }
-
-    fn parts<'change>(&self, change: &'change Change, crowded: bool) -> Result<Vec<Part<'change>>, StoreError> {
+    fn parts<'change>(&self, change: &'change Change, list_full: bool) -> Result<Vec<Part<'change>>, StoreError> {
         let key = &change.after.key;
         let event = items::event::encode(key, &change.event)?;
         let mut parts = vec![
-            Part { of: PartOf::Record, write: self.put_record(change)? },
-            Part { write: self.put_event(event.clone())?, of: PartOf::Event(event) },
+            Part { purpose: Purpose::Record, write: self.put_record(change)? },
+            Part { write: self.put_event(event.clone())?, purpose: Purpose::Event(event) },
         ];
         for email in ledger::moves(change) {
             let email_key = keys::email(&self.pepper.fingerprint(email.email));
-            let update = emails::update(&self.table, &email_key, &email, key, crowded)?;
-            parts.push(Part { of: PartOf::Email(email), write: TransactWriteItem::builder().update(update).build() });
+            let update = emails::update(&self.table, &email_key, &email, key, list_full)?;
+            parts.push(Part {
+                purpose: Purpose::Email(email),
+                write: TransactWriteItem::builder().update(update).build(),
+            });
         }
         for write in self.directory_writes(change)? {
-            parts.push(Part { of: PartOf::Directory, write });
+            parts.push(Part { purpose: Purpose::Directory, write });
         }
         Ok(parts)
     }
@@ -97,7 +93,7 @@ impl DynamoStore<Pepper> {
                 put.set_expression_attribute_names(Some(names(&[condition]))).condition_expression(condition)
             }
             Some(before) => {
-                // A login raises neither: it is a fact of the portal's that this write must not take back.
+                // A login changes neither version nor fence, and this write must not overwrite it.
                 let condition = match before.last_login_at() {
                     None => "#version = :version AND #fence = :fence",
                     Some(_) => "#version = :version AND #fence = :fence AND #login_at = :login_at",
@@ -126,9 +122,9 @@ impl DynamoStore<Pepper> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build())
     }
 
-    /// The difference between the directory entries of the profile before and after.
+    /// The writes that turn the directory entries of the old profile into those of the new one.
     fn directory_writes(&self, change: &Change) -> Result<Vec<TransactWriteItem>, StoreError> {
-        // Nearly every change leaves the profile alone.
+        // Most changes do not affect the profile.
         if change.before.as_ref().is_some_and(|before| before.profile == change.after.profile) {
             return Ok(Vec::new());
         }
@@ -149,23 +145,23 @@ impl DynamoStore<Pepper> {
 }
 
 impl<P> DynamoStore<P> {
-    /// Tries once. The reasons, if conditions did not hold.
+    /// One attempt. Returns the cancellation reasons if conditions failed.
     pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
-    ) -> Result<Option<Vec<CancellationReason>>, Trouble> {
+    ) -> Result<Option<Vec<CancellationReason>>, CallError> {
         let Err(error) = self.client.transact_write_items().set_transact_items(Some(writes)).send().await else {
             return Ok(None);
         };
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-            return Err(Trouble::of(error));
+            return Err(CallError::from_sdk(error));
         };
         let reasons = cancelled.cancellation_reasons();
-        Trouble::of_cancellation(reasons).map_or_else(|| Ok(Some(reasons.to_vec())), Err)
+        CallError::from_cancellation(reasons).map_or_else(|| Ok(Some(reasons.to_vec())), Err)
     }
 }
 
-/// The keys that are gone and the items that are new or different.
+/// The keys to delete, and the new or changed items to write.
 fn difference(before: BTreeMap<Key, Item>, mut after: BTreeMap<Key, Item>) -> (Vec<Key>, Vec<Item>) {
     let mut gone = Vec::new();
     for (key, item) in before {
@@ -180,43 +176,47 @@ fn difference(before: BTreeMap<Key, Item>, mut after: BTreeMap<Key, Item>) -> (V
     (gone, after.into_values().collect())
 }
 
-/// Decides what failed conditions mean. Our own write comes first, since after it every other condition fails too;
-/// then the record, since a decision on a record that has changed is void; then the address.
-fn verdict(change: &Change, parts: &[Part<'_>], reasons: &[CancellationReason]) -> Result<Verdict, StoreError> {
+/// Interprets failed conditions, in this order:
+/// 1. The event is our own: an earlier attempt had committed, and every other condition fails because of it.
+/// 2. The record has changed: the decision was made on an old version, so the other conditions do not matter.
+/// 3. The address is in use.
+fn interpret(change: &Change, parts: &[Part<'_>], reasons: &[CancellationReason]) -> Result<Cancellation, StoreError> {
     if reasons.len() != parts.len() {
-        return Err(corrupt(Contradiction("a cancelled transaction has another number of reasons than of items")));
+        return Err(corrupt(Contradiction("a cancelled transaction has another number of reasons than of writes")));
     }
     let failed = || parts.iter().zip(reasons).filter(|(_, reason)| reason.code() == Some(CONDITION_FAILED));
-    let own =
-        failed().any(|(part, reason)| matches!(&part.of, PartOf::Event(event) if reason.item.as_ref() == Some(event)));
+    let own = failed()
+        .any(|(part, reason)| matches!(&part.purpose, Purpose::Event(event) if reason.item.as_ref() == Some(event)));
     if own {
-        return Ok(Verdict::Outcome(CommitOutcome::Committed));
+        return Ok(Cancellation::Outcome(CommitOutcome::Committed));
     }
-    if failed().any(|(part, _)| matches!(part.of, PartOf::Record)) {
-        return Ok(Verdict::Outcome(CommitOutcome::Stale));
+    if failed().any(|(part, _)| matches!(part.purpose, Purpose::Record)) {
+        return Ok(Cancellation::Outcome(CommitOutcome::Stale));
     }
-    let mut crowded = false;
+    let mut list_full = false;
     for (part, reason) in failed() {
-        match &part.of {
-            PartOf::Record | PartOf::Directory => {}
-            PartOf::Event(_) => return Err(corrupt(Contradiction("a record is older than its timeline"))),
-            PartOf::Email(email) => {
+        match &part.purpose {
+            Purpose::Record | Purpose::Directory => {}
+            Purpose::Event(_) => {
+                return Err(corrupt(Contradiction("a timeline has an event that is newer than its record")));
+            }
+            Purpose::Email(email) => {
                 let entry = items::email::decode(reason.item.clone().unwrap_or_default())?;
                 match entry.clone().after(email, &change.after.key) {
-                    Err(taken) => return Ok(Verdict::Outcome(CommitOutcome::EmailInUse { holder: taken.holder })),
+                    Err(taken) => return Ok(Cancellation::Outcome(CommitOutcome::EmailInUse { holder: taken.holder })),
                     Ok(_) if email.profile == ProfileMove::Add && entry.profiles.len() >= MOST_HOLDERS => {
-                        crowded = true;
+                        list_full = true;
                     }
                     Ok(_) => {
-                        return Err(corrupt(Contradiction("an address's owner is not whom the owner's record says")));
+                        return Err(corrupt(Contradiction("an address item contradicts the record of its owner")));
                     }
                 }
             }
         }
     }
-    if crowded {
-        Ok(Verdict::Crowded)
+    if list_full {
+        Ok(Cancellation::ProfileListFull)
     } else {
-        Err(corrupt(Contradiction("a transaction was cancelled for no reason")))
+        Err(corrupt(Contradiction("a transaction was cancelled without a reason")))
     }
 }

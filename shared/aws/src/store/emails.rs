@@ -1,4 +1,4 @@
-//! What a change does to the item of one address, and on which conditions.
+//! The conditional update of an address item that belongs to a change.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
 use portal::{
@@ -14,20 +14,20 @@ use super::{
     keys::{self, Key},
 };
 
-/// The update of an address's item. The conditions are those of [`portal::ledger::EmailEntry::after`].
+/// The update of an address item. The conditions are those of [`portal::ledger::EmailEntry::after`].
 ///
-/// `crowded` says that the list of profiles is full: DynamoDB cannot choose between adding to it and noting that the
-/// address is shared, so the first try adds, and a second one notes.
+/// A full list of profiles is marked as shared instead of extended. One update cannot choose between the two, so the
+/// first attempt extends the list and, if that fails, the second has `list_full` set.
 pub(super) fn update(
     table: &str,
     key: &Key,
     email: &EmailMove<'_>,
     patient: &RecordKey,
-    crowded: bool,
+    list_full: bool,
 ) -> Result<Update, StoreError> {
     let mut set = vec!["#schema = :schema"];
     let mut others = Vec::new();
-    // A newer version may know of a reason to refuse that this one does not.
+    // A newer schema may have conditions that this version does not know.
     let mut conditions = vec!["(attribute_not_exists(#schema) OR #schema <= :schema)"];
     match email.claim {
         ClaimMove::Keep => {}
@@ -44,7 +44,7 @@ pub(super) fn update(
     }
     match email.profile {
         ProfileMove::Keep => {}
-        ProfileMove::Add if crowded => set.push("#shared = :yes"),
+        ProfileMove::Add if list_full => set.push("#shared = :yes"),
         ProfileMove::Add => {
             others.push("ADD #profiles :mine");
             conditions.push("(attribute_not_exists(#profiles) OR size(#profiles) < :most)");

@@ -1,4 +1,4 @@
-//! What the SDK reports, classified once.
+//! Classes of SDK errors.
 
 use std::error::Error;
 
@@ -8,20 +8,20 @@ use aws_sdk_dynamodb::{
 };
 use portal::ports::StoreError;
 
-/// Why a call has no result.
+/// Why a call failed, by what a retry can achieve.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// Too many requests, or another transaction at the same item: worth another try.
+pub(super) enum CallError {
+    /// A throttle, or a conflict with another transaction. A retry may succeed.
     Busy,
-    /// No answer, or the service's fault: worth another try, which may find that the first one was carried out.
+    /// No answer, or a server error. A retry may succeed, or find that the first attempt had succeeded.
     Transient(Box<dyn Error + Send + Sync>),
-    /// It would fail again: a permission, a missing table, a request that DynamoDB does not accept.
-    Lasting(Box<dyn Error + Send + Sync>),
+    /// A missing permission, a missing table or an invalid request. A retry would fail again.
+    Permanent(Box<dyn Error + Send + Sync>),
 }
 
-impl Trouble {
-    /// Classifies what a call reported, conditions that did not hold excepted.
-    pub(super) fn of<E>(error: SdkError<E>) -> Self
+impl CallError {
+    /// Classifies the error of a call. Failed conditions are not errors and are handled by the caller.
+    pub(super) fn from_sdk<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -31,33 +31,33 @@ impl Trouble {
         let unanswered =
             matches!(error, SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_));
         let service_fault = error.raw_response().is_some_and(|response| response.status().is_server_error());
-        if unanswered || service_fault { Self::Transient(error.into()) } else { Self::Lasting(error.into()) }
+        if unanswered || service_fault { Self::Transient(error.into()) } else { Self::Permanent(error.into()) }
     }
 
-    /// Classifies why a transaction was cancelled; `None` if it is for conditions that did not hold, and nothing else.
+    /// Classifies why a transaction was cancelled. `None` if failed conditions are the only reason.
     ///
-    /// A conflict or a throttle says nothing about the conditions: the transaction is to be tried again, whatever
-    /// else is reported beside it.
-    pub(super) fn of_cancellation(reasons: &[CancellationReason]) -> Option<Self> {
+    /// With a conflict or a throttle among the reasons, the failed conditions are not reliable: the transaction has to be
+    /// retried.
+    pub(super) fn from_cancellation(reasons: &[CancellationReason]) -> Option<Self> {
         let codes = || reasons.iter().filter_map(CancellationReason::code);
         if codes().any(is_busy_reason) {
             return Some(Self::Busy);
         }
         let unknown = codes().find(|code| !matches!(*code, "None" | CONDITION_FAILED));
-        unknown.map(|code| Self::Lasting(format!("the transaction was cancelled: {code}").into()))
+        unknown.map(|code| Self::Permanent(format!("the transaction was cancelled: {code}").into()))
     }
 }
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Busy => Self::Busy,
-            Trouble::Transient(source) | Trouble::Lasting(source) => Self::Unavailable(source),
+impl From<CallError> for StoreError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Busy => Self::Busy,
+            CallError::Transient(source) | CallError::Permanent(source) => Self::Unavailable(source),
         }
     }
 }
 
-/// The code of a condition that did not hold.
+/// The code of a failed condition.
 pub(super) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
 fn is_busy_exception(code: &str) -> bool {
@@ -75,7 +75,7 @@ fn is_busy_reason(code: &str) -> bool {
     matches!(code, "ProvisionedThroughputExceeded" | "ThrottlingError" | "TransactionConflict")
 }
 
-/// An item, or what is to become one, is not as it should be.
+/// The error for an item that is invalid, in the table or before it is written.
 pub(super) fn corrupt(error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
     StoreError::Corrupt(error.into())
 }

@@ -1,16 +1,16 @@
-//! Expressions in which every attribute is written `#name`, because many plain names are reserved words.
+//! Names and values of DynamoDB expressions. Every attribute is written as `#name`, because many names are reserved words.
 
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 
-/// The attribute names that some expressions use, as a request declares them.
+/// The attribute names that the expressions use, as a request declares them.
 pub(super) fn names(expressions: &[&str]) -> HashMap<String, String> {
     placeholders(expressions, '#').into_iter().map(|name| (format!("#{name}"), name.to_owned())).collect()
 }
 
-/// The values that some expressions use, out of those that there are: DynamoDB refuses a value that is not used.
+/// Those of the values that the expressions use. DynamoDB rejects a request with an unused value.
 pub(super) fn values<const N: usize>(
     expressions: &[&str],
     all: [(&'static str, AttributeValue); N],
@@ -26,17 +26,17 @@ fn placeholders<'text>(expressions: &[&'text str], mark: char) -> HashSet<&'text
     after_marks.filter_map(|rest| rest.split(|c| !is_name(c)).next()).collect()
 }
 
-/// A text.
+/// A string attribute.
 pub(super) fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-/// A number.
+/// A number attribute.
 pub(super) fn number(number: impl ToString + Copy) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// An instant: milliseconds since 1970.
+/// An instant as a number attribute: milliseconds since 1970.
 pub(super) fn millis(at: DateTime<Utc>) -> AttributeValue {
     number(at.timestamp_millis())
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn declares_what_is_used_and_nothing_else() {
+    fn names_and_values_are_exactly_those_used() {
         let used = ["SET #a = :one, #list[2] = list_append(#list, :two)", "#b_c <= :one"];
         let mut found: Vec<_> = names(&used).into_values().collect();
         found.sort();

@@ -1,7 +1,7 @@
-//! Every key of the table, and nowhere else.
+//! Every key of the table. No other code builds keys.
 //!
-//! `#` separates the parts of a key and is in no identifier, so no identifier can reach into another's key. An
-//! address is in a key only as its fingerprint.
+//! `#` separates the parts of a key. No identifier contains it, so keys of different identifiers cannot collide. Keys
+//! contain fingerprints instead of email addresses.
 
 use portal::{
     directory::{DirectoryPlace, NameEntry},
@@ -19,17 +19,19 @@ use super::{Item, expression::text};
 pub const PARTITION: &str = "PK";
 /// Name of the sort key.
 pub const SORT: &str = "SK";
-/// The index that is the calendar: hash `due_shard`, range `due_at`.
+/// The index of due actions: hash `due_shard`, range `due_at`.
 pub const DUE_INDEX: &str = "due";
+/// The attributes that [`DUE_INDEX`] projects beside the keys. A sweep reads all of them and no others.
+pub const DUE_ATTRIBUTES: [&str; 4] = ["invitation_id", "next_action", "queued_at", "reschedules"];
 
-/// The index from a mailed link to its record: hash `link_id`.
+/// The index of mailed links: hash `link_id`.
 pub const LINK_INDEX: &str = "link";
 
 /// The key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     partition: String,
-    /// A row's of a directory has words of a name in it, or a date of birth.
+    /// Redacted, because the sort key of a directory entry contains names or a date of birth.
     sort: Redacted<String>,
 }
 
@@ -38,13 +40,13 @@ impl Key {
         Self { partition, sort: Redacted::new(sort.into()) }
     }
 
-    /// The key as a request names it.
+    /// The key as attributes.
     pub(super) fn to_item(&self) -> Item {
         Item::from([(PARTITION.to_owned(), text(&self.partition)), (SORT.to_owned(), text(self.sort.expose()))])
     }
 
-    /// Whether it is this item's.
-    pub(super) fn is_of(&self, item: &Item) -> bool {
+    /// Whether the item has this key.
+    pub(super) fn matches(&self, item: &Item) -> bool {
         item.get(PARTITION) == Some(&text(&self.partition)) && item.get(SORT) == Some(&text(self.sort.expose()))
     }
 }
@@ -61,54 +63,54 @@ pub fn record(key: &RecordKey) -> Key {
     Key::new(record_partition(key), "PORTAL")
 }
 
-/// A record that nobody can have: practices and patients have no empty ids.
+/// The key of a record that cannot exist, because ids are not empty.
 #[must_use]
-pub fn nobodys_record() -> Key {
+pub fn absent_record() -> Key {
     Key::new("PRACTICE##PATIENT#".to_owned(), "PORTAL")
 }
 
-/// Reads a patient's partition back.
+/// Parses [`record_partition`].
 #[must_use]
 pub fn parse_record_partition(partition: &str) -> Option<RecordKey> {
     let (practice, patient) = partition.strip_prefix("PRACTICE#")?.split_once("#PATIENT#")?;
     Some(RecordKey { practice: PracticeId::parse(practice).ok()?, patient: PatientId::parse(patient).ok()? })
 }
 
-/// The event that brought a record to this version. Ten digits, so that events sort by version.
+/// The event that led to this version of a record. Ten digits make events sort by version.
 #[must_use]
 pub fn event(key: &RecordKey, version: u64) -> Key {
     Key::new(record_partition(key), format!("{EVENTS}{version:010}"))
 }
 
-/// What the sort keys of a record's events begin with.
+/// The prefix of the sort keys of events.
 pub const EVENTS: &str = "EVENT#";
 
-/// What is known of one address.
+/// The item of an email address.
 #[must_use]
 pub fn email(fingerprint: &Fingerprint) -> Key {
     Key::new(format!("EMAIL#{}", fingerprint.as_str()), "EMAIL")
 }
 
-/// A practice's settings.
+/// The settings of a practice.
 #[must_use]
 pub fn practice(id: &PracticeId) -> Key {
     Key::new(format!("PRACTICE#{id}"), "SETTINGS")
 }
 
-/// The partition of all directory entries of a practice.
+/// The partition of the directory of a practice.
 #[must_use]
 pub fn directory_partition(practice: &PracticeId) -> String {
     format!("PRACTICE#{practice}#DIRECTORY")
 }
 
-/// A row of a practice's directory.
+/// An entry of a directory.
 #[must_use]
 pub fn directory(practice: &PracticeId, place: &DirectoryPlace) -> Key {
     Key::new(directory_partition(practice), directory_place(place))
 }
 
-/// A place in a directory. Rows sort by it as [`DirectoryPlace`] is ordered: no part of it has a character that sorts
-/// before the separator.
+/// A place in a directory as a sort key. Keys sort like [`DirectoryPlace`], because no part contains a character that
+/// sorts before the separator.
 #[must_use]
 pub fn directory_place(place: &DirectoryPlace) -> String {
     match place {
@@ -119,7 +121,7 @@ pub fn directory_place(place: &DirectoryPlace) -> String {
     }
 }
 
-/// Reads a place back.
+/// Parses [`directory_place`].
 #[must_use]
 pub fn parse_directory_place(text: &str) -> Option<DirectoryPlace> {
     let (kind, place) = text.split_once('#')?;
@@ -136,12 +138,12 @@ pub fn parse_directory_place(text: &str) -> Option<DirectoryPlace> {
     }
 }
 
-/// What the places under dates of birth begin with.
+/// The prefix of the places under dates of birth.
 pub const BORN: &str = "BORN#";
 
-/// What the places that a query reaches begin with.
+/// The prefix of the places that a query matches.
 #[must_use]
-pub fn directory_beginning(query: &DirectoryQuery) -> String {
+pub fn directory_prefix(query: &DirectoryQuery) -> String {
     match query {
         DirectoryQuery::Born(on) => format!("{BORN}{}#", on.expose()),
         DirectoryQuery::Name(name) => format!("NAME#{}", name.lead().expose()),
@@ -154,7 +156,7 @@ pub fn job_partition(key: &JobKey) -> String {
     format!("PRACTICE#{}#JOB#{}", key.practice, key.job)
 }
 
-/// Reads a bulk job's partition back.
+/// Parses [`job_partition`].
 #[must_use]
 pub fn parse_job_partition(partition: &str) -> Option<JobKey> {
     let (practice, job) = partition.strip_prefix("PRACTICE#")?.split_once("#JOB#")?;
@@ -173,40 +175,40 @@ pub fn job_patients(key: &JobKey) -> Key {
     Key::new(job_partition(key), "PATIENTS")
 }
 
-/// One of a bulk job's slices. Ten digits, so that they sort by number.
+/// A slice of a bulk job. Ten digits make slices sort by number.
 #[must_use]
 pub fn slice(key: &JobKey, number: u32) -> Key {
     Key::new(job_partition(key), format!("{SLICES}{number:010}"))
 }
 
-/// What the sort keys of a bulk job's slices begin with.
+/// The prefix of the sort keys of slices.
 pub const SLICES: &str = "SLICE#";
 
-/// A patient as an address's item names them.
+/// A patient as an address item names them.
 #[must_use]
 pub fn holder(key: &RecordKey) -> String {
     format!("{}#{}", key.practice, key.patient)
 }
 
-/// Reads a holder back.
+/// Parses [`holder`].
 #[must_use]
 pub fn parse_holder(text: &str) -> Option<RecordKey> {
     let (practice, patient) = text.split_once('#')?;
     Some(RecordKey { practice: PracticeId::parse(practice).ok()?, patient: PatientId::parse(patient).ok()? })
 }
 
-/// A shard of the calendar.
+/// The hash key of a shard in [`DUE_INDEX`].
 #[must_use]
 pub fn due_shard(shard: DueShard) -> String {
     format!("DUE#{:02}", shard.number())
 }
 
-/// The shard that a record's entries are in: always the same one, and even over all records.
+/// The shard of a record in [`DUE_INDEX`]. It never changes, and records spread evenly over the shards.
 #[must_use]
 pub fn shard_of(key: &RecordKey) -> DueShard {
     let hash: [u8; 32] = Sha256::digest(record_partition(key)).into();
     let (first, _) = hash.as_chunks::<8>();
-    DueShard::of(first.first().copied().map_or(0, u64::from_le_bytes))
+    DueShard::from_hash(first.first().copied().map_or(0, u64::from_le_bytes))
 }
 
 #[cfg(test)]
@@ -218,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_sort_as_their_keys_do_and_read_back(names in prop::collection::vec(("\\PC{1,20}", "[a-c ]{1,8}"), 1..4)) {
+        fn places_sort_like_their_keys_and_can_be_parsed_back(names in prop::collection::vec(("\\PC{1,20}", "[a-c ]{1,8}"), 1..4)) {
             let mut places = Vec::new();
             for (number, (family, given)) in names.iter().enumerate() {
                 let patient = samples::patient_id(&format!("p{}-{number}", ["", "."][number % 2]));
@@ -233,7 +235,7 @@ mod tests {
             let mut keys = keys_of(&places);
             keys.sort();
             places.sort();
-            // Those of names and those of dates are never asked for together.
+            // No query mixes names and dates.
             let of = |keys: Vec<String>, kind: &str| keys.into_iter().filter(|key| key.starts_with(kind)).collect::<Vec<_>>();
             for kind in ["NAME", "BORN"] {
                 prop_assert_eq!(of(keys.clone(), kind), of(keys_of(&places), kind));
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_not_read_as_one() {
+    fn an_invalid_place_is_not_parsed() {
         for bad in [
             "",
             "NAME",
@@ -258,19 +260,19 @@ mod tests {
     }
 
     #[test]
-    fn a_query_reaches_the_places_that_begin_with_its_key() {
+    fn a_query_matches_exactly_the_places_with_its_prefix() {
         let rows = directory::rows(&samples::patient_id("p-1"), &samples::profile(None));
         for text in ["jo", "nu", "nunez", "josefa", "1980-02-29", "02/28/1980", "jose nu"] {
             let query = DirectoryQuery::parse(text).unwrap();
             for row in &rows {
-                let begins = directory_place(&row.place).starts_with(&directory_beginning(&query));
-                assert_eq!(begins, query.reaches(&row.place), "{text}");
+                let matches = directory_place(&row.place).starts_with(&directory_prefix(&query));
+                assert_eq!(matches, query.reaches(&row.place), "{text}");
             }
         }
     }
 
     #[test]
-    fn keys_are_what_the_data_design_says() {
+    fn keys_have_the_documented_format() {
         let key = samples::key("lake:1", "p-1001");
         let parts = |key: Key| (key.partition, key.sort.expose().clone());
         let pair = |partition: &str, sort: &str| (partition.to_owned(), sort.to_owned());
@@ -281,7 +283,7 @@ mod tests {
         let places: Vec<_> = rows.iter().map(|row| parts(super::directory(&key.practice, &row.place))).collect();
         let expected = ["NAME#nunez#jose#p-1001", "NAME#jose#nunez#p-1001", "BORN#1980-02-29#p-1001"];
         assert_eq!(places, expected.map(|place| pair("PRACTICE#lake:1#DIRECTORY", place)));
-        assert_eq!(due_shard(DueShard::of(7)), "DUE#07");
+        assert_eq!(due_shard(DueShard::from_hash(7)), "DUE#07");
         let job = samples::scope("lake:1").job(&samples::job_id("job-1"));
         assert_eq!(parts(super::job(&job)), pair("PRACTICE#lake:1#JOB#job-1", "JOB"));
         assert_eq!(parts(job_patients(&job)), pair("PRACTICE#lake:1#JOB#job-1", "PATIENTS"));
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_does_not_print_the_words_of_a_name() {
+    fn debug_output_of_a_key_contains_no_personal_data() {
         let key = samples::key("lake", "p-1001");
         for row in directory::rows(&key.patient, &samples::profile(None)) {
             let shown = format!("{:?}", super::directory(&key.practice, &row.place));
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_read_back() {
+    fn keys_can_be_parsed_back() {
         let key = samples::key("lake:1", "p-1001");
         assert_eq!(parse_record_partition(&record_partition(&key)), Some(key.clone()));
         assert_eq!(parse_holder(&holder(&key)), Some(key));
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn records_spread_evenly_over_the_calendar() {
+    fn records_spread_evenly_over_the_shards() {
         let mut counts = [0_u32; 16];
         for number in 0..16_000 {
             counts[usize::from(shard_of(&samples::key("lake", &format!("p-{number}"))).number())] += 1;

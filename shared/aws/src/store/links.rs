@@ -1,10 +1,10 @@
-//! From a mailed link to the one record that has it.
+//! Finding the record of a mailed link.
 
 use portal::{
     email::Pepper,
     ids::{LinkId, RecordKey},
-    ports::{CommitOutcome, LinkStore, Loaded, StoreError},
-    record::{Change, PortalRecord},
+    ports::{LinkStore, Loaded, StoreError},
+    record::PortalRecord,
 };
 
 use super::{
@@ -18,18 +18,14 @@ use super::{
 impl LinkStore for DynamoStore<Pepper> {
     async fn load_linked(&self, link: &LinkId) -> Result<Loaded, StoreError> {
         let Some(key) = self.find_linked(link).await? else {
-            // A read that finds nothing, so that an unknown link takes as long as a known one.
-            let _nothing = self.get(&keys::nobodys_record(), true).await?;
+            // This read finds nothing. It makes an unknown link take as long as a known one.
+            let _nothing = self.get(&keys::absent_record(), true).await?;
             return Ok(Loaded { practice: None, record: None });
         };
         let loaded = self.load_both(&key).await?;
-        // The index lags behind the records: the link may have died since.
+        // The index is eventually consistent: the record may have lost the link.
         let has_link = |record: &PortalRecord| record.link.as_ref().is_some_and(|its| its.id == *link);
         Ok(if loaded.record.as_ref().is_some_and(has_link) { loaded } else { Loaded { practice: None, record: None } })
-    }
-
-    async fn commit_linked(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.write(change).await
     }
 }
 

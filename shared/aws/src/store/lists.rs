@@ -1,4 +1,4 @@
-//! What is read in pages: a patient's history, a practice's directory, a bulk job's slices. One query a page.
+//! Pages of a patient's timeline and of a practice's directory. A page is one query.
 
 use portal::{
     directory::{DirectoryPlace, DirectoryRow},
@@ -16,35 +16,33 @@ use super::{
     keys::{self, EVENTS, Key},
 };
 
-/// Items of one partition.
+/// A page of items of one partition.
 pub(super) struct Page {
     pub(super) partition: String,
-    /// What their sort keys begin with.
-    pub(super) beginning: String,
+    /// The prefix of their sort keys.
+    pub(super) prefix: String,
     pub(super) order: Order,
-    /// The key that they come after, in this order. It need not be any item's.
+    /// The key before the first item, in this order. The key need not exist.
     pub(super) after: Option<Key>,
     pub(super) limit: u16,
 }
 
+/// The order of the sort keys.
 pub(super) enum Order {
-    /// As the sort keys are.
-    Rising,
-    /// The other way round.
-    Falling,
+    Ascending,
+    Descending,
 }
 
 impl<P> DynamoStore<P> {
-    /// The items of a page, as last written.
+    /// Reads a page consistently.
     pub(super) async fn page(&self, page: Page) -> Result<Vec<Item>, StoreError> {
-        let condition = "#PK = :partition AND begins_with(#SK, :beginning)";
-        let values =
-            values(&[condition], [(":partition", text(&page.partition)), (":beginning", text(&page.beginning))]);
+        let condition = "#PK = :partition AND begins_with(#SK, :prefix)";
+        let values = values(&[condition], [(":partition", text(&page.partition)), (":prefix", text(&page.prefix))]);
         let after = page.after.as_ref().map(Key::to_item);
-        let rising = matches!(page.order, Order::Rising);
+        let ascending = matches!(page.order, Order::Ascending);
         self.query(condition, &values, page.limit, |query| {
-            // What was saved is found at once, and what was renamed is not found any more.
-            query.consistent_read(true).scan_index_forward(rising).set_exclusive_start_key(after.clone())
+            // A saved patient is found at once, and not under an old name.
+            query.consistent_read(true).scan_index_forward(ascending).set_exclusive_start_key(after.clone())
         })
         .await
     }
@@ -61,8 +59,8 @@ impl<P: Sync> TimelineReader for DynamoStore<P> {
         let key = scope.record(patient);
         let page = Page {
             partition: keys::record_partition(&key),
-            beginning: EVENTS.to_owned(),
-            order: Order::Falling,
+            prefix: EVENTS.to_owned(),
+            order: Order::Descending,
             after: before.map(|place| keys::event(&key, place.version())),
             limit,
         };
@@ -81,8 +79,8 @@ impl<P: Sync> DirectoryStore for DynamoStore<P> {
         let practice = scope.practice();
         let page = Page {
             partition: keys::directory_partition(practice),
-            beginning: keys::directory_beginning(query),
-            order: Order::Rising,
+            prefix: keys::directory_prefix(query),
+            order: Order::Ascending,
             after: after.map(|place| keys::directory(practice, place)),
             limit,
         };

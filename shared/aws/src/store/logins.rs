@@ -1,11 +1,11 @@
-//! Noting logins: from an account's address to its record, and one conditional update.
+//! Recording logins: a read of the address item, then one conditional update of the record.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use portal::{
     email::{EmailAddress, Pepper},
     ports::{LoginOutcome, LoginStore, StoreError},
     record::account::Login,
-    refusal::Refusal,
+    refusal::LoginRefusal,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     expression::{millis, number, text},
     items::{self, SCHEMA},
     keys,
-    update::{Update, Updated},
+    update::{Update, UpdateOutcome},
 };
 
 impl LoginStore for DynamoStore<Pepper> {
@@ -22,7 +22,7 @@ impl LoginStore for DynamoStore<Pepper> {
         let entry = entry.map(items::email::decode).transpose()?.unwrap_or_default();
         let Some(owner) = entry.owner else { return Ok(LoginOutcome::NoAccount) };
         let change = "SET #login_at = :login_at, #login_event = :login_event";
-        // Registering is a login without an event.
+        // A registration sets `login_at` without an event.
         let condition = "#schema <= :schema AND #account_state = :active AND #login_at < :login_at \
                          AND (attribute_not_exists(#login_event) OR #login_event <> :login_event)";
         let values = [
@@ -31,14 +31,14 @@ impl LoginStore for DynamoStore<Pepper> {
             (":login_at", millis(login.at)),
             (":login_event", text(login.event.as_str())),
         ];
-        let updated = self.update(Update { key: &owner, change, condition, values, answer: ReturnValue::None }).await?;
+        let updated =
+            self.update(Update { key: &owner, change, condition, values, return_values: ReturnValue::None }).await?;
         match updated {
-            Updated::Yes(_) => Ok(LoginOutcome::Noted),
-            Updated::No(None) => Ok(LoginOutcome::NoAccount),
-            Updated::No(Some(item)) => match items::record::decode(item)?.track_login(login) {
+            UpdateOutcome::Written(_) => Ok(LoginOutcome::Noted),
+            UpdateOutcome::ConditionFailed(None) => Ok(LoginOutcome::NoAccount),
+            UpdateOutcome::ConditionFailed(Some(item)) => match items::record::decode(item)?.track_login(login) {
                 Ok(_) => Ok(LoginOutcome::Known),
-                Err(Refusal::NotRegistered) => Ok(LoginOutcome::NoAccount),
-                Err(refusal) => Err(StoreError::Corrupt(Box::new(refusal))),
+                Err(LoginRefusal::NotRegistered) => Ok(LoginOutcome::NoAccount),
             },
         }
     }

@@ -1,13 +1,13 @@
 //! The records in one DynamoDB table.
 //!
-//! * [`keys`] builds every key, `items` says what is stored under it
-//! * `bulk` keeps bulk jobs and reads many records at once
-//! * `commit` writes changes, `delivery` claims mails and works the calendar, `links` finds what a mail leads to,
-//!   `logins` notes logins, `lists` reads histories and directories, this module reads
-//! * `errors` classifies what the SDK reports, once; `retry` repeats what may succeed later
+//! * [`keys`] builds every key, `items` defines the item of each key
+//! * `bulk` stores bulk jobs and reads many records in one call
+//! * `commit` writes changes, `delivery` claims mails and reads due entries, `links` finds the record of a mailed link,
+//!   `logins` records logins, `lists` reads timelines and directories; this module has the other reads
+//! * `errors` classifies SDK errors, `retry` repeats calls that may succeed later
 //!
-//! An index is used for finding candidates only. What must be unique is an item of its own, written in the same
-//! transaction as the record, because an index neither refuses a duplicate nor reads consistently.
+//! Index rows are candidates only, because an index accepts duplicates and is eventually consistent. A unique value has
+//! an item of its own, written in the same transaction as the record.
 
 mod bulk;
 mod commit;
@@ -44,17 +44,17 @@ use portal::{
 use tokio::time::Instant;
 
 use self::{
-    errors::{Trouble, corrupt},
+    errors::{CallError, corrupt},
     keys::Key,
 };
 
-/// An item as the SDK has it.
+/// The attributes of an item.
 type Item = HashMap<String, AttributeValue>;
 
-/// The table, and what is needed to find addresses in it.
+/// The table, and optionally the secret that keys email addresses in it.
 ///
-/// Without a [`Pepper`] it reads records and reads and writes practices; with one it does everything. So a function
-/// that never writes an address is never given the secret that addresses are found by.
+/// Without a [`Pepper`] the store reads records, and reads and writes practices and bulk jobs. A function that handles
+/// no addresses therefore does not receive the secret.
 #[derive(Clone, Debug)]
 pub struct DynamoStore<P = ()> {
     client: Client,
@@ -64,15 +64,15 @@ pub struct DynamoStore<P = ()> {
 }
 
 impl DynamoStore {
-    /// A store over this table. The SDK's own retries are turned off for it: the store repeats calls itself, with
-    /// one budget for throttles and conflicts alike, and recognises its own writes.
+    /// A store over this table. SDK retries are off: the store retries calls itself, with one budget for throttles and
+    /// conflicts, and recognises its own earlier writes.
     #[must_use]
     pub fn new(client: &Client, table: impl Into<String>) -> Self {
         let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         Self { client: Client::from_conf(once), table: table.into(), pepper: (), practices: Arc::default() }
     }
 
-    /// The same with the secret that addresses are found by.
+    /// Adds the secret that keys email addresses.
     #[must_use]
     pub fn with_pepper(self, pepper: Pepper) -> DynamoStore<Pepper> {
         DynamoStore { client: self.client, table: self.table, pepper, practices: self.practices }
@@ -81,16 +81,16 @@ impl DynamoStore {
 
 impl<P> DynamoStore<P> {
     async fn get(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
-        retry::patiently(|| async {
+        retry::with_retries(|| async {
             let request =
                 self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(consistent);
-            Ok(request.send().await.map_err(Trouble::of)?.item)
+            Ok(request.send().await.map_err(CallError::from_sdk)?.item)
         })
         .await
     }
 
-    /// Rows of an index, in its order, from the beginning or after a place. An index lags behind the records: its rows
-    /// are candidates.
+    /// Rows of an index in index order, from the beginning or after a key. The index is eventually consistent, so the
+    /// rows are candidates.
     async fn query_index(
         &self,
         index: &str,
@@ -103,15 +103,15 @@ impl<P> DynamoStore<P> {
             .await
     }
 
-    /// One query, whose answer is within one page of DynamoDB's: 1 MB, which no limit of ours comes near to.
+    /// One query. Every `limit` is far below DynamoDB's page size of 1 MB, so the answer is complete.
     async fn query(
         &self,
         condition: &str,
         values: &HashMap<String, AttributeValue>,
         limit: u16,
-        of_what: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
+        configure: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
     ) -> Result<Vec<Item>, StoreError> {
-        retry::patiently(|| async {
+        retry::with_retries(|| async {
             let query = self
                 .client
                 .query()
@@ -120,34 +120,34 @@ impl<P> DynamoStore<P> {
                 .set_expression_attribute_names(Some(expression::names(&[condition])))
                 .set_expression_attribute_values(Some(values.clone()))
                 .limit(limit.into());
-            Ok(of_what(query).send().await.map_err(Trouble::of)?.items.unwrap_or_default())
+            Ok(configure(query).send().await.map_err(CallError::from_sdk)?.items.unwrap_or_default())
         })
         .await
     }
 
-    /// The items of some keys that there are, as last written, in no order and in one round trip.
+    /// The items that exist under these keys, read consistently, in one call and in no order.
     async fn get_all(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
         let keys = keys.iter().map(Key::to_item).collect();
         let all = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(corrupt)?;
-        retry::patiently(|| async {
+        retry::with_retries(|| async {
             let request = self.client.batch_get_item().request_items(&self.table, all.clone());
-            let answer = request.send().await.map_err(Trouble::of)?;
-            // With a few keys, reading all of them again is simpler than reading those that were left, and as good.
+            let answer = request.send().await.map_err(CallError::from_sdk)?;
+            // There are few keys, so all of them are read again instead of only the unprocessed ones.
             if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
-                return Err(Trouble::Busy);
+                return Err(CallError::Busy);
             }
             Ok(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default())
         })
         .await
     }
 
-    /// A record and its practice, as last written, in one round trip.
+    /// A record and its practice, read consistently in one call.
     async fn load_both(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
         let record_key = keys::record(key);
         let items = self.get_all(&[record_key.clone(), keys::practice(&key.practice)]).await?;
         let mut loaded = Loaded { practice: None, record: None };
         for item in items {
-            if record_key.is_of(&item) {
+            if record_key.matches(&item) {
                 loaded.record = Some(items::record::decode(item)?);
             } else {
                 loaded.practice = Some(items::practice::decode(item)?);
@@ -156,10 +156,10 @@ impl<P> DynamoStore<P> {
         Ok(loaded)
     }
 
-    /// Puts an item in place of the one that has the version before, or of none if this is the first.
+    /// Puts an item if the stored one has the previous version, or if there is none and this is the first version.
     async fn put_next(&self, item: &Item, version: u64) -> Result<CommitOutcome, StoreError> {
-        let (condition, values) = follows(version);
-        retry::patiently(|| async {
+        let (condition, values) = version_condition(version);
+        retry::with_retries(|| async {
             let sent = self
                 .client
                 .put_item()
@@ -174,14 +174,14 @@ impl<P> DynamoStore<P> {
             match sent {
                 Ok(_) => Ok(CommitOutcome::Committed),
                 Err(error) => match error.as_service_error() {
-                    // A retry finds what it wrote the first time.
+                    // The first attempt wrote it and its answer was lost.
                     Some(PutItemError::ConditionalCheckFailedException(failed))
                         if failed.item.as_ref() == Some(item) =>
                     {
                         Ok(CommitOutcome::Committed)
                     }
                     Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(CommitOutcome::Stale),
-                    _ => Err(Trouble::of(error)),
+                    _ => Err(CallError::from_sdk(error)),
                 },
             }
         })
@@ -189,8 +189,8 @@ impl<P> DynamoStore<P> {
     }
 }
 
-/// The condition under which an item of this version may be put, with its values.
-fn follows(version: u64) -> (&'static str, Option<Item>) {
+/// The condition for writing an item of this version, with its values.
+fn version_condition(version: u64) -> (&'static str, Option<Item>) {
     let Some(before) = version.checked_sub(1).filter(|before| *before > 0) else {
         return ("attribute_not_exists(#PK)", None);
     };
@@ -210,16 +210,16 @@ impl<P: Sync> PracticeStore for DynamoStore<P> {
     }
 
     async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
-        same_practice(scope, &practice.id)?;
+        check_practice(scope, &practice.id)?;
         self.put_next(&items::practice::encode(practice)?, practice.version).await
     }
 }
 
-/// A change of another practice than the scope's.
+/// A change belongs to another practice than the request's scope.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a change of another practice than the request's")]
-struct ForeignChange;
+#[error("a change belongs to another practice than the request")]
+struct WrongPractice;
 
-fn same_practice(scope: &TenantScope, practice: &PracticeId) -> Result<(), StoreError> {
-    if scope.practice() == practice { Ok(()) } else { Err(corrupt(ForeignChange)) }
+fn check_practice(scope: &TenantScope, practice: &PracticeId) -> Result<(), StoreError> {
+    if scope.practice() == practice { Ok(()) } else { Err(corrupt(WrongPractice)) }
 }

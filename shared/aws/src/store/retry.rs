@@ -1,46 +1,46 @@
-//! Repeating a call that may succeed later.
+//! Retries of calls that may succeed later.
 
 use std::time::Duration;
 
 use portal::ports::StoreError;
 use tokio::time::{Instant, sleep};
 
-use super::errors::Trouble;
+use super::errors::CallError;
 
-/// Tries of one call, the first included.
-const MOST_TRIES: u32 = 5;
-/// Longest wait before the second try; it doubles with each.
-const FIRST_WAIT_MILLIS: u32 = 25;
-/// No try is begun later than this after the first: whoever waits for the answer would have given up.
-const LATEST_TRY: Duration = Duration::from_secs(3);
+/// Attempts of one call, including the first.
+const MAX_ATTEMPTS: u32 = 5;
+/// The maximum delay before the second attempt. It doubles with every attempt.
+const FIRST_DELAY_MILLIS: u32 = 25;
+/// No attempt starts later than this after the first, because the caller would have timed out.
+const RETRY_WINDOW: Duration = Duration::from_secs(3);
 
-/// Makes a call, and makes it again if it failed for a reason that passes.
-pub(super) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StoreError>
+/// Makes a call, and retries it with exponential delays if it failed for a transient reason.
+pub(super) async fn with_retries<T, F>(call: impl Fn() -> F) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<T, Trouble>>,
+    F: Future<Output = Result<T, CallError>>,
 {
-    let begun = Instant::now();
-    let mut longest_wait = FIRST_WAIT_MILLIS;
-    for _ in 1..MOST_TRIES {
+    let started = Instant::now();
+    let mut max_delay = FIRST_DELAY_MILLIS;
+    for _ in 1..MAX_ATTEMPTS {
         match call().await {
             Ok(value) => return Ok(value),
-            Err(trouble @ Trouble::Lasting(_)) => return Err(trouble.into()),
-            Err(trouble @ (Trouble::Busy | Trouble::Transient(_))) => {
-                let wait = full_jitter(longest_wait);
-                if begun.elapsed() + wait > LATEST_TRY {
-                    return Err(trouble.into());
+            Err(error @ CallError::Permanent(_)) => return Err(error.into()),
+            Err(error @ (CallError::Busy | CallError::Transient(_))) => {
+                let delay = full_jitter(max_delay);
+                if started.elapsed() + delay > RETRY_WINDOW {
+                    return Err(error.into());
                 }
-                sleep(wait).await;
+                sleep(delay).await;
             }
         }
-        longest_wait *= 2;
+        max_delay *= 2;
     }
     Ok(call().await?)
 }
 
-/// Anything from nothing to the whole wait: those who collided must not meet again.
-fn full_jitter(longest_millis: u32) -> Duration {
-    // Without randomness all wait longest, which is slow but right.
-    let millis = getrandom::u32().map_or(longest_millis, |random| random % (longest_millis + 1));
+/// A random delay up to the maximum, so that callers that collided do not collide again.
+fn full_jitter(max_millis: u32) -> Duration {
+    // Without randomness every caller waits for the maximum, which is slow but correct.
+    let millis = getrandom::u32().map_or(max_millis, |random| random % (max_millis + 1));
     Duration::from_millis(millis.into())
 }

@@ -1,4 +1,4 @@
-//! One conditional update of a record: how leases are taken and facts are noted without a transaction.
+//! A conditional update of single attributes of a record, without a transaction.
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
@@ -8,34 +8,34 @@ use portal::{ids::RecordKey, ports::StoreError};
 
 use super::{
     DynamoStore, Item,
-    errors::Trouble,
+    errors::CallError,
     expression::{names, values},
     keys, retry,
 };
 
-/// What came of a conditional update.
-pub(super) enum Updated {
-    /// Written; the item as it is now, if asked for.
-    Yes(Option<Item>),
-    /// The condition did not hold; the item as it is, if there is one.
-    No(Option<Item>),
+/// The outcome of a conditional update.
+pub(super) enum UpdateOutcome {
+    /// Written, with the new item if requested.
+    Written(Option<Item>),
+    /// Not written, with the stored item if there is one.
+    ConditionFailed(Option<Item>),
 }
 
-/// One conditional update of a record.
+/// A conditional update of a record.
 pub(super) struct Update<'a, const N: usize> {
     pub(super) key: &'a RecordKey,
     pub(super) change: &'a str,
     pub(super) condition: &'a str,
     pub(super) values: [(&'static str, AttributeValue); N],
-    pub(super) answer: ReturnValue,
+    pub(super) return_values: ReturnValue,
 }
 
 impl<P> DynamoStore<P> {
-    /// Makes the update, as often as passing troubles ask for.
-    pub(super) async fn update<const N: usize>(&self, update: Update<'_, N>) -> Result<Updated, StoreError> {
+    /// Makes the update, with retries.
+    pub(super) async fn update<const N: usize>(&self, update: Update<'_, N>) -> Result<UpdateOutcome, StoreError> {
         let expressions = [update.change, update.condition];
         let (names, values) = (names(&expressions), values(&expressions, update.values));
-        retry::patiently(|| async {
+        retry::with_retries(|| async {
             let sent = self
                 .client
                 .update_item()
@@ -45,17 +45,17 @@ impl<P> DynamoStore<P> {
                 .condition_expression(update.condition)
                 .set_expression_attribute_names(Some(names.clone()))
                 .set_expression_attribute_values(Some(values.clone()))
-                .return_values(update.answer.clone())
+                .return_values(update.return_values.clone())
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .send()
                 .await;
             match sent {
-                Ok(answer) => Ok(Updated::Yes(answer.attributes)),
+                Ok(answer) => Ok(UpdateOutcome::Written(answer.attributes)),
                 Err(error) => match error.as_service_error() {
                     Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                        Ok(Updated::No(failed.item.clone()))
+                        Ok(UpdateOutcome::ConditionFailed(failed.item.clone()))
                     }
-                    _ => Err(Trouble::of(error)),
+                    _ => Err(CallError::from_sdk(error)),
                 },
             }
         })

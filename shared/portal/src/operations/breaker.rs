@@ -68,7 +68,7 @@ impl Breaker {
 
 impl Pass<'_> {
     /// Hands the mail over, and learns from the outcome.
-    pub async fn hand_over(mut self, clock: &impl Clock, mail: impl Future<Output = SendOutcome>) -> SendOutcome {
+    pub async fn hand_over(mut self, clock: &dyn Clock, mail: impl Future<Output = SendOutcome>) -> SendOutcome {
         // From here on it counts, whatever becomes of this future.
         let is_probe = self.probe.take().is_some();
         let outcome = mail.await;

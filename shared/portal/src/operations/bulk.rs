@@ -2,13 +2,12 @@
 
 use chrono::TimeDelta;
 
-use super::{MOST_ROUNDS, OperationError};
+use super::{MOST_ROUNDS, Precondition};
 use crate::{
     bulk::{Audience, BulkJob, Slice, SlicePlace},
-    idempotency::KeyedRequest,
+    idempotency::{KeyReused, KeyedRequest},
     ids::{JobId, PatientId},
-    ports::{BulkStore, Clock, CommitOutcome, Entropy, JobQueue, QueueError, StoreError},
-    refusal::Refusal,
+    ports::{BulkStore, CommitOutcome, Entropy, JobQueue, Ports, QueueError, StoreError},
     scope::TenantScope,
 };
 
@@ -38,9 +37,9 @@ pub enum RequestedAudience {
 /// Why a job was not begun, or does not go on yet.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
-    /// A rule said no; nothing was changed.
+    /// A condition of the request does not hold; nothing was changed.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Precondition(#[from] Precondition),
     /// The store could not do it; a retry of the same request is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,15 +61,15 @@ pub struct ResultsPage {
 /// another run: whoever got no answer, or was told that the queue was down, just asks again.
 ///
 /// # Errors
-/// [`BeginError`], refused with [`Refusal::IdempotencyKeyReused`] if the key was used for something else.
+/// [`BeginError`], a [`Precondition`] if the key was used for something else.
 pub async fn begin(
-    store: &impl BulkStore,
+    ports: &Ports<'_, impl BulkStore>,
     jobs: &impl JobQueue,
-    clock: &impl Clock,
-    entropy: &impl Entropy,
+    entropy: &dyn Entropy,
     scope: &TenantScope,
     request: &BulkRequest,
 ) -> Result<BulkJob, BeginError> {
+    let Ports { store, clock } = *ports;
     let BulkRequest { audience, dry_run, keyed } = request;
     let now = clock.now();
     let (audience, patients) = match audience {
@@ -84,61 +83,67 @@ pub async fn begin(
     let job = match store.begin_job(scope, &begun, patients).await? {
         None => begun,
         Some(known) if known.content == begun.content => known,
-        Some(_) => return Err(Refusal::IdempotencyKeyReused.into()),
+        Some(_) => return Err(Precondition::from(KeyReused).into()),
     };
     if !job.state.is_over() {
-        jobs.go_on(&scope.job(&job.id), TimeDelta::zero()).await?;
+        jobs.enqueue_run(&scope.job(&job.id), TimeDelta::zero()).await?;
     }
     Ok(job)
 }
 
-/// Reads a job. Changes nothing.
+/// Reads a job; `None` if the practice has no such job. Changes nothing.
 ///
 /// # Errors
-/// [`Refusal::JobNotFound`], [`OperationError::Store`].
-pub async fn job(store: &impl BulkStore, scope: &TenantScope, id: &JobId) -> Result<BulkJob, OperationError> {
-    Ok(store.job(scope, id).await?.ok_or(Refusal::JobNotFound)?)
+/// [`StoreError`]
+pub async fn job(
+    ports: &Ports<'_, impl BulkStore>,
+    scope: &TenantScope,
+    id: &JobId,
+) -> Result<Option<BulkJob>, StoreError> {
+    ports.store.job(scope, id).await
 }
 
 /// Stops a job: no run takes it up any more. What has been invited stays invited, and what a run has in hand it finishes.
-/// Nothing changes if the job is over.
+/// Nothing changes if the job is over. `None` if the practice has no such job.
 ///
 /// # Errors
-/// [`Refusal::JobNotFound`], [`OperationError::Store`].
+/// [`StoreError`]
 pub async fn cancel(
-    store: &impl BulkStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl BulkStore>,
     scope: &TenantScope,
     id: &JobId,
-) -> Result<BulkJob, OperationError> {
+) -> Result<Option<BulkJob>, StoreError> {
+    let Ports { store, clock } = *ports;
     for _ in 0..MOST_ROUNDS {
-        let job = job(store, scope, id).await?;
-        let Some(cancelled) = job.cancel(clock.now()) else { return Ok(job) };
+        let Some(job) = store.job(scope, id).await? else { return Ok(None) };
+        let Some(cancelled) = job.cancel(clock.now()) else { return Ok(Some(job)) };
         if store.save_job(scope, &cancelled, None).await? == CommitOutcome::Committed {
-            return Ok(cancelled);
+            return Ok(Some(cancelled));
         }
     }
-    Err(StoreError::Busy.into())
+    Err(StoreError::Busy)
 }
 
-/// Reads a page of a job's results: the first, or the one after a place. Changes nothing.
+/// Reads a page of a job's results: the first, or the one after a place; `None` if the practice has no such job. Changes
+/// nothing.
 ///
 /// # Errors
-/// [`Refusal::JobNotFound`], [`OperationError::Store`].
+/// [`StoreError`]
 pub async fn results(
-    store: &impl BulkStore,
+    ports: &Ports<'_, impl BulkStore>,
     scope: &TenantScope,
     id: &JobId,
     after: Option<SlicePlace>,
-) -> Result<ResultsPage, OperationError> {
+) -> Result<Option<ResultsPage>, StoreError> {
+    let store = ports.store;
     // One more than is shown tells whether there is a next page.
     let mut slices = store.slices(scope, id, after, MOST_SLICES + 1).await?;
-    if slices.is_empty() {
-        // Nothing yet, nothing any more, or no such job.
-        job(store, scope, id).await?;
+    // Without slices there are no results yet, no more results, or no such job.
+    if slices.is_empty() && store.job(scope, id).await?.is_none() {
+        return Ok(None);
     }
     let more = slices.len() > usize::from(MOST_SLICES);
     slices.truncate(MOST_SLICES.into());
     let next = slices.last().map(SlicePlace::after).filter(|_| more);
-    Ok(ResultsPage { slices, next })
+    Ok(Some(ResultsPage { slices, next }))
 }

@@ -7,14 +7,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     breaker::{Breaker, PAUSE},
-    insist::insist,
+    commit::commit_with_retry,
 };
 use crate::{
     ids::RequestId,
     link::Token,
     policy::deferral_wait,
     ports::{
-        ClaimOutcome, Clock, DeliveryStore, Entropy, InvitationMail, InvitationMessage, Mailer, SendOutcome, StoreError,
+        ClaimOutcome, Clock, DeliveryStore, Entropy, InvitationMail, InvitationMessage, Mailer, Ports, SendOutcome,
+        StoreError,
     },
     record::{
         Change, FailReason, PortalRecord,
@@ -25,15 +26,15 @@ use crate::{
 
 /// What became of a queue message. In every case the message itself is done with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivered {
+pub enum DeliveryOutcome {
     /// SES accepted the mail and the record says so.
     Sent,
     /// SES said "later", or said nothing to anybody: it is queued again.
-    PutOff,
+    Deferred,
     /// SES sends nothing for now, and the breaker is open. It is queued again, or given up if that has gone on for days.
     Paused,
     /// SES sends nothing for now, as another mail has told: nothing was done.
-    LeftAlone,
+    Skipped,
     /// SES refuses the mail for good, and the record says so.
     Refused,
     /// The mail is given up, and the record says so.
@@ -46,44 +47,58 @@ pub enum Delivered {
     Superseded,
 }
 
-/// The functions and services that delivering needs.
+/// The mail service, and whether it sends anything.
 #[derive(Clone, Copy, Debug)]
-pub struct Delivery<'ports, S, M, C, E> {
-    /// The records.
-    pub store: &'ports S,
+pub struct MailService<'world, M> {
     /// The mail service.
-    pub mailer: &'ports M,
-    /// The time.
-    pub clock: &'ports C,
-    /// Secrets for links.
-    pub entropy: &'ports E,
-    /// Whether SES sends anything.
-    pub breaker: &'ports Breaker,
+    pub mailer: &'world M,
+    /// Whether it sends anything.
+    pub breaker: &'world Breaker,
 }
 
-impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E> {
-    /// Works off one queue message. `request` names this run in the timeline.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the record could not be read or written: the message should be seen again.
-    pub async fn deliver(&self, message: &InvitationMessage, request: &RequestId) -> Result<Delivered, StoreError> {
+/// Processes one queue message of an invitation. `request` names this run in the timeline.
+///
+/// # Errors
+/// [`StoreError`] if the record could not be read or written: the message must be received again.
+pub async fn deliver(
+    ports: &Ports<'_, impl DeliveryStore>,
+    mail_service: &MailService<'_, impl Mailer>,
+    entropy: &dyn Entropy,
+    message: &InvitationMessage,
+    request: &RequestId,
+) -> Result<DeliveryOutcome, StoreError> {
+    DeliveryRun { ports, mail_service, entropy, request }.deliver(message).await
+}
+
+/// One run of [`deliver`].
+struct DeliveryRun<'run, S, M> {
+    ports: &'run Ports<'run, S>,
+    mail_service: &'run MailService<'run, M>,
+    entropy: &'run dyn Entropy,
+    request: &'run RequestId,
+}
+
+impl<S: DeliveryStore, M: Mailer> DeliveryRun<'_, S, M> {
+    async fn deliver(&self, message: &InvitationMessage) -> Result<DeliveryOutcome, StoreError> {
+        let Ports { store, clock } = *self.ports;
+        let entropy = self.entropy;
         // Before the claim: what cannot be tried keeps its place in the calendar, and the sweep comes back to it.
-        let Some(pass) = self.breaker.pass(self.clock.now()) else { return Ok(Delivered::LeftAlone) };
-        let Some(practice) = self.store.practice_of(&message.key.practice).await? else {
-            return Ok(Delivered::NotClaimed(Unclaimable::Done));
+        let Some(pass) = self.mail_service.breaker.pass(clock.now()) else { return Ok(DeliveryOutcome::Skipped) };
+        let Some(practice) = store.practice_of(&message.key.practice).await? else {
+            return Ok(DeliveryOutcome::NotClaimed(Unclaimable::Done));
         };
-        let now = self.clock.now();
-        let secret = self.entropy.link_secret();
+        let now = clock.now();
+        let secret = entropy.link_secret();
         let claim = ClaimRequest {
             invitation: message.invitation.clone(),
             now,
-            fresh_link: self.entropy.link_id(),
+            fresh_link: entropy.link_id(),
             secret: secret.hash(),
             expires_at: practice.settings.link_days.expiry(now),
         };
-        let record = match self.store.claim(&message.key, &claim).await? {
+        let record = match store.claim(&message.key, &claim).await? {
             ClaimOutcome::Claimed(record) => record,
-            ClaimOutcome::Refused(reason) => return self.settle(message, reason, request).await,
+            ClaimOutcome::Refused(reason) => return self.finalize(message, reason).await,
         };
         let Some((invitation, link)) = record.invitation.as_ref().zip(record.link.as_ref()) else {
             return Err(StoreError::Corrupt("a claimed record has no invitation or no link".into()));
@@ -98,41 +113,35 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
             attempt: invitation.attempt,
             practice,
         };
-        let outcome = pass.hand_over(self.clock, self.mailer.send(&mail)).await;
-        self.write_down(outcome, *record, &mail, request).await
+        let outcome = pass.hand_over(clock, self.mail_service.mailer.send(&mail)).await;
+        self.record_outcome(outcome, *record, &mail).await
     }
 
-    async fn write_down(
+    async fn record_outcome(
         &self,
         outcome: SendOutcome,
         record: PortalRecord,
         mail: &InvitationMail,
-        request: &RequestId,
-    ) -> Result<Delivered, StoreError> {
+    ) -> Result<DeliveryOutcome, StoreError> {
         let fence = record.fence;
         match outcome {
             SendOutcome::Accepted(message) => {
                 let stamp = |record: &PortalRecord, act| {
                     record.stamp(&mail.practice, &mail.invitation, fence, message.clone(), act)
                 };
-                self.commit(record, request, stamp, Delivered::Sent).await
+                self.commit(record, stamp, DeliveryOutcome::Sent).await
             }
             SendOutcome::Refused => {
-                self.commit(
-                    record,
-                    request,
-                    |record, act| record.fail_sending(fence, FailReason::Refused, act),
-                    Delivered::Refused,
-                )
-                .await
+                let fail = |record: &PortalRecord, act| record.fail_sending(fence, FailReason::Refused, act);
+                self.commit(record, fail, DeliveryOutcome::Refused).await
             }
-            SendOutcome::Throttled => self.put_off(record, mail, TimeDelta::zero(), request).await,
+            SendOutcome::Throttled => self.defer(record, mail, TimeDelta::zero()).await,
             SendOutcome::Paused => {
-                self.put_off(record, mail, PAUSE, request).await?;
+                self.defer(record, mail, PAUSE).await?;
                 // Whatever became of this mail, that is what people must hear of.
-                Ok(Delivered::Paused)
+                Ok(DeliveryOutcome::Paused)
             }
-            SendOutcome::Unknown => Ok(Delivered::Unknown),
+            SendOutcome::Unknown => Ok(DeliveryOutcome::Unknown),
         }
     }
 
@@ -141,57 +150,50 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy> Delivery<'_, S, M, C, E>
     async fn commit(
         &self,
         record: PortalRecord,
-        request: &RequestId,
         decide: impl Fn(&PortalRecord, Act) -> Option<Change>,
-        done: Delivered,
-    ) -> Result<Delivered, StoreError> {
-        let act = act(self.clock, request);
-        let written = insist(self.store, record, |record| decide(record, act.clone())).await?;
-        Ok(written.map_or(Delivered::Superseded, |_| done))
+        done: DeliveryOutcome,
+    ) -> Result<DeliveryOutcome, StoreError> {
+        let act = act(self.ports.clock, self.request);
+        let written = commit_with_retry(self.ports.store, record, |record| decide(record, act.clone())).await?;
+        Ok(written.map_or(DeliveryOutcome::Superseded, |_| done))
     }
 
     /// SES took nothing: the invitation is queued again, unless it has been put off for days.
-    async fn put_off(
+    async fn defer(
         &self,
         record: PortalRecord,
         mail: &InvitationMail,
         pause: TimeDelta,
-        request: &RequestId,
-    ) -> Result<Delivered, StoreError> {
-        let (now, fence) = (self.clock.now(), record.fence);
+    ) -> Result<DeliveryOutcome, StoreError> {
+        let (now, fence) = (self.ports.clock.now(), record.fence);
         if record.deferred_too_long(now) {
             let fail = |record: &PortalRecord, act| record.fail_sending(fence, FailReason::Exhausted, act);
-            return self.commit(record, request, fail, Delivered::Failed).await;
+            return self.commit(record, fail, DeliveryOutcome::Failed).await;
         }
         let until = now + pause + deferral_wait(mail.attempt, self.entropy.jitter());
-        match record.put_off(fence, until) {
-            Some(waiting) if self.store.put_off(&waiting).await? => Ok(Delivered::PutOff),
-            Some(_) | None => Ok(Delivered::Superseded),
+        match record.defer(fence, until) {
+            Some(waiting) if self.ports.store.defer(&waiting).await? => Ok(DeliveryOutcome::Deferred),
+            Some(_) | None => Ok(DeliveryOutcome::Superseded),
         }
     }
 
     /// Nothing could be claimed. If nobody ever will, the record must say so: nothing stays queued for ever.
-    async fn settle(
-        &self,
-        message: &InvitationMessage,
-        reason: Unclaimable,
-        request: &RequestId,
-    ) -> Result<Delivered, StoreError> {
+    async fn finalize(&self, message: &InvitationMessage, reason: Unclaimable) -> Result<DeliveryOutcome, StoreError> {
         match reason {
-            Unclaimable::Done | Unclaimable::Held => Ok(Delivered::NotClaimed(reason)),
+            Unclaimable::Done | Unclaimable::Held => Ok(DeliveryOutcome::NotClaimed(reason)),
             Unclaimable::Exhausted | Unclaimable::Abandoned => {
-                let Some(record) = self.store.record(&message.key).await? else {
-                    return Ok(Delivered::NotClaimed(reason));
+                let Some(record) = self.ports.store.record(&message.key).await? else {
+                    return Ok(DeliveryOutcome::NotClaimed(reason));
                 };
-                self.commit(record, request, |record, act| record.settle(&message.invitation, act), Delivered::Failed)
-                    .await
+                let finalize = |record: &PortalRecord, act| record.finalize(&message.invitation, act);
+                self.commit(record, finalize, DeliveryOutcome::Failed).await
             }
         }
     }
 }
 
 /// What the sender does, now.
-pub(super) fn act(clock: &impl Clock, request: &RequestId) -> Act {
+pub(super) fn act(clock: &dyn Clock, request: &RequestId) -> Act {
     Act { at: clock.now(), actor: Actor::unnamed(Role::Sender), request: request.clone() }
 }
 

@@ -1,13 +1,13 @@
 //! Inviting a patient. Three round trips: one read, one transaction, one queue message.
 
-use super::{Command, Hinted, OperationError};
+use super::{Command, Enqueued, OperationError};
 use crate::{
     email::EmailAddress,
     ids::InvitationId,
-    ports::{Clock, Entropy, Hint, InvitationMessage, PortalStore, Queue},
+    ports::{Entropy, Hint, InvitationMessage, PortalStore, Ports, Queue},
     practice::Practice,
     record::{Change, PortalRecord},
-    refusal::Refusal,
+    refusal::{InvitationBarred, InviteRefusal, PatientCommandRefusal},
     timeline::Act,
 };
 
@@ -15,32 +15,30 @@ use crate::{
 ///
 /// # Errors
 /// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_invite`] and the email rule say,
-/// [`OperationError::Store`].
+/// [`OperationError::Precondition`], [`OperationError::Store`].
 pub async fn invite(
-    store: &impl PortalStore,
+    ports: &Ports<'_, impl PortalStore>,
     queue: &impl Queue,
-    clock: &impl Clock,
-    entropy: &impl Entropy,
+    entropy: &dyn Entropy,
     command: &Command<'_>,
     email: Option<&EmailAddress>,
-) -> Result<Hinted, OperationError> {
+) -> Result<Enqueued, OperationError<InviteRefusal>> {
     let decide = |record: &PortalRecord, practice: &Practice, id, act| record.invite(practice, email, id, act);
-    queue_invitation(store, queue, clock, entropy, command, decide).await
+    queue_invitation(ports, queue, entropy, command, decide).await
 }
 
 /// Carries out a decision that queues a new invitation, and hints the sender once it is committed.
-pub(super) async fn queue_invitation(
-    store: &impl PortalStore,
+pub(super) async fn queue_invitation<R: PatientCommandRefusal + From<InvitationBarred>>(
+    ports: &Ports<'_, impl PortalStore>,
     queue: &impl Queue,
-    clock: &impl Clock,
-    entropy: &impl Entropy,
+    entropy: &dyn Entropy,
     command: &Command<'_>,
-    decide: impl Fn(&PortalRecord, &Practice, InvitationId, Act) -> Result<Change, Refusal>,
-) -> Result<Hinted, OperationError> {
-    let id = entropy.invitation_id(clock.now());
+    decide: impl Fn(&PortalRecord, &Practice, InvitationId, Act) -> Result<Change, R>,
+) -> Result<Enqueued, OperationError<R>> {
+    let id = entropy.invitation_id(ports.clock.now());
     let decide = |record: &PortalRecord, practice: Option<&Practice>, act| {
-        decide(record, practice.ok_or(Refusal::PortalNotActivated)?, id.clone(), act).map(Some)
+        decide(record, practice.ok_or(InvitationBarred::PortalNotActivated)?, id.clone(), act).map(Some)
     };
     let hint = |key| Hint::Invitation(InvitationMessage { key, invitation: id.clone() });
-    command.carry_out_and_hint(store, queue, clock, decide, hint).await
+    command.carry_out_and_hint(ports, queue, decide, hint).await
 }

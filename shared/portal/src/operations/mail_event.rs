@@ -1,16 +1,16 @@
 //! Noting what SES tells of a mail, in whatever order and however often it does.
 
-use super::insist::insist;
+use super::commit::commit_with_retry;
 use crate::{
     ids::RequestId,
-    ports::{Clock, DeliveryStore, StoreError},
+    ports::{DeliveryStore, Ports, StoreError},
     record::delivery::MailEvent,
     timeline::{Act, Actor, Role},
 };
 
 /// What was made of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum EventOutcome {
     /// It was news, and the record says so now.
     Recorded,
     /// The record says as much already, or more, or the invitation has ended.
@@ -23,27 +23,29 @@ pub enum Heard {
 ///
 /// # Errors
 /// [`StoreError`] if the record could not be read or written: the event should come again.
-pub async fn hear(
-    store: &impl DeliveryStore,
-    clock: &impl Clock,
+pub async fn record_event(
+    ports: &Ports<'_, impl DeliveryStore>,
     event: &MailEvent,
     request: &RequestId,
-) -> Result<Heard, StoreError> {
+) -> Result<EventOutcome, StoreError> {
+    let Ports { store, clock } = *ports;
     let Some(mut record) = store.record(&event.key).await? else {
-        return Ok(Heard::Foreign);
+        return Ok(EventOutcome::Foreign);
     };
-    if record.mailed(event).is_none() {
-        return Ok(Heard::Foreign);
+    if record.mailed_by(event).is_none() {
+        return Ok(EventOutcome::Foreign);
     }
     let Some(practice) = store.practice_of(&event.key.practice).await? else {
-        return Ok(Heard::Foreign);
+        return Ok(EventOutcome::Foreign);
     };
     let act = Act { at: clock.now(), actor: Actor::unnamed(Role::MailService), request: request.clone() };
-    let mut heard = Heard::Known;
+    let mut outcome = EventOutcome::Known;
     // At most twice: that SES accepted the mail, and what became of it.
-    while let Some(newer) = insist(store, record, |record| record.hear(&practice, event, act.clone())).await? {
-        heard = Heard::Recorded;
+    while let Some(newer) =
+        commit_with_retry(store, record, |record| record.record_event(&practice, event, act.clone())).await?
+    {
+        outcome = EventOutcome::Recorded;
         record = newer;
     }
-    Ok(heard)
+    Ok(outcome)
 }

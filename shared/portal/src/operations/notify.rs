@@ -11,20 +11,20 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    breaker::{Breaker, Pass},
-    deliver::{act, time_to_claim},
-    insist::insist,
+    breaker::Pass,
+    commit::commit_with_retry,
+    deliver::{MailService, act, time_to_claim},
 };
 use crate::{
     ids::{MessageId, RecordKey, RequestId},
-    ports::{Clock, DeliveryStore, DueEntry, Mailer, NoticeMail, SendOutcome, StoreError},
+    ports::{DeliveryStore, DueEntry, Mailer, NoticeMail, Ports, SendOutcome, StoreError},
     practice::Practice,
     record::{FailReason, PortalRecord, notices::Notice},
 };
 
 /// What became of a record's notices. All zero: there were none, or another sender has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notified {
+pub struct NoticeCounts {
     /// SES accepted them and the record says so.
     pub sent: u32,
     /// They can never be sent, and the record says so.
@@ -33,90 +33,90 @@ pub struct Notified {
     pub waiting: u32,
     /// Those of them to which SES said that it sends nothing for now.
     pub paused: u32,
-    /// Whether they were not even claimed, since SES sends nothing for now.
-    pub left_alone: bool,
+    /// Whether they were not claimed, because the breaker is open.
+    pub skipped: bool,
 }
 
-/// The functions and services that notifying needs.
-#[derive(Clone, Copy, Debug)]
-pub struct Notify<'ports, S, M, C> {
-    /// The records.
-    pub store: &'ports S,
-    /// The mail service.
-    pub mailer: &'ports M,
-    /// The time.
-    pub clock: &'ports C,
-    /// Whether SES sends anything.
-    pub breaker: &'ports Breaker,
+/// Sends the notices of one record, as far as there is time until `deadline`. `request` names this run in the timeline.
+///
+/// # Errors
+/// [`StoreError`] if the record could not be read or written. What is claimed by then is sent when the claim is over.
+pub async fn notify(
+    ports: &Ports<'_, impl DeliveryStore>,
+    mail_service: &MailService<'_, impl Mailer>,
+    key: &RecordKey,
+    deadline: DateTime<Utc>,
+    request: &RequestId,
+) -> Result<NoticeCounts, StoreError> {
+    NoticeRun { ports, mail_service, deadline, request }.notify(key).await
+}
+
+/// One run of [`notify`].
+struct NoticeRun<'run, S, M> {
+    ports: &'run Ports<'run, S>,
+    mail_service: &'run MailService<'run, M>,
+    deadline: DateTime<Utc>,
+    request: &'run RequestId,
 }
 
 /// What is to be written down of one notice.
-enum Fate {
+enum NoticeOutcome {
     Sent(MessageId),
     Failed(FailReason),
     Waiting,
     Paused,
 }
 
-impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
-    /// Works off the notices of one record, as far as there is time until `deadline`. `request` names this run in the
-    /// timeline.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the record could not be read or written. What is claimed by then is seen to when the claim is
-    /// over.
-    pub async fn notify(
-        &self,
-        key: &RecordKey,
-        deadline: DateTime<Utc>,
-        request: &RequestId,
-    ) -> Result<Notified, StoreError> {
-        let mut notified = Notified::default();
-        let Some(pass) = self.breaker.pass(self.clock.now()) else {
-            return Ok(Notified { left_alone: true, ..notified });
+impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
+    async fn notify(&self, key: &RecordKey) -> Result<NoticeCounts, StoreError> {
+        let Ports { store, clock } = *self.ports;
+        let breaker = self.mail_service.breaker;
+        let mut counts = NoticeCounts::default();
+        let Some(pass) = breaker.pass(clock.now()) else {
+            return Ok(NoticeCounts { skipped: true, ..counts });
         };
-        let practice = self.store.practice_of(&key.practice).await?;
+        let practice = store.practice_of(&key.practice).await?;
         let Some(mut record) = self.claim(key).await? else {
-            return Ok(notified);
+            return Ok(counts);
         };
         let mut pass = Some(pass);
         for notice in record.notices.clone() {
-            let pass = pass.take().or_else(|| self.breaker.pass(self.clock.now()));
-            let fate = self.hand_over(&record, practice.as_ref(), &notice, pass, deadline).await;
-            let act = act(self.clock, request);
-            let written = match fate {
-                Fate::Waiting => {
-                    notified.waiting += 1;
+            let pass = pass.take().or_else(|| breaker.pass(clock.now()));
+            let outcome = self.hand_over(&record, practice.as_ref(), &notice, pass).await;
+            let act = act(clock, self.request);
+            let written = match outcome {
+                NoticeOutcome::Waiting => {
+                    counts.waiting += 1;
                     continue;
                 }
-                Fate::Paused => {
-                    notified.waiting += 1;
-                    notified.paused += 1;
+                NoticeOutcome::Paused => {
+                    counts.waiting += 1;
+                    counts.paused += 1;
                     continue;
                 }
-                Fate::Sent(message) => {
-                    notified.sent += 1;
+                NoticeOutcome::Sent(message) => {
+                    counts.sent += 1;
                     let sent = |record: &PortalRecord| record.notice_sent(&notice, message.clone(), act.clone());
-                    insist(self.store, record.clone(), sent).await?
+                    commit_with_retry(store, record.clone(), sent).await?
                 }
-                Fate::Failed(reason) => {
-                    notified.failed += 1;
+                NoticeOutcome::Failed(reason) => {
+                    counts.failed += 1;
                     let failed = |record: &PortalRecord| record.notice_failed(&notice, reason, act.clone());
-                    insist(self.store, record.clone(), failed).await?
+                    commit_with_retry(store, record.clone(), failed).await?
                 }
             };
             record = written.unwrap_or(record);
         }
-        Ok(notified)
+        Ok(counts)
     }
 
     /// Claims the record's notices for this sender: the record as it is then.
     async fn claim(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
-        let Some(record) = self.store.record(key).await? else { return Ok(None) };
-        let Some(until) = record.notices_claimable(self.clock.now()) else { return Ok(None) };
-        let Some(entry) = DueEntry::of(&record) else { return Ok(None) };
-        let mine = self.store.nudge(&entry, until).await?;
-        Ok(record.nudged(until).filter(|_| mine))
+        let Some(record) = self.ports.store.record(key).await? else { return Ok(None) };
+        let Some(until) = record.notices_claimable(self.ports.clock.now()) else { return Ok(None) };
+        let Some(entry) = DueEntry::from_record(&record) else { return Ok(None) };
+        let mine = self.ports.store.reschedule(&entry, until).await?;
+        Ok(record.rescheduled(until).filter(|_| mine))
     }
 
     async fn hand_over(
@@ -125,17 +125,19 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
         practice: Option<&Practice>,
         notice: &Notice,
         pass: Option<Pass<'_>>,
-        deadline: DateTime<Utc>,
-    ) -> Fate {
-        let now = self.clock.now();
+    ) -> NoticeOutcome {
+        let now = self.ports.clock.now();
         // What is overdue is given up, though not without having been tried: SES may have come back.
-        let in_vain = if notice.is_overdue(now) { Fate::Failed(FailReason::Exhausted) } else { Fate::Waiting };
+        let not_accepted =
+            if notice.is_overdue(now) { NoticeOutcome::Failed(FailReason::Exhausted) } else { NoticeOutcome::Waiting };
         if practice.is_none() {
-            return in_vain;
+            return not_accepted;
         }
         // Without its practice a notice could not say whom to call.
-        let Some(practice) = practice.filter(|_| time_to_claim(now, deadline)) else { return Fate::Waiting };
-        let Some(pass) = pass else { return Fate::Waiting };
+        let Some(practice) = practice.filter(|_| time_to_claim(now, self.deadline)) else {
+            return NoticeOutcome::Waiting;
+        };
+        let Some(pass) = pass else { return NoticeOutcome::Waiting };
         let Notice { kind, to, at } = notice;
         let mail = NoticeMail {
             kind: *kind,
@@ -144,12 +146,12 @@ impl<S: DeliveryStore, M: Mailer, C: Clock> Notify<'_, S, M, C> {
             practice: practice.clone(),
             happened_at: *at,
         };
-        match pass.hand_over(self.clock, self.mailer.notify(&mail)).await {
-            SendOutcome::Accepted(message) => Fate::Sent(message),
-            SendOutcome::Refused => Fate::Failed(FailReason::Refused),
+        match pass.hand_over(self.ports.clock, self.mail_service.mailer.notify(&mail)).await {
+            SendOutcome::Accepted(message) => NoticeOutcome::Sent(message),
+            SendOutcome::Refused => NoticeOutcome::Failed(FailReason::Refused),
             // Certainly not sent, and perhaps sent: as said above, both are tried again.
-            SendOutcome::Throttled | SendOutcome::Unknown => in_vain,
-            SendOutcome::Paused => Fate::Paused,
+            SendOutcome::Throttled | SendOutcome::Unknown => not_accepted,
+            SendOutcome::Paused => NoticeOutcome::Paused,
         }
     }
 }

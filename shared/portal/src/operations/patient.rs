@@ -1,12 +1,14 @@
 //! Saving and reading a patient's profile.
 
-use super::{Command, MOST_ROUNDS, OperationError};
+use std::convert::Infallible;
+
+use super::{Command, MOST_ROUNDS, OperationError, Precondition, claims_nothing};
 use crate::{
     ids::PatientId,
-    ports::{Clock, CommitOutcome, PortalReader, PortalStore, StoreError},
+    ports::{CommitOutcome, PortalReader, PortalStore, Ports, StoreError},
     profile::Profile,
     record::PortalRecord,
-    refusal::Refusal,
+    refusal::PatientRefusal,
     scope::TenantScope,
 };
 
@@ -23,14 +25,14 @@ pub struct SavedProfile {
 /// invitation, an account or a claim. Saving the same again changes nothing.
 ///
 /// # Errors
-/// [`Refusal::VersionConflict`] if the client named a version that the record no longer has,
+/// [`Precondition::VersionConflict`] if the client named a version that the record no longer has,
 /// [`OperationError::Store`].
 pub async fn save_profile(
-    store: &impl PortalStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl PortalStore>,
     command: &Command<'_>,
     profile: &Profile,
-) -> Result<SavedProfile, OperationError> {
+) -> Result<SavedProfile, OperationError<Infallible>> {
+    let Ports { store, clock } = *ports;
     for _ in 0..MOST_ROUNDS {
         let before = store.load(command.scope, command.patient).await?.record;
         if let Some(record) = &before
@@ -40,7 +42,7 @@ pub async fn save_profile(
         }
         let version = before.as_ref().map(|record| record.version);
         if command.if_match.is_some() && command.if_match != version {
-            return Err(Refusal::VersionConflict.into());
+            return Err(Precondition::VersionConflict.into());
         }
         let key = command.scope.record(command.patient);
         let Some(change) = PortalRecord::save_profile(before.as_ref(), key, profile.clone(), command.act(clock)) else {
@@ -48,14 +50,12 @@ pub async fn save_profile(
             return before.map(|record| SavedProfile { record, created: false }).ok_or(StoreError::Busy.into());
         };
         let change = change.remembering(command.keyed.as_ref());
-        match store.commit(command.scope, &change).await? {
+        match command.commit(store, &change).await? {
             CommitOutcome::Committed => {
                 return Ok(SavedProfile { created: change.before.is_none(), record: change.after });
             }
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { holder } => {
-                return Err(Refusal::EmailInUse { holder }.into());
-            }
+            CommitOutcome::EmailInUse { .. } => return Err(claims_nothing().into()),
         }
     }
     Err(StoreError::Busy.into())
@@ -64,11 +64,12 @@ pub async fn save_profile(
 /// Reads a patient's record, for its profile.
 ///
 /// # Errors
-/// [`Refusal::PatientNotFound`], [`OperationError::Store`].
+/// [`PatientRefusal::PatientNotFound`], [`OperationError::Store`].
 pub async fn read_profile(
-    store: &impl PortalReader,
+    ports: &Ports<'_, impl PortalReader>,
     scope: &TenantScope,
     patient: &PatientId,
-) -> Result<PortalRecord, OperationError> {
-    Ok(store.load(scope, patient).await?.record.ok_or(Refusal::PatientNotFound)?)
+) -> Result<PortalRecord, OperationError<PatientRefusal>> {
+    let record = ports.store.load(scope, patient).await?.record;
+    record.ok_or(OperationError::Refused(PatientRefusal::PatientNotFound))
 }

@@ -1,30 +1,31 @@
 //! A practice's settings and its activation of the portal.
 
-use super::{MOST_ROUNDS, OperationError};
+use std::convert::Infallible;
+
+use super::{MOST_ROUNDS, OperationError, Precondition};
 use crate::{
-    ports::{Clock, CommitOutcome, PracticeStore, StoreError},
+    ports::{CommitOutcome, Ports, PracticeStore, StoreError},
     practice::{Practice, PracticeSettings},
-    refusal::Refusal,
     scope::TenantScope,
 };
 
 /// Saves the settings of the scope's practice and, once the terms are accepted, activates the portal for good.
 ///
 /// # Errors
-/// [`Refusal::VersionConflict`] if the client named a version that the practice no longer has,
+/// [`Precondition::VersionConflict`] if the client named a version that the practice no longer has,
 /// [`OperationError::Store`].
 pub async fn save_practice(
-    store: &impl PracticeStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl PracticeStore>,
     scope: &TenantScope,
     settings: &PracticeSettings,
     terms_accepted: bool,
     if_match: Option<u64>,
-) -> Result<Practice, OperationError> {
+) -> Result<Practice, OperationError<Infallible>> {
+    let Ports { store, clock } = *ports;
     for _ in 0..MOST_ROUNDS {
         let before = store.practice(scope).await?;
         if if_match.is_some() && if_match != before.as_ref().map(|practice| practice.version) {
-            return Err(Refusal::VersionConflict.into());
+            return Err(Precondition::VersionConflict.into());
         }
         let practice =
             Practice::save(before.as_ref(), scope.practice().clone(), settings.clone(), terms_accepted, clock.now());
@@ -38,10 +39,10 @@ pub async fn save_practice(
 /// Reads the settings of the scope's practice; `None` before they were first saved.
 ///
 /// # Errors
-/// [`OperationError::Store`]
+/// [`StoreError`]
 pub async fn read_practice(
-    store: &impl PracticeStore,
+    ports: &Ports<'_, impl PracticeStore>,
     scope: &TenantScope,
-) -> Result<Option<Practice>, OperationError> {
-    Ok(store.practice(scope).await?)
+) -> Result<Option<Practice>, StoreError> {
+    ports.store.practice(scope).await
 }

@@ -5,15 +5,15 @@
 
 use chrono::NaiveDate;
 
-use super::{MOST_ROUNDS, OperationError};
+use super::{MOST_ROUNDS, OperationError, claims_nothing};
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,
     ids::{AccountId, LinkId, RequestId},
     link::Token,
-    ports::{Clock, CommitOutcome, Entropy, Hint, InvitationMessage, LinkStore, Queue, QueueError, StoreError},
+    ports::{Clock, CommitOutcome, Entropy, Hint, InvitationMessage, LinkStore, Ports, Queue, QueueError, StoreError},
     record::{Account, Change, PortalRecord, RevokeReason, account::Registration},
-    refusal::Refusal,
+    refusal::{LinkRefusal, NewLinkRefusal, RegisterRefusal},
     text::DisplayName,
     timeline::{Act, Actor, Role},
 };
@@ -50,51 +50,58 @@ pub struct Registered {
 /// Looks at a link. Changes nothing, however often: scanners look at links too.
 ///
 /// # Errors
-/// [`Refusal::LinkNotUsable`], [`OperationError::Store`].
-pub async fn check(store: &impl LinkStore, clock: &impl Clock, token: &Token) -> Result<LinkPreview, OperationError> {
-    let loaded = store.load_linked(&token.link).await?;
-    let (record, practice) = loaded.record.zip(loaded.practice).ok_or(Refusal::LinkNotUsable)?;
-    record.usable_link(token, clock.now())?;
-    let invitation = record.invitation.as_ref().ok_or(Refusal::LinkNotUsable)?;
+/// [`LinkRefusal::LinkNotUsable`], [`OperationError::Store`].
+pub async fn check(
+    ports: &Ports<'_, impl LinkStore>,
+    token: &Token,
+) -> Result<LinkPreview, OperationError<LinkRefusal>> {
+    let unusable = || OperationError::Refused(LinkRefusal::LinkNotUsable);
+    let loaded = ports.store.load_linked(&token.link).await?;
+    let (record, practice) = loaded.record.zip(loaded.practice).ok_or_else(unusable)?;
+    record.usable_link(token, ports.clock.now()).map_err(OperationError::Refused)?;
+    let invitation = record.invitation.as_ref().ok_or_else(unusable)?;
     Ok(LinkPreview { practice_name: practice.settings.name, masked_email: invitation.email.masked() })
 }
 
 /// Opens the account, if the date of birth is the patient's. It is counted, and the count committed, before it is
 /// compared: however many guess at once, no more are compared than were counted.
 ///
-/// Whoever repeats the request that opened it gets the same account.
+/// A repetition of the request that opened it gets the same account.
 ///
 /// # Errors
-/// [`Refusal::LinkNotUsable`], [`Refusal::DateOfBirthMismatch`], [`OperationError::Store`].
+/// [`RegisterRefusal`], [`OperationError::Store`].
 pub async fn register(
-    store: &impl LinkStore,
-    clock: &impl Clock,
-    entropy: &impl Entropy,
+    ports: &Ports<'_, impl LinkStore>,
+    entropy: &dyn Entropy,
     holder: &Holder<'_>,
     date_of_birth: NaiveDate,
-) -> Result<Registered, OperationError> {
+) -> Result<Registered, OperationError<RegisterRefusal>> {
+    let Ports { store, clock } = *ports;
+    let refused = |refusal| Err(OperationError::Refused(refusal));
     let account = entropy.account_id();
-    let counted = holder.carry_out(store, clock, |record, act| record.count_guess(holder.token, act));
+    let counted = holder.carry_out(ports, |record, act| Ok(record.count_guess(holder.token, act)?));
     let mut record = match counted.await? {
-        Carried::Out(change) => change.after,
-        Carried::Before(record) => return registered(*record),
+        HolderOutcome::CarriedOut(change) => change.after,
+        HolderOutcome::Repeated(record) => return Ok(registered(*record)?),
     };
     for _ in 0..MOST_ROUNDS {
         let (change, wrong) =
             match record.register(date_of_birth, account.clone(), holder.keyed.as_ref(), holder.act(clock)) {
                 Registration::Registered(change) => (change, false),
                 Registration::Locked(change) => (change, true),
-                Registration::Mismatch => return Err(Refusal::DateOfBirthMismatch.into()),
-                Registration::NotUsable if holder.asked_before(&record, clock) => return registered(record),
-                Registration::NotUsable => return Err(Refusal::LinkNotUsable.into()),
+                Registration::Mismatch => return refused(RegisterRefusal::DateOfBirthMismatch),
+                Registration::NotUsable if holder.asked_before(&record, clock) => return Ok(registered(record)?),
+                Registration::NotUsable => return refused(RegisterRefusal::LinkNotUsable),
             };
-        match store.commit_linked(&change).await? {
-            CommitOutcome::Committed if wrong => return Err(Refusal::DateOfBirthMismatch.into()),
-            CommitOutcome::Committed => return registered(change.after),
+        match store.commit(&change).await? {
+            CommitOutcome::Committed if wrong => return refused(RegisterRefusal::DateOfBirthMismatch),
+            CommitOutcome::Committed => return Ok(registered(change.after)?),
             CommitOutcome::Stale => {}
             CommitOutcome::EmailInUse { .. } => return Err(claims_nothing().into()),
         }
-        record = holder.load(store).await?;
+        let newer = store.load_linked(&holder.token.link).await?.record;
+        let Some(newer) = newer else { return refused(RegisterRefusal::LinkNotUsable) };
+        record = newer;
     }
     Err(StoreError::Busy.into())
 }
@@ -103,14 +110,13 @@ pub async fn register(
 /// misdirected link.
 ///
 /// # Errors
-/// [`Refusal::LinkNotUsable`], [`OperationError::Store`].
+/// [`LinkRefusal::LinkNotUsable`], [`OperationError::Store`].
 pub async fn decline(
-    store: &impl LinkStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl LinkStore>,
     holder: &Holder<'_>,
     reason: RevokeReason,
-) -> Result<(), OperationError> {
-    holder.carry_out(store, clock, |record, act| record.decline(holder.token, reason, act)).await?;
+) -> Result<(), OperationError<LinkRefusal>> {
+    holder.carry_out(ports, |record, act| record.decline(holder.token, reason, act)).await?;
     Ok(())
 }
 
@@ -118,25 +124,25 @@ pub async fn decline(
 /// error, to be logged: the sweep queues the mail within minutes.
 ///
 /// # Errors
-/// [`Refusal::LinkNotUsable`], [`Refusal::TooSoon`], [`OperationError::Store`].
+/// [`NewLinkRefusal`], [`OperationError::Store`].
 pub async fn new_link(
-    store: &impl LinkStore,
+    ports: &Ports<'_, impl LinkStore>,
     queue: &impl Queue,
-    clock: &impl Clock,
-    entropy: &impl Entropy,
+    entropy: &dyn Entropy,
     holder: &Holder<'_>,
-) -> Result<Option<QueueError>, OperationError> {
-    let id = entropy.invitation_id(clock.now());
-    let practice = store.load_linked(&holder.token.link).await?.practice.ok_or(Refusal::LinkNotUsable)?;
+) -> Result<Option<QueueError>, OperationError<NewLinkRefusal>> {
+    let id = entropy.invitation_id(ports.clock.now());
+    let practice = ports.store.load_linked(&holder.token.link).await?.practice;
+    let practice = practice.ok_or(OperationError::Refused(NewLinkRefusal::LinkNotUsable))?;
     let ask = |record: &PortalRecord, act| {
         Ok(record.new_link(&practice, holder.token, id.clone(), act)?.remembering(holder.keyed.as_ref()))
     };
-    match holder.carry_out(store, clock, ask).await? {
-        Carried::Out(change) => {
+    match holder.carry_out(ports, ask).await? {
+        HolderOutcome::CarriedOut(change) => {
             let hint = Hint::Invitation(InvitationMessage { key: change.after.key, invitation: id.clone() });
             Ok(queue.send(&[hint]).await.err())
         }
-        Carried::Before(_) => Ok(None),
+        HolderOutcome::Repeated(_) => Ok(None),
     }
 }
 
@@ -146,15 +152,15 @@ pub async fn new_link(
 /// # Errors
 /// [`StoreError`]
 pub async fn stop_reminders(
-    store: &impl LinkStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl LinkStore>,
     link: &LinkId,
     request: &RequestId,
 ) -> Result<(), StoreError> {
+    let Ports { store, clock } = *ports;
     for _ in 0..MOST_ROUNDS {
         let record = store.load_linked(link).await?.record;
         let Some(change) = record.and_then(|record| record.stop_reminders(act(clock, request))) else { return Ok(()) };
-        match store.commit_linked(&change).await? {
+        match store.commit(&change).await? {
             CommitOutcome::Committed => return Ok(()),
             CommitOutcome::Stale => {}
             CommitOutcome::EmailInUse { .. } => return Err(claims_nothing()),
@@ -163,25 +169,21 @@ pub async fn stop_reminders(
     Err(StoreError::Busy)
 }
 
-/// What came of a request.
-enum Carried {
+/// What came of a request of a link's holder.
+enum HolderOutcome {
     /// It was carried out, now.
-    Out(Box<Change>),
+    CarriedOut(Box<Change>),
     /// It was carried out before; the record is as it is now.
-    Before(Box<PortalRecord>),
+    Repeated(Box<PortalRecord>),
 }
 
 impl Holder<'_> {
-    fn act(&self, clock: &impl Clock) -> Act {
+    fn act(&self, clock: &dyn Clock) -> Act {
         act(clock, self.request)
     }
 
-    async fn load(&self, store: &impl LinkStore) -> Result<PortalRecord, OperationError> {
-        Ok(store.load_linked(&self.token.link).await?.record.ok_or(Refusal::LinkNotUsable)?)
-    }
-
     /// Whether this very request was carried out before. Only whoever was mailed the link may know.
-    fn asked_before(&self, record: &PortalRecord, clock: &impl Clock) -> bool {
+    fn asked_before(&self, record: &PortalRecord, clock: &dyn Clock) -> bool {
         let link = record.link.as_ref().filter(|link| link.id == self.token.link);
         let mailed = link.is_some_and(|link| link.was_mailed_with(&self.token.secret));
         let Some(keyed) = self.keyed.as_ref().filter(|_| mailed) else { return false };
@@ -190,42 +192,39 @@ impl Holder<'_> {
     }
 
     /// Reads the record, lets `decide` make the change, commits it, and starts over when somebody else was first.
-    async fn carry_out(
+    async fn carry_out<R: From<LinkRefusal>>(
         &self,
-        store: &impl LinkStore,
-        clock: &impl Clock,
-        decide: impl Fn(&PortalRecord, Act) -> Result<Change, Refusal>,
-    ) -> Result<Carried, OperationError> {
+        ports: &Ports<'_, impl LinkStore>,
+        decide: impl Fn(&PortalRecord, Act) -> Result<Change, R>,
+    ) -> Result<HolderOutcome, OperationError<R>> {
+        let Ports { store, clock } = *ports;
+        let unusable = || OperationError::Refused(LinkRefusal::LinkNotUsable.into());
         for _ in 0..MOST_ROUNDS {
-            let record = self.load(store).await?;
+            let record = store.load_linked(&self.token.link).await?.record.ok_or_else(unusable)?;
             if self.asked_before(&record, clock) {
-                return Ok(Carried::Before(Box::new(record)));
+                return Ok(HolderOutcome::Repeated(Box::new(record)));
             }
-            let change = decide(&record, self.act(clock))?;
-            match store.commit_linked(&change).await? {
-                CommitOutcome::Committed => return Ok(Carried::Out(Box::new(change))),
+            let change = decide(&record, self.act(clock)).map_err(OperationError::Refused)?;
+            match store.commit(&change).await? {
+                CommitOutcome::Committed => return Ok(HolderOutcome::CarriedOut(Box::new(change))),
                 CommitOutcome::Stale => {}
                 // Another patient's profile has come to carry the address: staff must sort it out.
-                CommitOutcome::EmailInUse { .. } => return Err(Refusal::LinkNotUsable.into()),
+                CommitOutcome::EmailInUse { .. } => return Err(unusable()),
             }
         }
         Err(StoreError::Busy.into())
     }
 }
 
-fn act(clock: &impl Clock, request: &RequestId) -> Act {
+fn act(clock: &dyn Clock, request: &RequestId) -> Act {
     Act { at: clock.now(), actor: Actor::unnamed(Role::Patient), request: request.clone() }
 }
 
-fn registered(record: PortalRecord) -> Result<Registered, OperationError> {
+fn registered(record: PortalRecord) -> Result<Registered, StoreError> {
     match record.account {
         Account::Active { id, email, .. } => Ok(Registered { account: id, email }),
         Account::None | Account::Deactivated { .. } => {
-            Err(StoreError::Corrupt("a registration opened no account".into()).into())
+            Err(StoreError::Corrupt("a registration opened no account".into()))
         }
     }
-}
-
-fn claims_nothing() -> StoreError {
-    StoreError::Corrupt("a change that claims no address was refused for one".into())
 }

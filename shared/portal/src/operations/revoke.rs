@@ -1,20 +1,22 @@
-//! Taking an invitation back.
+//! Revoking an invitation.
 
 use super::{Command, OperationError};
 use crate::{
     panel::StatusPanel,
-    ports::{Clock, PortalStore},
+    ports::{PortalStore, Ports},
+    refusal::RevokeRefusal,
 };
 
-/// Staff take the current invitation back: a queued mail is not sent, a sent link dies, the address is free at once.
+/// Staff revoke the current invitation: a queued mail is not sent, a sent link stops working, the address is free at
+/// once.
 ///
 /// # Errors
-/// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_revoke`] says, [`OperationError::Store`].
+/// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_revoke`] says, [`OperationError::Precondition`],
+/// [`OperationError::Store`].
 pub async fn revoke(
-    store: &impl PortalStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl PortalStore>,
     command: &Command<'_>,
-) -> Result<StatusPanel, OperationError> {
-    let (_, panel) = command.carry_out(store, clock, |record, _, act| record.revoke(act).map(Some)).await?;
+) -> Result<StatusPanel, OperationError<RevokeRefusal>> {
+    let (_, panel) = command.carry_out(ports, |record, _, act| record.revoke(act).map(Some)).await?;
     Ok(panel)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     directory::{DirectoryPlace, DirectoryRow},
-    ports::{DirectoryStore, StoreError},
+    ports::{DirectoryStore, Ports, StoreError},
     scope::TenantScope,
     search::{DirectoryQuery, MOST_HITS},
 };
@@ -21,14 +21,14 @@ pub struct SearchPage {
 /// # Errors
 /// [`StoreError`]
 pub async fn search(
-    store: &impl DirectoryStore,
+    ports: &Ports<'_, impl DirectoryStore>,
     scope: &TenantScope,
     query: &DirectoryQuery,
     after: Option<&DirectoryPlace>,
 ) -> Result<SearchPage, StoreError> {
     let most_rows = query.rows_a_page();
     // One more than is looked at tells whether there is a next page.
-    let mut rows = store.search(scope, query, after, most_rows + 1).await?.into_iter().peekable();
+    let mut rows = ports.store.search(scope, query, after, most_rows + 1).await?.into_iter().peekable();
     let (mut hits, mut last) = (Vec::new(), None);
     for row in rows.by_ref().take(most_rows.into()) {
         last = Some(row.place.clone());

@@ -4,22 +4,21 @@ use super::OperationError;
 use crate::{
     ids::PatientId,
     panel::StatusPanel,
-    ports::{Clock, PortalReader},
-    refusal::Refusal,
+    ports::{PortalReader, Ports},
+    refusal::PatientRefusal,
     scope::TenantScope,
 };
 
 /// Reads the status panel. Changes nothing.
 ///
 /// # Errors
-/// [`Refusal::PatientNotFound`], [`OperationError::Store`].
+/// [`PatientRefusal::PatientNotFound`], [`OperationError::Store`].
 pub async fn status(
-    store: &impl PortalReader,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl PortalReader>,
     scope: &TenantScope,
     patient: &PatientId,
-) -> Result<StatusPanel, OperationError> {
-    let loaded = store.load(scope, patient).await?;
-    let record = loaded.record.ok_or(Refusal::PatientNotFound)?;
-    Ok(StatusPanel::of(&record, loaded.practice.as_ref(), scope.actor().role, clock.now()))
+) -> Result<StatusPanel, OperationError<PatientRefusal>> {
+    let loaded = ports.store.load(scope, patient).await?;
+    let record = loaded.record.ok_or(OperationError::Refused(PatientRefusal::PatientNotFound))?;
+    Ok(StatusPanel::from_record(&record, loaded.practice.as_ref(), scope.actor().role, ports.clock.now()))
 }

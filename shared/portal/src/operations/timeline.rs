@@ -3,8 +3,8 @@
 use super::OperationError;
 use crate::{
     ids::PatientId,
-    ports::TimelineReader,
-    refusal::Refusal,
+    ports::{Ports, TimelineReader},
+    refusal::PatientRefusal,
     scope::TenantScope,
     timeline::{HistoryPlace, TimelineEvent},
 };
@@ -26,19 +26,19 @@ pub struct TimelinePage {
 /// Every history begins with version 1, and there is no place before that: so a page without events is no patient's.
 ///
 /// # Errors
-/// [`Refusal::PatientNotFound`], [`OperationError::Store`].
+/// [`PatientRefusal::PatientNotFound`], [`OperationError::Store`].
 pub async fn timeline(
-    store: &impl TimelineReader,
+    ports: &Ports<'_, impl TimelineReader>,
     scope: &TenantScope,
     patient: &PatientId,
     before: Option<HistoryPlace>,
-) -> Result<TimelinePage, OperationError> {
+) -> Result<TimelinePage, OperationError<PatientRefusal>> {
     let most = usize::from(MOST_EVENTS);
     // One more than is shown tells whether there is a next page.
-    let mut events = store.events(scope, patient, before, MOST_EVENTS + 1).await?;
+    let mut events = ports.store.events(scope, patient, before, MOST_EVENTS + 1).await?;
     let more = events.len() > most;
     events.truncate(most);
-    let last = events.last().ok_or(Refusal::PatientNotFound)?;
+    let last = events.last().ok_or(OperationError::Refused(PatientRefusal::PatientNotFound))?;
     let next = HistoryPlace::before(last.version).filter(|_| more);
     Ok(TimelinePage { events, next })
 }

@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use super::OperationError;
 use crate::{
     email::EmailAddress,
-    ports::{Clock, LoginOutcome, LoginStore},
+    ports::{LoginOutcome, LoginStore, Ports},
     record::account::Login,
-    refusal::Refusal,
+    refusal::LoginRefusal,
 };
 
 /// How far another machine's clock may be ahead of ours.
@@ -18,17 +18,16 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 /// long as no other login has come between.
 ///
 /// # Errors
-/// [`Refusal::NotRegistered`] if no active account has this address, [`OperationError::Store`].
+/// [`LoginRefusal::NotRegistered`] if no active account has this address, [`OperationError::Store`].
 pub async fn track_login(
-    store: &impl LoginStore,
-    clock: &impl Clock,
+    ports: &Ports<'_, impl LoginStore>,
     email: &EmailAddress,
     login: Login,
-) -> Result<(), OperationError> {
-    let now = clock.now();
+) -> Result<(), OperationError<LoginRefusal>> {
+    let now = ports.clock.now();
     let at = if login.at > now + CLOCK_SKEW { now } else { login.at };
-    match store.note_login(email, &Login { at, ..login }).await? {
+    match ports.store.note_login(email, &Login { at, ..login }).await? {
         LoginOutcome::Noted | LoginOutcome::Known => Ok(()),
-        LoginOutcome::NoAccount => Err(Refusal::NotRegistered.into()),
+        LoginOutcome::NoAccount => Err(OperationError::Refused(LoginRefusal::NotRegistered)),
     }
 }

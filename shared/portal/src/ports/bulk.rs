@@ -95,7 +95,7 @@ pub trait BulkRunStore: BulkStore {
     ///
     /// # Errors
     /// [`StoreError`]
-    fn born(
+    fn list_by_birth_date(
         &self,
         scope: &TenantScope,
         after: Option<&DirectoryPlace>,
@@ -129,5 +129,5 @@ pub trait JobQueue: Sync {
     ///
     /// # Errors
     /// [`QueueError`] if it was not taken: the job stands still until somebody else sends one.
-    fn go_on(&self, job: &JobKey, wait: TimeDelta) -> impl Future<Output = Result<(), QueueError>> + Send;
+    fn enqueue_run(&self, job: &JobKey, wait: TimeDelta) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

@@ -13,7 +13,7 @@ use crate::{
     link::{Link, Token},
     policy::{MOST_GUESSES, REINVITE_GAP},
     practice::Practice,
-    refusal::Refusal,
+    refusal::{ChangeEmailRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, ReinviteRefusal},
     timeline::{Act, EventKind},
 };
 
@@ -21,12 +21,12 @@ impl PortalRecord {
     /// The link that this token opens.
     ///
     /// # Errors
-    /// [`Refusal::LinkNotUsable`], whatever the matter is: a stranger must not learn which.
-    pub fn usable_link(&self, token: &Token, now: DateTime<Utc>) -> Result<&Link, Refusal> {
-        let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(Refusal::LinkNotUsable)?;
+    /// [`LinkRefusal::LinkNotUsable`], whatever the matter is: a stranger must not learn which.
+    pub fn usable_link(&self, token: &Token, now: DateTime<Utc>) -> Result<&Link, LinkRefusal> {
+        let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(LinkRefusal::LinkNotUsable)?;
         let opens = link.opens_with(&token.secret, now);
         let wanted = self.choice == Choice::In && self.account == Account::None;
-        if opens && wanted && link.guesses < MOST_GUESSES { Ok(link) } else { Err(Refusal::LinkNotUsable) }
+        if opens && wanted && link.guesses < MOST_GUESSES { Ok(link) } else { Err(LinkRefusal::LinkNotUsable) }
     }
 
     /// Counts a date of birth that is about to be compared. It must be committed before [`PortalRecord::register`]
@@ -34,7 +34,7 @@ impl PortalRecord {
     ///
     /// # Errors
     /// As [`PortalRecord::usable_link`].
-    pub fn count_guess(&self, token: &Token, act: Act) -> Result<Change, Refusal> {
+    pub fn count_guess(&self, token: &Token, act: Act) -> Result<Change, LinkRefusal> {
         let guesses = self.usable_link(token, act.at)?.guesses + 1;
         Ok(self.change(act, EventKind::DateOfBirthChecked { guesses }, |after| {
             if let Some(link) = &mut after.link {
@@ -84,31 +84,43 @@ impl PortalRecord {
     ///
     /// # Errors
     /// As [`PortalRecord::usable_link`].
-    pub fn decline(&self, token: &Token, reason: RevokeReason, act: Act) -> Result<Change, Refusal> {
+    pub fn decline(&self, token: &Token, reason: RevokeReason, act: Act) -> Result<Change, LinkRefusal> {
         self.usable_link(token, act.at)?;
-        let invitation = self.invitation.as_ref().ok_or(Refusal::LinkNotUsable)?.id.clone();
+        let invitation = self.invitation.as_ref().ok_or(LinkRefusal::LinkNotUsable)?.id.clone();
         Ok(self.revoked(invitation, reason, act))
     }
 
     /// The holder of a link, expired or not, asks for a new one; it goes to the same address only.
     ///
     /// # Errors
-    /// [`Refusal::TooSoon`]; for anything else that stands against it [`Refusal::LinkNotUsable`], since the holder
+    /// [`NewLinkRefusal::TooSoon`]; for every other reason [`NewLinkRefusal::LinkNotUsable`], since the holder
     /// must learn nothing about the patient.
-    pub fn new_link(&self, practice: &Practice, token: &Token, id: InvitationId, act: Act) -> Result<Change, Refusal> {
-        let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(Refusal::LinkNotUsable)?;
+    pub fn new_link(
+        &self,
+        practice: &Practice,
+        token: &Token,
+        id: InvitationId,
+        act: Act,
+    ) -> Result<Change, NewLinkRefusal> {
+        let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(NewLinkRefusal::LinkNotUsable)?;
         if !link.was_mailed_with(&token.secret) || link.guesses >= MOST_GUESSES {
-            return Err(Refusal::LinkNotUsable);
+            return Err(NewLinkRefusal::LinkNotUsable);
         }
-        self.reinvite(practice, None, id, act).map_err(|refusal| {
-            if refusal == Refusal::SendInProgress {
-                // A mail on its way is what was asked for, moments ago.
-                Refusal::TooSoon { retry_after_secs: REINVITE_GAP.num_seconds().unsigned_abs() }
-            } else if matches!(refusal, Refusal::TooSoon { .. }) {
-                refusal
-            } else {
-                Refusal::LinkNotUsable
+        self.reinvite(practice, None, id, act).map_err(|refusal| match refusal {
+            // A mail was requested moments ago and is on its way.
+            ReinviteRefusal::SendInProgress => {
+                NewLinkRefusal::TooSoon { retry_after_secs: REINVITE_GAP.num_seconds().unsigned_abs() }
             }
+            ReinviteRefusal::TooSoon { retry_after_secs } => NewLinkRefusal::TooSoon { retry_after_secs },
+            ReinviteRefusal::PortalNotActivated
+            | ReinviteRefusal::AlreadyRegistered
+            | ReinviteRefusal::PatientInactive
+            | ReinviteRefusal::OptedOut
+            | ReinviteRefusal::DateOfBirthMissing
+            | ReinviteRefusal::PatientNotFound
+            | ReinviteRefusal::NotInvited
+            | ReinviteRefusal::AddressSuppressed
+            | ReinviteRefusal::EmailInUse { .. } => NewLinkRefusal::LinkNotUsable,
         })
     }
 
@@ -117,11 +129,11 @@ impl PortalRecord {
     /// and its event are kept, and they are no entry of the history.
     ///
     /// # Errors
-    /// [`Refusal::NotRegistered`] without an active account.
-    pub fn track_login(&self, login: &Login) -> Result<Option<Self>, Refusal> {
+    /// [`LoginRefusal::NotRegistered`] without an active account.
+    pub fn track_login(&self, login: &Login) -> Result<Option<Self>, LoginRefusal> {
         let mut after = self.clone();
         let Account::Active { last_login_at, last_login_event, .. } = &mut after.account else {
-            return Err(Refusal::NotRegistered);
+            return Err(LoginRefusal::NotRegistered);
         };
         if login.at <= *last_login_at || last_login_event.as_ref() == Some(&login.event) {
             return Ok(None);
@@ -136,7 +148,7 @@ impl PortalRecord {
     ///
     /// # Errors
     /// As [`PortalRecord::may_change_email`].
-    pub fn change_account_email(&self, new: &EmailAddress, act: Act) -> Result<Option<Change>, Refusal> {
+    pub fn change_account_email(&self, new: &EmailAddress, act: Act) -> Result<Option<Change>, ChangeEmailRefusal> {
         let old = self.email_to_change(act.actor.role)?;
         if old == new {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::{Change, Choice, InvitationState, PortalRecord, RevokeReason};
 use crate::{
-    refusal::Refusal,
+    refusal::{OptInRefusal, OptOutRefusal},
     timeline::{Act, EventKind},
 };
 
@@ -14,7 +14,7 @@ impl PortalRecord {
     ///
     /// # Errors
     /// As [`PortalRecord::may_opt_out`].
-    pub fn opt_out(&self, act: Act) -> Result<Change, Refusal> {
+    pub fn opt_out(&self, act: Act) -> Result<Change, OptOutRefusal> {
         self.may_opt_out()?;
         let (at, by) = (act.at, act.actor.clone());
         Ok(self.change(act, EventKind::OptedOut, |after| {
@@ -33,7 +33,7 @@ impl PortalRecord {
     ///
     /// # Errors
     /// As [`PortalRecord::may_opt_in`].
-    pub fn opt_in(&self, act: Act) -> Result<Change, Refusal> {
+    pub fn opt_in(&self, act: Act) -> Result<Change, OptInRefusal> {
         self.may_opt_in()?;
         Ok(self.change(act, EventKind::OptedIn, |after| after.choice = Choice::In))
     }

@@ -119,7 +119,7 @@ impl PortalRecord {
     /// The sender gives its claim back: SES said "later" before it took anything, so this try does not count and
     /// its secret was never mailed. The record as it is then; `None` if the claim is no longer this sender's.
     #[must_use]
-    pub fn put_off(&self, fence: u64, until: DateTime<Utc>) -> Option<Self> {
+    pub fn defer(&self, fence: u64, until: DateTime<Utc>) -> Option<Self> {
         self.sending(fence)?;
         let mut after = self.clone();
         // Like a claim: a command that was decided before must not bring the claim back.
@@ -162,7 +162,7 @@ impl PortalRecord {
 
     /// The current invitation, if this event is of one of its mails.
     #[must_use]
-    pub fn mailed(&self, event: &MailEvent) -> Option<&Invitation> {
+    pub fn mailed_by(&self, event: &MailEvent) -> Option<&Invitation> {
         self.current(&event.invitation).filter(|current| (1..=current.attempt).contains(&event.attempt))
     }
 
@@ -171,9 +171,9 @@ impl PortalRecord {
     ///
     /// It needs no fence: SES's own word holds whoever has the mail in hand, and also after every try has been given up.
     #[must_use]
-    pub fn hear(&self, practice: &Practice, event: &MailEvent, act: Act) -> Option<Change> {
+    pub fn record_event(&self, practice: &Practice, event: &MailEvent, act: Act) -> Option<Change> {
         let MailEvent { invitation, attempt, message, news, .. } = event;
-        let current = self.mailed(event)?;
+        let current = self.mailed_by(event)?;
         let newest = self.link.as_ref().and_then(|link| link.secrets.last()).map(|newest| newest.expires_at);
         let opens_until = match &current.state {
             InvitationState::Sending { expires_at, .. } => Some(*expires_at),
@@ -233,7 +233,7 @@ impl PortalRecord {
     /// Writes down what [`PortalRecord::claimable`] found: exhausted invitations fail, abandoned ones are revoked.
     /// `None` if there is nothing to write down.
     #[must_use]
-    pub fn settle(&self, invitation: &InvitationId, act: Act) -> Option<Change> {
+    pub fn finalize(&self, invitation: &InvitationId, act: Act) -> Option<Change> {
         match self.claimable(invitation, act.at) {
             Err(Unclaimable::Exhausted) => Some(self.failed(invitation.clone(), FailReason::Exhausted, act)),
             Err(Unclaimable::Abandoned) => Some(self.revoked(invitation.clone(), RevokeReason::OptedOut, act)),

@@ -7,10 +7,11 @@ use crate::{
     email::EmailAddress,
     ids::InvitationId,
     policy::{
-        FIRST_NUDGE, LONGEST_REMINDER_DELAY, MOST_GUESSES, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW, next_reminder,
+        FIRST_RESCHEDULE, LONGEST_REMINDER_DELAY, MOST_GUESSES, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW,
+        next_reminder,
     },
     practice::{Practice, ReminderPolicy},
-    refusal::Refusal,
+    refusal::{InviteRefusal, ReinviteRefusal, RevokeRefusal},
     timeline::{Act, EventKind, Role},
 };
 
@@ -20,7 +21,7 @@ pub enum Unremindable {
     /// What stands against it may pass.
     ForNow,
     /// It will never go out: whatever could make it right again gives the record a next action of its own, or none.
-    ForGood,
+    Never,
 }
 
 impl PortalRecord {
@@ -34,7 +35,7 @@ impl PortalRecord {
         email: Option<&EmailAddress>,
         id: InvitationId,
         act: Act,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<Change, InviteRefusal> {
         let email = self.may_invite(practice, email)?;
         let at = act.at;
         Ok(self.change(act, EventKind::Invited { invitation: id.clone() }, |after| {
@@ -53,7 +54,7 @@ impl PortalRecord {
         email: Option<&EmailAddress>,
         id: InvitationId,
         act: Act,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<Change, ReinviteRefusal> {
         let role = act.actor.role;
         let email = self.may_reinvite(practice, email, role, act.at)?;
         let previous = self.invitation.as_ref();
@@ -79,7 +80,7 @@ impl PortalRecord {
     ///
     /// # Errors
     /// As [`PortalRecord::may_revoke`].
-    pub fn revoke(&self, act: Act) -> Result<Change, Refusal> {
+    pub fn revoke(&self, act: Act) -> Result<Change, RevokeRefusal> {
         let invitation = self.may_revoke()?.id.clone();
         Ok(self.revoked(invitation, RevokeReason::Undone, act))
     }
@@ -101,7 +102,7 @@ impl PortalRecord {
     /// [`Unremindable`] says whether to look at it again.
     pub fn remind(&self, practice: &Practice, id: InvitationId, act: Act) -> Result<Change, Unremindable> {
         if !self.may_be_reminded(&practice.settings.reminders) {
-            return Err(Unremindable::ForGood);
+            return Err(Unremindable::Never);
         }
         let at = act.at;
         self.reinvite(practice, None, id, act).map_err(|refusal| self.unremindable(practice, &refusal, at))
@@ -109,35 +110,22 @@ impl PortalRecord {
 
     /// Whether a reminder that this rule refuses is worth another look.
     #[must_use]
-    pub fn unremindable(&self, practice: &Practice, refusal: &Refusal, now: DateTime<Utc>) -> Unremindable {
+    pub fn unremindable(&self, practice: &Practice, refusal: &ReinviteRefusal, now: DateTime<Utc>) -> Unremindable {
         match refusal {
             // An account is never closed to be invited again, opting in sends nothing by itself, an address that has
             // bounced stays bad, and what was sent or taken back meanwhile has a calendar of its own.
-            Refusal::AlreadyRegistered
-            | Refusal::OptedOut
-            | Refusal::AddressSuppressed
-            | Refusal::SendInProgress
-            | Refusal::NotInvited => Unremindable::ForGood,
+            ReinviteRefusal::AlreadyRegistered
+            | ReinviteRefusal::OptedOut
+            | ReinviteRefusal::AddressSuppressed
+            | ReinviteRefusal::SendInProgress
+            | ReinviteRefusal::NotInvited => Unremindable::Never,
             // Staff may add the date of birth, correct who is inactive, or take the address off the other patient's profile.
-            // The others are no answer to a reminder.
-            Refusal::DateOfBirthMissing
-            | Refusal::PatientInactive
-            | Refusal::EmailInUse { .. }
-            | Refusal::PortalNotActivated
-            | Refusal::PatientNotFound
-            | Refusal::EmailRequired
-            | Refusal::EmailInvalid
-            | Refusal::AlreadyInvited
-            | Refusal::NotRegistered
-            | Refusal::NotOptedOut
-            | Refusal::TooSoon { .. }
-            | Refusal::SupportOnly
-            | Refusal::VersionConflict
-            | Refusal::IdempotencyKeyReused
-            | Refusal::LinkNotUsable
-            | Refusal::DateOfBirthMismatch
-            | Refusal::JobNotFound
-            | Refusal::Forbidden => self.unless_overdue(practice, now),
+            ReinviteRefusal::DateOfBirthMissing
+            | ReinviteRefusal::PatientInactive
+            | ReinviteRefusal::EmailInUse { .. }
+            | ReinviteRefusal::PortalNotActivated
+            | ReinviteRefusal::PatientNotFound
+            | ReinviteRefusal::TooSoon { .. } => self.unless_overdue(practice, now),
         }
     }
 
@@ -151,7 +139,7 @@ impl PortalRecord {
         if due.is_some_and(|due| now < due + LONGEST_REMINDER_DELAY) {
             Unremindable::ForNow
         } else {
-            Unremindable::ForGood
+            Unremindable::Never
         }
     }
 
@@ -188,7 +176,8 @@ impl PortalRecord {
     }
 
     fn queue(&mut self, invitation: Invitation) {
-        self.next_action = Some(NextAction { kind: NextActionKind::Deliver, at: invitation.queued_at + FIRST_NUDGE });
+        self.next_action =
+            Some(NextAction { kind: NextActionKind::Deliver, at: invitation.queued_at + FIRST_RESCHEDULE });
         self.invitation = Some(invitation);
     }
 
@@ -215,7 +204,7 @@ impl Invitation {
             queued_at: at,
             attempt: 0,
             tries_left: MOST_TRIES,
-            nudges: 0,
+            reschedules: 0,
             reminders_sent,
             state: InvitationState::Queued,
         }

@@ -23,7 +23,7 @@ use crate::{
     link::Link,
     profile::Profile,
     record::notices::Notice,
-    timeline::{Act, Actor, EventKind, FacetStates, TimelineEvent},
+    timeline::{AccountFacet, Act, Actor, ChoiceFacet, EventKind, FacetStates, InvitationFacet, TimelineEvent},
 };
 
 /// First facet: whether the patient wants access to health information.
@@ -41,7 +41,7 @@ pub enum Choice {
 }
 
 /// Why a mail was never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum FailReason {
@@ -60,7 +60,7 @@ impl FailReason {
 }
 
 /// Why an invitation was taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum RevokeReason {
@@ -85,7 +85,9 @@ impl RevokeReason {
 }
 
 /// What became of a mail that SES accepted. Ordered by rank: a later or repeated event never lowers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
+)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum Delivery {
@@ -178,16 +180,16 @@ pub enum InvitationState {
 }
 
 impl InvitationState {
-    /// The state's stable name; expiry is the reader's to compute.
+    /// The state without its data; expiry is the reader's to compute.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn facet(&self) -> InvitationFacet {
         match self {
-            Self::Queued => "queued",
-            Self::Sending { .. } => "sending",
-            Self::Sent { .. } => "sent",
-            Self::Failed { .. } => "failed",
-            Self::Revoked { .. } => "revoked",
-            Self::Consumed { .. } => "consumed",
+            Self::Queued => InvitationFacet::Queued,
+            Self::Sending { .. } => InvitationFacet::Sending,
+            Self::Sent { .. } => InvitationFacet::Sent,
+            Self::Failed { .. } => InvitationFacet::Failed,
+            Self::Revoked { .. } => InvitationFacet::Revoked,
+            Self::Consumed { .. } => InvitationFacet::Consumed,
         }
     }
 }
@@ -206,7 +208,7 @@ pub struct Invitation {
     /// Tries left whose outcome may stay unknown before the invitation has failed.
     pub tries_left: u8,
     /// Times that what the record waits for was moved to a later time.
-    pub nudges: u32,
+    pub reschedules: u32,
     /// Reminders that led to it; by hand it begins at 0 again.
     pub reminders_sent: u8,
     /// Where it stands.
@@ -247,7 +249,8 @@ pub enum Account {
 }
 
 /// What a record is waiting for; it has at most one such thing at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum NextActionKind {
     /// The current invitation's mail is to go out.
     Deliver,
@@ -378,19 +381,19 @@ impl PortalRecord {
         }
     }
 
-    /// The names of the three facets' states.
+    /// The states of the three facets, without their data.
     #[must_use]
     pub fn facet_states(&self) -> FacetStates {
         FacetStates {
             choice: match self.choice {
-                Choice::In => "in",
-                Choice::OptedOut { .. } => "opted-out",
+                Choice::In => ChoiceFacet::In,
+                Choice::OptedOut { .. } => ChoiceFacet::OptedOut,
             },
-            invitation: self.invitation.as_ref().map_or("none", |invitation| invitation.state.name()),
+            invitation: self.invitation.as_ref().map_or(InvitationFacet::None, |invitation| invitation.state.facet()),
             account: match self.account {
-                Account::None => "none",
-                Account::Active { .. } => "active",
-                Account::Deactivated { .. } => "deactivated",
+                Account::None => AccountFacet::None,
+                Account::Active { .. } => AccountFacet::Active,
+                Account::Deactivated { .. } => AccountFacet::Deactivated,
             },
         }
     }
@@ -413,16 +416,16 @@ impl PortalRecord {
     /// Moves what it waits for to a later time: of several who have seen an entry of the calendar, one does so. Like a
     /// claim it raises no version and leaves no event; it raises no fence either. `None` if it waits for nothing.
     #[must_use]
-    pub fn nudged(&self, next: DateTime<Utc>) -> Option<Self> {
+    pub fn rescheduled(&self, next: DateTime<Utc>) -> Option<Self> {
         let mut after = self.clone();
         after.next_action.as_mut()?.at = next;
-        after.invitation.as_mut()?.nudges += 1;
+        after.invitation.as_mut()?.reschedules += 1;
         Some(after)
     }
 
-    /// Waits for nothing any more: what it waited for will never happen. Like [`PortalRecord::nudged`] no change.
+    /// Waits for nothing any more: what it waited for will never happen. Like [`PortalRecord::rescheduled`] no change.
     #[must_use]
-    pub fn struck(&self) -> Self {
+    pub fn unscheduled(&self) -> Self {
         Self { next_action: None, ..self.clone() }
     }
 

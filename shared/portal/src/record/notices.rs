@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// What a notice tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum NoticeKind {
     /// That the address it goes to is not the account's any more.
     AddressRemoved,
@@ -25,11 +26,8 @@ pub enum NoticeKind {
 impl NoticeKind {
     /// The kind's stable name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AddressRemoved => "address-removed",
-            Self::AddressAdded => "address-added",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -82,7 +82,7 @@ impl Queue for MemoryQueue {
 }
 
 impl JobQueue for MemoryJobQueue {
-    async fn go_on(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
+    async fn enqueue_run(&self, job: &JobKey, wait: TimeDelta) -> Result<(), QueueError> {
         self.failures.next()?;
         self.messages.lock().unwrap().push((job.clone(), wait));
         Ok(())

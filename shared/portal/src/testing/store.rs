@@ -15,8 +15,8 @@ use crate::{
     ids::{JobId, JobKey, LinkId, PatientId, PracticeId, RecordKey},
     ledger::{self, EmailEntry},
     ports::{
-        BulkRunStore, BulkStore, ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry, DueShard,
-        LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore, PortalReader, PortalStore, PracticeStore, StoreError,
+        BulkRunStore, BulkStore, ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry,
+        DueShard, LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore, PortalReader, PracticeStore, StoreError,
         TimelineReader,
     },
     practice::Practice,
@@ -232,13 +232,13 @@ impl Contents {
         }
     }
 
-    fn put_off(&mut self, waiting: &PortalRecord) -> bool {
+    fn defer(&mut self, waiting: &PortalRecord) -> bool {
         let (Some(record), Some(next)) = (self.records.get_mut(&waiting.key), waiting.next_action) else {
             return false;
         };
         // Without its link the patient has opted out meanwhile: the lease runs out and the invitation is settled.
-        let put_off = record.link.is_some().then(|| record.put_off(waiting.fence.saturating_sub(1), next.at)).flatten();
-        put_off.map(|put_off| *record = put_off).is_some()
+        let defer = record.link.is_some().then(|| record.defer(waiting.fence.saturating_sub(1), next.at)).flatten();
+        defer.map(|defer| *record = defer).is_some()
     }
 
     /// Moves a record's place in the calendar, if the entry is still the record's.
@@ -299,14 +299,14 @@ impl Contents {
             .collect();
         // They come by their keys, and of those that are due at one time the order is kept.
         due.sort_by_key(|(at, _)| *at);
-        due.into_iter().filter_map(|(_, record)| DueEntry::of(record)).take(limit.into()).collect()
+        due.into_iter().filter_map(|(_, record)| DueEntry::from_record(record)).take(limit.into()).collect()
     }
 }
 
 /// Any spread will do; stores need not agree on it.
 fn shard_of(key: &RecordKey) -> DueShard {
     let text = key.practice.as_str().bytes().chain(key.patient.as_str().bytes());
-    DueShard::of(text.fold(0, |hash, byte| hash * 31 % 1_000_003 + u64::from(byte)))
+    DueShard::from_hash(text.fold(0, |hash, byte| hash * 31 % 1_000_003 + u64::from(byte)))
 }
 
 fn same_practice(scope: &TenantScope, practice: &PracticeId) -> Result<(), StoreError> {
@@ -322,9 +322,8 @@ impl PortalReader for MemoryStore {
     }
 }
 
-impl PortalStore for MemoryStore {
-    async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
-        same_practice(scope, &change.after.key.practice)?;
+impl ChangeStore for MemoryStore {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         self.call(|contents| contents.commit(change))?
     }
 }
@@ -415,7 +414,7 @@ impl BulkRunStore for MemoryStore {
         self.call(|contents| contents.jobs.get(&key).map(|(_, patients)| patients.clone()).unwrap_or_default())
     }
 
-    async fn born(
+    async fn list_by_birth_date(
         &self,
         scope: &TenantScope,
         after: Option<&DirectoryPlace>,
@@ -501,10 +500,6 @@ impl LinkStore for MemoryStore {
             Loaded { practice, record }
         })
     }
-
-    async fn commit_linked(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.call(|contents| contents.commit(change))?
-    }
 }
 
 impl DeliveryStore for MemoryStore {
@@ -512,8 +507,8 @@ impl DeliveryStore for MemoryStore {
         self.call(|contents| contents.claim(key, request))
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        self.call(|contents| contents.put_off(record))
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.call(|contents| contents.defer(record))
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
@@ -522,10 +517,6 @@ impl DeliveryStore for MemoryStore {
 
     async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         self.call(|contents| contents.practices.get(practice).cloned())
-    }
-
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.call(|contents| contents.commit(change))?
     }
 
     async fn due(
@@ -538,11 +529,11 @@ impl DeliveryStore for MemoryStore {
         self.call(|contents| contents.due(shard, after, until, limit))
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.call(|contents| contents.move_entry(entry, |record| record.nudged(next)))
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.call(|contents| contents.move_entry(entry, |record| record.rescheduled(next)))
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.call(|contents| contents.move_entry(entry, |record| Some(record.struck())))
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.call(|contents| contents.move_entry(entry, |record| Some(record.unscheduled())))
     }
 }

@@ -30,7 +30,7 @@ async fn a_patient_can_opt_out_at_any_time_and_no_mail_goes_out_any_more() {
             world.clock.advance(TimeDelta::minutes(12));
             assert_eq!(world.sweep().await.queued, 1);
             world.deliver().await;
-            assert_eq!(world.status("p-1").await.invitation.state.name(), "revoked");
+            assert_eq!(world.status("p-1").await.invitation.state, "revoked");
         }
         world.nothing_happens_any_more().await;
         for step in [Step::Invite, Step::Reinvite] {
@@ -55,7 +55,7 @@ async fn opting_out_keeps_the_account_and_the_panel_says_so() {
     let world = World::at(Registered).await;
     let account = world.record().account;
     let panel = world.staff(Step::OptOut).await.unwrap();
-    assert_eq!((panel.opted_out, day(panel.registered_on), panel.account.state.name()), (true, may(5), "active"));
+    assert_eq!((panel.opted_out, day(panel.registered_on), panel.account.state), (true, may(5), "active"));
     assert_eq!((world.record().account, world.owner(ADDRESS)), (account, Some(samples::patient_id("p-1"))));
 
     world.clock.advance(DAY);

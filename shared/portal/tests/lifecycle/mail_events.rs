@@ -9,7 +9,7 @@ use portal::{
         deliver::Delivered,
         mail_event::{Heard, hear},
     },
-    panel::{InvitationReason, Shown},
+    panel::Shown,
     ports::{
         ClaimOutcome, Clock as _, CommitOutcome, DeliveryStore, DueEntry, DueShard, InvitationMail, Mailer, NoticeMail,
         SendOutcome, StoreError,
@@ -92,7 +92,7 @@ async fn a_mail_whose_stamp_was_lost_is_stamped_by_ses() {
     let sent = EventKind::InvitationSent { invitation, attempt: 1, message: samples::message_id(7) };
     assert_eq!(world.told(), [sent]);
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state.name(), panel.invitation.delivery), ("sent", Some(Delivery::Accepted)));
+    assert_eq!((panel.invitation.state, panel.invitation.delivery), ("sent", Some(Delivery::Accepted)));
     assert_eq!((day(panel.activated_on), world.usable_links()), (may(5), vec![true]));
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind, "and a reminder is planned");
 
@@ -173,10 +173,10 @@ async fn a_failed_invitation_that_was_accepted_after_all_is_sent() {
         world.sweep().await;
         world.deliver().await;
     }
-    assert_eq!(world.status("p-1").await.invitation.reason.map(InvitationReason::name), Some("exhausted"));
+    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
     assert_eq!(world.hear(&world.news_of(3, Delivery::Delivered)).await, Heard::Recorded);
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state.name(), panel.invitation.delivery), ("sent", Some(Delivery::Delivered)));
+    assert_eq!((panel.invitation.state, panel.invitation.delivery), ("sent", Some(Delivery::Delivered)));
     assert!(matches!(panel.activated_on, Shown::On { .. }) && world.usable_links().contains(&true));
     assert_eq!(world.owner(ADDRESS), Some(samples::patient_id("p-1")), "its address was never let go");
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
@@ -202,7 +202,7 @@ async fn an_invitation_that_was_used_before_its_stamp_only_notes_the_receipt() {
     let receipt = world.record().invitation.unwrap().receipt().cloned();
     assert_eq!(receipt.map(|receipt| receipt.message), Some(samples::message_id(7)));
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state.name(), day(panel.activated_on)), ("consumed", may(5)));
+    assert_eq!((panel.invitation.state, day(panel.activated_on)), ("consumed", may(5)));
 }
 
 #[tokio::test]
@@ -371,8 +371,8 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.claim(key, request).await
     }
 
-    async fn put_off(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        self.store.put_off(record).await
+    async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
+        self.store.defer(record).await
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
@@ -383,12 +383,12 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.practice_of(practice).await
     }
 
-    async fn commit_delivery(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
-            assert_eq!(self.store.commit_delivery(&first).await?, CommitOutcome::Committed);
+            assert_eq!(self.store.commit(&first).await?, CommitOutcome::Committed);
         }
-        self.store.commit_delivery(change).await
+        self.store.commit(change).await
     }
 
     async fn due(
@@ -401,12 +401,12 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.due(shard, after, until, limit).await
     }
 
-    async fn strike(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.store.strike(entry).await
+    async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
+        self.store.unschedule(entry).await
     }
 
-    async fn nudge(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.store.nudge(entry, next).await
+    async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.store.reschedule(entry, next).await
     }
 }
 

@@ -37,9 +37,9 @@ impl PortalStore for Overtaken<'_> {
     async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
-            assert_eq!(self.store.commit(scope, &first).await?, CommitOutcome::Committed);
+            assert_eq!(self.store.commit(&first).await?, CommitOutcome::Committed);
         }
-        self.store.commit(scope, change).await
+        self.store.commit(change).await
     }
 }
 

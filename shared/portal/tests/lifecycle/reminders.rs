@@ -153,8 +153,8 @@ async fn nobody_else_is_ever_reminded_and_their_rows_are_gone() {
     for (case, make) in cases {
         let world = due(make).await;
         let before = world.record();
-        assert_eq!(world.sweep().await, Swept { struck: 1, ..Swept::default() }, "{case}");
-        assert_eq!(world.record(), before.struck(), "{case}: nothing else has changed");
+        assert_eq!(world.sweep().await, Swept { unscheduled: 1, ..Swept::default() }, "{case}");
+        assert_eq!(world.record(), before.unscheduled(), "{case}: nothing else has changed");
         assert!(world.queue.messages().is_empty(), "{case}");
         never_again(&world, case).await;
     }
@@ -173,10 +173,10 @@ async fn day_by_day(world: &World) -> (u32, Swept) {
     let mut days = 0;
     loop {
         let swept = world.sweep().await;
-        if swept.postponed == 0 {
+        if swept.rescheduled == 0 {
             return (days, swept);
         }
-        assert_eq!(swept, Swept { postponed: 1, ..Swept::default() });
+        assert_eq!(swept, Swept { rescheduled: 1, ..Swept::default() });
         days += 1;
         world.clock.advance(TimeDelta::days(1));
         // Not on Sundays: then it is Monday at nine.
@@ -195,7 +195,7 @@ fn without_date_of_birth(mut record: PortalRecord) -> PortalRecord {
 async fn what_may_pass_is_waited_for_but_not_for_ever() {
     let world = due(without_date_of_birth).await;
     let (days, last) = day_by_day(&world).await;
-    assert_eq!(last, Swept { struck: 1, ..Swept::default() });
+    assert_eq!(last, Swept { unscheduled: 1, ..Swept::default() });
     assert!(world.clock.now() - samples::at(DUE) >= LONGEST_REMINDER_DELAY, "after {days} days");
     assert!(days <= 20, "{days}");
     never_again(&world, "no date of birth").await;
@@ -204,19 +204,19 @@ async fn what_may_pass_is_waited_for_but_not_for_ever() {
     let world = due(|record| record).await;
     world.save("south", "p-2", Some(ADDRESS)).await;
     let (_, last) = day_by_day(&world).await;
-    assert_eq!(last, Swept { struck: 1, ..Swept::default() });
+    assert_eq!(last, Swept { unscheduled: 1, ..Swept::default() });
     never_again(&world, "address in use").await;
 
     let world = due(|record| record).await;
     save(&world, |practice| practice.portal_activated_at = None).await;
     let (_, last) = day_by_day(&world).await;
-    assert_eq!(last, Swept { struck: 1, ..Swept::default() });
+    assert_eq!(last, Swept { unscheduled: 1, ..Swept::default() });
 }
 
 #[tokio::test]
 async fn what_has_passed_in_time_is_no_hindrance() {
     let world = due(without_date_of_birth).await;
-    assert_eq!(world.sweep().await.postponed, 1);
+    assert_eq!(world.sweep().await.rescheduled, 1);
     world.save("north", "p-1", Some(ADDRESS)).await;
     assert_eq!(world.sweep().await, Swept::default(), "not before tomorrow");
     world.clock.advance(TimeDelta::days(1));
@@ -224,7 +224,7 @@ async fn what_has_passed_in_time_is_no_hindrance() {
 
     let world = due(|record| record).await;
     world.save("south", "p-2", Some(ADDRESS)).await;
-    assert_eq!(world.sweep().await.postponed, 1);
+    assert_eq!(world.sweep().await.rescheduled, 1);
     world.save("south", "p-2", None).await;
     world.clock.advance(TimeDelta::days(1));
     assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() });
@@ -247,19 +247,19 @@ async fn the_policy_of_the_day_decides() {
     // No reminders any more: what was due is given up.
     let world = due(|record| record).await;
     save(&world, |practice| practice.settings.reminders = policy(&[], 0)).await;
-    assert_eq!(world.sweep().await, Swept { struck: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, Swept { unscheduled: 1, ..Swept::default() });
     never_again(&world, "no reminders").await;
 
     // A practice that opens later now: an hour later, and once.
     let world = due(|record| record).await;
     save(&world, |practice| practice.settings.reminders = policy(&[3], 1)).await;
-    assert_eq!(world.sweep().await, Swept { postponed: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, Swept { rescheduled: 1, ..Swept::default() });
     assert_eq!(world.record().next_action.unwrap().at, samples::at(DUE) + TimeDelta::hours(1));
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() });
 }
 
-/// A command that was decided while the sweep struck the row puts it back, and it is struck again.
+/// A command that was decided while the sweep unscheduled the row puts it back, and it is unscheduled again.
 #[tokio::test]
 async fn a_row_that_comes_back_is_struck_again() {
     let world = due(|record| record.stop_reminders(act(Role::Patient)).unwrap().after).await;
@@ -271,8 +271,8 @@ async fn a_row_that_comes_back_is_struck_again() {
         profile,
         samples::act(at, "save"),
     );
-    assert_eq!(world.sweep().await.struck, 1);
-    assert_eq!(world.store.commit_delivery(&meanwhile.unwrap()).await.unwrap(), CommitOutcome::Committed);
-    assert_eq!(world.sweep().await, Swept { struck: 1, ..Swept::default() });
-    never_again(&world, "struck twice").await;
+    assert_eq!(world.sweep().await.unscheduled, 1);
+    assert_eq!(world.store.commit(&meanwhile.unwrap()).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(world.sweep().await, Swept { unscheduled: 1, ..Swept::default() });
+    never_again(&world, "unscheduled twice").await;
 }

@@ -116,7 +116,7 @@ impl World {
     }
 
     pub async fn commit(&self, change: Change) {
-        assert_eq!(self.store.commit_delivery(&change).await.unwrap(), CommitOutcome::Committed);
+        assert_eq!(self.store.commit(&change).await.unwrap(), CommitOutcome::Committed);
     }
 
     pub async fn deliver_as(&self, outcome: SendOutcome) {

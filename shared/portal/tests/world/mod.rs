@@ -5,7 +5,7 @@ use portal::{
     email::EmailAddress,
     ids::{PatientId, RequestId},
     operations::{
-        Command, Hinted, OperationError,
+        Command, Enqueued, OperationError,
         breaker::Breaker,
         deliver::{Delivered, Delivery},
         invite::invite,
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Invites a patient to the address in the profile.
-    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Hinted, OperationError> {
+    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Enqueued, OperationError> {
         self.invite_to(practice, patient, None).await
     }
 
@@ -82,7 +82,7 @@ impl World {
         practice: &str,
         patient: &str,
         email: Option<&EmailAddress>,
-    ) -> Result<Hinted, OperationError> {
+    ) -> Result<Enqueued, OperationError> {
         let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
         invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), email).await
     }

@@ -5,15 +5,11 @@ use std::borrow::Cow;
 use portal::{
     ids::{InvitationId, MessageId, RecordKey, RequestId, Subject},
     ports::StoreError,
-    record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
-    timeline::{Act, Actor, EventKind, FacetStates, TimelineEvent},
+    timeline::{Act, Actor, EventKind, EventName, FacetStates, TimelineEvent},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Item, Millis, Unreadable, corrupt, named, need, parsed,
-    record::{DELIVERIES, FAIL_REASONS, NOTICE_KINDS, REVOKE_REASONS, role},
-};
+use super::{Item, Millis, Unreadable, corrupt, named, need, parsed};
 use crate::store::keys;
 
 #[derive(Serialize, Deserialize)]
@@ -53,7 +49,7 @@ pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result
         event;
     let body = EventItem {
         version: *version,
-        kind: kind.name().into(),
+        kind: <&str>::from(kind.name()).into(),
         at: Millis(*at),
         role: role.name().into(),
         by: subject.as_ref().map(|subject| subject.as_str().into()),
@@ -77,7 +73,7 @@ fn event(item: EventItem<'_>) -> Result<TimelineEvent, Unreadable> {
         version,
         act: Act {
             at: at.into(),
-            actor: Actor { role: role(&role_name, "role")?, subject },
+            actor: Actor { role: named(&role_name, "role")?, subject },
             request: parsed(RequestId::parse(&request), "request")?,
         },
         kind: kind(&name, &details)?,
@@ -88,50 +84,52 @@ fn event(item: EventItem<'_>) -> Result<TimelineEvent, Unreadable> {
 
 fn names(states: FacetStates) -> States<'static> {
     let FacetStates { choice, invitation, account } = states;
-    [choice, invitation, account].map(Cow::Borrowed)
+    [choice.into(), invitation.into(), account.into()].map(Cow::Borrowed)
 }
 
 fn states(names: &States<'_>, attribute: &'static str) -> Result<FacetStates, Unreadable> {
-    let one_of = |all: &[&'static str], name: &str| named(all, |state| state, name, attribute);
     let [choice, invitation, account] = names;
     Ok(FacetStates {
-        choice: one_of(&FacetStates::CHOICES, choice)?,
-        invitation: one_of(&FacetStates::INVITATIONS, invitation)?,
-        account: one_of(&FacetStates::ACCOUNTS, account)?,
+        choice: named(choice, attribute)?,
+        invitation: named(invitation, attribute)?,
+        account: named(account, attribute)?,
     })
 }
 
-/// [`EventKind::name`] and [`details`] read back. Its tests go through every kind that there is.
+/// [`EventKind::name`] and [`details`] read back.
 fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
     let invitation = || parsed(InvitationId::parse(need(details.invitation.as_deref(), "invitation")?), "invitation");
     let message = || parsed(MessageId::parse(need(details.message.as_deref(), "message")?), "message");
     let reason = || need(details.reason.as_deref(), "reason");
-    let fail_reason = || named(&FAIL_REASONS, FailReason::name, reason()?, "reason");
-    let revoke_reason = || named(&REVOKE_REASONS, RevokeReason::name, reason()?, "reason");
-    let delivery = || named(&DELIVERIES, Delivery::name, need(details.delivery.as_deref(), "delivery")?, "delivery");
-    let notice = || named(&NOTICE_KINDS, NoticeKind::name, need(details.notice.as_deref(), "notice")?, "notice");
+    let fail_reason = || named(reason()?, "reason");
+    let revoke_reason = || named(reason()?, "reason");
+    let delivery = || named(need(details.delivery.as_deref(), "delivery")?, "delivery");
+    let notice = || named(need(details.notice.as_deref(), "notice")?, "notice");
     let another_address = || need(details.another_address, "another_address");
-    Ok(match name {
-        "profile-saved" => EventKind::ProfileSaved,
-        "invited" => EventKind::Invited { invitation: invitation()? },
-        "reinvited" => EventKind::Reinvited { invitation: invitation()?, another_address: another_address()? },
-        "invitation-sent" => EventKind::InvitationSent {
+    Ok(match named(name, "kind")? {
+        EventName::ProfileSaved => EventKind::ProfileSaved,
+        EventName::Invited => EventKind::Invited { invitation: invitation()? },
+        EventName::Reinvited => EventKind::Reinvited { invitation: invitation()?, another_address: another_address()? },
+        EventName::InvitationSent => EventKind::InvitationSent {
             invitation: invitation()?,
             attempt: need(details.attempt, "attempt")?,
             message: message()?,
         },
-        "invitation-failed" => EventKind::InvitationFailed { invitation: invitation()?, reason: fail_reason()? },
-        "invitation-revoked" => EventKind::InvitationRevoked { invitation: invitation()?, reason: revoke_reason()? },
-        "delivery-changed" => EventKind::DeliveryChanged { invitation: invitation()?, delivery: delivery()? },
-        "date-of-birth-checked" => EventKind::DateOfBirthChecked { guesses: need(details.guesses, "guesses")? },
-        "registered" => EventKind::Registered,
-        "opted-out" => EventKind::OptedOut,
-        "opted-in" => EventKind::OptedIn,
-        "account-email-changed" => EventKind::AccountEmailChanged,
-        "notice-sent" => EventKind::NoticeSent { notice: notice()?, message: message()? },
-        "notice-failed" => EventKind::NoticeFailed { notice: notice()?, reason: fail_reason()? },
-        "reminders-stopped" => EventKind::RemindersStopped,
-        _ => return Err(Unreadable::Attribute("kind")),
+        EventName::InvitationFailed => {
+            EventKind::InvitationFailed { invitation: invitation()?, reason: fail_reason()? }
+        }
+        EventName::InvitationRevoked => {
+            EventKind::InvitationRevoked { invitation: invitation()?, reason: revoke_reason()? }
+        }
+        EventName::DeliveryChanged => EventKind::DeliveryChanged { invitation: invitation()?, delivery: delivery()? },
+        EventName::DateOfBirthChecked => EventKind::DateOfBirthChecked { guesses: need(details.guesses, "guesses")? },
+        EventName::Registered => EventKind::Registered,
+        EventName::OptedOut => EventKind::OptedOut,
+        EventName::OptedIn => EventKind::OptedIn,
+        EventName::AccountEmailChanged => EventKind::AccountEmailChanged,
+        EventName::NoticeSent => EventKind::NoticeSent { notice: notice()?, message: message()? },
+        EventName::NoticeFailed => EventKind::NoticeFailed { notice: notice()?, reason: fail_reason()? },
+        EventName::RemindersStopped => EventKind::RemindersStopped,
     })
 }
 
@@ -184,7 +182,12 @@ fn details(kind: &EventKind) -> Details<'_> {
 
 #[cfg(test)]
 mod tests {
-    use portal::{testing::samples, timeline::Role};
+    use portal::{
+        record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
+        testing::samples,
+        timeline::{AccountFacet, ChoiceFacet, InvitationFacet, Role},
+    };
+    use strum::IntoEnumIterator as _;
 
     use super::*;
 
@@ -193,7 +196,8 @@ mod tests {
     }
 
     fn an_event(kind: EventKind) -> TimelineEvent {
-        let states = FacetStates { choice: "in", invitation: "none", account: "none" };
+        let states =
+            FacetStates { choice: ChoiceFacet::In, invitation: InvitationFacet::None, account: AccountFacet::None };
         TimelineEvent { version: 7, act: samples::act(samples::noon(), "request-1"), kind, before: None, after: states }
     }
 
@@ -207,18 +211,16 @@ mod tests {
 
     #[test]
     fn every_state_and_every_actor_reads_back() {
-        for choice in FacetStates::CHOICES {
-            for invitation in FacetStates::INVITATIONS {
-                for account in FacetStates::ACCOUNTS {
+        for choice in ChoiceFacet::iter() {
+            for invitation in InvitationFacet::iter() {
+                for account in AccountFacet::iter() {
                     let after = FacetStates { choice, invitation, account };
                     let event = TimelineEvent { before: Some(after), after, ..an_event(EventKind::OptedIn) };
                     assert_eq!(read_back(&event).unwrap(), event);
                 }
             }
         }
-        for role in
-            [Role::Staff, Role::Support, Role::Patient, Role::Portal, Role::Sender, Role::Sweep, Role::MailService]
-        {
+        for role in Role::iter() {
             let act = samples::act_of(role, samples::noon(), "request-1");
             let event = TimelineEvent { act, ..an_event(EventKind::Registered) };
             assert_eq!(read_back(&event).unwrap(), event);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portal::{
-    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, JobState, Lease, Slice},
+    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Lease, Slice},
     directory::DirectoryPlace,
     idempotency::Digest,
     ids::{JobKey, PatientId, RequestId, Subject},
@@ -13,7 +13,7 @@ use portal::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Millis, Unreadable, corrupt, named, need, packed::PackedDigest, parsed, record::role};
+use super::{Item, Millis, Unreadable, corrupt, named, need, packed::PackedDigest, parsed};
 use crate::store::keys;
 
 /// Whose it is is in the key.
@@ -102,8 +102,8 @@ pub(in crate::store) fn decode(item: Item) -> Result<BulkJob, StoreError> {
 fn job(item: JobItem) -> Result<BulkJob, Unreadable> {
     let JobKey { practice, job: id } = need(keys::parse_job_partition(&item.partition), keys::PARTITION)?;
     let subject = item.by.map(|by| parsed(Subject::parse(&by), "by")).transpose()?;
-    let actor = Actor { role: role(&item.role, "role")?, subject };
-    let code = |code: &String| need(BulkOutcome::of_code(code), "counts").map(|outcome| outcome.code());
+    let actor = Actor { role: named(&item.role, "role")?, subject };
+    let code = |code: &String| need(BulkOutcome::from_code(code), "counts").map(|outcome| outcome.code());
     let counts = item.counts.iter().map(|(name, count)| Ok((code(name)?, *count)));
     let lease = match (item.run, item.lease_until) {
         (Some(run), Some(until)) => Some(Lease { run: parsed(RequestId::parse(&run), "run")?, until: until.into() }),
@@ -122,7 +122,7 @@ fn job(item: JobItem) -> Result<BulkJob, Unreadable> {
             (None, None) => Audience::NeverInvited { after: item.after.as_deref().map(place).transpose()? },
             (Some(_), None) | (None, Some(_)) => return Err(Unreadable::Attribute("seen")),
         },
-        state: named(&JobState::ALL, JobState::name, &item.state, "state")?,
+        state: named(&item.state, "state")?,
         counts: counts.collect::<Result<_, _>>()?,
         slices: item.slices,
         lease,
@@ -161,7 +161,7 @@ pub(in crate::store) fn decode_slice(item: Item) -> Result<Slice, StoreError> {
     let SliceItem { number, results } = super::decode(item).map_err(corrupt)?;
     let result = |(patient, code): &(String, String)| {
         let patient = parsed(PatientId::parse(patient), "results")?;
-        Ok(BulkResult { patient, outcome: need(BulkOutcome::of_code(code), "results")? })
+        Ok(BulkResult { patient, outcome: need(BulkOutcome::from_code(code), "results")? })
     };
     let results = results.iter().map(result).collect::<Result<_, Unreadable>>().map_err(corrupt)?;
     Ok(Slice { number, results })

@@ -11,6 +11,8 @@ pub(super) mod packed;
 pub(super) mod practice;
 pub(super) mod record;
 
+use std::str::FromStr;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use portal::ports::StoreError;
@@ -83,14 +85,9 @@ fn parsed<T, E>(result: Result<T, E>, name: &'static str) -> Result<T, Unreadabl
     result.map_err(|_| Unreadable::Attribute(name))
 }
 
-/// The one of these that has this name.
-fn named<T: Copy>(
-    all: &[T],
-    name_of: impl Fn(T) -> &'static str,
-    name: &str,
-    attribute: &'static str,
-) -> Result<T, Unreadable> {
-    need(all.iter().copied().find(|one| name_of(*one) == name), attribute)
+/// The value that has this name.
+pub(in crate::store) fn named<T: FromStr>(name: &str, attribute: &'static str) -> Result<T, Unreadable> {
+    need(name.parse().ok(), attribute)
 }
 
 #[cfg(test)]
@@ -155,12 +152,12 @@ mod tests {
         assert!(size(&record::encode(&logged_in).unwrap()) <= 700);
         for change in [saved, invited, sent, delivered, *opened] {
             let (record, event) = sizes(&change);
-            assert!(record <= 700 && event <= 400, "{}: {record}, {event}", change.event.kind.name());
+            assert!(record <= 700 && event <= 400, "{}: {record}, {event}", <&str>::from(change.event.kind.name()));
         }
         // With an account's two addresses and what is to be told of them.
         for change in [moved, told] {
             let (record, event) = sizes(&change);
-            assert!(record <= 1024 && event <= 400, "{}: {record}, {event}", change.event.kind.name());
+            assert!(record <= 1024 && event <= 400, "{}: {record}, {event}", <&str>::from(change.event.kind.name()));
         }
         // Only a patient who has been mailed many times needs a second one.
         assert!(sizes(&most_mailed).0 <= 2 * 1024);

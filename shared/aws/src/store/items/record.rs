@@ -7,15 +7,13 @@ use portal::{
     ids::{AccountId, EventId, InvitationId, LinkId, MessageId, Subject},
     link::{Link, LiveSecret},
     ports::StoreError,
-    profile::{Language, Profile},
+    profile::Profile,
     record::{
-        Account, Choice, Delivery, FailReason, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord,
-        Receipt, RevokeReason,
-        notices::{Notice, NoticeKind},
+        Account, Choice, Delivery, Invitation, InvitationState, NextAction, PortalRecord, Receipt, notices::Notice,
     },
     redacted::Redacted,
     text::PersonName,
-    timeline::{Actor, Role},
+    timeline::Actor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +51,7 @@ struct RecordItem {
     queued_at: Option<Millis>,
     attempt: Option<u32>,
     tries_left: Option<u8>,
-    nudges: Option<u32>,
+    reschedules: Option<u32>,
     reminders_sent: Option<u8>,
     lease_until: Option<Millis>,
     expires_at: Option<Millis>,
@@ -136,7 +134,7 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         item.guesses = Some(*guesses);
     }
     if let Some(NextAction { kind, at }) = next_action {
-        item.next_action = Some(action_name(*kind).to_owned());
+        item.next_action = Some(<&str>::from(*kind).to_owned());
         item.due_shard = Some(keys::due_shard(keys::shard_of(key)));
         item.due_at = Some(Millis(*at));
     }
@@ -148,32 +146,13 @@ pub(in crate::store) fn decode(item: Item) -> Result<PortalRecord, StoreError> {
     super::decode(item).and_then(RecordItem::into_record).map_err(corrupt)
 }
 
-/// What a record waits for, as it is stored.
-pub(in crate::store) const fn action_name(kind: NextActionKind) -> &'static str {
-    match kind {
-        NextActionKind::Deliver => "deliver",
-        NextActionKind::Remind => "remind",
-        NextActionKind::Notify => "notify",
-    }
-}
-
-/// Reads what a record waits for.
-pub(in crate::store) fn action_kind(name: &str) -> Result<NextActionKind, Unreadable> {
-    let all = [NextActionKind::Deliver, NextActionKind::Remind, NextActionKind::Notify];
-    named(&all, action_name, name, "next_action")
-}
-
 impl NoticeItem {
     fn of(Notice { kind, to, at }: &Notice) -> Self {
         Self { kind: kind.name().to_owned(), to: to.typed().to_owned(), at: Millis(*at) }
     }
 
     fn notice(&self) -> Result<Notice, Unreadable> {
-        Ok(Notice {
-            kind: named(&NOTICE_KINDS, NoticeKind::name, &self.kind, "notices")?,
-            to: address(Some(&self.to), "notices")?,
-            at: self.at.into(),
-        })
+        Ok(Notice { kind: named(&self.kind, "notices")?, to: address(Some(&self.to), "notices")?, at: self.at.into() })
     }
 }
 
@@ -197,14 +176,14 @@ impl RecordItem {
     }
 
     fn put_invitation(&mut self, invitation: &Invitation) {
-        let Invitation { id, email, queued_at, attempt, tries_left, nudges, reminders_sent, state } = invitation;
+        let Invitation { id, email, queued_at, attempt, tries_left, reschedules, reminders_sent, state } = invitation;
         self.invitation_id = Some(id.as_str().to_owned());
         self.invitation_email = Some(email.typed().to_owned());
-        self.invitation_state = Some(state.name().to_owned());
+        self.invitation_state = Some(<&str>::from(state.facet()).to_owned());
         self.queued_at = Some(Millis(*queued_at));
         self.attempt = Some(*attempt);
         self.tries_left = Some(*tries_left);
-        self.nudges = Some(*nudges);
+        self.reschedules = Some(*reschedules);
         self.reminders_sent = Some(*reminders_sent);
         match state {
             InvitationState::Queued => {}
@@ -283,14 +262,14 @@ impl RecordItem {
             family_name: parsed(PersonName::parse(&self.family), "family")?,
             date_of_birth: self.born.map(Redacted::new),
             email: self.email.as_deref().map(|email| address(Some(email), "email")).transpose()?,
-            language: named(&[Language::English, Language::Spanish], Language::tag, &self.language, "language")?,
+            language: named(&self.language, "language")?,
             active: !self.inactive.unwrap_or_default(),
         })
     }
 
     fn choice(&self) -> Result<Choice, Unreadable> {
         let Some(at) = self.opted_out_at else { return Ok(Choice::In) };
-        let role = role(need(self.opted_out_role.as_deref(), "opted_out_role")?, "opted_out_role")?;
+        let role = named(need(self.opted_out_role.as_deref(), "opted_out_role")?, "opted_out_role")?;
         let subject = self.opted_out_by.as_deref().map(|by| parsed(Subject::parse(by), "opted_out_by")).transpose()?;
         Ok(Choice::OptedOut { at: at.into(), by: Actor { role, subject } })
     }
@@ -303,7 +282,7 @@ impl RecordItem {
             queued_at: need(self.queued_at, "queued_at")?.into(),
             attempt: need(self.attempt, "attempt")?,
             tries_left: need(self.tries_left, "tries_left")?,
-            nudges: need(self.nudges, "nudges")?,
+            reschedules: need(self.reschedules, "reschedules")?,
             reminders_sent: need(self.reminders_sent, "reminders_sent")?,
             state: self.invitation_state()?,
         }))
@@ -323,12 +302,9 @@ impl RecordItem {
                 delivery: self.delivery()?,
                 expires_at: expires_at()?,
             }),
-            "failed" => Ok(InvitationState::Failed {
-                reason: named(&FAIL_REASONS, FailReason::name, self.reason()?, "reason")?,
-                at: ended_at()?,
-            }),
+            "failed" => Ok(InvitationState::Failed { reason: named(self.reason()?, "reason")?, at: ended_at()? }),
             "revoked" => Ok(InvitationState::Revoked {
-                reason: named(&REVOKE_REASONS, RevokeReason::name, self.reason()?, "reason")?,
+                reason: named(self.reason()?, "reason")?,
                 at: ended_at()?,
                 receipt: self.receipt()?,
             }),
@@ -348,7 +324,7 @@ impl RecordItem {
     }
 
     fn delivery(&self) -> Result<Delivery, Unreadable> {
-        named(&DELIVERIES, Delivery::name, need(self.delivery.as_deref(), "delivery")?, "delivery")
+        named(need(self.delivery.as_deref(), "delivery")?, "delivery")
     }
 
     fn account(&self) -> Result<Account, Unreadable> {
@@ -382,35 +358,8 @@ impl RecordItem {
 
     fn next_action(&self) -> Result<Option<NextAction>, Unreadable> {
         let Some(name) = self.next_action.as_deref() else { return Ok(None) };
-        Ok(Some(NextAction { kind: action_kind(name)?, at: need(self.due_at, "due_at")?.into() }))
+        Ok(Some(NextAction { kind: named(name, "next_action")?, at: need(self.due_at, "due_at")?.into() }))
     }
-}
-
-pub(super) const FAIL_REASONS: [FailReason; 2] = [FailReason::Refused, FailReason::Exhausted];
-
-pub(super) const REVOKE_REASONS: [RevokeReason; 5] = [
-    RevokeReason::Undone,
-    RevokeReason::OptedOut,
-    RevokeReason::Locked,
-    RevokeReason::Declined,
-    RevokeReason::WrongPerson,
-];
-
-pub(super) const NOTICE_KINDS: [NoticeKind; 2] = [NoticeKind::AddressRemoved, NoticeKind::AddressAdded];
-
-pub(super) const DELIVERIES: [Delivery; 7] = [
-    Delivery::Accepted,
-    Delivery::Delayed,
-    Delivery::Delivered,
-    Delivery::Complained,
-    Delivery::Bounced,
-    Delivery::Rejected,
-    Delivery::Suppressed,
-];
-
-pub(super) fn role(name: &str, attribute: &'static str) -> Result<Role, Unreadable> {
-    let all = [Role::Staff, Role::Support, Role::Patient, Role::Portal, Role::Sender, Role::Sweep, Role::MailService];
-    named(&all, Role::name, name, attribute)
 }
 
 fn address(typed: Option<&str>, name: &'static str) -> Result<EmailAddress, Unreadable> {
