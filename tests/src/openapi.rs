@@ -263,9 +263,10 @@ impl Document {
     fn check_problem(&self, response: &str, media_type: &str, body: &Value) -> Result<(), String> {
         let members: BTreeSet<&str> = body.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         if media_type != PROBLEM {
-            let is_of_gateway = self.at(&child(response, "content")).get(media_type).is_some_and(|content| {
-                content["schema"]["$ref"] == "#/components/schemas/ProblemDetails"
-            });
+            let is_of_gateway = self
+                .at(&child(response, "content"))
+                .get(media_type)
+                .is_some_and(|content| content["schema"]["$ref"] == "#/components/schemas/ProblemDetails");
             let is_message = members == BTreeSet::from(["message"]);
             return if is_of_gateway && !is_message { Err(format!("the gateway does not say {body}")) } else { Ok(()) };
         }
@@ -444,7 +445,12 @@ mod tests {
             ("is not of type", 200, &[JSON, ETAG], with(status(), "version", json!("3"))),
             ("\"panel\" is a required property", 200, &[JSON, ETAG], json!({})),
             ("is not documented", 404, &[PROBLEM], problem("practice_not_set_up")),
-            ("the problem has no detail", 404, &[PROBLEM], json!({ "type": "/problems/patient_not_found", "title": "", "status": 404 })),
+            (
+                "the problem has no detail",
+                404,
+                &[PROBLEM],
+                json!({ "type": "/problems/patient_not_found", "title": "", "status": 404 }),
+            ),
             ("a problem has no message", 404, &[PROBLEM], with(problem("patient_not_found"), "message", json!(""))),
             ("the gateway does not say", 503, &[JSON], problem("unavailable")),
             ("is not one of", 200, &[JSON, ETAG], with(status(), "invitation", json!({ "state": "lost" }))),

@@ -33,7 +33,10 @@ pub fn token(mut form: Form) -> Result<Result<Token, LinkRefusal>, Problem> {
 ///
 /// # Errors
 /// As for [`token`].
-pub fn registration(mut form: Form, now: DateTime<Utc>) -> Result<(Result<Token, LinkRefusal>, Redacted<NaiveDate>), Problem> {
+pub fn registration(
+    mut form: Form,
+    now: DateTime<Utc>,
+) -> Result<(Result<Token, LinkRefusal>, Redacted<NaiveDate>), Problem> {
     let token = presented(&mut form);
     let date_of_birth = form.required(
         "dateOfBirth",

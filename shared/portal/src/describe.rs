@@ -12,8 +12,8 @@ use crate::{
     link::Token,
     panel::{InvitationReason, InvitationStatus},
     profile::Language,
-    refusal::RefusalCode,
     record::{Delivery, FailReason, RevokeReason},
+    refusal::RefusalCode,
     text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
     timeline::{AccountFacet, EventName, Role},
 };

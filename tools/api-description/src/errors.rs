@@ -103,7 +103,12 @@ fn edge_problem(code: EdgeCode) -> Problem {
 #[derive(Default)]
 pub struct Errors {
     examples: BTreeMap<String, Value>,
+    /// Answers that operations share, by the names of their examples.
+    responses: BTreeMap<String, Value>,
 }
+
+/// An answer with more examples is one operation's own.
+const MOST_SHARED: usize = 4;
 
 impl Errors {
     /// The answers of an operation that refuse, by status. The gateway can answer every operation with a 429, but asks
@@ -113,7 +118,27 @@ impl Errors {
         for cause in causes {
             by_status.entry(cause.code().status().as_u16()).or_default().push(cause);
         }
-        by_status.into_iter().map(|(status, causes)| Ok((status, self.response(status, &causes)?))).collect()
+        by_status.into_iter().map(|(status, causes)| Ok((status, self.shared(status, &causes)?))).collect()
+    }
+
+    /// A reference to an answer that other operations may give too.
+    fn shared(&mut self, status: u16, causes: &[&Cause]) -> Result<Value> {
+        let response = self.response(status, causes)?;
+        let examples = response["content"]["application/problem+json"]["examples"].as_object();
+        let names: Vec<&str> = examples.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let name = match names.as_slice() {
+            [] => "TooManyRequests".to_owned(),
+            names if names.len() > MOST_SHARED => return Ok(response),
+            names => names.iter().flat_map(|name| name.split('_')).map(capitalized).collect(),
+        };
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        self.responses.insert(name, response);
+        Ok(reference)
+    }
+
+    /// The answers that [`Self::responses`] refers to.
+    pub fn shared_responses(&self) -> Value {
+        self.responses.iter().map(|(name, response)| (name.clone(), response.clone())).collect()
     }
 
     /// The answers to requests that no operation takes.
@@ -165,7 +190,7 @@ impl Errors {
             lines.push(format!("* From the gateway, without a code: {message}."));
         }
         let mut response = json!({ "description": lines.join("\n") });
-        let headers: Map<String, Value> = headers_of(status).iter().map(|header| header.json()).map(|(name, it)| (name.to_owned(), it)).collect();
+        let headers = Header::references(headers_of(status));
         if !headers.is_empty() && !codes.is_empty() {
             response["headers"] = headers.into();
         }
@@ -175,6 +200,11 @@ impl Errors {
         }
         Ok(response)
     }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 const fn headers_of(status: u16) -> &'static [Header] {
@@ -193,7 +223,8 @@ pub fn problem_details(schemas: &mut Schemas) -> Result<Value> {
     let members = schema.as_object_mut().context("a schema is an object")?;
     members.remove("required");
     let properties = members.get_mut("properties").and_then(Value::as_object_mut).context("a problem has members")?;
-    let message = json!({ "description": "What the gateway says. All other members are absent then.", "type": "string" });
+    let message =
+        json!({ "description": "What the gateway says. All other members are absent then.", "type": "string" });
     properties.insert("message".to_owned(), message);
     Ok(schema)
 }

@@ -19,7 +19,12 @@ use portal_aws::http::{
 use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator as _;
 
-use self::{errors::Errors, operations::describe, schemas::Schemas};
+use self::{
+    errors::Errors,
+    operations::describe,
+    parameters::{Header, Parameter},
+    schemas::Schemas,
+};
 
 /// The description's place in the repository.
 pub const FILE: &str = "infra/openapi.yaml";
@@ -71,6 +76,9 @@ fn document(root: &Path) -> Result<Value> {
         "x-unrouted": unrouted,
         "components": {
             "securitySchemes": { ACCESS_TOKEN: access_token() },
+            "parameters": Parameter::all(),
+            "headers": Header::all(),
+            "responses": errors.shared_responses(),
             "schemas": named,
             "examples": errors.examples(),
         },
@@ -79,9 +87,8 @@ fn document(root: &Path) -> Result<Value> {
 
 /// What a token permits, by the names of the scopes.
 fn access_token() -> Value {
-    let scopes: Map<String, Value> = Permission::iter()
-        .map(|permission| (permission.scope().to_owned(), about(permission).into()))
-        .collect();
+    let scopes: Map<String, Value> =
+        Permission::iter().map(|permission| (permission.scope().to_owned(), about(permission).into())).collect();
     json!({
         "type": "http",
         "scheme": "bearer",

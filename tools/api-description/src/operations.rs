@@ -5,8 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use portal_aws::http::{
-    Problem,
-    cursor,
+    Problem, cursor,
     fields::{Form, describe as body, email_if_given, new_email, no_members},
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
@@ -20,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     errors::{Cause, Errors},
     examples,
-    parameters::{self, Header, Parameter},
+    parameters::{Header, Parameter},
     schemas::Schemas,
     security,
 };
@@ -148,7 +147,10 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             body: required(schemas, "ProfileToSave", |form| patients::profile::read(form, now)),
             ..plain(
                 Tag::Patients,
-                vec![profile(schemas, 200, "The patient existed; this is the profile now.")?, profile(schemas, 201, "The patient is new.")?],
+                vec![
+                    profile(schemas, 200, "The patient existed; this is the profile now.")?,
+                    profile(schemas, 201, "The patient is new.")?,
+                ],
             )
         },
         Operation::ReadPatient => plain(Tag::Patients, vec![profile(schemas, 200, "The profile.")?]),
@@ -246,10 +248,9 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             also: &[EdgeCode::JobNotFound],
             ..plain(Tag::Bulk, vec![results(schemas)?])
         },
-        Operation::ReadPractice => Parts {
-            also: &[EdgeCode::PracticeNotSetUp],
-            ..plain(Tag::Practice, vec![practice(schemas)?])
-        },
+        Operation::ReadPractice => {
+            Parts { also: &[EdgeCode::PracticeNotSetUp], ..plain(Tag::Practice, vec![practice(schemas)?]) }
+        }
         Operation::SavePractice => Parts {
             parameters: &[Parameter::IfMatchVersion],
             body: required(schemas, "SettingsToSave", practice::settings::read),
@@ -403,18 +404,17 @@ pub fn describe(operation: Operation, root: &Path, schemas: &mut Schemas, errors
         "description": about,
         "security": security(operation.access()),
     });
-    let mut all = parameters::of_path(operation.path())?;
-    all.extend(parts.parameters.iter().map(|parameter| parameter.json()));
+    let of_path = Parameter::of_path(operation.path())?;
+    let all = of_path.iter().chain(parts.parameters).map(|parameter| parameter.reference());
+    let all: Vec<Value> = all.collect();
     if !all.is_empty() {
         described["parameters"] = all.into();
     }
     if let Some(body) = &parts.body {
         let examples = examples::requests(root, operation.function(), &operation.route_key())?;
         let mut content = json!({ "schema": body.schema });
-        content["examples"] =
-            if examples.is_empty() { json!({ "none": { "value": {} } }) } else { examples.into() };
-        described["requestBody"] =
-            json!({ "required": body.is_required, "content": { body.media_type: content } });
+        content["examples"] = if examples.is_empty() { json!({ "none": { "value": {} } }) } else { examples.into() };
+        described["requestBody"] = json!({ "required": body.is_required, "content": { body.media_type: content } });
     }
     let mut responses = Map::new();
     for done in &parts.done {
@@ -429,8 +429,7 @@ pub fn describe(operation: Operation, root: &Path, schemas: &mut Schemas, errors
 
 fn success(done: &Done, root: &Path) -> Result<Value> {
     let mut response = json!({ "description": done.about });
-    let headers: Map<String, Value> =
-        done.headers.iter().map(|header| header.json()).map(|(name, header)| (name.to_owned(), header)).collect();
+    let headers = Header::references(done.headers);
     if !headers.is_empty() {
         response["headers"] = headers.into();
     }

@@ -1,12 +1,19 @@
 //! The parameters of requests, and the headers of answers.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use portal::ids::{JobId, PatientId, PracticeId};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use strum::IntoEnumIterator as _;
 
-/// A parameter that an operation takes beside those of its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A parameter of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
 pub enum Parameter {
+    /// `patientId`.
+    PatientId,
+    /// `practiceId`.
+    PracticeId,
+    /// `jobId`.
+    JobId,
     /// `If-Match`: one version, or any.
     IfMatch,
     /// `If-Match` of a save that can create: one version.
@@ -22,9 +29,40 @@ pub enum Parameter {
 }
 
 impl Parameter {
+    /// A reference to the parameter.
+    pub fn reference(self) -> Value {
+        json!({ "$ref": format!("#/components/parameters/{}", <&str>::from(self)) })
+    }
+
+    /// The parameters of a path.
+    pub fn of_path(path: &str) -> Result<Vec<Self>> {
+        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        names.map(|name| Self::iter().find(|it| it.json()["name"] == name).context("an unknown parameter")).collect()
+    }
+
+    /// All parameters, by the names that references have for them.
+    pub fn all() -> Value {
+        Self::iter().map(|parameter| (<&str>::from(parameter).to_owned(), parameter.json())).collect()
+    }
+
     /// The parameter in the document.
-    pub fn json(self) -> Value {
+    fn json(self) -> Value {
         match self {
+            Self::PatientId => in_path(
+                "patientId",
+                "The patient, by the id that the practice's EHR gave.",
+                &PatientId::pattern(),
+                "p-1001",
+            ),
+            Self::PracticeId => {
+                in_path("practiceId", "The practice that the patient belongs to.", &PracticeId::pattern(), "lakeside")
+            }
+            Self::JobId => in_path(
+                "jobId",
+                "The bulk job: the `jobId` of the answer that began it.",
+                &JobId::pattern(),
+                "0199c0de-7c3a-7d2e-9f00-0123456789ab",
+            ),
             Self::IfMatch => json!({
                 "name": "If-Match",
                 "in": "header",
@@ -86,34 +124,19 @@ impl Parameter {
     }
 }
 
-/// The parameters of a path.
-pub fn of_path(path: &str) -> Result<Vec<Value>> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(in_path).collect()
-}
-
-fn in_path(name: &str) -> Result<Value> {
-    let (about, pattern, example) = match name {
-        "patientId" => ("The patient, by the id that the practice's EHR gave.", PatientId::pattern(), "p-1001"),
-        "practiceId" => ("The practice that the patient belongs to.", PracticeId::pattern(), "lakeside"),
-        "jobId" => (
-            "The bulk job: the `jobId` of the answer that began it.",
-            JobId::pattern(),
-            "0199c0de-7c3a-7d2e-9f00-0123456789ab",
-        ),
-        other => bail!("the parameter {other} of a path is not described"),
-    };
-    Ok(json!({
+fn in_path(name: &str, about: &str, pattern: &str, example: &str) -> Value {
+    json!({
         "name": name,
         "in": "path",
         "required": true,
         "description": about,
         "schema": { "type": "string", "pattern": pattern },
         "example": example,
-    }))
+    })
 }
 
 /// A header of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
 pub enum Header {
     /// `ETag`.
     ETag,
@@ -132,8 +155,31 @@ pub enum Header {
 }
 
 impl Header {
+    /// Headers as an answer has them, by their names.
+    pub fn references(headers: &[Self]) -> Map<String, Value> {
+        let reference = |header: &Self| match header {
+            // Only the answers to requests that no operation takes have it, and linters do not look there.
+            Self::Allow => header.json(),
+            Self::ETag
+            | Self::Location
+            | Self::ContentDisposition
+            | Self::Link
+            | Self::RetryAfter
+            | Self::WwwAuthenticate => {
+                (header.json().0, json!({ "$ref": format!("#/components/headers/{}", <&str>::from(*header)) }))
+            }
+        };
+        headers.iter().map(reference).map(|(name, header)| (name.to_owned(), header)).collect()
+    }
+
+    /// All headers that references lead to, by the names that those have for them.
+    pub fn all() -> Value {
+        let shared = Self::iter().filter(|header| *header != Self::Allow);
+        shared.map(|header| (<&str>::from(header).to_owned(), header.json().1)).collect()
+    }
+
     /// Its name, and the header in the document.
-    pub fn json(self) -> (&'static str, Value) {
+    fn json(self) -> (&'static str, Value) {
         match self {
             Self::ETag => (
                 "ETag",

@@ -91,7 +91,8 @@ fn without_null(members: &mut Map<String, Value>) {
 /// An enum of an answer is a text with known values: a client that was generated with a closed enum fails on a value
 /// that is added later.
 fn open_enum(members: &mut Map<String, Value>, names: Map<String, Value>) {
-    let mut lines: Vec<String> = members.get("description").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
+    let mut lines: Vec<String> =
+        members.get("description").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
     if !lines.is_empty() {
         lines.push(String::new());
     }

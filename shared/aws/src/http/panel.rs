@@ -4,9 +4,7 @@
 use portal::ids::PatientId;
 use portal::{
     email::EmailAddress,
-    panel::{
-        AccountView, Actions, DateField, InvitationReason, InvitationStatus, InvitationView, StatusPanel,
-    },
+    panel::{AccountView, Actions, DateField, InvitationReason, InvitationStatus, InvitationView, StatusPanel},
     record::Delivery,
     refusal::{Refusal, RefusalCode, RefusalDetail},
     timeline::AccountFacet,

@@ -97,7 +97,7 @@ pub enum Delivery {
     Delayed,
     /// The mailbox's server took it.
     Delivered,
-    /// The recipient reported it as unwanted.
+    /// The recipient reported it as unwanted. The invitation can only be sent again to another address.
     Complained,
     /// There is no such mailbox. The invitation can only be sent again to another address.
     Bounced,
