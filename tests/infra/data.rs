@@ -105,7 +105,10 @@ fn the_due_index_projects_exactly_the_attributes_that_the_sweep_reads() {
                 "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection",
                 json!({ "ProjectionType": "KEYS_ONLY" }),
             ),
-            ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes", json!(["reschedules"])),
+            (
+                "/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes",
+                json!(["reschedules"]),
+            ),
             // Every projected attribute costs writes.
             ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/-", json!("email")),
         ],

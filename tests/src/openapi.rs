@@ -17,6 +17,8 @@ const URI: &str = "urn:openapi";
 /// The headers that tell a client what to do. An answer has no others of them than its operation documents.
 const TELLING: [&str; 7] =
     ["allow", "content-disposition", "etag", "link", "location", "retry-after", "www-authenticate"];
+/// The media type of a problem.
+const PROBLEM: &str = "application/problem+json";
 /// What a path of the document can have beside methods.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
@@ -71,9 +73,11 @@ impl Document {
         &DOCUMENT
     }
 
-    /// A document.
+    /// A document, taken more strictly than clients may: its objects are closed and its enums have no other values, so
+    /// that what is not described is noticed.
     #[must_use]
-    pub fn new(json: Value) -> Self {
+    pub fn new(mut json: Value) -> Self {
+        close(&mut json);
         Self { json, schemas: Mutex::default() }
     }
 
@@ -251,7 +255,31 @@ impl Document {
             Value::from(answer.body)
         };
         self.check_value(&child(&content, "schema"), &body)?;
+        self.check_problem(response, media_type, &body)?;
         check_agreement(&body, answer)
+    }
+
+    /// A problem has all that a problem must have and a code of its response; what the gateway says has a message only.
+    fn check_problem(&self, response: &str, media_type: &str, body: &Value) -> Result<(), String> {
+        let members: BTreeSet<&str> = body.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        if media_type != PROBLEM {
+            let is_of_gateway = self
+                .at(&child(response, "content"))
+                .get(media_type)
+                .is_some_and(|content| content["schema"]["$ref"] == "#/components/schemas/ProblemDetails");
+            let is_message = members == BTreeSet::from(["message"]);
+            return if is_of_gateway && !is_message { Err(format!("the gateway does not say {body}")) } else { Ok(()) };
+        }
+        let required = BTreeSet::from(["type", "title", "status", "detail", "instance", "code"]);
+        if let Some(missing) = required.difference(&members).next() {
+            return Err(format!("the problem has no {missing}"));
+        }
+        if members.contains("message") {
+            return Err("a problem has no message".to_owned());
+        }
+        let codes = self.at(&child(response, "x-codes")).as_array();
+        let is_documented = codes.is_some_and(|codes| codes.iter().any(|code| *code == body["code"]));
+        if is_documented { Ok(()) } else { Err(format!("the code {} is not documented", body["code"])) }
     }
 
     fn schema(&self, pointer: &str) -> Result<Arc<Validator>, String> {
@@ -295,6 +323,21 @@ pub fn child(pointer: &str, name: &str) -> String {
     format!("{pointer}/{name}")
 }
 
+/// Closes the objects and the enums of every schema within.
+fn close(node: &mut Value) {
+    if let Value::Array(items) = node {
+        items.iter_mut().for_each(close);
+    }
+    let Value::Object(members) = node else { return };
+    members.values_mut().for_each(close);
+    if members.get("type").is_some_and(|kind| kind == "object") && members.contains_key("properties") {
+        members.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    if let Some(names) = members.get("x-extensible-enum").cloned() {
+        members.entry("enum").or_insert(names);
+    }
+}
+
 /// To a request that is no operation: 405 and the methods that there are, or 404 if there are none.
 fn check_unrouted(there: &[Operation], answer: Answer<'_>) -> Result<(), String> {
     let wanted: BTreeSet<&str> = there.iter().map(|operation| operation.method.as_str()).collect();
@@ -330,7 +373,8 @@ mod tests {
 
     /// A status panel, as it is answered.
     fn status() -> Value {
-        Document::load().at("/components/examples/status_sent/value").clone()
+        let examples = "/responses/200/content/application~1json/examples";
+        Document::load().at(&format!("/paths/~1v1~1patients~1{{patientId}}~1portal/get{examples}/sent/value")).clone()
     }
 
     fn problem(code: &str) -> Value {
@@ -351,7 +395,7 @@ mod tests {
     }
 
     const JSON: (&str, &str) = ("content-type", "application/json");
-    const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
+    const PROBLEM: (&str, &str) = ("content-type", super::PROBLEM);
     const ETAG: (&str, &str) = ("etag", "\"3\"");
 
     #[test]
@@ -400,7 +444,16 @@ mod tests {
             ("'secret' was unexpected", 200, &[JSON, ETAG], with(status(), "secret", json!(1))),
             ("is not of type", 200, &[JSON, ETAG], with(status(), "version", json!("3"))),
             ("\"panel\" is a required property", 200, &[JSON, ETAG], json!({})),
-            ("was expected", 404, &[PROBLEM], problem("practice_not_set_up")),
+            ("is not documented", 404, &[PROBLEM], problem("practice_not_set_up")),
+            (
+                "the problem has no detail",
+                404,
+                &[PROBLEM],
+                json!({ "type": "/problems/patient_not_found", "title": "", "status": 404 }),
+            ),
+            ("a problem has no message", 404, &[PROBLEM], with(problem("patient_not_found"), "message", json!(""))),
+            ("the gateway does not say", 503, &[JSON], problem("unavailable")),
+            ("is not one of", 200, &[JSON, ETAG], with(status(), "invitation", json!({ "state": "lost" }))),
             (
                 "the code and the type differ",
                 404,

@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod issuer;
 pub mod lock;
 pub mod mailbox;
+pub mod openapi;
 pub mod probe;
 pub mod progress;
 pub mod sbom;

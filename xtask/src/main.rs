@@ -13,7 +13,7 @@ use xtask::{
     bench::{self, BenchOptions, InstructionOptions},
     ci, cost, interrupt,
     mailbox::{self, Mail},
-    probe, sbom,
+    openapi, probe, sbom,
     stack::{self, Options},
     test,
     token::{self, Role},
@@ -77,7 +77,13 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         invitations: u64,
     },
-    /// Send generated requests to the local system, and check each answer against the API's description
+    /// Write `infra/openapi.yaml`, the API's description, from the types of the code
+    Openapi {
+        /// Write nothing, and fail if the file is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Send generated requests to the local system, and hold each answer against the API's description
     ///
     /// It changes data of the demo practice.
     Probe {
@@ -133,6 +139,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Mail { to, json } => print_mails(&stack::running(&workspace)?, to.as_deref(), json)?,
         Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments, |_| Ok(()))?)),
+        Command::Openapi { check } => openapi::run(&workspace, check)?,
         Command::Probe { examples, seed } => {
             let defaults = probe::Options::default();
             let options =

@@ -41,6 +41,7 @@ pub fn run(workspace: &Workspace, stack: &StackFile, options: Options) -> Result
         .arg(workspace.path("infra/openapi.yaml"))
         .args(["--url", &stack.api_url, "--no-color", "--warnings", "off", "--phases", "examples,coverage,fuzzing"])
         .args(["--max-examples", &options.examples.to_string(), "--seed", &options.seed.to_string()])
+        .env("SCHEMATHESIS_HOOKS", workspace.path("infra/probe/hooks.py"))
         .env("PORTAL_ADMIN_TOKEN", &stack.tokens.admin)
         .env("PORTAL_SUPPORT_TOKEN", &stack.tokens.support)
         .env("PORTAL_LOGIN_TOKEN", &stack.tokens.portal);

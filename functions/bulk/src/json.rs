@@ -2,45 +2,79 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "describe")]
 use portal::{
-    bulk::{Audience, BulkJob, BulkResult, SlicePlace},
+    bulk::BulkOutcome,
+    ids::{JobId, PatientId},
+};
+use portal::{
+    bulk::{Audience, BulkJob, BulkResult, JobState, SlicePlace},
     operations::bulk::ResultsPage,
 };
-use portal_aws::http::respond::instant;
+use portal_aws::http::value::{Instant, Name};
 use serde::Serialize;
 
-/// A job.
+/// A bulk job, and how far it has come.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "BulkJob"))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JobJson<'job> {
+pub struct JobJson<'job> {
+    #[cfg_attr(feature = "describe", schemars(with = "JobId"))]
     job_id: &'job str,
+    /// Whether the job invites no patient, and only reports what would happen.
     dry_run: bool,
-    audience: &'static str,
-    state: &'static str,
-    created_at: String,
-    updated_at: String,
+    /// How the request named the patients.
+    audience: Name<JobAudience>,
+    state: Name<JobState>,
+    created_at: Instant,
+    updated_at: Instant,
+    /// How many patients the job is about. Of those who were never invited it is known only when the job is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u32>,
+    /// How many patients have been processed.
     processed: u32,
+    /// How many of the processed patients had each outcome; the numbers add up to `processed`. The outcomes are those of
+    /// the results.
     counts: &'job BTreeMap<&'static str, u32>,
 }
 
-/// A page of results.
+/// A page of a bulk job's results.
 #[derive(Serialize)]
-pub(crate) struct ResultsJson<'page> {
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "BulkResultsPage"))]
+pub struct ResultsJson<'page> {
     results: Vec<ResultJson<'page>>,
+    /// The cursor of the next page. Absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// One patient's result.
+/// What a bulk job did about one patient.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "BulkResult"))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ResultJson<'page> {
+pub struct ResultJson<'page> {
+    #[cfg_attr(feature = "describe", schemars(with = "PatientId"))]
     pub(crate) patient_id: &'page str,
+    /// `invited`; of a dry run `invitable`; otherwise the code that the invitation was, or would be, refused with.
+    #[cfg_attr(feature = "describe", schemars(with = "Name<BulkOutcome>"))]
     pub(crate) outcome: &'static str,
+    /// The same in plain words, with the next step.
     pub(crate) sentence: &'static str,
 }
+
+/// How a request names the patients of a job.
+#[derive(Clone, Copy, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[strum(serialize_all = "camelCase")]
+enum JobAudience {
+    /// By their ids.
+    PatientIds,
+    /// As those who were never invited.
+    NeverInvited,
+}
+
+#[cfg(feature = "describe")]
+portal::named!(JobAudience);
 
 impl<'job> JobJson<'job> {
     /// This job.
@@ -48,13 +82,13 @@ impl<'job> JobJson<'job> {
         Self {
             job_id: job.id.as_str(),
             dry_run: job.dry_run,
-            audience: match job.audience {
-                Audience::Named { .. } => "patientIds",
-                Audience::NeverInvited { .. } => "neverInvited",
-            },
-            state: job.state.name(),
-            created_at: instant(job.created_at),
-            updated_at: instant(job.updated_at),
+            audience: Name(match job.audience {
+                Audience::Named { .. } => JobAudience::PatientIds,
+                Audience::NeverInvited { .. } => JobAudience::NeverInvited,
+            }),
+            state: Name(job.state),
+            created_at: Instant(job.created_at),
+            updated_at: Instant(job.updated_at),
             total: job.total(),
             processed: job.processed(),
             counts: &job.counts,

@@ -1,7 +1,7 @@
 //! Begins bulk jobs, shows how far they have come and what came of them, and cancels them.
 
-mod audience;
-mod json;
+pub mod audience;
+pub mod json;
 mod table;
 
 use http::{
@@ -21,6 +21,10 @@ use portal_aws::http::{
 };
 
 use self::json::{JobJson, ResultsJson};
+
+/// What is said of a cursor that is not one of these results.
+pub const MALFORMED_CURSOR: &str =
+    "The cursor must be the next of an answer about the same job: leave it out to begin again.";
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, BulkQueueUrl, ClaimNames);
@@ -104,7 +108,5 @@ fn shown(status: StatusCode, job: &BulkJob) -> Result<Answer, Problem> {
 /// nowhere but within the job that the path names.
 fn place(request: &Request) -> Result<Option<SlicePlace>, Problem> {
     let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    let malformed =
-        Malformed::Query("The cursor must be the next of an answer about the same job: leave it out to begin again.");
-    Ok(Some(SlicePlace::parse(cursor).ok_or(malformed)?))
+    Ok(Some(SlicePlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

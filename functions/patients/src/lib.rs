@@ -1,7 +1,7 @@
 //! Saves and reads patients' profiles, and finds patients.
 
-mod hits;
-mod profile;
+pub mod hits;
+pub mod profile;
 
 use http::StatusCode;
 use portal::email::Pepper;

@@ -1,6 +1,8 @@
 //! A profile in JSON.
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "describe")]
+use portal::ids::PatientId;
 use portal::{
     email::EmailAddress,
     profile::{Language, Profile, date_of_birth},
@@ -9,8 +11,8 @@ use portal::{
 };
 use portal_aws::http::{
     Problem,
-    fields::{Form, email, flag, text},
-    respond::date,
+    fields::{Form, email, flag, text, text_like},
+    value::{Day, LanguageTag, Name},
 };
 use serde::Serialize;
 
@@ -18,10 +20,29 @@ use serde::Serialize;
 pub fn read(mut form: Form, now: DateTime<Utc>) -> Result<Profile, Problem> {
     let given_name = form.required("givenName", text(PersonName::parse));
     let family_name = form.required("familyName", text(PersonName::parse));
-    let date_of_birth = form.required("dateOfBirth", text(|text| date_of_birth(text, now).ok_or(())));
-    let email = form.optional("email", email);
-    let language = form.optional("language", text(|tag| Language::from_tag(tag).ok_or(())));
-    let active = form.optional("active", flag);
+    let date_of_birth = form.required(
+        "dateOfBirth",
+        text_like::<_, _, Day>(|text| date_of_birth(text, now).ok_or(()))
+            .about("A day from 1880 on that is not in the future."),
+    );
+    let email = form.optional(
+        "email",
+        email().about("Where invitations go unless another address is given. Several patients may have the same."),
+    );
+    let language = form.optional(
+        "language",
+        text_like::<_, _, LanguageTag>(|tag| Language::from_tag(tag).ok_or(())).about(
+            "The language of the mails, as a BCP 47 tag: Spanish for `es` and its variants, English for any other. \
+             English if it is left out.",
+        ),
+    );
+    let active = form.optional(
+        "active",
+        flag().about(
+            "False for a patient who has died, or whose record in the EHR is inactive: such a patient is not invited or \
+             reminded. Earlier invitations and an account stay as they are. True if it is left out.",
+        ),
+    );
     let profile = || {
         Some(Profile {
             given_name: given_name?,
@@ -35,21 +56,28 @@ pub fn read(mut form: Form, now: DateTime<Utc>) -> Result<Profile, Problem> {
     form.finish(profile())
 }
 
-/// The profile as the API shows it.
+/// A patient's profile.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientProfile"))]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileJson<'record> {
+    #[cfg_attr(feature = "describe", schemars(with = "PatientId"))]
     patient_id: &'record str,
+    #[cfg_attr(feature = "describe", schemars(with = "PersonName"))]
     given_name: &'record str,
+    #[cfg_attr(feature = "describe", schemars(with = "PersonName"))]
     family_name: &'record str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    date_of_birth: Option<String>,
+    date_of_birth: Option<Day>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<EmailAddress>"))]
     email: Option<&'record str>,
-    language: &'static str,
-    /// Only shown if false.
+    /// The language of the mails.
+    language: Name<Language>,
+    /// False if the patient is inactive or has died, otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<bool>,
+    /// Raised by one with every change. The `ETag`, without its quotes.
     version: u64,
 }
 
@@ -61,9 +89,9 @@ impl<'record> ProfileJson<'record> {
             patient_id: record.key.patient.as_str(),
             given_name: profile.given_name.expose(),
             family_name: profile.family_name.expose(),
-            date_of_birth: profile.date_of_birth.map(|born| date(*born.expose())),
+            date_of_birth: profile.date_of_birth.map(|born| Day(*born.expose())),
             email: profile.email.as_ref().map(EmailAddress::typed),
-            language: profile.language.tag(),
+            language: Name(profile.language),
             active: (!profile.active).then_some(false),
             version: record.version,
         }

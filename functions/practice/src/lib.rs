@@ -1,6 +1,6 @@
 //! Reads and saves a practice's settings, and activates its portal.
 
-mod settings;
+pub mod settings;
 
 use http::StatusCode;
 use portal::{

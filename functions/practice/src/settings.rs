@@ -2,29 +2,39 @@
 
 use chrono::NaiveTime;
 use chrono_tz::Tz;
+#[cfg(feature = "describe")]
+use portal::ids::PracticeId;
 use portal::{
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     text::{DisplayName, Phone},
 };
 use portal_aws::http::{
     Problem,
-    fields::{FieldCode, Form, flag, list, small_number, text},
-    respond::instant,
+    fields::{Form, flag, list, small_number, text, text_like},
+    value::{AfterDays, Daytime, Instant, LinkDayCount, TimeOfDay, TimeZone},
 };
 use serde::Serialize;
-use serde_json::Value;
 
 /// A time of day as the API writes it.
 const TIME_OF_DAY: &str = "%H:%M";
 
 /// Reads the settings that a body gives, and whether it accepts the terms.
 pub fn read(mut form: Form) -> Result<(PracticeSettings, bool), Problem> {
-    let name = form.required("name", text(DisplayName::parse));
-    let sender_name = form.required("senderName", text(DisplayName::parse));
-    let support_phone = form.required("supportPhone", text(Phone::parse));
-    let time_zone = form.required("timeZone", text(str::parse::<Tz>));
-    let terms_accepted = form.nested("portal", |portal| portal.optional("termsAccepted", flag));
-    let link_days = form.optional("linkDays", link_days);
+    let name = form.required("name", text(DisplayName::parse).about("The practice's name, as patients know it."));
+    let sender_name = form.required("senderName", text(DisplayName::parse).about("The name that mails come from."));
+    let support_phone =
+        form.required("supportPhone", text(Phone::parse).about("The number that patients call with a question."));
+    let time_zone = form.required("timeZone", text_like::<_, _, TimeZone>(str::parse::<Tz>));
+    let terms_accepted = form.nested("portal", |portal| {
+        let about = "Whether the practice agrees to the terms, which activates the portal. False if it is left out.";
+        portal.optional("termsAccepted", flag().about(about))
+    });
+    let link_days = form.optional(
+        "linkDays",
+        small_number()
+            .then::<_, LinkDayCount>(LinkDays::new)
+            .about("For how many days a link works. 7 if it is left out."),
+    );
     let reminders = form.nested("reminders", reminders);
     let settings = || {
         Some(PracticeSettings {
@@ -39,24 +49,29 @@ pub fn read(mut form: Form) -> Result<(PracticeSettings, bool), Problem> {
     form.finish(settings().map(|settings| (settings, terms_accepted.unwrap_or_default())))
 }
 
-fn link_days(value: &Value) -> Result<LinkDays, FieldCode> {
-    LinkDays::new(small_number(value)?).ok_or(FieldCode::Invalid)
-}
-
 fn reminders(form: &mut Form) -> Option<ReminderPolicy> {
     let usual = ReminderPolicy::default();
-    let after_days = form.optional("afterDays", list(small_number));
-    let daytime = form.optional("daytime", daytime);
+    let after_days = form.optional(
+        "afterDays",
+        list(small_number()).then::<_, AfterDays>(Some).about(
+            "How many days after the previous mail each reminder is sent, each number larger than the one before. 3, 7 \
+             and 14 if it is left out.",
+        ),
+    );
+    let daytime = form.optional(
+        "daytime",
+        list(text_like::<_, _, TimeOfDay>(time_of_day)).then::<_, Daytime>(daytime).about(
+            "The time of day in the practice's time zone when reminders may begin and must end, at least an hour apart. \
+             On Sundays none is sent. 09:00 to 18:00 if it is left out.",
+        ),
+    );
     let (opens, closes) = daytime.unwrap_or((usual.opens(), usual.closes()));
     let after_days = after_days.unwrap_or_else(|| usual.after_days().to_vec());
     form.whole(ReminderPolicy::new(after_days, opens, closes))
 }
 
-fn daytime(value: &Value) -> Result<(NaiveTime, NaiveTime), FieldCode> {
-    match list(|time| text(time_of_day)(time))(value)?.as_slice() {
-        [opens, closes] => Ok((*opens, *closes)),
-        _ => Err(FieldCode::Invalid),
-    }
+fn daytime(times: Vec<NaiveTime>) -> Option<(NaiveTime, NaiveTime)> {
+    if let [opens, closes] = times.as_slice() { Some((*opens, *closes)) } else { None }
 }
 
 fn time_of_day(text: &str) -> Result<NaiveTime, ()> {
@@ -64,33 +79,55 @@ fn time_of_day(text: &str) -> Result<NaiveTime, ()> {
     NaiveTime::parse_from_str(text, TIME_OF_DAY).ok().filter(|_| plain).ok_or(())
 }
 
-/// A practice as the API shows it.
+/// A practice's settings.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PracticeSettings"))]
 #[serde(rename_all = "camelCase")]
 pub struct PracticeJson<'practice> {
+    #[cfg_attr(feature = "describe", schemars(with = "PracticeId"))]
     practice_id: &'practice str,
+    /// The practice's name, as patients know it.
+    #[cfg_attr(feature = "describe", schemars(with = "DisplayName"))]
     name: &'practice str,
+    /// The name that mails come from.
+    #[cfg_attr(feature = "describe", schemars(with = "DisplayName"))]
     sender_name: &'practice str,
+    /// The number that patients call with a question.
+    #[cfg_attr(feature = "describe", schemars(with = "Phone"))]
     support_phone: &'practice str,
+    #[cfg_attr(feature = "describe", schemars(with = "TimeZone"))]
     time_zone: &'static str,
     portal: PortalJson,
+    /// For how many days a link works.
+    #[cfg_attr(feature = "describe", schemars(with = "LinkDayCount"))]
     link_days: u8,
     reminders: RemindersJson<'practice>,
+    /// Raised by one with every change. The `ETag`, without its quotes.
     version: u64,
 }
 
+/// Whether the practice has activated its portal.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PortalActivation"))]
 #[serde(rename_all = "camelCase")]
 struct PortalJson {
+    /// Whether the practice agreed to the terms, which activated the portal.
     terms_accepted: bool,
+    /// When the portal was activated. Only if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    activated_at: Option<String>,
+    activated_at: Option<Instant>,
 }
 
+/// When reminders are sent to patients who have not registered.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "ReminderSettings"))]
 #[serde(rename_all = "camelCase")]
 struct RemindersJson<'practice> {
+    /// How many days after the previous mail each reminder is sent.
+    #[cfg_attr(feature = "describe", schemars(with = "AfterDays"))]
     after_days: &'practice [u8],
+    /// The time of day in the practice's time zone when reminders may begin and must end.
+    #[cfg_attr(feature = "describe", schemars(with = "Daytime"))]
     daytime: [String; 2],
 }
 
@@ -108,7 +145,7 @@ impl<'practice> PracticeJson<'practice> {
             time_zone: settings.time_zone.name(),
             portal: PortalJson {
                 terms_accepted: practice.portal_activated_at.is_some(),
-                activated_at: practice.portal_activated_at.map(instant),
+                activated_at: practice.portal_activated_at.map(Instant),
             },
             link_days: settings.link_days.get(),
             reminders: RemindersJson {

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 
 use chrono::{DateTime, NaiveDate, Utc};
+#[cfg(feature = "describe")]
+use portal::{email::EmailAddress, ids::AccountId, text::DisplayName};
 use portal::{
     link::Token,
     operations::register::{LinkPreview, Registered},
@@ -11,42 +13,59 @@ use portal::{
     refusal::LinkRefusal,
 };
 use portal_aws::http::{
-    Problem, Request,
-    fields::{Form, text},
+    Problem,
+    fields::{Form, text_like},
+    value::Day,
 };
 use serde::Serialize;
 
 /// Reads a body that is a token and nothing else.
-pub fn token(request: &Request) -> Result<Result<Token, LinkRefusal>, Problem> {
-    let mut form = request.form()?;
+///
+/// # Errors
+/// [`Problem::Invalid`]
+pub fn token(mut form: Form) -> Result<Result<Token, LinkRefusal>, Problem> {
     let token = presented(&mut form);
     form.finish(token)
 }
 
 /// Reads a token and a date of birth. A date that no patient can have is a slip of the pen: it is refused here, and
 /// counts nothing.
+///
+/// # Errors
+/// As for [`token`].
 pub fn registration(
-    request: &Request,
+    mut form: Form,
     now: DateTime<Utc>,
 ) -> Result<(Result<Token, LinkRefusal>, Redacted<NaiveDate>), Problem> {
-    let mut form = request.form()?;
     let token = presented(&mut form);
-    let date_of_birth = form.required("dateOfBirth", text(|text| date_of_birth(text, now).ok_or(())));
+    let date_of_birth = form.required(
+        "dateOfBirth",
+        text_like::<_, _, Day>(|text| date_of_birth(text, now).ok_or(())).about("The patient's date of birth."),
+    );
     form.finish(token.zip(date_of_birth))
 }
 
 /// Takes the token. Text that is none of ours is no mistake of the form: it opens nothing, like any dead link.
 fn presented(form: &mut Form) -> Option<Result<Token, LinkRefusal>> {
-    form.required("token", text(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(LinkRefusal::LinkNotUsable))))
+    form.required(
+        "token",
+        text_like::<_, _, Token>(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(LinkRefusal::LinkNotUsable))),
+    )
 }
 
-/// A link as it shows itself to whoever has it.
+/// What the holder of a link may know of it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "ActivationLink"))]
 #[serde(rename_all = "camelCase")]
 pub struct LinkJson<'preview> {
+    /// Whether the link works.
     usable: bool,
+    /// The practice that invites. Only if the link works.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<DisplayName>"))]
     practice_name: Option<&'preview str>,
+    /// The address that the link was mailed to, of which its owner recognises enough and others learn nothing. Only if
+    /// the link works.
     #[serde(skip_serializing_if = "Option::is_none")]
     masked_email: Option<&'preview str>,
 }
@@ -67,9 +86,14 @@ impl<'preview> LinkJson<'preview> {
 
 /// A new account.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "RegisteredAccount"))]
 #[serde(rename_all = "camelCase")]
 pub struct RegisteredJson<'registered> {
+    /// Opaque. What the identity provider keeps beside the login.
+    #[cfg_attr(feature = "describe", schemars(with = "AccountId"))]
     account_id: &'registered str,
+    /// The address that the patient will log in with.
+    #[cfg_attr(feature = "describe", schemars(with = "EmailAddress"))]
     email: &'registered str,
 }
 
@@ -80,6 +104,7 @@ impl<'registered> RegisteredJson<'registered> {
     }
 }
 
-/// A new link is on its way. There is nothing to show: whoever asked knows where to look.
+/// A new link will be mailed. There is nothing to show.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "NewLinkAccepted"))]
 pub struct AskedJson {}

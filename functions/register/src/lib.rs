@@ -1,6 +1,6 @@
 //! What the holder of a mailed link can do: look at it, register, decline, get a new one, stop the reminders.
 
-mod json;
+pub mod json;
 
 use http::StatusCode;
 use portal::email::Pepper;
@@ -58,7 +58,8 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
 
     async fn check(&self, request: &Request) -> Result<Answer, Problem> {
         // A client that only looks gets a dead link as an answer like any other.
-        let preview = match json::token(request)? {
+        let token = json::token(request.form()?)?;
+        let preview = match token {
             Ok(token) => check(&self.ports(), &token).await,
             Err(refusal) => Err(OperationError::Refused(refusal)),
         };
@@ -72,7 +73,7 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     }
 
     async fn register(&self, request: &Request) -> Result<Answer, Problem> {
-        let (token, date_of_birth) = json::registration(request, self.clock.now())?;
+        let (token, date_of_birth) = json::registration(request.form()?, self.clock.now())?;
         let token = usable(token)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let registered = register(&self.ports(), &self.entropy, &holder, *date_of_birth.expose()).await?;
@@ -80,13 +81,13 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     }
 
     async fn decline(&self, request: &Request, reason: RevokeReason) -> Result<Answer, Problem> {
-        let token = usable(json::token(request)?)?;
+        let token = usable(json::token(request.form()?)?)?;
         decline(&self.ports(), &holder(&token, request), reason).await?;
         Ok(Answer::done())
     }
 
     async fn new_link(&self, request: &Request) -> Result<Answer, Problem> {
-        let token = usable(json::token(request)?)?;
+        let token = usable(json::token(request.form()?)?)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let unqueued = new_link(&self.ports(), &self.queue, &self.entropy, &holder).await?;
         log_unqueued(unqueued.as_ref(), request.id());

@@ -3,32 +3,43 @@
 use portal::{
     ids::Subject,
     operations::timeline::TimelinePage,
-    timeline::{Actor, HistoryPlace, TimelineEvent},
+    timeline::{Actor, EventName, HistoryPlace, Role, TimelineEvent},
 };
-use portal_aws::http::respond::instant;
+use portal_aws::http::value::{Instant, Name};
 use serde::Serialize;
 
-/// A page of a history.
+/// A page of a patient's history, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "TimelinePage"))]
 pub struct TimelineJson<'page> {
     events: Vec<EventJson<'page>>,
+    /// The cursor of the next page. Absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
+/// One change of a patient's record.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "TimelineEvent"))]
 struct EventJson<'page> {
+    /// The record's version after the change.
     version: u64,
-    at: String,
-    kind: &'static str,
+    at: Instant,
+    /// What happened.
+    kind: Name<EventName>,
     actor: ActorJson<'page>,
+    /// What happened, in plain words.
     sentence: String,
 }
 
+/// Who made a change.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "TimelineActor"))]
 struct ActorJson<'page> {
-    role: &'static str,
+    role: Name<Role>,
+    /// Who exactly, as the identity provider names them. Only for people and programs that have an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<Subject>"))]
     subject: Option<&'page str>,
 }
 
@@ -45,9 +56,9 @@ impl<'page> From<&'page TimelineEvent> for EventJson<'page> {
         let Actor { role, subject } = &event.act.actor;
         Self {
             version: event.version,
-            at: instant(event.act.at),
-            kind: event.kind.name().into(),
-            actor: ActorJson { role: role.name(), subject: subject.as_ref().map(Subject::as_str) },
+            at: Instant(event.act.at),
+            kind: Name(event.kind.name()),
+            actor: ActorJson { role: Name(*role), subject: subject.as_ref().map(Subject::as_str) },
             sentence: event.sentence(),
         }
     }

@@ -1,6 +1,6 @@
 //! Answers where a patient stands: the status panel and the history. Reads only.
 
-mod events;
+pub mod events;
 
 use http::StatusCode;
 use portal::{
@@ -13,6 +13,10 @@ use portal_aws::http::{Answer, Handler, Problem, Request, problem::Malformed, ro
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, ClaimNames);
+
+/// What is said of a cursor that is not one of this history.
+pub const MALFORMED_CURSOR: &str =
+    "The cursor must be the next of an answer about the same patient: leave it out to begin again.";
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -56,8 +60,5 @@ impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
 /// within the history of the patient that the path names.
 fn place(request: &Request) -> Result<Option<HistoryPlace>, Problem> {
     let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    let malformed = Malformed::Query(
-        "The cursor must be the next of an answer about the same patient: leave it out to begin again.",
-    );
-    Ok(Some(HistoryPlace::parse(cursor).ok_or(malformed)?))
+    Ok(Some(HistoryPlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

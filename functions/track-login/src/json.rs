@@ -2,16 +2,21 @@
 
 use portal::{email::EmailAddress, ids::EventId, record::account::Login};
 use portal_aws::http::{
-    Problem, Request,
-    fields::{email, instant, text},
+    Problem,
+    fields::{Form, email, instant, text},
 };
 
 /// Reads who logged in, when, and by which event it is reported.
-pub fn login(request: &Request) -> Result<(EmailAddress, Login), Problem> {
-    let mut form = request.form()?;
-    let email = form.required("email", email);
-    let at = form.required("at", instant);
-    let event = form.required("eventId", text(EventId::parse));
+///
+/// # Errors
+/// [`Problem::Invalid`]
+pub fn login(mut form: Form) -> Result<(EmailAddress, Login), Problem> {
+    let email = form.required("email", email().about("The account's address."));
+    let at = form.required("at", instant().about("When the patient logged in: RFC 3339, with any offset."));
+    let event = form.required(
+        "eventId",
+        text(EventId::parse).about("The portal's own id of this login, the same whenever it is reported again."),
+    );
     let login = event.zip(at).map(|(event, at)| Login { event, at });
     form.finish(email.zip(login))
 }

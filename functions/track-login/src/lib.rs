@@ -1,6 +1,6 @@
 //! Notes that a patient has logged in. The portal reports it over HTTP; a Cognito user pool calls the function by itself.
 
-mod json;
+pub mod json;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -43,7 +43,7 @@ impl<S: LoginStore, C: Clock> Handler for TrackLogin<S, C> {
     async fn handle(&self, operation: TrackLoginOperation, request: &Request) -> Result<Answer, Problem> {
         match operation {
             TrackLoginOperation::ReportLogin => {
-                let (email, login) = json::login(request)?;
+                let (email, login) = json::login(request.form()?)?;
                 track_login(&self.ports(), &email, login).await?;
                 Ok(Answer::done())
             }

@@ -139,15 +139,16 @@ pub enum Audience {
 
 /// Where a job stands. The last two are for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum JobState {
-    /// No run has taken it up yet.
+    /// No patient has been processed yet.
     Queued,
-    /// Runs see to it, one after the other.
+    /// Patients are being processed; the next ones follow within seconds.
     Running,
-    /// Everybody has been seen to.
+    /// All patients have been processed.
     Done,
-    /// Somebody stopped it before that.
+    /// The job was stopped before that.
     Cancelled,
 }
 

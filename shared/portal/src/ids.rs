@@ -30,6 +30,13 @@ macro_rules! identifier {
                 if fits && plain { Ok(Self(text.to_owned())) } else { Err(InvalidId($what)) }
             }
 
+            /// The regular expression of every such identifier.
+            #[cfg(feature = "describe")]
+            #[must_use]
+            pub fn pattern() -> String {
+                format!("^[A-Za-z0-9{}]{{1,{}}}$", $extra.replace('-', r"\-"), $max)
+            }
+
             /// The identifier's text.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -14,6 +14,8 @@
 //! * many patients at once: [`bulk`]
 
 pub mod bulk;
+#[cfg(feature = "describe")]
+pub mod describe;
 pub mod directory;
 pub mod email;
 pub mod idempotency;

@@ -38,16 +38,24 @@ pub enum DateField {
 
 /// The state of the current invitation, as staff see it: the facet's, and whether its links have expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "named after the states that the record documents")]
 pub enum InvitationStatus {
+    /// There was no invitation yet.
     None,
+    /// The mail waits to be handed to the mail service.
     Queued,
+    /// The mail is being handed to the mail service.
     Sending,
+    /// The mail service took the mail; its link works until `expiresAt`.
     Sent,
+    /// The mail could not be sent.
     Failed,
+    /// The invitation was revoked.
     Revoked,
+    /// The patient registered with it.
     Consumed,
+    /// The mail service took the mail; its link no longer works.
     Expired,
 }
 
@@ -87,6 +95,12 @@ impl InvitationReason {
             Self::Failed(reason) => reason.name(),
             Self::Revoked(reason) => reason.name(),
         }
+    }
+}
+
+impl From<InvitationReason> for &'static str {
+    fn from(reason: InvitationReason) -> Self {
+        reason.name()
     }
 }
 

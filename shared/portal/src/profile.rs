@@ -6,8 +6,9 @@ use crate::{email::EmailAddress, redacted::Redacted, text::PersonName};
 
 /// The language of a patient's mails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 pub enum Language {
-    /// English, and every language that we have no mails for.
+    /// English, also for the languages that there are no mails in.
     #[default]
     #[strum(serialize = "en")]
     English,

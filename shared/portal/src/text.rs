@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::{email::is_hidden, redacted::Redacted};
 
 /// Longest name, in characters.
-const NAME_MAX_CHARS: usize = 100;
+pub(crate) const NAME_MAX_CHARS: usize = 100;
 
 /// The text is empty, too long, or has characters that do not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

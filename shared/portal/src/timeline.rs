@@ -10,6 +10,7 @@ use crate::{
 
 /// In which part somebody or something acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "kebab-case")]
 pub enum Role {
     /// Practice staff, or the practice's software on their behalf.
@@ -20,11 +21,11 @@ pub enum Role {
     Patient,
     /// The patient portal, a machine.
     Portal,
-    /// The function that hands mails to SES.
+    /// What sends the mails.
     Sender,
-    /// The scheduled run.
+    /// What sends the reminders.
     Sweep,
-    /// SES, through its events.
+    /// The mail service, through its reports.
     MailService,
 }
 
@@ -138,11 +139,14 @@ pub enum InvitationFacet {
 
 /// The state of the third facet, without its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "kebab-case")]
-#[expect(missing_docs, reason = "named after the states that the record documents")]
 pub enum AccountFacet {
+    /// The patient has not registered.
     None,
+    /// The patient has an account.
     Active,
+    /// The patient had an account, and it is closed.
     Deactivated,
 }
 

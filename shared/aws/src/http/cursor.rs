@@ -18,6 +18,10 @@ const PURPOSE: &str = "directory cursor 1";
 /// The longest cursor, in characters: that of a name whose words have 32 and 64 characters of four bytes each.
 const CURSOR_MAX_CHARS: usize = 700;
 
+/// What is said of a cursor that is not one of the same search.
+pub const MALFORMED_CURSOR: &str =
+    "The cursor must be the next of an answer to the same search: leave it out to begin again.";
+
 /// Makes and reads the cursors of searches.
 #[derive(Clone, Debug)]
 pub struct DirectoryCursors {
@@ -47,9 +51,7 @@ impl DirectoryCursors {
     /// [`Malformed::Query`] unless it was made here, for this practice and this query.
     pub fn open(&self, scope: &TenantScope, query: &DirectoryQuery, cursor: &str) -> Result<DirectoryPlace, Problem> {
         let place = self.decrypt(&bound_to(scope.practice(), query), cursor);
-        Ok(place.ok_or(Malformed::Query(
-            "The cursor must be the next of an answer to the same search: leave it out to begin again.",
-        ))?)
+        Ok(place.ok_or(Malformed::Query(MALFORMED_CURSOR))?)
     }
 
     fn key(&self) -> Result<RandomizedNonceKey, Unspecified> {

@@ -3,22 +3,29 @@
 //! The members are taken one by one instead of by a derived `Deserialize`, which stops at the first mistake and tells
 //! an unknown member from a missing one in prose only.
 
+use std::marker::PhantomData;
+
 use chrono::{DateTime, Utc};
 use portal::email::EmailAddress;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    value::{Instant, Shape},
+};
 
 /// What is wrong with a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::EnumIter, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
+#[serde(into = "&'static str")]
+#[strum(serialize_all = "snake_case")]
 pub enum FieldCode {
     /// It is missing, or null.
     Required,
     /// It is another JSON type than it should be.
     WrongType,
-    /// The object has a member that nothing knows.
+    /// The object has a member that the request does not take.
     UnknownField,
     /// Its value is not one that it may have.
     Invalid,
@@ -26,13 +33,57 @@ pub enum FieldCode {
     EmailInvalid,
 }
 
-/// One mistake, and where it is.
+#[cfg(feature = "describe")]
+portal::named!(FieldCode);
+
+/// One mistake in a body, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct FieldError {
-    /// A JSON pointer to the member; for an unknown one to its object, because its name is the client's text.
+    /// A JSON pointer to the member. For an unknown member, and for members that do not go together, it is the pointer of
+    /// their object, which is empty text for the body itself.
     pub pointer: String,
     /// What is wrong.
+    #[cfg_attr(feature = "describe", schemars(with = "super::value::Name<FieldCode>"))]
     pub code: FieldCode,
+}
+
+/// How the value of a member is read and, where the API is described, what it looks like: a `Looks`.
+pub struct Field<Parse, Looks> {
+    parse: Parse,
+    #[cfg(feature = "describe")]
+    about: Option<&'static str>,
+    looks: PhantomData<Looks>,
+}
+
+impl<T, Parse: Fn(&Value) -> Result<T, FieldCode>, Looks: Shape> Field<Parse, Looks> {
+    /// A field that `parse` reads.
+    pub const fn new(parse: Parse) -> Self {
+        Self {
+            parse,
+            #[cfg(feature = "describe")]
+            about: None,
+            looks: PhantomData,
+        }
+    }
+
+    /// What the API's description says of the member.
+    #[must_use]
+    pub fn about(self, #[cfg_attr(not(feature = "describe"), expect(unused))] text: &'static str) -> Self {
+        Self {
+            #[cfg(feature = "describe")]
+            about: Some(text),
+            ..self
+        }
+    }
+
+    /// A field whose value is read further, into what looks like `Other`.
+    pub fn then<U, Other: Shape>(
+        self,
+        next: impl Fn(T) -> Option<U>,
+    ) -> Field<impl Fn(&Value) -> Result<U, FieldCode>, Other> {
+        Field::new(move |value: &Value| next((self.parse)(value)?).ok_or(FieldCode::Invalid))
+    }
 }
 
 /// An object's members, and the mistakes found so far. The members are the client's texts, hence no `Debug`.
@@ -40,6 +91,9 @@ pub struct Form {
     members: Map<String, Value>,
     pointer: String,
     errors: Vec<FieldError>,
+    /// Where the API is described: takes down what a reader asks for.
+    #[cfg(feature = "describe")]
+    sketch: Option<describe::Sketch>,
 }
 
 impl Form {
@@ -49,7 +103,7 @@ impl Form {
     /// [`Problem::Invalid`] if it is not an object.
     pub(super) fn read(body: Value) -> Result<Self, Problem> {
         match body {
-            Value::Object(members) => Ok(Self { members, ..Self::empty() }),
+            Value::Object(members) => Ok(Self::of(members, String::new())),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 Err(Problem::Invalid(vec![FieldError { pointer: String::new(), code: FieldCode::WrongType }]))
             }
@@ -58,7 +112,17 @@ impl Form {
 
     /// The form of a body that is not there.
     pub(super) fn empty() -> Self {
-        Self { members: Map::new(), pointer: String::new(), errors: Vec::new() }
+        Self::of(Map::new(), String::new())
+    }
+
+    fn of(members: Map<String, Value>, pointer: String) -> Self {
+        Self {
+            members,
+            pointer,
+            errors: Vec::new(),
+            #[cfg(feature = "describe")]
+            sketch: None,
+        }
     }
 
     fn refuse(&mut self, name: &str, code: FieldCode) {
@@ -66,25 +130,48 @@ impl Form {
     }
 
     /// Takes a member that must be there. `None` is always accompanied by a mistake that [`Self::finish`] reports.
-    pub fn required<T>(&mut self, name: &'static str, parse: impl FnOnce(&Value) -> Result<T, FieldCode>) -> Option<T> {
+    pub fn required<T, Looks: Shape>(
+        &mut self,
+        name: &'static str,
+        field: Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks>,
+    ) -> Option<T> {
+        #[cfg(feature = "describe")]
+        if let Some(sketch) = &self.sketch {
+            return sketch.member(name, true, &field);
+        }
         if self.members.get(name).is_none_or(Value::is_null) {
             self.members.remove(name);
             self.refuse(name, FieldCode::Required);
         }
-        self.optional(name, parse)
+        self.optional(name, field)
     }
 
     /// Takes a member that may be missing or null.
-    pub fn optional<T>(&mut self, name: &'static str, parse: impl FnOnce(&Value) -> Result<T, FieldCode>) -> Option<T> {
+    pub fn optional<T, Looks: Shape>(
+        &mut self,
+        name: &'static str,
+        field: Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks>,
+    ) -> Option<T> {
+        #[cfg(feature = "describe")]
+        if let Some(sketch) = &self.sketch {
+            return sketch.member(name, false, &field);
+        }
+        self.take(name, field.parse)
+    }
+
+    fn take<T>(&mut self, name: &'static str, parse: impl FnOnce(&Value) -> Result<T, FieldCode>) -> Option<T> {
         let value = self.members.remove(name).filter(|value| !value.is_null())?;
         parse(&value).map_err(|code| self.refuse(name, code)).ok()
     }
 
     /// Reads an object within the object, if it is there.
     pub fn nested<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let object = |value: &Value| value.as_object().cloned().ok_or(FieldCode::WrongType);
-        let members = self.optional(name, object)?;
-        let mut inner = Self { members, pointer: format!("{}/{name}", self.pointer), errors: Vec::new() };
+        #[cfg(feature = "describe")]
+        if let Some(sketch) = &self.sketch {
+            return sketch.nested(name, read);
+        }
+        let members = self.take(name, |value| value.as_object().cloned().ok_or(FieldCode::WrongType))?;
+        let mut inner = Self::of(members, format!("{}/{name}", self.pointer));
         let value = read(&mut inner);
         inner.refuse_unknown();
         self.errors.append(&mut inner.errors);
@@ -116,23 +203,32 @@ impl Form {
 }
 
 /// Reads text by its own parser.
-pub fn text<T, E>(parse: impl FnOnce(&str) -> Result<T, E>) -> impl FnOnce(&Value) -> Result<T, FieldCode> {
-    |value| parse(value.as_str().ok_or(FieldCode::WrongType)?).map_err(|_| FieldCode::Invalid)
+pub fn text<T: Shape, E>(parse: impl Fn(&str) -> Result<T, E>) -> Field<impl Fn(&Value) -> Result<T, FieldCode>, T> {
+    text_like(parse)
+}
+
+/// Reads text by its own parser, where what comes of it looks different in JSON.
+pub fn text_like<T, E, Looks: Shape>(
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks> {
+    Field::new(move |value: &Value| parse(value.as_str().ok_or(FieldCode::WrongType)?).map_err(|_| FieldCode::Invalid))
 }
 
 /// Reads an email address.
-///
-/// # Errors
-/// [`FieldCode::WrongType`], [`FieldCode::EmailInvalid`]
-pub fn email(value: &Value) -> Result<EmailAddress, FieldCode> {
-    EmailAddress::parse(value.as_str().ok_or(FieldCode::WrongType)?).map_err(|_| FieldCode::EmailInvalid)
+#[must_use]
+pub fn email() -> Field<impl Fn(&Value) -> Result<EmailAddress, FieldCode>, EmailAddress> {
+    Field::new(|value: &Value| {
+        EmailAddress::parse(value.as_str().ok_or(FieldCode::WrongType)?).map_err(|_| FieldCode::EmailInvalid)
+    })
 }
 
 /// Reads an instant in RFC 3339, of whatever offset, as whole milliseconds in UTC.
-///
-/// # Errors
-/// [`FieldCode::WrongType`], [`FieldCode::Invalid`]
-pub fn instant(value: &Value) -> Result<DateTime<Utc>, FieldCode> {
+#[must_use]
+pub fn instant() -> Field<impl Fn(&Value) -> Result<DateTime<Utc>, FieldCode>, Instant> {
+    Field::new(parse_instant)
+}
+
+fn parse_instant(value: &Value) -> Result<DateTime<Utc>, FieldCode> {
     // The parser would also take the minus sign of typesetters.
     let text = Some(value.as_str().ok_or(FieldCode::WrongType)?).filter(|text| text.is_ascii());
     let at = DateTime::parse_from_rfc3339(text.ok_or(FieldCode::Invalid)?).map_err(|_| FieldCode::Invalid)?;
@@ -141,25 +237,148 @@ pub fn instant(value: &Value) -> Result<DateTime<Utc>, FieldCode> {
 }
 
 /// Reads `true` or `false`.
-///
-/// # Errors
-/// [`FieldCode::WrongType`]
-pub fn flag(value: &Value) -> Result<bool, FieldCode> {
-    value.as_bool().ok_or(FieldCode::WrongType)
+#[must_use]
+pub fn flag() -> Field<impl Fn(&Value) -> Result<bool, FieldCode>, bool> {
+    Field::new(|value: &Value| value.as_bool().ok_or(FieldCode::WrongType))
 }
 
-/// Reads a small number.
-///
-/// # Errors
-/// [`FieldCode::WrongType`], [`FieldCode::Invalid`] if it is negative, broken or above 255.
-pub fn small_number(value: &Value) -> Result<u8, FieldCode> {
-    let number = value.as_number().ok_or(FieldCode::WrongType)?;
-    number.as_u64().and_then(|number| u8::try_from(number).ok()).ok_or(FieldCode::Invalid)
+/// Reads a small number. It is invalid if it is negative, has a fraction or is above 255.
+#[must_use]
+pub fn small_number() -> Field<impl Fn(&Value) -> Result<u8, FieldCode>, u8> {
+    Field::new(|value: &Value| {
+        let number = value.as_number().ok_or(FieldCode::WrongType)?;
+        number.as_u64().and_then(|number| u8::try_from(number).ok()).ok_or(FieldCode::Invalid)
+    })
 }
 
 /// Reads a list, each item by the same parser.
-pub fn list<T>(item: impl Fn(&Value) -> Result<T, FieldCode>) -> impl FnOnce(&Value) -> Result<Vec<T>, FieldCode> {
-    move |value| value.as_array().ok_or(FieldCode::WrongType)?.iter().map(item).collect()
+pub fn list<T, Looks: Shape>(
+    item: Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks>,
+) -> Field<impl Fn(&Value) -> Result<Vec<T>, FieldCode>, Vec<Looks>>
+where
+    Vec<Looks>: Shape,
+{
+    Field::new(move |value: &Value| value.as_array().ok_or(FieldCode::WrongType)?.iter().map(&item.parse).collect())
+}
+
+/// Reads the body of a command that an email address may come with.
+///
+/// # Errors
+/// [`Problem::Invalid`]
+pub fn email_if_given(mut form: Form) -> Result<Option<EmailAddress>, Problem> {
+    let about = "The address to invite to, instead of the usual one. It is not saved to the profile.";
+    let given = form.optional("email", email().about(about));
+    form.finish(Some(given))
+}
+
+/// Reads the body of a command that needs an email address.
+///
+/// # Errors
+/// [`Problem::Invalid`]
+pub fn new_email(mut form: Form) -> Result<EmailAddress, Problem> {
+    let given = form.required("email", email().about("The address that the patient will log in with."));
+    form.finish(given)
+}
+
+/// Reads a body that has no members.
+///
+/// # Errors
+/// [`Problem::Invalid`]
+pub fn no_members(form: Form) -> Result<(), Problem> {
+    form.finish(Some(()))
+}
+
+/// The JSON Schema of a body, made by the function that reads it.
+#[cfg(feature = "describe")]
+pub mod describe {
+    use std::{cell::RefCell, rc::Rc};
+
+    use schemars::{Schema, SchemaGenerator, json_schema};
+    use serde_json::{Map, Value, json};
+
+    use super::{Field, Form, Problem, Shape};
+
+    /// What a member looks like.
+    type Looks = Box<dyn FnOnce(&mut SchemaGenerator, &str) -> Schema>;
+
+    struct Member {
+        name: &'static str,
+        is_required: bool,
+        looks: Looks,
+    }
+
+    /// The members that a reader has asked for so far.
+    #[derive(Clone, Default)]
+    pub(super) struct Sketch(Rc<RefCell<Vec<Member>>>);
+
+    /// The schema of the body that `read` reads. `name` is what a generated client calls it; an object in it is called by
+    /// its own name after that.
+    pub fn schema<T>(
+        generator: &mut SchemaGenerator,
+        name: &str,
+        read: impl FnOnce(Form) -> Result<T, Problem>,
+    ) -> Schema {
+        let sketch = Sketch::default();
+        // Nothing comes of a form that has no values. What the reader asked for is in the sketch.
+        drop(read(sketch.form()));
+        sketch.schema(generator, name)
+    }
+
+    impl Sketch {
+        fn form(&self) -> Form {
+            Form { sketch: Some(self.clone()), ..Form::empty() }
+        }
+
+        pub(super) fn member<T, Parse, As: Shape>(
+            &self,
+            name: &'static str,
+            is_required: bool,
+            field: &Field<Parse, As>,
+        ) -> Option<T> {
+            let about = field.about;
+            let looks = move |generator: &mut SchemaGenerator, _: &str| {
+                let mut schema = generator.subschema_for::<As>();
+                if let Some(about) = about {
+                    schema.insert("description".to_owned(), about.into());
+                }
+                schema
+            };
+            self.0.borrow_mut().push(Member { name, is_required, looks: Box::new(looks) });
+            None
+        }
+
+        pub(super) fn nested<T>(&self, name: &'static str, read: impl FnOnce(&mut Form) -> Option<T>) -> Option<T> {
+            let inner = Self::default();
+            drop(read(&mut inner.form()));
+            let looks = move |generator: &mut SchemaGenerator, outer: &str| {
+                let name = format!(
+                    "{outer}{}{}",
+                    name.get(..1).unwrap_or_default().to_uppercase(),
+                    name.get(1..).unwrap_or_default()
+                );
+                inner.schema(generator, &name)
+            };
+            self.0.borrow_mut().push(Member { name, is_required: false, looks: Box::new(looks) });
+            None
+        }
+
+        fn schema(&self, generator: &mut SchemaGenerator, name: &str) -> Schema {
+            let (mut properties, mut required) = (Map::new(), Vec::new());
+            for member in self.0.take() {
+                if member.is_required {
+                    required.push(Value::from(member.name));
+                }
+                properties.insert(member.name.to_owned(), (member.looks)(generator, name).into());
+            }
+            let mut schema =
+                json_schema!({ "type": "object", "properties": properties, "additionalProperties": false });
+            if !required.is_empty() {
+                schema.insert("required".to_owned(), json!(required));
+            }
+            generator.definitions_mut().insert(name.to_owned(), schema.into());
+            Schema::new_ref(format!("#/components/schemas/{name}"))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -179,10 +398,10 @@ mod tests {
             json!({ "name": 7, "days": 300, "more": { "on": "yes", "secret": 1 }, "x": 1, "y": 2, "email": "no" });
         let mut form = Form::read(body).unwrap();
         form.required("name", text(|text| Ok::<_, ()>(text.to_owned())));
-        form.required("days", small_number);
-        form.required("absent", flag);
-        form.optional("email", email);
-        form.nested("more", |more| more.optional("on", flag));
+        form.required("days", small_number());
+        form.required("absent", flag());
+        form.optional("email", email());
+        form.nested("more", |more| more.optional("on", flag()));
         assert_eq!(
             errors(&form.finish(Some(())).unwrap_err()),
             json!([
@@ -200,15 +419,16 @@ mod tests {
     #[test]
     fn null_is_the_same_as_missing() {
         let mut form = Form::read(json!({ "a": null, "b": null, "c": null })).unwrap();
-        assert_eq!(form.optional("a", flag), None);
+        assert_eq!(form.optional("a", flag()), None);
         assert_eq!(form.nested("b", |_| Some(1)), None);
-        assert_eq!(form.required("c", flag), None);
+        assert_eq!(form.required("c", flag()), None);
         assert_eq!(errors(&form.finish(Some(())).unwrap_err()), json!([{ "pointer": "/c", "code": "required" }]));
     }
 
     #[test]
     fn an_instant_is_the_same_in_every_offset() {
-        let read = |text: &str| instant(&json!(text)).map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+        let read =
+            |text: &str| parse_instant(&json!(text)).map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
         for (text, utc) in [
             ("2026-05-05T12:00:00Z", "2026-05-05T12:00:00.000Z"),
             ("2026-05-05T12:00:00.5Z", "2026-05-05T12:00:00.500Z"),
@@ -240,14 +460,14 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(FieldCode::Invalid), "{text}");
         }
-        assert_eq!(instant(&json!(1_777_982_400_000_u64)), Err(FieldCode::WrongType));
+        assert_eq!(parse_instant(&json!(1_777_982_400_000_u64)), Err(FieldCode::WrongType));
     }
 
     #[test]
     fn lists_have_items_of_one_kind() {
-        assert_eq!(list(small_number)(&json!([1, 2])), Ok(vec![1, 2]));
-        assert_eq!(list(small_number)(&json!([1, "2"])), Err(FieldCode::WrongType));
-        assert_eq!(list(small_number)(&json!([1, -2])), Err(FieldCode::Invalid));
-        assert_eq!(list(small_number)(&json!({})), Err(FieldCode::WrongType));
+        assert_eq!((list(small_number()).parse)(&json!([1, 2])), Ok(vec![1, 2]));
+        assert_eq!((list(small_number()).parse)(&json!([1, "2"])), Err(FieldCode::WrongType));
+        assert_eq!((list(small_number()).parse)(&json!([1, -2])), Err(FieldCode::Invalid));
+        assert_eq!((list(small_number()).parse)(&json!({})), Err(FieldCode::WrongType));
     }
 }

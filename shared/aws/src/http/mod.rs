@@ -5,10 +5,10 @@
 //! (`docs/adr/0007-events-as-they-come.md`).
 
 mod body;
-mod cursor;
+pub mod cursor;
 pub mod fields;
 mod handler;
-mod panel;
+pub mod panel;
 pub mod problem;
 mod request;
 pub mod respond;
@@ -16,6 +16,7 @@ pub mod routes;
 pub mod scope;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod value;
 pub mod words;
 
 pub use cursor::DirectoryCursors;

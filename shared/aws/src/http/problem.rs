@@ -182,23 +182,46 @@ impl ProblemCode {
     }
 }
 
-/// The document. The order of its members is that of the answer.
+/// Why a request is refused (RFC 9457). The order of the members is that of the answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Document<'problem> {
+pub struct ProblemDetails<'problem> {
+    /// `/problems/` and the code.
     #[serde(rename = "type")]
     kind: String,
+    /// The code in words.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// One fixed sentence for people, with the next step.
     detail: &'static str,
+    /// The request's id.
     instance: &'problem str,
+    /// What to match on. A code never changes its meaning.
+    #[cfg_attr(feature = "describe", schemars(with = "super::value::Name<ProblemCode>"))]
     code: &'static str,
+    /// Every mistake in the body. Only with the codes `invalid_fields` and `email_invalid`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'problem [FieldError],
+    /// Whole seconds until the same request may succeed: the header `Retry-After`. Only with the codes `too_soon` and
+    /// `unavailable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// The patient of your own practice who has the address. Only with the code `email_in_use`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "Option<PatientId>"))]
     patient_id: Option<&'problem str>,
+}
+
+#[cfg(feature = "describe")]
+impl portal::describe::Named for ProblemCode {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        use strum::IntoEnumIterator as _;
+        let rules = RefusalCode::iter().map(Self::Rule);
+        let all = rules.chain(EdgeCode::iter().map(Self::Edge));
+        all.map(|code| (code.name(), code.words().sentence)).collect()
+    }
 }
 
 impl Problem {
@@ -308,7 +331,7 @@ impl Problem {
         let code = code.name();
         let instance = request.map_or("unknown", RequestId::as_str);
         self.log(instance, status, code);
-        let document = Document {
+        let document = ProblemDetails {
             kind: format!("/problems/{code}"),
             title,
             status: status.as_u16(),

@@ -11,7 +11,7 @@ use portal::{
 
 use super::{
     HttpEvent, body,
-    fields::{Form, email},
+    fields::{Form, email_if_given, new_email, no_members},
     problem::{Malformed, Problem},
     routes::Operation,
 };
@@ -177,9 +177,7 @@ impl Request {
     /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it is no address or
     /// the body has anything else.
     pub fn email_if_given(&self) -> Result<Option<EmailAddress>, Problem> {
-        let mut form = self.form_or_empty()?;
-        let given = form.optional("email", email);
-        form.finish(Some(given))
+        email_if_given(self.form_or_empty()?)
     }
 
     /// The address that the body gives.
@@ -187,9 +185,7 @@ impl Request {
     /// # Errors
     /// As for [`Self::form`]; [`Problem::Invalid`] also if it is missing or no address, or the body has anything else.
     pub fn email(&self) -> Result<EmailAddress, Problem> {
-        let mut form = self.form()?;
-        let given = form.required("email", email);
-        form.finish(given)
+        new_email(self.form()?)
     }
 
     /// Makes sure that the body says nothing: it is missing, or an object without members.
@@ -197,7 +193,7 @@ impl Request {
     /// # Errors
     /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it has a member.
     pub fn require_empty_body(&self) -> Result<(), Problem> {
-        self.form_or_empty()?.finish(Some(()))
+        no_members(self.form_or_empty()?)
     }
 }
 

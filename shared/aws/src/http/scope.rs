@@ -11,7 +11,7 @@ use super::{HttpEvent, problem::Problem};
 use crate::config::ClaimNames;
 
 /// What a token may permit: one scope of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 pub enum Permission {
     /// Read everything of one's practice.
     Read,

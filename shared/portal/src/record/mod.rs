@@ -42,11 +42,12 @@ pub enum Choice {
 
 /// Why a mail was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum FailReason {
-    /// SES refused the address or the message for good.
+    /// The mail service refused the address or the message permanently.
     Refused,
-    /// Every try was answered by nothing, or SES put the mail off for too long.
+    /// The mail service did not take the mail within the number of tries, or deferred it for too long.
     Exhausted,
 }
 
@@ -60,17 +61,18 @@ impl FailReason {
 
 /// Why an invitation was taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum RevokeReason {
-    /// Staff undid it.
+    /// Staff revoked it.
     Undone,
-    /// The patient opted out before the mail went out.
+    /// The patient opted out before the mail was sent.
     OptedOut,
-    /// Too many wrong dates of birth.
+    /// Five wrong dates of birth were given.
     Locked,
     /// The holder of the link declined.
     Declined,
-    /// The holder of the link is somebody else.
+    /// The holder of the link is not the patient.
     WrongPerson,
 }
 
@@ -86,21 +88,22 @@ impl RevokeReason {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
 )]
+#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 pub enum Delivery {
-    /// SES took it.
+    /// The mail service took it; nothing more is known yet.
     Accepted,
-    /// The mailbox's server asks for patience.
+    /// The mailbox does not take it yet; the mail service keeps trying.
     Delayed,
     /// The mailbox's server took it.
     Delivered,
-    /// The recipient reported it as unwanted.
+    /// The recipient reported it as unwanted. The invitation can only be sent again to another address.
     Complained,
-    /// There is no such mailbox.
+    /// There is no such mailbox. The invitation can only be sent again to another address.
     Bounced,
-    /// SES found it unacceptable after taking it.
+    /// The mail service found it unacceptable after it took it. The invitation can only be sent again to another address.
     Rejected,
-    /// SES holds the address on a suppression list.
+    /// Mail to this address has bounced before. The invitation can only be sent again to another address.
     Suppressed,
 }
 

@@ -1,0 +1,137 @@
+//! What the domain's types look like in JSON, for the description of the API.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use strum::{EnumMessage, IntoEnumIterator};
+
+use crate::{
+    bulk::{BulkOutcome, JobState},
+    email::EmailAddress,
+    ids::{AccountId, EventId, JobId, LinkId, PatientId, PracticeId, RequestId, Subject},
+    link::Token,
+    panel::{InvitationReason, InvitationStatus},
+    profile::Language,
+    record::{Delivery, FailReason, RevokeReason},
+    refusal::RefusalCode,
+    text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
+    timeline::{AccountFacet, EventName, Role},
+};
+
+/// An enum of which each value has a stable name that clients match on.
+pub trait Named {
+    /// Each name, and what it means. The meaning is empty where the name says enough.
+    fn names() -> Vec<(&'static str, &'static str)>;
+}
+
+/// The names of an enum whose values have doc comments.
+#[must_use]
+pub fn documented<T: IntoEnumIterator + EnumMessage + Into<&'static str>>() -> Vec<(&'static str, &'static str)> {
+    T::iter()
+        .map(|value| {
+            let meaning = value.get_documentation().unwrap_or_default();
+            (value.into(), meaning)
+        })
+        .collect()
+}
+
+/// Gives enums their names and the meanings that their values' doc comments say.
+#[macro_export]
+macro_rules! named {
+    ($($kind:ty),+) => {$(
+        impl $crate::describe::Named for $kind {
+            fn names() -> Vec<(&'static str, &'static str)> {
+                $crate::describe::documented::<Self>()
+            }
+        }
+    )+};
+}
+
+named!(JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountFacet, Language);
+
+impl Named for InvitationReason {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        [FailReason::names(), RevokeReason::names()].concat()
+    }
+}
+
+impl Named for BulkOutcome {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        Self::all().map(|outcome| (outcome.code(), outcome.sentence())).collect()
+    }
+}
+
+impl Named for EventName {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        Self::iter().map(|name| (name.into(), "")).collect()
+    }
+}
+
+impl Named for RefusalCode {
+    fn names() -> Vec<(&'static str, &'static str)> {
+        Self::iter().map(|code| (code.name(), code.words().sentence)).collect()
+    }
+}
+
+/// Texts have no schema of their own: a client's text is a plain string.
+macro_rules! text {
+    ($($kind:ty => $schema:expr;)+) => {$(
+        impl JsonSchema for $kind {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($kind).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )+};
+}
+
+fn identifier(pattern: String, example: &str) -> Schema {
+    json_schema!({ "type": "string", "pattern": pattern, "examples": [example] })
+}
+
+text! {
+    PatientId => identifier(Self::pattern(), "p-1001");
+    PracticeId => identifier(Self::pattern(), "lakeside");
+    JobId => identifier(Self::pattern(), "0199c0de-7c3a-7d2e-9f00-0123456789ab");
+    AccountId => identifier(Self::pattern(), "account-0001");
+    LinkId => identifier(Self::pattern(), "link-1");
+    RequestId => identifier(Self::pattern(), "JKJaXmPLvHcESHA=");
+    EventId => identifier(Self::pattern(), "5f2c9a70-3d1e-4f7a-9d55-0c8f1b2a6e43");
+    Subject => identifier(Self::pattern(), "staff-7");
+    PersonName => json_schema!({
+        "description": "Visible characters of any script. Spaces around them are removed.",
+        "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": r"\S", "examples": ["Núñez"],
+    });
+    DisplayName => json_schema!({
+        "description":
+            "Visible characters of any script, except those that have a meaning in the `From` of a mail. Spaces around \
+             them are removed.",
+        "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS,
+        "pattern": r#"^[^<>"\\@;:]*[^<>"\\@;:\s][^<>"\\@;:]*$"#, "examples": ["Lakeside Family Medicine"],
+    });
+    Phone => json_schema!({
+        "description": "As printed for people, with at least three digits.",
+        "type": "string", "maxLength": 30, "pattern": r"^[0-9 +\-.()]*([0-9][ +\-.()]*){3}$",
+        "examples": ["+1 (555) 010-0199"],
+    });
+    EmailAddress => json_schema!({
+        "description":
+            "One plain mailbox at a domain with a dot: no display name, no quotes, no invisible characters. Upper and \
+             lower case are the same address; dots and plus tags make another.",
+        "type": "string", "format": "idn-email", "maxLength": 254, "pattern": r#"^[^\s@<>"(),:;\\\[\]]+@[^\s@]+$"#,
+        "examples": ["jose@example.com"],
+    });
+    Token => json_schema!({
+        "description":
+            "What follows the `#` in the mailed link. Any other text is answered like a link that does not work.",
+        "type": "string", "pattern": r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}$",
+        "examples": ["link-1.AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"],
+    });
+}

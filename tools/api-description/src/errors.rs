@@ -1,0 +1,230 @@
+//! The answers that refuse: which codes each status has, with the words and an example of each.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use portal::{
+    idempotency::KeyReused,
+    ids::{PatientId, RequestId},
+    operations::Precondition,
+    ports::StoreError,
+    refusal::{RefusalCode, RefusalDetail},
+};
+use portal_aws::http::{
+    Problem,
+    fields::{FieldCode, FieldError},
+    problem::{Malformed, ProblemCode, ProblemDetails},
+    words::EdgeCode,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{parameters::Header, schemas::Schemas};
+
+/// The schema of all problems, and of the gateway's own answers.
+pub const PROBLEM_DETAILS: &str = "ProblemDetails";
+
+/// Statuses that the gateway may answer with before our code runs, and its words.
+const GATEWAY: [(u16, &str); 5] = [
+    (401, "Unauthorized"),
+    (413, "Request Entity Too Large"),
+    (429, "Too Many Requests"),
+    (500, "Internal Server Error"),
+    (503, "Service Unavailable"),
+];
+
+/// Why an operation answers with a code, as far as the code alone does not tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The code tells.
+    Code(ProblemCode),
+    /// A part of the request is malformed. The name is the example's.
+    Malformed(&'static str, Malformed),
+}
+
+impl Cause {
+    fn code(&self) -> ProblemCode {
+        match self {
+            Self::Code(code) => *code,
+            Self::Malformed(..) => ProblemCode::Edge(EdgeCode::Malformed),
+        }
+    }
+
+    /// Its examples, by their names.
+    fn problems(&self) -> Result<Vec<(String, Problem)>> {
+        let code = match self {
+            Self::Malformed(name, part) => return Ok(vec![(format!("malformed_{name}"), (*part).into())]),
+            Self::Code(code) => *code,
+        };
+        let name = code.name().to_owned();
+        Ok(match code {
+            ProblemCode::Rule(code @ RefusalCode::EmailInUse) => {
+                let holder = PatientId::parse("p-2")?;
+                vec![
+                    (name.clone(), Problem::Refused { code, detail: RefusalDetail::Holder(holder) }),
+                    (format!("{name}_elsewhere"), Problem::Refused { code, detail: RefusalDetail::None }),
+                ]
+            }
+            ProblemCode::Rule(code) => vec![(name, Problem::Refused { code, detail: detail_of(code) })],
+            ProblemCode::Edge(code) => vec![(name, edge_problem(code))],
+        })
+    }
+}
+
+const fn detail_of(code: RefusalCode) -> RefusalDetail {
+    if matches!(code, RefusalCode::TooSoon) { RefusalDetail::RetryAfterSecs(37) } else { RefusalDetail::None }
+}
+
+/// A problem of this code.
+fn edge_problem(code: EdgeCode) -> Problem {
+    let mistake = |pointer: &str, code| FieldError { pointer: pointer.to_owned(), code };
+    match code {
+        EdgeCode::Malformed => Malformed::Body.into(),
+        EdgeCode::InvalidFields => Problem::Invalid(vec![
+            mistake("/dateOfBirth", FieldCode::Required),
+            mistake("/email", FieldCode::EmailInvalid),
+        ]),
+        EdgeCode::EmailInvalid => Problem::Invalid(vec![mistake("/email", FieldCode::EmailInvalid)]),
+        EdgeCode::Unauthenticated => Problem::Unauthenticated,
+        EdgeCode::Forbidden => Problem::Forbidden,
+        EdgeCode::NotFound => Problem::NotFound,
+        EdgeCode::PracticeNotSetUp => Problem::PracticeNotSetUp,
+        EdgeCode::JobNotFound => Problem::JobNotFound,
+        EdgeCode::MethodNotAllowed => Problem::MethodNotAllowed { allowed: Vec::new() },
+        EdgeCode::VersionConflict => Problem::Precondition(Precondition::VersionConflict),
+        EdgeCode::IdempotencyKeyReused => Problem::Precondition(Precondition::KeyReused(KeyReused)),
+        EdgeCode::TooLarge => Problem::TooLarge,
+        EdgeCode::UnsupportedMediaType => Problem::UnsupportedMediaType,
+        EdgeCode::Unavailable => StoreError::Busy.into(),
+        EdgeCode::Internal => Problem::Internal("an example".into()),
+    }
+}
+
+/// Collects the examples of all answers that refuse.
+#[derive(Default)]
+pub struct Errors {
+    examples: BTreeMap<String, Value>,
+    /// Answers that operations share, by the names of their examples.
+    responses: BTreeMap<String, Value>,
+}
+
+/// An answer with more examples is one operation's own.
+const MOST_SHARED: usize = 4;
+
+impl Errors {
+    /// The answers of an operation that refuse, by status. The gateway can answer every operation with a 429, but asks
+    /// for a token only where the operation wants one.
+    pub fn responses(&mut self, causes: &[Cause]) -> Result<BTreeMap<u16, Value>> {
+        let mut by_status: BTreeMap<u16, Vec<&Cause>> = BTreeMap::from([(429, Vec::new())]);
+        for cause in causes {
+            by_status.entry(cause.code().status().as_u16()).or_default().push(cause);
+        }
+        by_status.into_iter().map(|(status, causes)| Ok((status, self.shared(status, &causes)?))).collect()
+    }
+
+    /// A reference to an answer that other operations may give too.
+    fn shared(&mut self, status: u16, causes: &[&Cause]) -> Result<Value> {
+        let response = self.response(status, causes)?;
+        let examples = response["content"]["application/problem+json"]["examples"].as_object();
+        let names: Vec<&str> = examples.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let name = match names.as_slice() {
+            [] => "TooManyRequests".to_owned(),
+            names if names.len() > MOST_SHARED => return Ok(response),
+            names => names.iter().flat_map(|name| name.split('_')).map(capitalized).collect(),
+        };
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        self.responses.insert(name, response);
+        Ok(reference)
+    }
+
+    /// The answers that [`Self::responses`] refers to.
+    pub fn shared_responses(&self) -> Value {
+        self.responses.iter().map(|(name, response)| (name.clone(), response.clone())).collect()
+    }
+
+    /// The answers to requests that no operation takes.
+    pub fn unrouted(&mut self) -> Result<Value> {
+        let mut answers = Map::new();
+        for code in [EdgeCode::NotFound, EdgeCode::MethodNotAllowed].map(ProblemCode::Edge) {
+            let status = code.status().as_u16();
+            answers.insert(status.to_string(), self.response(status, &[&Cause::Code(code)])?);
+        }
+        Ok(answers.into())
+    }
+
+    /// The examples that [`Self::responses`] refers to.
+    pub fn examples(&self) -> Value {
+        self.examples.iter().map(|(name, example)| (name.clone(), example.clone())).collect()
+    }
+
+    fn response(&mut self, status: u16, causes: &[&Cause]) -> Result<Value> {
+        let (mut shown, mut codes): (Map<String, Value>, Vec<&'static str>) = (Map::new(), Vec::new());
+        let mut meanings = Vec::new();
+        for cause in causes {
+            for (name, problem) in cause.problems()? {
+                let request = RequestId::parse("JKJaXmPLvHcESHA=")?;
+                let value: Value = serde_json::from_str(problem.answer(Some(&request)).body())?;
+                ensure!(value["status"] == status, "{name} has another status");
+                let detail = value["detail"].as_str().context("a problem has a detail")?.to_owned();
+                shown.insert(name.clone(), json!({ "$ref": format!("#/components/examples/{name}") }));
+                self.examples.insert(name, json!({ "summary": detail, "value": value }));
+                if meanings.last() != Some(&(cause.code().name(), detail.clone())) {
+                    meanings.push((cause.code().name(), detail));
+                }
+            }
+            if !codes.contains(&cause.code().name()) {
+                codes.push(cause.code().name());
+            }
+        }
+        let schema = json!({ "$ref": format!("#/components/schemas/{PROBLEM_DETAILS}") });
+        let mut content = Map::new();
+        if !shown.is_empty() {
+            content.insert("application/problem+json".to_owned(), json!({ "schema": schema, "examples": shown }));
+        }
+        let gateway = GATEWAY.iter().find(|(of_gateway, _)| *of_gateway == status);
+        if let Some((_, message)) = gateway {
+            let examples = json!({ "gateway": { "value": { "message": message } } });
+            content.insert("application/json".to_owned(), json!({ "schema": schema, "examples": examples }));
+        }
+        let mut lines: Vec<String> = meanings.iter().map(|(code, detail)| format!("* `{code}`: {detail}")).collect();
+        if let Some((_, message)) = gateway {
+            lines.push(format!("* From the gateway, without a code: {message}."));
+        }
+        let mut response = json!({ "description": lines.join("\n") });
+        let headers = Header::references(headers_of(status));
+        if !headers.is_empty() && !codes.is_empty() {
+            response["headers"] = headers.into();
+        }
+        response["content"] = content.into();
+        if !codes.is_empty() {
+            response["x-codes"] = json!(codes);
+        }
+        Ok(response)
+    }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+const fn headers_of(status: u16) -> &'static [Header] {
+    match status {
+        401 => &[Header::WwwAuthenticate],
+        405 => &[Header::Allow],
+        429 | 503 => &[Header::RetryAfter],
+        _ => &[],
+    }
+}
+
+/// The schema of problems. The gateway's own answers have the same one, because generated clients know one type for each
+/// status: so no member is required.
+pub fn problem_details(schemas: &mut Schemas) -> Result<Value> {
+    let mut schema = schemas.definition::<ProblemDetails<'_>>(PROBLEM_DETAILS)?;
+    let members = schema.as_object_mut().context("a schema is an object")?;
+    members.remove("required");
+    let properties = members.get_mut("properties").and_then(Value::as_object_mut).context("a problem has members")?;
+    let message =
+        json!({ "description": "What the gateway says. All other members are absent then.", "type": "string" });
+    properties.insert("message".to_owned(), message);
+    Ok(schema)
+}
