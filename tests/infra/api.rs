@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portal_aws::http::{
-    routes::{ALL, Operation},
-    scope::Access,
-};
+use portal_aws::http::{routes::Operation, scope::Access};
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 
 use crate::template::{Template, expect, rule};
 
@@ -35,7 +33,7 @@ fn the_routes_are_the_operations() {
     rule(
         |template| {
             let mut wanted: BTreeMap<String, String> =
-                ALL.iter().map(|operation| (key(operation), operation.function.to_owned())).collect();
+                Operation::iter().map(|operation| (operation.route_key(), operation.function().to_owned())).collect();
             wanted.insert("$default".to_owned(), "unrouted".to_owned());
             let actual = programs(template);
             if actual == wanted && template.resources(ROUTE).len() == wanted.len() {
@@ -57,12 +55,8 @@ fn the_routes_are_the_operations() {
 
 /// The keys of the routes that anybody may call.
 fn public_routes() -> Vec<String> {
-    let public = ALL.iter().filter(|operation| operation.access == Access::Public).map(key);
+    let public = Operation::iter().filter(|operation| operation.access() == Access::Public).map(Operation::route_key);
     public.chain(["$default".to_owned()]).collect()
-}
-
-fn key(operation: &Operation) -> String {
-    format!("{} {}", operation.method, operation.path)
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use portal_aws::http::{routes::ALL, scope::Access};
+use portal_aws::http::{routes::Operation, scope::Access};
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 use system_tests::yaml;
 
 use crate::template::{expect, intrinsic, listed, rule, rule_of};
@@ -36,7 +37,7 @@ fn there_is_no_edge_unless_it_is_asked_for() {
 #[test]
 fn its_firewall_lets_through_the_public_paths_only() {
     let public: BTreeSet<&str> =
-        ALL.iter().filter(|operation| operation.access == Access::Public).map(|operation| operation.path).collect();
+        Operation::iter().filter(|operation| operation.access() == Access::Public).map(Operation::path).collect();
     let rules = "/Resources/Firewall/Properties/Rules";
     let path = format!("{rules}/3/Statement/OrStatement/Statements/0/ByteMatchStatement");
     rule_of(

@@ -16,6 +16,5 @@ mod metrics;
 mod openapi;
 mod permissions;
 mod scan;
-mod sources;
 mod supply;
 mod template;
