@@ -1,4 +1,4 @@
-//! The instruction counts on file, and the comparison with new ones.
+//! The instruction counts on file, and what is held against them.
 
 use std::{collections::BTreeMap, fs};
 
@@ -10,7 +10,7 @@ use crate::measure::{Instructions, figure};
 
 /// The file.
 const FILE: &str = "docs/benchmarks/instructions.json";
-/// How much a count may grow: compilers, processors and the random numbers of TLS change it by less.
+/// How much more a count may be: compilers, processors and the randomness of TLS change it by less.
 const MOST_GROWTH: f64 = 0.05;
 
 /// Counts by function.
@@ -20,17 +20,17 @@ pub type Counted = BTreeMap<String, Instructions>;
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// Of the binaries that the tests run, which are not optimised: they exist when a change is checked.
+    /// Of the binaries that the tests run, which are not optimised: they are there when a change is checked.
     pub dev: Counted,
     /// Of the binaries that are deployed.
     pub release: Counted,
 }
 
 impl Baseline {
-    /// Reads the file; without a file there are no counts.
+    /// Reads the file; nothing is on file if there is none.
     ///
     /// # Errors
-    /// If it is invalid.
+    /// If it is not what it should be.
     pub fn read(workspace: &Workspace) -> Result<Self> {
         let file = workspace.path(FILE);
         if !file.exists() {
@@ -48,7 +48,7 @@ impl Baseline {
     }
 }
 
-/// Sentences about the counts that have grown too much, and about those that exist on one side only.
+/// What has grown by more than it may, and what is on file for one side only, in sentences.
 #[must_use]
 pub fn complaints(filed: &Counted, counted: &Counted) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -69,7 +69,7 @@ pub fn complaints(filed: &Counted, counted: &Counted) -> Vec<String> {
     complaints
 }
 
-/// Whether a count has grown too much.
+/// Whether a count is more than it may be.
 #[must_use]
 pub fn grown(before: u64, now: u64) -> bool {
     figure(now) > figure(before) * (1.0 + MOST_GROWTH)

@@ -1,4 +1,4 @@
-//! A certificate authority that only the measured programs trust.
+//! A certificate authority that is trusted by nobody but the programs that are measured.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -16,22 +16,22 @@ use tokio_rustls::{
 };
 use xtask::workspace::Workspace;
 
-/// The files of trusted certificates on Debian and on Amazon Linux.
+/// Where machines keep what they trust: Debian, and Amazon Linux.
 const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// The authority's certificate as a file, and the settings of a server with one of its certificates.
+/// The authority's certificate as a file, and what a server needs that has one of its certificates.
 #[derive(Clone)]
 pub struct Authority {
-    /// The file with the certificate that clients trust.
+    /// The file that clients are told to trust.
     pub file: PathBuf,
-    /// The same with all the certificates that this machine trusts, about as many as on Lambda, if they are in one file.
+    /// The same with all that this machine trusts, about as much as a Lambda does; if it keeps that in one file.
     pub with_machines: Option<PathBuf>,
-    /// Accepts TLS connections to 127.0.0.1.
+    /// Takes TLS connections to 127.0.0.1.
     pub acceptor: TlsAcceptor,
 }
 
 impl Authority {
-    /// Makes the authority and the server's certificate. Both keys are RSA with 2,048 bits, like those of AWS.
+    /// Makes the authority and the server's certificate. Both keys are RSA with 2,048 bits, as those of AWS are.
     ///
     /// # Errors
     /// If the file cannot be written.

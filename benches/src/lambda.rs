@@ -1,4 +1,4 @@
-//! Lambda on loopback: starts a program and serves it the Runtime API.
+//! Lambda on loopback: starts a program and plays the Runtime API to it.
 
 use std::{
     collections::BTreeMap,
@@ -31,48 +31,48 @@ use xtask::clock;
 
 use crate::proc;
 
-/// Longest wait: a program under another one, such as valgrind, is slow, and one that hangs must not hang the benchmark.
+/// How long anything may take: a program in another program's hands is slow, and one that hangs must not hang us.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// The deadline that an invocation gets: the longest that Lambda allows.
+/// How long an invocation is told that it has: as long as Lambda allows at most.
 const DEADLINE_MILLIS: i64 = 900_000;
-/// The common prefix of all paths.
+/// The path that all others begin with.
 const RUNTIME: &str = "/2018-06-01/runtime/";
 
-/// A program that uses the Runtime API.
+/// A program that speaks the Runtime API.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// Its name in reports: the language.
+    /// What it is called in reports: the language.
     pub variant: String,
-    /// The function's name.
+    /// Which of the functions it is.
     pub function: String,
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// Its working directory.
+    /// Where it is started.
     pub folder: PathBuf,
-    /// Its whole environment, except what only the Runtime API and AWS's stand-in know.
+    /// Its whole environment, but for what only the Runtime API and AWS's stand-in know.
     pub environment: BTreeMap<String, String>,
     /// The file or folder that would be deployed.
     pub package: PathBuf,
 }
 
-/// A running program. Dropping it kills it.
+/// A program that runs. Dropping it kills it.
 pub struct Process {
     child: Child,
     pid: Pid,
     started: Instant,
     events: mpsc::UnboundedSender<Invocation>,
-    calls: mpsc::UnboundedReceiver<RuntimeCall>,
+    told: mpsc::UnboundedReceiver<Told>,
     invocations: u64,
     server: JoinHandle<()>,
     log: PathBuf,
 }
 
-/// A program's answer to an event.
+/// What a program has answered to an event.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// The answer.
     pub answer: Value,
-    /// From handing over the event to its answer.
+    /// From the event's handing over to its answer.
     pub took: Duration,
     /// From the program's start to the answer.
     pub since_start: Duration,
@@ -83,19 +83,19 @@ struct Invocation {
     event: Bytes,
 }
 
-/// A program's call to the Runtime API.
-enum RuntimeCall {
+/// What a program tells the Runtime API.
+enum Told {
     /// It asks for the next event.
     Asked { at: Instant },
     /// It answers one.
     Answered { answer: Bytes, at: Instant, took: Duration },
-    /// It reports that it failed: at its start, or with an event.
+    /// It says that it failed: itself, or with an event.
     Failed { path: String, error: Bytes },
 }
 
 struct Api {
     events: Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    calls: mpsc::UnboundedSender<RuntimeCall>,
+    told: mpsc::UnboundedSender<Told>,
     handed_over: Lock<Option<Instant>>,
 }
 
@@ -106,7 +106,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts the program, under another one unless `holder` is empty.
+    /// Starts the program, in the hands of another one unless `holder` is empty.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -114,8 +114,8 @@ impl Process {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free")?;
         let address = listener.local_addr()?;
         let (events, to_be_taken) = mpsc::unbounded_channel();
-        let (sender, calls) = mpsc::unbounded_channel();
-        let api = Api { events: Mutex::new(to_be_taken), calls: sender, handed_over: Lock::default() };
+        let (tell, told) = mpsc::unbounded_channel();
+        let api = Api { events: Mutex::new(to_be_taken), told: tell, handed_over: Lock::default() };
         let server = tokio::spawn(serve(listener, Arc::new(api)));
         let output = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut words = holder.iter().chain(&program.command);
@@ -133,34 +133,29 @@ impl Process {
         let started = clock::now();
         let child = command.spawn().with_context(|| format!("{} cannot be started", program.command.join(" ")))?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).context("it has ended already")?;
-        Ok(Self { child, pid, started, events, calls, invocations: 0, server, log })
+        Ok(Self { child, pid, started, events, told, invocations: 0, server, log })
     }
 
-    /// Waits until it asks for an event. Returns the time since its start.
+    /// Waits until it asks for an event. How long that took from its start.
     ///
     /// # Errors
-    /// If it ends, or reports a failure.
+    /// If it ends, or says that it failed.
     pub async fn ready(&mut self) -> Result<Duration> {
         match self.next_told().await? {
-            RuntimeCall::Asked { at } => Ok(at.duration_since(self.started)),
-            RuntimeCall::Answered { .. } | RuntimeCall::Failed { .. } => {
-                bail!("it answered what it was not asked{}", self.tail())
-            }
+            Told::Asked { at } => Ok(at.duration_since(self.started)),
+            Told::Answered { .. } | Told::Failed { .. } => bail!("it answered what it was not asked{}", self.tail()),
         }
     }
 
     /// Hands an event over, and waits until it has been answered and the next one is asked for.
     ///
     /// # Errors
-    /// If it ends, reports a failure, or its answer is not JSON.
+    /// If it ends, says that it failed, or answers with what is not JSON.
     pub async fn invoke(&mut self, event: &Value) -> Result<Answered> {
         self.invocations += 1;
         let id = format!("8476a536-e9f4-11e8-9739-{:012x}", self.invocations);
-        self.events
-            .send(Invocation { id, event: serde_json::to_vec(event)?.into() })
-            .ok()
-            .context("the program no longer asks for events")?;
-        let RuntimeCall::Answered { answer, at, took } = self.next_told().await? else {
+        self.events.send(Invocation { id, event: serde_json::to_vec(event)?.into() }).ok().context("nobody listens")?;
+        let Told::Answered { answer, at, took } = self.next_told().await? else {
             bail!("it asked for an event before it had answered one{}", self.tail());
         };
         let answer = serde_json::from_slice(&answer).context("an answer is no JSON")?;
@@ -168,16 +163,16 @@ impl Process {
         Ok(Answered { answer, took, since_start: at.duration_since(self.started) })
     }
 
-    async fn next_told(&mut self) -> Result<RuntimeCall> {
-        let call = tokio::select! {
-            call = timeout(PATIENCE, self.calls.recv()) => call,
+    async fn next_told(&mut self) -> Result<Told> {
+        let told = tokio::select! {
+            told = timeout(PATIENCE, self.told.recv()) => told,
             ended = self.child.wait() => bail!("it ended with {}{}", ended?, self.tail()),
         };
-        match call {
-            Ok(Some(RuntimeCall::Failed { path, error })) => {
+        match told {
+            Ok(Some(Told::Failed { path, error })) => {
                 bail!("it failed at {path}: {}{}", String::from_utf8_lossy(&error), self.tail())
             }
-            Ok(Some(call)) => Ok(call),
+            Ok(Some(told)) => Ok(told),
             Ok(None) => bail!("the Runtime API is gone"),
             Err(_) => bail!("it has said nothing for {} s{}", PATIENCE.as_secs(), self.tail()),
         }
@@ -196,7 +191,7 @@ impl Process {
         self.pid
     }
 
-    /// Ends it by a signal that its holder survives and treats as the end of its work.
+    /// Ends it by a signal that its holder survives and takes for the end of its work.
     ///
     /// # Errors
     /// If it does not end.
@@ -232,16 +227,12 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Full<B
     let (body, at) = (body.to_bytes(), clock::now());
     let told = if path.starts_with(RUNTIME) && path.ends_with("/response") {
         let handed_over = api.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take();
-        RuntimeCall::Answered {
-            answer: body,
-            at,
-            took: handed_over.map_or(Duration::ZERO, |from| at.duration_since(from)),
-        }
+        Told::Answered { answer: body, at, took: handed_over.map_or(Duration::ZERO, |from| at.duration_since(from)) }
     } else {
-        RuntimeCall::Failed { path, error: body }
+        Told::Failed { path, error: body }
     };
-    // After a program is killed, its remaining output is not read.
-    let status = if api.calls.send(call).is_ok() { StatusCode::ACCEPTED } else { StatusCode::GONE };
+    // Whoever ends a program does not wait for what it still says.
+    let status = if api.told.send(told).is_ok() { StatusCode::ACCEPTED } else { StatusCode::GONE };
     let mut response = Response::new(Full::from(r#"{"status":"OK"}"#));
     *response.status_mut() = status;
     Ok(response)

@@ -34,25 +34,23 @@ use crate::{
     lambda::Program,
     measure::{
         Instructions, Measured,
-        calls::{self, Participant},
+        calls::{self, Turn},
         instructions, package, system_calls,
     },
     report::Run,
     scenario::{SCENARIOS, Scenario},
     template::Template,
-    variant::{OURS, Purpose, Variant},
+    variant::{OURS, Variant},
     world::{Bench, World},
 };
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "The benchmarks")]
 enum Cli {
-    /// Measure the functions in this program's folder
+    /// Measure the functions that are beside this program
     Bench(BenchOptions),
-    /// Count the instructions of the functions in this program's folder
+    /// Count the instructions of the functions that are beside this program
     Instructions(InstructionOptions),
-    /// Compare the answers of the functions that are beside this program with those in other languages
-    Twins,
 }
 
 #[tokio::main]
@@ -74,7 +72,6 @@ async fn run(command: Cli) -> Result<()> {
     match command {
         Cli::Bench(options) => self::bench(bench, &options).await,
         Cli::Instructions(options) => hold(bench, &options).await,
-        Cli::Twins => compare(&bench).await,
     }
 }
 
@@ -91,7 +88,7 @@ fn prepare(workspace: Workspace) -> Result<Bench> {
     })
 }
 
-/// The scenarios of these functions, or of all if none is named.
+/// The scenarios of these functions; of all, if nothing is named.
 fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
     if only.is_empty() {
         return Ok(SCENARIOS.iter().collect());
@@ -103,7 +100,7 @@ async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let scenarios = selected(&options.only)?;
     let without_peers = options.without_peers || scenarios.is_empty();
-    let peers = if without_peers { Vec::new() } else { Variant::peers(&bench.workspace, Purpose::Measure)? };
+    let peers = if without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
     let mut measured = Vec::new();
     for scenario in scenarios {
         eprintln!("    {}", scenario.function);
@@ -133,7 +130,7 @@ async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     Ok(())
 }
 
-/// All measurements of one function, in every language that has it.
+/// All that is measured of one function, in every language that has it.
 async fn measure(
     bench: &Bench,
     peers: &[Variant],
@@ -141,7 +138,13 @@ async fn measure(
     options: &BenchOptions,
 ) -> Result<Vec<Measured>> {
     let events = calls::events(options.calls) + system_calls::EVENTS;
-    let mut turns = turns(bench, peers, scenario, events).await?;
+    let mut turns = Vec::new();
+    for variant in std::iter::once(&bench.functions).chain(peers) {
+        let world = bench.world(scenario, events, scenario.patients_each).await?;
+        if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
+            turns.push(Turn { program, world });
+        }
+    }
     let times = calls::times(bench, scenario, &mut turns, options.calls).await?;
     let mut throttled = Vec::new();
     if options.throttle {
@@ -150,7 +153,7 @@ async fn measure(
     let mut throttled = throttled.into_iter();
     let mut measured = Vec::new();
     for (turn, times) in turns.iter_mut().zip(times) {
-        let Participant { program, world } = turn;
+        let Turn { program, world } = turn;
         let (mut counted, mut with_machines_trust) = (None, None);
         if program.variant == OURS {
             let events = instructions::MEDIAN_EVENTS + instructions::TRUST_EVENTS;
@@ -182,36 +185,12 @@ async fn measure(
     Ok(measured)
 }
 
-/// A program of each variant that has this function, in a world of its own for so many events.
-async fn turns(bench: &Bench, peers: &[Variant], scenario: &'static Scenario, events: usize) -> Result<Vec<Turn>> {
-    let mut turns = Vec::new();
-    let having = peers.iter().filter(|peer| peer.has(scenario.function));
-    for variant in std::iter::once(&bench.functions).chain(having) {
-        let world = bench.world(scenario, events, scenario.patients_each).await?;
-        if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
-            turns.push(Turn { program, world });
-        }
-    }
-    Ok(turns)
-}
-
-/// Compares what the functions in other languages make of one event with what ours make of it. Measures nothing.
-async fn compare(bench: &Bench) -> Result<()> {
-    let peers = Variant::peers(&bench.workspace, Purpose::Compare)?;
-    for scenario in SCENARIOS.iter().filter(|scenario| peers.iter().any(|peer| peer.has(scenario.function))) {
-        let mut turns = turns(bench, &peers, scenario, 1).await?;
-        calls::start_each(bench, scenario, &mut turns).await.context(scenario.function)?;
-        eprintln!("    {}: {} programs do the same", scenario.function, turns.len());
-    }
-    Ok(())
-}
-
 /// Counts the instructions of the functions that the tests run, and holds them against those on file.
 async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let mut baseline = Baseline::read(&bench.workspace)?;
     let mut counted = Counted::new();
-    // One after the other: two at once would exceed their own timeouts.
+    // One after the other: two at once would run into their own timeouts.
     for scenario in selected(&options.only)? {
         let filed = baseline.dev.get(scenario.function);
         let now = count(&bench, scenario, filed).await.context(scenario.function)?;
@@ -231,8 +210,8 @@ async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     Ok(())
 }
 
-/// Counts a function once. If the count is too high, the random numbers of TLS may be the cause: then the median
-/// decides.
+/// Counts a function once. If that is more than what is on file, it may have been the chance that is in TLS: then the
+/// median decides.
 async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instructions>) -> Result<Instructions> {
     if let Some(filed) = filed {
         let (program, mut world) = counted_world(bench, scenario, instructions::EVENTS).await?;
@@ -245,7 +224,7 @@ async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instru
     instructions::median(bench, scenario, &program, &mut world).await
 }
 
-/// One of the functions, and the world in which it is counted.
+/// One of the functions, and a world that it is counted in.
 async fn counted_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
     let world = bench.world(scenario, events, scenario.patients_each_counted).await?;
     let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
@@ -258,7 +237,7 @@ fn compiler() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The processor's name.
+/// What the machine calls its processor.
 fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

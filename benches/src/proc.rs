@@ -1,4 +1,4 @@
-//! The kernel's figures about a process.
+//! What the kernel knows of a process.
 
 use std::{fs, time::Duration};
 
@@ -15,7 +15,7 @@ pub fn processor_time(pid: Pid) -> Result<Duration> {
     Ok(nix::time::ClockId::pid_cpu_clock_id(pid)?.now()?.into())
 }
 
-/// Only Linux provides it.
+/// Only Linux says so.
 ///
 /// # Errors
 /// Always.

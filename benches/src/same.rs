@@ -1,4 +1,4 @@
-//! Checks that the functions in other languages do what ours do.
+//! Whether the functions in other languages do what ours do.
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::DateTime;
@@ -6,22 +6,22 @@ use serde_json::{Map, Value, json};
 
 use crate::aws::Counts;
 
-/// What a variant did with an event.
-pub struct Handled<'call> {
+/// What a variant has made of an event.
+pub struct Done<'call> {
     /// Which variant.
     pub variant: &'call str,
     /// What it answered.
     pub answer: &'call Value,
-    /// Its calls to AWS.
+    /// What it asked of AWS for it.
     pub aws: &'call Counts,
 }
 
-/// Compares the other variants' results for the same event with the first, ours: the same answer, by the same calls,
-/// with the same read and write units.
+/// Holds what the other variants have made of the same event against the first, ours: the same answer, by the same calls,
+/// that read and wrote as much.
 ///
 /// # Errors
-/// The first that differs.
-pub fn require(all: &[Handled<'_>]) -> Result<()> {
+/// The first that has made something else of it.
+pub fn require(all: &[Done<'_>]) -> Result<()> {
     let Some((ours, others)) = all.split_first() else { return Ok(()) };
     let expected = comparable(ours)?;
     for other in others {
@@ -31,9 +31,9 @@ pub fn require(all: &[Handled<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// What has to be the same: status, headers and body of an answer to the gateway, and the whole of any other answer.
-fn comparable(done: &Handled<'_>) -> Result<Value> {
-    let Handled { variant: _, answer, aws } = done;
+/// What has to be the same: of an answer to the gateway its status, its headers and its body, of any other all.
+fn comparable(done: &Done<'_>) -> Result<Value> {
+    let Done { variant: _, answer, aws } = done;
     let answer = match answer.get("statusCode") {
         None => (*answer).clone(),
         Some(status) => {
@@ -46,7 +46,7 @@ fn comparable(done: &Handled<'_>) -> Result<Value> {
     Ok(json!({ "answer": answer, "calls": aws.calls, "read": aws.read_units, "written": aws.write_units }))
 }
 
-/// The same without times: each variant has patients of its own, who were invited at other times.
+/// The same without what depends on the time: each variant has patients of its own, who were invited at other times.
 fn timeless(value: Value) -> Value {
     match value {
         Value::String(text) if DateTime::parse_from_rfc3339(&text).is_ok() => "a time".into(),
@@ -72,8 +72,8 @@ mod tests {
 
     fn same(answer: &Value, aws: &Counts) -> bool {
         let ours = self::answer("etag", NOON, 3, &json!({ "allowed": true }));
-        let ours = Handled { variant: "Rust", answer: &ours, aws: &Counts::default() };
-        require(&[ours, Handled { variant: "Other", answer, aws }]).is_ok()
+        let ours = Done { variant: "Rust", answer: &ours, aws: &Counts::default() };
+        require(&[ours, Done { variant: "Other", answer, aws }]).is_ok()
     }
 
     #[test]

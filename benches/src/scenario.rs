@@ -1,4 +1,5 @@
-//! The scenario of each function: its sample event, for one patient after the other, and the check of its answer.
+//! What each function is made to do: its sample event, for one patient after the other, and how its answer is told from a
+//! failure.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, SecondsFormat};
@@ -9,10 +10,10 @@ use crate::{
     lambda::now_millis,
 };
 
-/// The stage that patients have reached.
+/// How far patients have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// There is no practice.
+    /// There is not even a practice.
     Nothing,
     /// There is a practice.
     Practice,
@@ -26,7 +27,7 @@ pub enum Stage {
     Registered,
 }
 
-/// One patient, with the data of the stages reached.
+/// One patient, and what has become of them.
 #[derive(Clone, Debug)]
 pub struct Patient {
     /// Their id.
@@ -39,32 +40,32 @@ pub struct Patient {
     pub mail: Option<Mail>,
 }
 
-/// The expected answer.
+/// How a right answer is told.
 enum Expected {
     /// The status, and members of the body.
     Http(u16, &'static [(&'static str, &'static str)]),
-    /// The whole answer.
+    /// The very answer.
     Exactly(&'static str),
 }
 
-/// The scenario of one function.
+/// What one function is made to do.
 pub struct Scenario {
     /// The function's name.
     pub function: &'static str,
-    /// The stage that its patients must have reached.
+    /// The stage that its patients must have come to.
     pub stage: Stage,
-    /// Another function that must have run for each of them first, if any.
+    /// A function that has done its part for each of them besides, if one has to.
     pub after: Option<&'static str>,
-    /// The number of patients in one event.
+    /// How many patients one event is about.
     pub patients_each: usize,
-    /// The same when instructions are counted: many would take minutes under valgrind, without showing more.
+    /// The same where instructions are counted: many would take minutes under valgrind, and show no more.
     pub patients_each_counted: usize,
     /// Minutes that pass before the first event about a patient, and before each further one.
     pub minutes_before: i64,
     sample: &'static str,
     edit: fn(&mut Value, &Patient) -> Result<()>,
     expected: Expected,
-    /// Calls to AWS that every event needs.
+    /// Calls to AWS that an event cannot be worked without.
     needed: &'static [(&'static str, u64)],
 }
 
@@ -98,7 +99,7 @@ pub static SCENARIOS: [Scenario; 15] = [
         needed: &[("UpdateItem", SWEPT), ("SendMessageBatch", SWEPT / 10)],
         patients_each: 100,
         patients_each_counted: 10,
-        // Longer than the sweep's own wait before it processes a mail again.
+        // Longer than the sweep itself waits before it comes back to a mail.
         minutes_before: 20,
         ..scenario("sweep", "sweep/scheduled.json", Stage::Invited)
     },
@@ -169,7 +170,7 @@ pub static SCENARIOS: [Scenario; 15] = [
     },
 ];
 
-/// The number of lost mails that each sweep finds.
+/// How many mails were lost that a sweep finds, each time.
 const SWEPT: u64 = 100;
 
 const fn scenario(function: &'static str, sample: &'static str, stage: Stage) -> Scenario {
@@ -197,10 +198,10 @@ pub fn of(function: &str) -> Result<&'static Scenario> {
 }
 
 impl Scenario {
-    /// The event about this patient, as the program's event number `number`.
+    /// The event about this patient, as the `number`th that a program gets.
     ///
     /// # Errors
-    /// If the sample cannot be read, or the patient has not reached the stage.
+    /// If the sample cannot be read, or the patient has not come far enough.
     pub fn event(&self, samples: &std::path::Path, patient: &Patient, number: usize) -> Result<Value> {
         let sample = samples.join(self.sample);
         let text = std::fs::read(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
@@ -212,10 +213,10 @@ impl Scenario {
         Ok(event)
     }
 
-    /// Checks an answer.
+    /// Holds an answer against what it has to be.
     ///
     /// # Errors
-    /// The difference from the expected answer.
+    /// What it is instead.
     pub fn check(&self, answer: &Value) -> Result<()> {
         match &self.expected {
             Expected::Exactly(expected) => {
@@ -238,10 +239,10 @@ impl Scenario {
         Ok(())
     }
 
-    /// Checks that the calls to AWS for a number of events include the needed ones.
+    /// Holds what was asked of AWS for so many events against what they need.
     ///
     /// # Errors
-    /// The missing calls.
+    /// What was not asked.
     pub fn check_calls(&self, counts: &Counts, events: u64) -> Result<()> {
         for (operation, each) in self.needed {
             let calls = counts.calls.get(*operation).copied().unwrap_or_default();
@@ -266,7 +267,7 @@ fn the_patient(event: &mut Value, patient: &Patient) -> Result<()> {
     set(event, "/pathParameters/patientId", patient.id.as_str())
 }
 
-/// Replaces an existing value in an event.
+/// Replaces what is at a place of an event, which has something there.
 fn set(event: &mut Value, place: &str, value: impl Into<Value>) -> Result<()> {
     *event.pointer_mut(place).with_context(|| format!("the sample has no {place}"))? = value.into();
     Ok(())

@@ -1,4 +1,4 @@
-//! The table and the functions' environments, as `infra/template.yaml` describes them.
+//! What `infra/template.yaml` says of the table, and of a function's environment.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use system_tests::yaml;
 
 use crate::aws::{TABLE, sqs};
 
-/// Keys the fingerprints. It is as long as the template makes it.
+/// Keys the fingerprints: as long as the template has it made.
 const PEPPER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// The template, with its tags as objects of one member.
@@ -40,10 +40,10 @@ impl Template {
         }))
     }
 
-    /// The variables of a function, with AWS's stand-in at `endpoint`.
+    /// The variables of a function, where AWS's stand-in is at `endpoint`.
     ///
     /// # Errors
-    /// If there is no such function, or a variable has an unknown source.
+    /// If there is no such function, or a variable comes from something that is not known here.
     pub fn environment(&self, function: &str, endpoint: &str) -> Result<BTreeMap<String, String>> {
         let resources = self.0.get("Resources").and_then(Value::as_object).context("the template has no resources")?;
         let properties = resources

@@ -1,4 +1,4 @@
-//! The work of one core in a second: a separate program runs operations, one after the other, and batches of mails.
+//! What one core does in a second: a program of our own carries operations out, one after the other, and batches of mails.
 
 use std::{fs, process::Stdio};
 
@@ -8,10 +8,10 @@ use tokio::process::Command;
 
 use crate::{aws::Aws, world::Bench};
 
-/// The name of the program, also on the command line.
+/// The name of the program, and what it is called on the command line.
 pub const NAME: &str = "throughput";
 
-/// The speed of one kind of work, as the program `throughput` reports it.
+/// How fast one thing is: what the program `throughput` says of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throughput {
@@ -19,7 +19,8 @@ pub struct Throughput {
     pub name: String,
     /// How many times it was done.
     pub count: usize,
-    /// Microseconds from the beginning of one to its end, including AWS's stand-in; for a mail, its share of its batch.
+    /// Microseconds from the beginning of one to its end, what AWS's stand-in takes included; of a mail, its share of its
+    /// batch.
     pub micros_each: f64,
     /// Milliseconds of a batch of mails.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +29,7 @@ pub struct Throughput {
     pub processor_micros_each: f64,
     /// How many one environment does in a second.
     pub a_second: f64,
-    /// How many a core does in a second if it does nothing else.
+    /// How many a core does in a second that does nothing else.
     pub a_second_a_core: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The measured programs: the functions, as they are deployed, and the same functions in other languages.
+//! What is measured: the functions, as they are deployed, and the same functions in other languages.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +18,13 @@ use crate::{
     lambda::Program,
 };
 
-/// The name of the functions themselves.
+/// What the functions themselves are called.
 pub const OURS: &str = "Rust";
 
-/// The functions in one language.
+/// All functions in one language, or those there are.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Its name.
+    /// What it is called.
     pub name: String,
     folder: PathBuf,
     package: Option<String>,
@@ -42,24 +42,6 @@ struct Peer {
     functions: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
-    compare: Option<Comparison>,
-}
-
-/// How a peer is installed and started where it is compared only, if that takes less.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Comparison {
-    install: Vec<Vec<String>>,
-    functions: BTreeMap<String, Vec<String>>,
-}
-
-/// What peers are installed for.
-#[derive(Clone, Copy, Debug)]
-pub enum Purpose {
-    /// To be measured: as they would be deployed.
-    Measure,
-    /// To be compared with ours: whatever answers as they would.
-    Compare,
 }
 
 impl Variant {
@@ -80,7 +62,7 @@ impl Variant {
     ///
     /// # Errors
     /// If one cannot be installed.
-    pub fn peers(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Self>> {
+    pub fn peers(workspace: &Workspace) -> Result<Vec<Self>> {
         let mut folders = Vec::new();
         for entry in fs::read_dir(workspace.path("benches/peers"))? {
             let folder = entry?.path();
@@ -89,24 +71,14 @@ impl Variant {
             }
         }
         folders.sort();
-        folders.into_iter().map(|folder| Self::peer(workspace, folder, purpose)).collect()
+        folders.into_iter().map(|folder| Self::peer(workspace, folder)).collect()
     }
 
-    /// Whether it has this function.
-    #[must_use]
-    pub fn has(&self, function: &str) -> bool {
-        self.functions.contains_key(function)
-    }
-
-    fn peer(workspace: &Workspace, folder: PathBuf, purpose: Purpose) -> Result<Self> {
+    fn peer(workspace: &Workspace, folder: PathBuf) -> Result<Self> {
         let file = folder.join("peer.json");
-        let mut peer: Peer = serde_json::from_slice(&fs::read(&file)?).with_context(|| file.display().to_string())?;
+        let peer: Peer = serde_json::from_slice(&fs::read(&file)?).with_context(|| file.display().to_string())?;
         let language = folder.file_name().context("the peer's folder has no name")?;
-        let mut installed = workspace.local().join("bench/peers").join(language);
-        if let (Purpose::Compare, Some(comparison)) = (purpose, peer.compare.take()) {
-            (peer.install, peer.functions) = (comparison.install, comparison.functions);
-            installed = workspace.local().join("bench/compared").join(language);
-        }
+        let installed = workspace.local().join("bench/peers").join(language);
         let place = |word: &String| {
             word.replace("{folder}", &folder.display().to_string())
                 .replace("{installed}", &installed.display().to_string())
@@ -174,10 +146,10 @@ impl Variant {
     }
 }
 
-/// Runs a peer's commands, unless they have succeeded for exactly its current files.
+/// Runs a peer's commands, unless they have succeeded for the very files that it has now.
 fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<()> {
     let mut files = Md5::new();
-    // The files of all peers, because they share some.
+    // Those of all peers: they share some.
     digest(folder.parent().context("the peer's folder is in no folder")?, &mut files)?;
     let wanted = hexadecimal(&files.finalize());
     let marker = installed.join("installed-files.txt");
@@ -198,7 +170,7 @@ fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<
     Ok(())
 }
 
-/// Hashes all files of a folder, with their names, in the order of the names.
+/// Takes in all files of a folder, with their names, in the order of these.
 fn digest(folder: &Path, files: &mut Md5) -> Result<()> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();

@@ -1,4 +1,4 @@
-//! An AWS with a practice and patients, which the functions themselves have saved.
+//! An AWS with a practice and patients in it, put there by the functions themselves.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ use crate::{
     variant::Variant,
 };
 
-/// The parts that every world needs.
+/// What every world is made with.
 pub struct Bench {
     /// The repository.
     pub workspace: Workspace,
-    /// The authority that programs trust.
+    /// Whom programs trust.
     pub authority: Authority,
     /// The table's and the functions' description.
     pub template: Template,
@@ -26,7 +26,7 @@ pub struct Bench {
     pub functions: Variant,
 }
 
-/// A practice, its patients, and the place that the measured programs have reached among them.
+/// A practice, its patients, and how far the programs that are measured have come with them.
 pub struct World {
     /// Their AWS.
     pub aws: Aws,
@@ -51,11 +51,11 @@ impl Bench {
         Ok(variant.program(function, template, aws, &self.authority))
     }
 
-    /// A world for `events` events of a scenario, each about a number of patients: other patients each time, or the same
-    /// ones again.
+    /// A world for so many events of a scenario, each of which is about so many patients: another one each time, or the
+    /// same ones again.
     ///
     /// # Errors
-    /// If a function fails.
+    /// If a function does not do its part.
     pub async fn world(&self, scenario: &'static Scenario, events: usize, patients_each: usize) -> Result<World> {
         let aws = Aws::start(&self.authority, &self.template).await?;
         let count = if patients_each > 1 { patients_each } else { events };
@@ -86,7 +86,7 @@ impl Bench {
         Ok(World { aws, scenario, patients, events: 0 })
     }
 
-    /// Runs a function for each patient.
+    /// Has a function do its part for each patient.
     async fn act(&self, aws: &Aws, function: &str, patients: &mut [Patient]) -> Result<()> {
         let scenario = scenario::of(function)?;
         let program = self.program(&self.functions, function, aws)?.context("the function is not built")?;
@@ -117,7 +117,7 @@ impl World {
         };
         let patient = patient.context("there are too few patients")?;
         self.events += 1;
-        // Numbers that no seed has used: a repeated request would get the earlier answer.
+        // Numbers that no seed has used: a request that is the same as one before would get the same answer.
         self.scenario.event(&bench.workspace.path("events"), patient, 100_000 + self.events)
     }
 }

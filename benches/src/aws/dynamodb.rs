@@ -9,8 +9,8 @@ use super::TABLE;
 /// The database.
 pub struct Dynamo(Database);
 
-/// An answer, and its billed units.
-pub struct Executed {
+/// An answer, and the units that it would be billed with.
+pub struct Asked {
     /// The HTTP status.
     pub status: u16,
     /// The JSON body.
@@ -25,14 +25,14 @@ impl Dynamo {
     /// An empty table, made by this `CreateTable`.
     ///
     /// # Errors
-    /// If the database refuses it.
+    /// If the database does not take it.
     pub fn with_table(table: &Value) -> Result<Self> {
         let database = Database::memory()?;
         database.create_table(serde_json::from_value(table.clone())?)?;
         Ok(Self(database))
     }
 
-    /// Executes an operation's request.
+    /// Does what an operation's request asks for.
     ///
     /// # Errors
     /// DynamoDB's refusal.
@@ -53,9 +53,9 @@ impl Dynamo {
         }
     }
 
-    /// Answers a request from the network. DynamoDB is asked for the consumed units, and they are removed from
-    /// the answer again, since the client did not ask for them.
-    pub(super) fn answer(&self, operation: &str, body: &[u8]) -> Executed {
+    /// Answers a request that came over the wire. DynamoDB is made to say how many units it took; that is taken out of
+    /// the answer again, since the client did not ask for it.
+    pub(super) fn answer(&self, operation: &str, body: &[u8]) -> Asked {
         let asked = serde_json::from_slice(body)
             .map_err(|error| DynoxideError::SerializationException(error.to_string()))
             .and_then(|mut request: Value| {
@@ -70,15 +70,15 @@ impl Dynamo {
                 let units = units(&consumed.unwrap_or_default());
                 let writes = matches!(operation, "PutItem" | "TransactWriteItems" | "UpdateItem");
                 let (read_units, write_units) = if writes { (0.0, units) } else { (units, 0.0) };
-                Executed { status: 200, body: answer.to_string(), read_units, write_units }
+                Asked { status: 200, body: answer.to_string(), read_units, write_units }
             }
             Err(error) => {
-                Executed { status: error.status_code(), body: error.to_json(), read_units: 0.0, write_units: 0.0 }
+                Asked { status: error.status_code(), body: error.to_json(), read_units: 0.0, write_units: 0.0 }
             }
         }
     }
 
-    /// Lets time pass: makes every instant in the table earlier.
+    /// Lets time pass: makes every instant in the table so much earlier.
     ///
     /// # Errors
     /// If the table cannot be read or written.
@@ -100,7 +100,7 @@ impl Dynamo {
     }
 }
 
-/// Numbers of this size are instants, in milliseconds since 1970; no other number in the table is as large.
+/// Numbers of this size are instants, in milliseconds since 1970; nothing else in the table comes near to them.
 const INSTANTS: std::ops::Range<i64> = 1_000_000_000_000..10_000_000_000_000;
 
 fn earlier(value: &mut Value, millis: i64) {

@@ -1,4 +1,4 @@
-//! AWS on loopback: one TLS endpoint for all services, which counts the calls.
+//! AWS on loopback: one TLS endpoint for all services, which counts what it is asked for.
 
 pub mod dynamodb;
 mod ses;
@@ -32,7 +32,7 @@ pub const TABLE: &str = "portal";
 /// The access key that requests must be signed with.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
-/// The calls to AWS.
+/// What was asked of AWS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -50,7 +50,7 @@ pub struct Counts {
     pub write_units: f64,
 }
 
-/// The services and their data.
+/// The services, and what is in them.
 pub struct Cloud {
     dynamo: Dynamo,
     sqs: Mutex<sqs::Sqs>,
@@ -107,7 +107,7 @@ impl Aws {
         &self.cloud.dynamo
     }
 
-    /// The calls since this was last called.
+    /// What was asked for since this was last called.
     #[must_use]
     pub fn take_counts(&self) -> Counts {
         std::mem::take(&mut lock(&self.cloud.counts))
@@ -137,7 +137,7 @@ async fn serve(listener: TcpListener, authority: Authority, cloud: Arc<Cloud>) {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = service_fn(|request| answer(&cloud, request));
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // It ends when the client closes the connection, which is no error.
+            // It ends when the client goes, which is no matter of ours.
             drop(connection.await);
         });
     }
@@ -148,7 +148,7 @@ async fn answer(cloud: &Cloud, request: Request<Incoming>) -> Result<Response<Fu
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Ok(Response::new(Full::default())) };
     let body = body.to_bytes();
-    // DynamoDB answers health checks without a signature, and does not bill them.
+    // DynamoDB tells anybody how it is, and bills nobody for it.
     if parts.method == Method::GET && parts.uri.path() == "/" {
         return Ok(Response::new(Full::from("healthy: dynamodb.us-east-1.amazonaws.com ")));
     }

@@ -1,4 +1,4 @@
-//! SES v2: accepts mails and keeps what is needed to find the patient of each.
+//! SES v2: takes mails and keeps what leads from them back to a patient.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{Answer, refusal};
 /// A mail that was handed over.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// SES's message id.
+    /// What SES called it.
     pub message_id: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! SQS: accepts messages and keeps them.
+//! SQS: takes messages and keeps them.
 
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};

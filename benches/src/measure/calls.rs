@@ -1,5 +1,5 @@
-//! Times, processor time and memory. The variants of a function take turns, so that other load on the machine affects all
-//! of them alike.
+//! Times, processor time and memory. The variants of a function take turns, so that whatever else the machine does meets
+//! all of them alike.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{Cold, Throttled, Warm, figure, median, percentile, throttle::Throttl
 use crate::{
     lambda::{Answered, Process, Program},
     proc,
-    same::{self, Handled},
+    same::{self, Done},
     scenario::Scenario,
     world::{Bench, World},
 };
@@ -19,14 +19,14 @@ use crate::{
 const STARTS: usize = 15;
 /// Warm calls of one variant before it is another one's turn.
 const TURN: usize = 25;
-/// Warm calls before the measured ones.
+/// Warm calls that are not measured yet.
 const WARM_UP: usize = 10;
 /// Starts and warm calls with little processor time: they are slow.
 const THROTTLED_STARTS: usize = 5;
 const THROTTLED_CALLS: usize = 50;
 
-/// One variant in a measurement.
-pub struct Participant {
+/// One variant's share of a measurement.
+pub struct Turn {
     /// The program.
     pub program: Program,
     /// Its own world.
@@ -43,54 +43,53 @@ pub struct Times {
     pub peak_memory_bytes: u64,
 }
 
-/// Events that [`times`] uses of each world, and those that [`throttled`] uses in addition.
+/// Events that [`times`] takes of each world, and [`throttled`] besides.
 #[must_use]
 pub const fn events(calls: usize) -> usize {
     STARTS + 1 + WARM_UP + calls.next_multiple_of(TURN) + THROTTLED_STARTS + 1 + THROTTLED_CALLS
 }
 
-/// Starts every variant several times, then measures warm calls in one process of each.
+/// Starts every variant several times, then has one process of each work so many calls.
 ///
 /// # Errors
-/// If one fails, or gives a wrong answer.
-pub async fn times(
-    bench: &Bench,
-    scenario: &Scenario,
-    participants: &mut [Participant],
-    calls: usize,
-) -> Result<Vec<Times>> {
-    let mut starts: Vec<Vec<Start>> = participants.iter().map(|_| Vec::new()).collect();
+/// If one fails, or does not answer as it should.
+pub async fn times(bench: &Bench, scenario: &Scenario, turns: &mut [Turn], calls: usize) -> Result<Vec<Times>> {
+    let mut starts: Vec<Vec<Start>> = turns.iter().map(|_| Vec::new()).collect();
     for round in 0..STARTS {
-        let each = start_each(bench, scenario, turns).await.with_context(|| format!("start {round}"))?;
-        for (start, starts) in each.into_iter().zip(&mut starts) {
+        for (turn, starts) in turns.iter_mut().zip(&mut starts) {
+            let (_, start) = start(bench, scenario, turn).await.with_context(|| format!("start {round}"))?;
             starts.push(start);
         }
+        let done = turns.iter().zip(starts.iter().filter_map(|starts| starts.last()));
+        let done =
+            done.map(|(turn, start)| Done { variant: &turn.program.variant, answer: &start.answer, aws: &start.aws });
+        same::require(&done.collect::<Vec<_>>())?;
     }
     let mut runs = Vec::new();
-    for participant in participants.iter_mut() {
-        let (mut process, _) = start(bench, scenario, participant).await?;
+    for turn in turns.iter_mut() {
+        let (mut process, _) = start(bench, scenario, turn).await?;
         for _ in 0..WARM_UP {
-            call(bench, scenario, participant, &mut process).await?;
+            call(bench, scenario, turn, &mut process).await?;
         }
-        drop(participant.world.aws.take_counts());
+        drop(turn.world.aws.take_counts());
         runs.push(Run { process, took: Vec::new(), cpu: Duration::ZERO });
     }
     for _ in 0..calls.div_ceil(TURN) {
-        for (participant, run) in participants.iter_mut().zip(&mut runs) {
+        for (turn, run) in turns.iter_mut().zip(&mut runs) {
             let before = proc::processor_time(run.process.pid())?;
             for _ in 0..TURN {
-                run.took.push(micros(call(bench, scenario, participant, &mut run.process).await?.took));
+                run.took.push(micros(call(bench, scenario, turn, &mut run.process).await?.took));
             }
             run.cpu += proc::processor_time(run.process.pid())?.saturating_sub(before);
         }
     }
-    let measured = participants.iter_mut().zip(runs).zip(starts);
+    let measured = turns.iter_mut().zip(runs).zip(starts);
     measured
-        .map(|((participant, run), starts)| {
+        .map(|((turn, run), starts)| {
             Ok(Times {
                 cold: cold(starts)?,
                 peak_memory_bytes: proc::peak_memory(run.process.pid())?,
-                warm: run.warm(scenario, &participant.world)?,
+                warm: run.warm(scenario, &turn.world)?,
             })
         })
         .collect()
@@ -100,19 +99,19 @@ pub async fn times(
 ///
 /// # Errors
 /// As for [`times`].
-pub async fn throttled(bench: &Bench, scenario: &Scenario, participants: &mut [Participant]) -> Result<Vec<Throttled>> {
+pub async fn throttled(bench: &Bench, scenario: &Scenario, turns: &mut [Turn]) -> Result<Vec<Throttled>> {
     let mut measured = Vec::new();
-    for participant in participants {
+    for turn in turns {
         let (mut answers, mut first_calls) = (Vec::new(), Vec::new());
         for _ in 0..THROTTLED_STARTS {
-            let (_process, _throttle, first) = start_throttled(bench, scenario, participant).await?;
+            let (_process, _throttle, first) = start_throttled(bench, scenario, turn).await?;
             answers.push(millis(first.since_start));
             first_calls.push(millis(first.took));
         }
-        let (mut process, _throttle, _) = start_throttled(bench, scenario, participant).await?;
+        let (mut process, _throttle, _) = start_throttled(bench, scenario, turn).await?;
         let mut took = Vec::new();
         for _ in 0..THROTTLED_CALLS {
-            took.push(micros(call(bench, scenario, participant, &mut process).await?.took));
+            took.push(micros(call(bench, scenario, turn, &mut process).await?.took));
         }
         took.sort_by(f64::total_cmp);
         measured.push(Throttled {
@@ -125,24 +124,8 @@ pub async fn throttled(bench: &Bench, scenario: &Scenario, participants: &mut [P
     Ok(measured)
 }
 
-/// Starts every variant once, and holds what the others make of the event against what ours makes of it.
-///
-/// # Errors
-/// As for [`times`].
-pub async fn start_each(bench: &Bench, scenario: &Scenario, turns: &mut [Turn]) -> Result<Vec<Start>> {
-    let mut starts = Vec::new();
-    for turn in turns.iter_mut() {
-        starts.push(start(bench, scenario, turn).await?.1);
-    }
-    let done = turns.iter().zip(&starts);
-    let done =
-        done.map(|(turn, start)| Done { variant: &turn.program.variant, answer: &start.answer, aws: &start.aws });
-    same::require(&done.collect::<Vec<_>>())?;
-    Ok(starts)
-}
-
 /// One start, until after the first answer.
-pub struct Start {
+struct Start {
     first_next: Duration,
     first_answer: Duration,
     cpu: Duration,
@@ -151,10 +134,10 @@ pub struct Start {
     aws: crate::aws::Counts,
 }
 
-async fn start(bench: &Bench, scenario: &Scenario, participant: &mut Participant) -> Result<(Process, Start)> {
-    let event = participant.world.next_event(bench)?;
-    drop(participant.world.aws.take_counts());
-    let mut process = Process::start(&participant.program, &[], bench.log(&participant.program)).await?;
+async fn start(bench: &Bench, scenario: &Scenario, turn: &mut Turn) -> Result<(Process, Start)> {
+    let event = turn.world.next_event(bench)?;
+    drop(turn.world.aws.take_counts());
+    let mut process = Process::start(&turn.program, &[], bench.log(&turn.program)).await?;
     let first_next = process.ready().await?;
     let first = checked(scenario, &mut process, &event).await?;
     let start = Start {
@@ -163,32 +146,23 @@ async fn start(bench: &Bench, scenario: &Scenario, participant: &mut Participant
         cpu: proc::processor_time(process.pid())?,
         peak_memory_bytes: proc::peak_memory(process.pid())?,
         answer: first.answer,
-        aws: participant.world.aws.take_counts(),
+        aws: turn.world.aws.take_counts(),
     };
     Ok((process, start))
 }
 
 /// Lambda gives a start all the processor time there is, and throttles from the first event on.
-async fn start_throttled(
-    bench: &Bench,
-    scenario: &Scenario,
-    participant: &mut Participant,
-) -> Result<(Process, Throttle, Answered)> {
-    let event = participant.world.next_event(bench)?;
-    let mut process = Process::start(&participant.program, &[], bench.log(&participant.program)).await?;
+async fn start_throttled(bench: &Bench, scenario: &Scenario, turn: &mut Turn) -> Result<(Process, Throttle, Answered)> {
+    let event = turn.world.next_event(bench)?;
+    let mut process = Process::start(&turn.program, &[], bench.log(&turn.program)).await?;
     process.ready().await?;
     let throttle = Throttle::new(process.pid());
     let first = checked(scenario, &mut process, &event).await?;
     Ok((process, throttle, first))
 }
 
-async fn call(
-    bench: &Bench,
-    scenario: &Scenario,
-    participant: &mut Participant,
-    process: &mut Process,
-) -> Result<Answered> {
-    let event = participant.world.next_event(bench)?;
+async fn call(bench: &Bench, scenario: &Scenario, turn: &mut Turn, process: &mut Process) -> Result<Answered> {
+    let event = turn.world.next_event(bench)?;
     checked(scenario, process, &event).await
 }
 
@@ -212,7 +186,7 @@ fn cold(starts: Vec<Start>) -> Result<Cold> {
     })
 }
 
-/// A process, and the times of its calls.
+/// A process, and what its calls took.
 struct Run {
     process: Process,
     took: Vec<f64>,

@@ -13,10 +13,10 @@ use crate::{
 
 /// Warm calls that are counted.
 const CALLS: usize = 5;
-/// Starts that may fail: a program runs fifty times slower under valgrind, so on a busy machine its own timeouts
-/// may expire, and then the count is not valid.
+/// Starts that may fail: a program runs fifty times slower under valgrind, so that on a busy machine its own timeouts
+/// may strike, and what it does then is not what is to be counted.
 const MOST_TRIES: usize = 3;
-/// How often a function is counted for a median: TLS keys are random, and not all need the same work.
+/// How often a function is counted for a median: TLS draws random keys, and not all take the same work.
 const ROUNDS: usize = 3;
 /// Events that one count takes at most.
 pub const EVENTS: usize = (2 + CALLS) * MOST_TRIES;
@@ -25,10 +25,10 @@ pub const MEDIAN_EVENTS: usize = EVENTS * ROUNDS;
 /// Events that [`cold_with_machines_trust`] takes at most.
 pub const TRUST_EVENTS: usize = MOST_TRIES;
 
-/// Checks that valgrind is installed.
+/// Holds that valgrind is there.
 ///
 /// # Errors
-/// If it is not, with instructions.
+/// If it is not, with what to do.
 pub fn require_valgrind() -> Result<()> {
     let version = Command::new("valgrind").arg("--version").output();
     if version.is_ok_and(|output| output.status.success()) {
@@ -56,7 +56,7 @@ fn middle(mut counts: Vec<u64>) -> Result<u64> {
     counts.get(counts.len() / 2).copied().context("nothing was counted")
 }
 
-/// Counts from the start to the first answer, with all the certificates that the machine trusts, as on Lambda.
+/// Counts from the start to the first answer, where the program trusts all that the machine does, as in Lambda.
 ///
 /// # Errors
 /// If the program fails.
@@ -117,8 +117,8 @@ async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut 
     read(&counts)
 }
 
-/// Whether a log has a warning. A function whose first connection timed out continues without it, and then its count is
-/// too high.
+/// Whether a log has a warning. A function whose time limit for its first connection has struck goes on without it, and
+/// then counts more than it should.
 fn warns(log: &str) -> bool {
     log.contains(r#""level":"WARN""#)
 }

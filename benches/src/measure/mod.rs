@@ -1,4 +1,4 @@
-//! The measurements of a function.
+//! What is measured of a function, and how.
 
 pub mod calls;
 pub mod instructions;
@@ -16,9 +16,9 @@ use crate::{aws::Counts, variant::OURS};
 pub struct Measured {
     /// The function's name.
     pub function: String,
-    /// Its language.
+    /// In which language.
     pub variant: String,
-    /// The number of records or mails in one call.
+    /// Events that a record or a mail takes part in at once: figures of a call are of so many.
     pub records_each: usize,
     /// Starts and first calls.
     pub cold: Cold,
@@ -39,14 +39,14 @@ pub struct Measured {
     pub system_calls: Option<f64>,
     /// The most memory that it had, in bytes, with all warm calls.
     pub peak_memory_bytes: u64,
-    /// The size of the deployed program, in bytes.
+    /// What would be deployed, in bytes.
     pub package_bytes: u64,
     /// The same in a zip.
     pub zip_bytes: u64,
 }
 
 impl Measured {
-    /// Whether it answers requests of the HTTP API, and calls AWS for them.
+    /// Whether it answers requests of the HTTP API that come to AWS.
     #[must_use]
     pub fn is_http(&self) -> bool {
         self.variant == OURS && !["sender", "sweep", "mail-events"].contains(&self.function.as_str())
@@ -86,7 +86,7 @@ impl Measured {
         round(self.warm.aws.write_units / self.calls())
     }
 
-    /// The ratio of its processor time from start to first answer to another's: the median over paired starts.
+    /// Processor time from start to first answer, in times of another's: the median over starts that took turns.
     #[must_use]
     pub fn cold_cpu_times(&self, other: &Self) -> f64 {
         let pairs = self.cold.cpu_millis_each.iter().zip(&other.cold.cpu_millis_each);
@@ -115,7 +115,7 @@ pub struct Cold {
     pub cpu_millis_each: Vec<f64>,
     /// The most memory until the first answer, in bytes.
     pub peak_memory_bytes: u64,
-    /// The first call's calls to AWS.
+    /// What the first call asked of AWS.
     pub aws: Counts,
 }
 
@@ -133,7 +133,7 @@ pub struct Warm {
     pub p99_micros: f64,
     /// Processor time of a call.
     pub cpu_micros: f64,
-    /// Their calls to AWS.
+    /// What all of them asked of AWS.
     pub aws: Counts,
 }
 

@@ -1,4 +1,4 @@
-//! The size of a function, as it would be deployed.
+//! How large a function is, as it would be deployed.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use flate2::{Compression, write::DeflateEncoder};
 /// What a zip adds to each file: a header before it and an entry at the end, each with its name.
 const ZIP_ENTRY_BYTES: u64 = 30 + 46 + 2 * 9;
 
-/// A size in bytes, uncompressed and in a zip.
+/// Bytes, as they are and in a zip.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Size {
-    /// Uncompressed.
+    /// As they are.
     pub bytes: u64,
     /// In a zip.
     pub zip_bytes: u64,

@@ -11,20 +11,20 @@ use crate::{
     world::{Bench, World},
 };
 
-/// Warm calls of the shorter run, which include everything that happens only once.
+/// Warm calls of the shorter run, which settle what only happens once.
 const FEW: usize = 2;
 /// Warm calls of the longer run.
 const MANY: usize = 22;
 /// Events that one count takes.
 pub const EVENTS: usize = 2 + FEW + MANY;
 
-/// Whether strace is installed.
+/// Whether strace is there.
 #[must_use]
 pub fn has_strace() -> bool {
     Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Counts with few and with many warm calls: the difference belongs to the additional calls.
+/// Counts with few and with many warm calls: the difference is that of the calls that are more.
 ///
 /// # Errors
 /// If the program fails.

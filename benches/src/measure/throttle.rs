@@ -1,6 +1,6 @@
 //! The processor time that Lambda gives to a function of 128 MB.
 //!
-//! Lambda's scheduler gives a function a share of each 20 ms by its memory: a whole processor at 1,769 MB. Here a process
+//! Lambda's scheduler gives a function so much of each 20 ms, by its memory: a whole processor at 1,769 MB. Here a process
 //! that has used its share is stopped until the period is over.
 
 use std::{
@@ -20,10 +20,10 @@ use crate::proc;
 const PERIOD: Duration = Duration::from_millis(20);
 /// 128 MB of the 1,769 that come with one processor.
 const SHARE: Duration = Duration::from_micros(20_000 * 128 / 1_769);
-/// How often the process is checked.
+/// How often the process is looked at.
 const LOOK: Duration = Duration::from_micros(100);
 
-/// Limits a process to its share until it is dropped.
+/// Holds a process to its share until it is dropped.
 pub struct Throttle {
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -44,7 +44,7 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has no result: it ends with the period, or with the process.
+            // It has nothing to say: it ends with the period, or with the process.
             drop(thread.join());
         }
     }

@@ -10,19 +10,19 @@ use crate::{
 pub struct Budget {
     /// What is limited.
     pub what: String,
-    /// The unit.
+    /// In which unit.
     pub unit: &'static str,
     /// The limit.
     pub limit: Limit,
     /// What was measured.
     pub measured: f64,
-    /// The function with this figure.
+    /// Of which function, or of which other than the worst.
     pub of: String,
-    /// Meaningful decimal places.
+    /// Decimal places that say something.
     pub places: usize,
 }
 
-/// The limit of a figure.
+/// What a figure has to be.
 #[derive(Clone, Copy)]
 pub enum Limit {
     /// At most this, and better at most that.
@@ -52,7 +52,7 @@ pub fn of(run: &Run) -> Vec<Budget> {
     budgets
 }
 
-/// The budgets of a start and of the program, each for the worst function.
+/// Of a start and of what is deployed, each by the function that is worst.
 fn of_starts(run: &Run) -> Vec<Budget> {
     let mut budgets = Vec::new();
     let mut worst = |what: &str, unit, places, most: f64, aim: Option<f64>, of: fn(&Measured) -> Option<f64>| {

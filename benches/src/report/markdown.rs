@@ -13,7 +13,7 @@ use crate::{measure::Measured, throughput::Throughput, variant::OURS};
 /// The whole document.
 ///
 /// # Errors
-/// Never: writing to a string cannot fail.
+/// Never: a text takes all that is written to it.
 pub fn tables(run: &Run, budgets: &[Budget]) -> Result<String> {
     let mut text = String::from(
         "# Benchmarks\n\nWritten by `cargo xtask bench`; `benches/README.md` says what is measured, and how. Figures that end in\n\
@@ -170,7 +170,7 @@ fn throttled(text: &mut String, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// The other languages, as multiples of ours.
+/// The other languages, in times of ours.
 fn pairs(text: &mut String, run: &Run) -> Result<()> {
     let others: Vec<&Measured> = run.measured.iter().filter(|measured| measured.variant != OURS).collect();
     if others.is_empty() {

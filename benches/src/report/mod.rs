@@ -1,4 +1,4 @@
-//! The files in `docs/benchmarks`.
+//! What is written to `docs/benchmarks`.
 
 mod budgets;
 mod markdown;
@@ -16,7 +16,7 @@ use crate::{measure::Measured, throughput::Throughput};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// The processor's name.
+    /// The processor that it ran on.
     pub processor: String,
     /// How many of them.
     pub processors: usize,
@@ -37,7 +37,7 @@ impl Run {
     /// Shows the figures.
     ///
     /// # Errors
-    /// If they cannot be written.
+    /// If they cannot be written down.
     pub fn show(&self) -> Result<()> {
         eprintln!("{}", markdown::tables(self, &budgets::of(self))?);
         Ok(())

@@ -17,7 +17,7 @@ use portal::{
 };
 use portal_aws::{clock::SystemClock, queue::SqsQueue};
 
-/// A patient to invite, by a request of this id.
+/// Somebody to be invited, by a request of this id.
 pub struct Patient {
     pub id: PatientId,
     pub profile: Profile,
@@ -31,7 +31,7 @@ impl Patient {
     }
 }
 
-/// A queue that keeps its hints.
+/// The queue, and what went into it.
 pub struct KeptHints {
     queue: SqsQueue,
     hints: Mutex<Vec<Hint>>,
@@ -58,7 +58,7 @@ impl Queue for KeptHints {
 /// The scope of the practice's staff.
 ///
 /// # Errors
-/// If the rules for ids have changed.
+/// None, unless ids have other rules than they had.
 #[expect(clippy::disallowed_methods, reason = "there is no gateway here that would verify claims")]
 pub fn scope() -> Result<TenantScope> {
     let actor = Actor { role: Role::Staff, subject: Some(Subject::parse("staff-7")?) };
@@ -68,7 +68,7 @@ pub fn scope() -> Result<TenantScope> {
 /// The practice's settings.
 ///
 /// # Errors
-/// If the rules for settings have changed.
+/// None, unless settings have other rules than they had.
 pub fn settings() -> Result<PracticeSettings> {
     Ok(PracticeSettings {
         name: DisplayName::parse("Lakeside Family Medicine")?,
@@ -80,10 +80,10 @@ pub fn settings() -> Result<PracticeSettings> {
     })
 }
 
-/// Makes this number of patients.
+/// So many patients.
 ///
 /// # Errors
-/// If the rules for profiles have changed.
+/// None, unless profiles have other rules than they had.
 pub fn patients(count: usize) -> Result<Vec<Patient>> {
     let born = date_of_birth("1980-02-29", SystemClock.now()).context("no date of birth")?;
     let patient = |number| {

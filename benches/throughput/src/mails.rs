@@ -1,4 +1,4 @@
-//! The function `sender`, batch after batch, with mail services of different speed.
+//! The function `sender`, batch after batch, while the mail service takes more or less time for a mail.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::measure::{Figures, Spent, Stopwatch};
 pub const BATCH: usize = 10;
 /// Batches for each of [`LATENCIES_MILLIS`].
 pub const BATCHES: usize = 50;
-/// The time that the mail service takes for a mail, in addition to the stand-in's.
+/// How much longer than the stand-in the mail service takes for a mail.
 pub const LATENCIES_MILLIS: [u64; 3] = [0, 10, 50];
-/// Longest time of a run: the function's timeout in the template.
+/// How long a run may take: as long as the template lets the function.
 const PATIENCE_MILLIS: i64 = 60_000;
 
-/// A slow mail service. It waits in this process, as a request in flight would.
+/// A mail service that takes its time. It waits in this process, where a request that is under way would, too.
 struct Slow<M> {
     mailer: M,
     latency: Duration,
@@ -61,7 +61,7 @@ pub async fn measure<S: DeliveryStore + Clone, M: Mailer + Clone>(
     });
     let mut spent = LATENCIES_MILLIS.map(|_| Spent::default());
     let mut batches = hints.chunks_exact(BATCH);
-    // In turns, so that other load on the machine affects all of them alike.
+    // In turns: whatever else this machine does, it does to all of them.
     for _ in 0..BATCHES {
         for (sender, spent) in senders.iter().zip(&mut spent) {
             let event = event(batches.next().context("there are too few hints")?)?;

@@ -1,8 +1,8 @@
-//! The work of one core in a second: the operations `invite` and `status` on the table, and the function `sender`,
-//! without Lambda and without the HTTP edge.
+//! What one core does in a second: the operations `invite` and `status` over the table, and the function `sender`, without
+//! Lambda and without the HTTP edge.
 //!
-//! The benchmark (`benches/README.md`) starts it with a function's environment. So all processor time of this process is
-//! ours, and AWS's stand-in is in another process. It writes its measurements, as JSON, to the file in its argument.
+//! The benchmark (`benches/README.md`) starts it with a function's environment, so that all that this process spends is
+//! ours, and what plays AWS is in another one. It writes what it measured, as JSON, to the file that is its argument.
 
 mod data;
 mod mails;
@@ -13,6 +13,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result};
 use portal::{
     email::Pepper,
+    ports::Ports,
     operations::{invite::invite, patient::save_profile, practice::save_practice, status::status},
 };
 use portal_aws::{
@@ -43,21 +44,22 @@ async fn main() -> Result<()> {
     let queue = KeptHints::new(aws.queue(queue));
     let (clock, entropy, scope) = (SystemClock, OsEntropy, data::scope()?);
 
-    save_practice(&store, &clock, &scope, &data::settings()?, true, None).await?;
+    let ports = Ports { store: &store, clock: &clock };
+    save_practice(&ports, &scope, &data::settings()?, true, None).await?;
     let patients = data::patients(BATCH * BATCHES * LATENCIES_MILLIS.len())?;
     for patient in &patients {
-        save_profile(&store, &clock, &patient.command(&scope), &patient.profile).await?;
+        save_profile(&ports, &patient.command(&scope), &patient.profile).await?;
     }
 
     let mut figures = Vec::new();
     let watch = Stopwatch::start()?;
     for patient in &patients {
-        invite(&store, &queue, &clock, &entropy, &patient.command(&scope), None).await?;
+        invite(&ports, &queue, &entropy, &patient.command(&scope), None).await?;
     }
     figures.push(Figures::of("invite", patients.len(), watch.spent()?));
     let watch = Stopwatch::start()?;
     for patient in &patients {
-        status(&store, &clock, &scope, &patient.id).await?;
+        status(&ports, &scope, &patient.id).await?;
     }
     figures.push(Figures::of("status", patients.len(), watch.spent()?));
 

@@ -1,4 +1,4 @@
-//! Measures time, and this process's processor time.
+//! How long something takes, and how much of that this process works.
 
 use std::{
     iter::Sum,
@@ -10,7 +10,7 @@ use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// Time, and this process's processor time in it.
+/// Time, and this process's work in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
     whole: Duration,
@@ -23,7 +23,7 @@ pub struct Stopwatch {
     worked_before: Duration,
 }
 
-/// The figures of repeated work.
+/// What something cost, so many times.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
@@ -39,7 +39,7 @@ pub struct Figures {
     pub processor_micros_each: f64,
     /// How many one environment does in a second, one after the other.
     pub a_second: f64,
-    /// How many a core does in a second if it does nothing else: environments wait, cores do not.
+    /// How many a core does in a second that does nothing else: environments wait, cores do not.
     pub a_second_a_core: f64,
 }
 

@@ -298,7 +298,8 @@ mod tests {
     use super::*;
     use crate::testing::samples;
 
-    const QUIET: FacetStates = FacetStates { choice: "in", invitation: "none", account: "none" };
+    const QUIET: FacetStates =
+        FacetStates { choice: ChoiceFacet::In, invitation: InvitationFacet::None, account: AccountFacet::None };
 
     fn sentence(kind: EventKind, role: Role, before: Option<FacetStates>) -> String {
         let act = samples::act_of(role, samples::noon(), "request-1");
@@ -349,7 +350,7 @@ mod tests {
     #[test]
     fn who_acts_and_what_was_before_changes_the_sentence() {
         let reinvited = || EventKind::Reinvited { invitation: samples::invitation_id("i"), another_address: false };
-        let queued = FacetStates { invitation: "queued", ..QUIET };
+        let queued = FacetStates { invitation: InvitationFacet::Queued, ..QUIET };
         for (kind, role, before, expected) in [
             (
                 EventKind::ProfileSaved,

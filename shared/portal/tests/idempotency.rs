@@ -10,19 +10,22 @@ use portal::{
     link::Token,
     operations::{
         Command, Enqueued, OperationError,
-        deliver::Delivered,
+        deliver::DeliveryOutcome,
         invite::invite,
         patient::save_profile,
         register::{Holder, Registered, new_link, register},
         revoke::revoke,
     },
+    panel::InvitationStatus,
     policy::REMEMBER_FOR,
-    ports::{Clock as _, CommitOutcome, LinkStore as _},
-    refusal::Refusal,
-    testing::{Fault, samples},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome},
+    refusal::RefusalCode,
+    refusal::{InviteRefusal, RegisterRefusal},
+    testing::{Fault, Refused, refusal, samples},
+    timeline::AccountFacet,
     timeline::Role,
 };
-use world::{ADDRESS, World, refusal};
+use world::{ADDRESS, World};
 
 fn keyed(command: &str, content: &str) -> KeyedRequest {
     KeyedRequest::new(command, "key-1", content.as_bytes())
@@ -33,10 +36,10 @@ async fn invite_as(
     patient: &str,
     if_match: Option<u64>,
     keyed: Option<KeyedRequest>,
-) -> Result<Enqueued, OperationError> {
+) -> Result<Enqueued, OperationError<InviteRefusal>> {
     let (scope, patient) = (samples::scope("north"), samples::patient_id(patient));
     let command = Command { if_match, keyed, ..world.command(&scope, &patient) };
-    invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, None).await
+    invite(&world.ports(), &world.queue, &world.entropy, &command, None).await
 }
 
 #[tokio::test]
@@ -48,7 +51,7 @@ async fn a_repeated_invitation_is_answered_and_not_sent_again() {
     let second = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
     assert_eq!(second.panel, first.panel);
     assert_eq!(world.store.contents(), before);
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 
     let third = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
     assert_eq!(third.panel, world.status("p-1").await, "where the patient stands now");
@@ -62,7 +65,11 @@ async fn an_answer_that_was_lost_comes_with_the_repeat() {
     assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.is_err());
     let repeated = invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
     assert!(repeated.panel.mail_is_queued());
-    assert_eq!(refusal(invite_as(&world, "p-1", None, None).await), Refusal::AlreadyInvited, "without a key it is new");
+    assert_eq!(
+        refusal(invite_as(&world, "p-1", None, None).await),
+        Refused::rule(RefusalCode::AlreadyInvited),
+        "without a key it is new"
+    );
 }
 
 #[tokio::test]
@@ -71,11 +78,14 @@ async fn a_key_means_one_request_for_a_day() {
     invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
     let before = world.store.contents();
     let other = invite_as(&world, "p-1", None, Some(keyed("invite", "{}"))).await;
-    assert_eq!(refusal(other), Refusal::IdempotencyKeyReused);
+    assert_eq!(refusal(other), Refused::KEY_REUSED);
     assert_eq!(world.store.contents(), before);
 
     world.clock.advance(REMEMBER_FOR);
-    assert_eq!(refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await), Refusal::AlreadyInvited);
+    assert_eq!(
+        refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await),
+        Refused::rule(RefusalCode::AlreadyInvited)
+    );
 }
 
 #[tokio::test]
@@ -85,15 +95,18 @@ async fn a_key_is_of_one_patient_and_one_command() {
     invite_as(&world, "p-2", None, Some(keyed("invite", "other"))).await.unwrap();
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = Command { keyed: Some(keyed("revoke", "other")), ..world.command(&scope, &patient) };
-    let revoked = revoke(&world.store, &world.clock, &command).await.unwrap();
-    assert_eq!(revoked.invitation.state, "revoked");
-    assert_eq!(revoke(&world.store, &world.clock, &command).await.unwrap(), revoked);
+    let revoked = revoke(&world.ports(), &command).await.unwrap();
+    assert_eq!(revoked.invitation.state, InvitationStatus::Revoked);
+    assert_eq!(revoke(&world.ports(), &command).await.unwrap(), revoked);
 }
 
 #[tokio::test]
 async fn a_refused_command_is_decided_anew() {
     let world = World::with_patients(&[("north", "p-1", None)]).await;
-    assert_eq!(refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await), Refusal::EmailRequired);
+    assert_eq!(
+        refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await),
+        Refused::rule(RefusalCode::EmailRequired)
+    );
     world.save("north", "p-1", Some(ADDRESS)).await;
     assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.is_ok());
 }
@@ -104,12 +117,12 @@ async fn a_patient_who_was_created_is_created_to_whoever_repeats_it() {
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-9"));
     let save = async |content, name| {
         let command = Command { keyed: Some(keyed("save", content)), ..world.command(&scope, &patient) };
-        save_profile(&world.store, &world.clock, &command, &samples::profile(name)).await
+        save_profile(&world.ports(), &command, &samples::profile(name)).await
     };
     let created = save("a", None).await.unwrap();
     assert_eq!(save("a", None).await.unwrap(), created);
     assert!(created.created);
-    assert_eq!(refusal(save("b", Some(ADDRESS)).await), Refusal::IdempotencyKeyReused);
+    assert_eq!(refusal(save("b", Some(ADDRESS)).await), Refused::KEY_REUSED);
 }
 
 #[tokio::test]
@@ -121,7 +134,7 @@ async fn a_hint_that_was_lost_is_the_sweeps_to_give() {
     assert!(world.deliver().await.is_empty());
     world.clock.advance(TimeDelta::minutes(2));
     assert_eq!(world.sweep().await.queued, 1);
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 }
 
 /// A patient whose invitation was mailed, its token, and the request that presents it.
@@ -135,7 +148,7 @@ impl Guest {
     async fn mailed() -> Self {
         let world = World::with_one().await;
         world.invite("north", "p-1").await.unwrap();
-        assert_eq!(world.deliver().await, [Delivered::Sent]);
+        assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
         let token = world.mailer.mails().last().unwrap().token.clone();
         Self { world, token, request: samples::request_id("request-2") }
     }
@@ -144,10 +157,10 @@ impl Guest {
         Holder { token: &self.token, request: &self.request, keyed }
     }
 
-    async fn register(&self, keyed: Option<KeyedRequest>) -> Result<Registered, OperationError> {
+    async fn register(&self, keyed: Option<KeyedRequest>) -> Result<Registered, OperationError<RegisterRefusal>> {
         let Self { world, .. } = self;
         let born = samples::date_of_birth();
-        register(&world.store, &world.clock, &world.entropy, &self.holder(keyed), born).await
+        register(&world.ports(), &world.entropy, &self.holder(keyed), born).await
     }
 }
 
@@ -158,13 +171,24 @@ async fn a_repeated_registration_gives_the_same_account() {
     let before = guest.world.store.contents();
     assert_eq!(guest.register(Some(keyed("register", "right"))).await.unwrap(), registered);
     let another = guest.register(Some(keyed("register", "other"))).await;
-    assert_eq!(refusal(another), Refusal::LinkNotUsable, "whoever guesses on learns nothing from the key");
-    assert_eq!(refusal(guest.register(None).await), Refusal::LinkNotUsable, "without its key it is a used link");
+    assert_eq!(
+        refusal(another),
+        Refused::rule(RefusalCode::LinkNotUsable),
+        "whoever guesses on learns nothing from the key"
+    );
+    assert_eq!(
+        refusal(guest.register(None).await),
+        Refused::rule(RefusalCode::LinkNotUsable),
+        "without its key it is a used link"
+    );
     assert_eq!(guest.world.store.contents(), before);
     assert!(guest.world.record().usable_link(&guest.token, samples::noon()).is_err());
 
     guest.world.clock.advance(REMEMBER_FOR);
-    assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
+    assert_eq!(
+        refusal(guest.register(Some(keyed("register", "right"))).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
 }
 
 #[tokio::test]
@@ -175,7 +199,10 @@ async fn the_old_mailbox_is_not_told_the_new_address() {
     let act = samples::act_of(Role::Support, guest.world.clock.now(), "support");
     let change = record.change_account_email(&samples::email("new@example.com"), act).unwrap().unwrap();
     assert_eq!(guest.world.store.commit(&change).await.unwrap(), CommitOutcome::Committed);
-    assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
+    assert_eq!(
+        refusal(guest.register(Some(keyed("register", "right"))).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
 }
 
 #[tokio::test]
@@ -186,7 +213,7 @@ async fn a_registration_whose_answer_was_lost_gives_its_account_with_the_repeat(
     assert!(guest.register(Some(keyed("register", "right"))).await.is_err());
     let registered = guest.register(Some(keyed("register", "right"))).await.unwrap();
     assert_eq!(registered.email, samples::email(ADDRESS));
-    assert_eq!(guest.world.status("p-1").await.account.state, "active");
+    assert_eq!(guest.world.status("p-1").await.account.state, AccountFacet::Active);
 }
 
 #[tokio::test]
@@ -194,7 +221,10 @@ async fn the_key_alone_opens_nothing() {
     let mut guest = Guest::mailed().await;
     guest.register(Some(keyed("register", "right"))).await.unwrap();
     guest.token.secret = samples::secret(99);
-    assert_eq!(refusal(guest.register(Some(keyed("register", "right"))).await), Refusal::LinkNotUsable);
+    assert_eq!(
+        refusal(guest.register(Some(keyed("register", "right"))).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
 }
 
 #[tokio::test]
@@ -204,7 +234,7 @@ async fn a_repeated_wish_for_a_new_link_sends_one() {
     for _ in 0..2 {
         let Guest { world, .. } = &guest;
         let holder = guest.holder(Some(keyed("new-link", "")));
-        new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await.unwrap();
+        new_link(&world.ports(), &world.queue, &world.entropy, &holder).await.unwrap();
     }
-    assert_eq!(guest.world.deliver().await, [Delivered::Sent]);
+    assert_eq!(guest.world.deliver().await, [DeliveryOutcome::Sent]);
 }

@@ -8,7 +8,7 @@ use portal::{
     panel::StatusPanel,
     policy::{MOST_GUESSES, MOST_SECRETS},
     record::{InvitationState, PortalRecord, RevokeReason, account::Registration},
-    refusal::Refusal,
+    refusal::LinkRefusal,
     testing::samples,
     timeline::Role,
 };
@@ -102,7 +102,7 @@ fn at_most_five_dates_of_birth_are_compared_even_if_a_comparison_never_came_back
         mailed.record = mailed.record.count_guess(&mailed.tokens[0], act()).unwrap().after;
         assert_eq!(mailed.record.link.as_ref().unwrap().guesses, guesses);
     }
-    assert_eq!(mailed.record.count_guess(&mailed.tokens[0], act()).unwrap_err(), Refusal::LinkNotUsable);
+    assert_eq!(mailed.record.count_guess(&mailed.tokens[0], act()).unwrap_err(), LinkRefusal::LinkNotUsable);
     let wrong = samples::date_of_birth().succ_opt().unwrap();
     let Registration::Locked(locked) = mailed.record.register(wrong, samples::account_id("a"), None, act()) else {
         panic!("locked")

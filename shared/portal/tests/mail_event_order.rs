@@ -84,11 +84,12 @@ impl World {
                     news,
                 };
                 for _ in 0..2 {
-                    if let Some(change) = self.record.hear(&self.practice, &event, Self::act(Role::MailService)) {
+                    if let Some(change) = self.record.record_event(&self.practice, &event, Self::act(Role::MailService))
+                    {
                         self.commit(change);
                     }
                 }
-                let more = self.record.hear(&self.practice, &event, Self::act(Role::MailService));
+                let more = self.record.record_event(&self.practice, &event, Self::act(Role::MailService));
                 assert_eq!(more, None, "two changes at most, and none by a repetition");
             }
         }

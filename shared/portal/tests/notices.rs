@@ -10,25 +10,26 @@ use portal::{
         breaker::PAUSE,
         change_email::change_email,
         choice::{opt_in, opt_out},
-        deliver::Delivered,
-        notify::{Notified, Notify},
-        sweep::{Sweep, Swept},
+        deliver::DeliveryOutcome,
+        notify::{NoticeCounts, notify},
+        sweep::SweepReport,
         track_login::track_login,
     },
     policy::{CLOCK_SLACK, HINT_WAIT, LONGEST_DEFERRAL, MOST_NOTICES, SEND_LEASE},
     ports::{
-        Clock as _, CommitOutcome, DeliveryStore as _, DueEntry, Hint, InvitationMail, Mailer, NoticeMail,
-        PortalStore as _, Queue as _, SendOutcome, StoreError,
+        ChangeStore as _, Clock as _, CommitOutcome, DeliveryStore as _, DueEntry, Hint, InvitationMail, Mailer,
+        NoticeMail, Queue as _, SendOutcome, StoreError,
     },
     record::{
         FailReason, NextAction, NextActionKind,
         notices::NoticeKind::{self, AddressAdded, AddressRemoved},
     },
-    refusal::Refusal,
-    testing::{Fault, samples},
-    timeline::{EventKind, Role},
+    refusal::ChangeEmailRefusal,
+    refusal::RefusalCode,
+    testing::{Fault, Refused, refusal, samples},
+    timeline::{EventKind, EventName, Role},
 };
-use world::{ADDRESS, World, refusal};
+use world::{ADDRESS, World};
 
 const NEW: &str = "nunez.family@example.com";
 const OTHER: &str = "jose.nunez@example.org";
@@ -36,11 +37,11 @@ const OTHER: &str = "jose.nunez@example.org";
 const CLAIM: TimeDelta = TimeDelta::minutes(10);
 
 /// Two notices of which SES took both.
-const BOTH: Notified = outcome(2, 0, 0);
+const BOTH: NoticeCounts = outcome(2, 0, 0);
 
 /// What became of so many notices, none of which came upon a pause.
-const fn outcome(sent: u32, failed: u32, waiting: u32) -> Notified {
-    Notified { sent, failed, waiting, paused: 0, left_alone: false }
+const fn outcome(sent: u32, failed: u32, waiting: u32) -> NoticeCounts {
+    NoticeCounts { sent, failed, waiting, paused: 0, skipped: false }
 }
 
 impl World {
@@ -52,29 +53,33 @@ impl World {
     }
 
     /// Customer Care changes the address of the account.
-    async fn change_email(&self, new: &str) -> Result<Enqueued, OperationError> {
+    async fn change_email(&self, new: &str) -> Result<Enqueued, OperationError<ChangeEmailRefusal>> {
         self.change_email_if(new, None).await
     }
 
-    async fn change_email_if(&self, new: &str, if_match: Option<u64>) -> Result<Enqueued, OperationError> {
+    async fn change_email_if(
+        &self,
+        new: &str,
+        if_match: Option<u64>,
+    ) -> Result<Enqueued, OperationError<ChangeEmailRefusal>> {
         let (scope, patient) = (samples::support_scope("north"), samples::patient_id("p-1"));
         let command = Command { if_match, ..self.command(&scope, &patient) };
-        change_email(&self.store, &self.queue, &self.clock, &command, &samples::email(new)).await
+        change_email(&self.ports(), &self.queue, &command, &samples::email(new)).await
     }
 
-    async fn notify_with(&self, mailer: &impl Mailer, secs_left: i64) -> Vec<Result<Notified, StoreError>> {
-        let notify = Notify { store: &self.store, mailer, clock: &self.clock, breaker: &self.breaker };
+    async fn notify_with(&self, mailer: &impl Mailer, secs_left: i64) -> Vec<Result<NoticeCounts, StoreError>> {
+        let (ports, mail_service) = (self.ports(), self.mail_service(mailer));
         let deadline = self.clock.now() + TimeDelta::seconds(secs_left);
         let mut outcomes = Vec::new();
         for hint in self.queue.take() {
             let Hint::Notices(key) = hint else { panic!("an invitation waits: {hint:?}") };
-            outcomes.push(notify.notify(&key, deadline, &self.request).await);
+            outcomes.push(notify(&ports, &mail_service, &key, deadline, &self.request).await);
         }
         outcomes
     }
 
     /// Works off the queue.
-    async fn notify(&self) -> Vec<Notified> {
+    async fn notify(&self) -> Vec<NoticeCounts> {
         self.notify_with(&self.mailer, 30).await.into_iter().map(Result::unwrap).collect()
     }
 
@@ -86,14 +91,17 @@ impl World {
 
     fn events(&self) -> Vec<EventKind> {
         let events = self.store.timeline(&samples::key("north", "p-1")).into_iter();
-        events.map(|event| event.kind).filter(|kind| kind.name().starts_with("notice-")).collect()
+        events
+            .map(|event| event.kind)
+            .filter(|kind| matches!(kind.name(), EventName::NoticeSent | EventName::NoticeFailed))
+            .collect()
     }
 
     /// Nothing waits in the record, and no sweep finds anything in it.
     async fn is_at_rest(&self) {
         assert_eq!((self.record().notices, self.record().next_action), (vec![], None));
         self.clock.advance(LONGEST_DEFERRAL * 2);
-        assert_eq!(self.sweep().await, Swept::default());
+        assert_eq!(self.sweep().await, SweepReport::default());
     }
 }
 
@@ -133,17 +141,16 @@ async fn the_claim_goes_from_one_address_to_the_other() {
     world.save("south", "p-2", None).await;
     world.save("north", "p-1", None).await;
     let old = samples::email(ADDRESS);
-    assert_eq!(refusal(world.invite_to("south", "p-2", Some(&old)).await), Refusal::EmailInUse { holder: None });
+    assert_eq!(refusal(world.invite_to("south", "p-2", Some(&old)).await), Refused::email_in_use(None));
     world.change_email(NEW).await.unwrap();
     assert_eq!(world.store.email_entry(&samples::email(NEW)).owner, Some(samples::key("north", "p-1")));
     world.invite_to("south", "p-2", Some(&old)).await.unwrap();
 
     let login = async |address| {
-        track_login(&world.store, &world.clock, &samples::email(address), samples::login("event-1", world.clock.now()))
-            .await
+        track_login(&world.ports(), &samples::email(address), samples::login("event-1", world.clock.now())).await
     };
     login(NEW).await.unwrap();
-    assert_eq!(refusal(login(ADDRESS).await), Refusal::NotRegistered);
+    assert_eq!(refusal(login(ADDRESS).await), Refused::rule(RefusalCode::NotRegistered));
 }
 
 #[tokio::test]
@@ -158,7 +165,7 @@ async fn the_address_that_the_account_has_is_no_change_and_nobody_is_told() {
     let (before, version) = (world.store.contents(), world.record().version);
     world.change_email(NEW).await.unwrap();
     world.change_email_if(NEW, Some(version)).await.unwrap();
-    assert_eq!(refusal(world.change_email_if(NEW, Some(version - 1)).await), Refusal::VersionConflict);
+    assert_eq!(refusal(world.change_email_if(NEW, Some(version - 1)).await), Refused::VERSION_CONFLICT);
     assert_eq!((world.store.contents(), world.queue.messages().len()), (before, 1));
 }
 
@@ -169,22 +176,22 @@ async fn what_is_refused_changes_nothing() {
     world.save("south", "p-3", None).await;
     let theirs = samples::email("theirs@example.com");
     world.invite_to("south", "p-3", Some(&theirs)).await.unwrap();
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     let before = world.store.contents();
     let holder = Some(samples::patient_id("p-2"));
-    assert_eq!(refusal(world.change_email(OTHER).await), Refusal::EmailInUse { holder });
-    assert_eq!(refusal(world.change_email("theirs@example.com").await), Refusal::EmailInUse { holder: None });
-    assert_eq!(refusal(world.change_email_if(NEW, Some(1)).await), Refusal::VersionConflict);
+    assert_eq!(refusal(world.change_email(OTHER).await), Refused::email_in_use(holder));
+    assert_eq!(refusal(world.change_email("theirs@example.com").await), Refused::email_in_use(None));
+    assert_eq!(refusal(world.change_email_if(NEW, Some(1)).await), Refused::VERSION_CONFLICT);
 
     let by = async |scope, patient: &str| {
         let patient = samples::patient_id(patient);
         let command = world.command(&scope, &patient);
-        refusal(change_email(&world.store, &world.queue, &world.clock, &command, &samples::email(NEW)).await)
+        refusal(change_email(&world.ports(), &world.queue, &command, &samples::email(NEW)).await)
     };
-    assert_eq!(by(samples::support_scope("north"), "p-2").await, Refusal::NotRegistered);
-    assert_eq!(by(samples::support_scope("north"), "p-9").await, Refusal::PatientNotFound);
-    assert_eq!(by(samples::support_scope("south"), "p-1").await, Refusal::PatientNotFound);
-    assert_eq!(by(samples::scope("north"), "p-1").await, Refusal::SupportOnly);
+    assert_eq!(by(samples::support_scope("north"), "p-2").await, Refused::rule(RefusalCode::NotRegistered));
+    assert_eq!(by(samples::support_scope("north"), "p-9").await, Refused::rule(RefusalCode::PatientNotFound));
+    assert_eq!(by(samples::support_scope("south"), "p-1").await, Refused::rule(RefusalCode::PatientNotFound));
+    assert_eq!(by(samples::scope("north"), "p-1").await, Refused::rule(RefusalCode::SupportOnly));
     assert_eq!((world.store.contents(), world.queue.messages()), (before, vec![]));
 }
 
@@ -193,8 +200,8 @@ async fn staff_are_not_told_whether_an_address_is_the_accounts() {
     let world = World::with_account().await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = world.command(&scope, &patient);
-    let same = change_email(&world.store, &world.queue, &world.clock, &command, &samples::email(ADDRESS)).await;
-    assert_eq!(refusal(same), Refusal::SupportOnly);
+    let same = change_email(&world.ports(), &world.queue, &command, &samples::email(ADDRESS)).await;
+    assert_eq!(refusal(same), Refused::rule(RefusalCode::SupportOnly));
 }
 
 #[tokio::test]
@@ -218,7 +225,7 @@ async fn a_patient_who_opted_out_is_told_all_the_same() {
     let world = World::with_account().await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = world.command(&scope, &patient);
-    opt_out(&world.store, &world.clock, &command).await.unwrap();
+    opt_out(&world.ports(), &command).await.unwrap();
     world.change_email(NEW).await.unwrap();
     assert_eq!(world.notify().await, [BOTH]);
     world.is_at_rest().await;
@@ -235,15 +242,14 @@ async fn whatever_happens_to_the_record_meanwhile_keeps_the_notices() {
     // Other requests than the change's own.
     let request = samples::request_id("request-9");
     let command = Command { request: &request, ..world.command(&scope, &patient) };
-    opt_out(&world.store, &world.clock, &command).await.unwrap();
+    opt_out(&world.ports(), &command).await.unwrap();
     keeps("opting out");
-    opt_in(&world.store, &world.clock, &command).await.unwrap();
+    opt_in(&world.ports(), &command).await.unwrap();
     keeps("opting in");
     world.save("north", "p-1", Some(OTHER)).await;
     keeps("a profile");
     track_login(
-        &world.store,
-        &world.clock,
+        &world.ports(),
         &samples::email(NEW),
         samples::login("event-1", world.clock.now() + TimeDelta::minutes(1)),
     )
@@ -283,9 +289,9 @@ async fn a_lost_hint_is_sent_again_by_the_sweep() {
     world.queue.fail_next(1);
     let changed = world.change_email(NEW).await.unwrap();
     assert!(changed.unqueued.is_some());
-    assert_eq!(world.sweep().await, Swept { queued: 1, ..Swept::default() }, "due at once");
+    assert_eq!(world.sweep().await, SweepReport { queued: 1, ..SweepReport::default() }, "due at once");
     assert_eq!(world.queue.messages(), [Hint::Notices(samples::key("north", "p-1"))]);
-    assert_eq!(world.sweep().await, Swept::default(), "a second sweep hints at nothing more");
+    assert_eq!(world.sweep().await, SweepReport::default(), "a second sweep hints at nothing more");
     assert_eq!(world.notify().await, [BOTH], "and what was hinted at can be claimed");
     world.is_at_rest().await;
 }
@@ -298,7 +304,7 @@ async fn one_hint_a_hundred_times_is_two_mails() {
     let copies: Vec<Hint> = std::iter::repeat_n(hint, 100).flatten().collect();
     portal::ports::Queue::send(&world.queue, &copies).await.unwrap();
     let outcomes = world.notify().await;
-    assert_eq!((outcomes[0], &outcomes[1..]), (BOTH, vec![Notified::default(); 99].as_slice()));
+    assert_eq!((outcomes[0], &outcomes[1..]), (BOTH, vec![NoticeCounts::default(); 99].as_slice()));
     assert_eq!(world.mailer.notices().len(), 2);
 }
 
@@ -311,7 +317,7 @@ async fn of_two_senders_that_see_one_entry_one_has_it() {
     let entry = DueEntry::from_record(&record).unwrap();
     assert!(world.store.reschedule(&entry, until).await.unwrap());
     assert!(!world.store.reschedule(&entry, until).await.unwrap());
-    assert_eq!(world.notify().await, [Notified::default()], "another sender has them");
+    assert_eq!(world.notify().await, [NoticeCounts::default()], "another sender has them");
     // Its hold ends when the entry can be claimed again, which is well after the sender's life.
     assert!(until - HINT_WAIT - CLOCK_SLACK - world.clock.now() > SEND_LEASE);
     world.clock.set(until);
@@ -330,7 +336,7 @@ async fn what_ses_does_not_take_now_waits_and_is_sent_later() {
         assert_eq!(record.notices.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [AddressRemoved]);
         assert_eq!(record.next_action.unwrap().at, world.clock.now() + CLAIM);
         world.clock.advance(CLAIM - TimeDelta::milliseconds(1));
-        assert_eq!(world.sweep().await, Swept::default());
+        assert_eq!(world.sweep().await, SweepReport::default());
         world.clock.advance(TimeDelta::milliseconds(1));
         assert_eq!(world.sweep().await.queued, 1);
         assert_eq!(world.notify().await, [outcome(1, 0, 0)]);
@@ -344,20 +350,20 @@ async fn while_sending_is_paused_notices_are_neither_tried_nor_claimed() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     world.mailer.answer_next([SendOutcome::Paused]);
-    assert_eq!(world.notify().await, [Notified { paused: 1, ..outcome(0, 0, 2) }], "the second one is not tried");
+    assert_eq!(world.notify().await, [NoticeCounts { paused: 1, ..outcome(0, 0, 2) }], "the second one is not tried");
     assert_eq!(world.mailer.notices().len(), 1);
 
     let hint = Hint::Notices(samples::key("north", "p-1"));
     let before = world.store.contents();
     world.queue.send(std::slice::from_ref(&hint)).await.unwrap();
-    assert_eq!(world.notify().await, [Notified { left_alone: true, ..Notified::default() }]);
+    assert_eq!(world.notify().await, [NoticeCounts { skipped: true, ..NoticeCounts::default() }]);
     assert_eq!(world.store.contents(), before);
 
     // An invitation's probe is one for notices too.
     world.clock.advance(PAUSE);
     let probe = world.breaker.pass(world.clock.now());
     world.queue.send(std::slice::from_ref(&hint)).await.unwrap();
-    assert_eq!(world.notify().await, [Notified { left_alone: true, ..Notified::default() }]);
+    assert_eq!(world.notify().await, [NoticeCounts { skipped: true, ..NoticeCounts::default() }]);
     drop(probe);
 
     world.clock.advance(CLAIM);
@@ -438,7 +444,7 @@ async fn no_notice_is_begun_in_a_functions_last_seconds() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let outcomes = world.notify_with(&world.mailer, 9).await;
-    assert!(matches!(outcomes[..], [Ok(Notified { sent: 0, failed: 0, waiting: 2, .. })]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [Ok(NoticeCounts { sent: 0, failed: 0, waiting: 2, .. })]), "{outcomes:?}");
     assert!(world.mailer.notices().is_empty());
 }
 
@@ -501,7 +507,7 @@ async fn a_second_change_before_the_first_is_told_adds_to_it_and_there_is_an_end
         world.clock.advance(TimeDelta::seconds(1));
     }
     let before = world.store.contents();
-    assert_eq!(refusal(world.change_email(NEW).await), Refusal::TooSoon { retry_after_secs: 60 });
+    assert_eq!(refusal(world.change_email(NEW).await), Refused::too_soon(60));
     let last = format!("new-{}@example.com", MOST_NOTICES / 2 - 1);
     world.change_email(&last).await.unwrap();
     assert_eq!(world.store.contents(), before, "the address that it has is no change even then");
@@ -509,7 +515,7 @@ async fn a_second_change_before_the_first_is_told_adds_to_it_and_there_is_an_end
     let outcomes = world.notify().await;
     let all = u32::try_from(MOST_NOTICES).unwrap();
     assert_eq!(outcomes[0], outcome(all, 0, 0));
-    assert!(outcomes[1..].iter().all(|outcome| *outcome == Notified::default()));
+    assert!(outcomes[1..].iter().all(|outcome| *outcome == NoticeCounts::default()));
     assert_eq!(
         world.told()[..3],
         [to(AddressRemoved, ADDRESS), to(AddressAdded, "new-0@example.com"), to(AddressRemoved, "new-0@example.com")]
@@ -539,8 +545,7 @@ async fn notices_that_nobody_takes_hold_nothing_else_up() {
     assert!(world.queue.take().iter().any(|hint| matches!(hint, Hint::Invitation(_))));
 
     // No sender takes any of them: they are hinted at again, in turn, and still nothing is held up.
-    let sweep = Sweep { store: &world.store, queue: &world.queue, clock: &world.clock, entropy: &world.entropy };
     world.clock.advance(HINT_WAIT);
-    let swept = sweep.run(world.clock.now() + TimeDelta::minutes(1), &world.request).await.unwrap();
+    let swept = world.sweep().await;
     assert_eq!((swept.queued, swept.stopped_early), (2_001, false));
 }

@@ -8,24 +8,27 @@ use portal::{
     operations::{
         Command,
         breaker::PAUSE,
-        deliver::{Delivered, time_to_claim},
+        deliver::{DeliveryOutcome, deliver, time_to_claim},
         invite::invite,
         patient::save_profile,
-        sweep::{Sweep, Swept},
+        sweep::{SweepReport, sweep},
     },
-    panel::Shown,
+    panel::{DateField, InvitationReason, InvitationStatus},
     policy::LONGEST_DEFERRAL,
     ports::{
-        Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMail, InvitationMessage, Mailer, NoticeMail,
-        PortalStore as _, SendOutcome,
+        ChangeStore as _, Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMail, InvitationMessage,
+        Mailer, NoticeMail, SendOutcome,
     },
     profile::Profile,
-    record::{Delivery as MailDelivery, InvitationState, NextActionKind, delivery::Unclaimable},
-    refusal::Refusal,
-    testing::{Fault, samples},
-    timeline::Role,
+    record::{
+        Delivery as MailDelivery, FailReason, InvitationState, NextActionKind, RevokeReason, delivery::Unclaimable,
+    },
+    refusal::OptInRefusal,
+    refusal::RefusalCode,
+    testing::{Fault, Refused, refusal, samples},
+    timeline::{EventName, InvitationFacet, Role},
 };
-use world::{ADDRESS, World, refusal};
+use world::{ADDRESS, World};
 
 impl World {
     fn state(&self) -> InvitationState {
@@ -45,14 +48,14 @@ async fn an_invitation_is_accepted_mailed_and_shown() {
     let world = World::with_one().await;
     let invited = world.invite("north", "p-1").await.unwrap();
     assert!(invited.panel.mail_is_queued() && invited.unqueued.is_none());
-    assert_eq!(invited.panel.activated_on, Shown::Pending);
+    assert_eq!(invited.panel.activated_on, DateField::Pending);
 
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     let panel = world.status("p-1").await;
-    assert_eq!(panel.activated_on, Shown::On { at: samples::noon(), date: samples::noon().date_naive() });
+    assert_eq!(panel.activated_on, DateField::On { at: samples::noon(), date: samples::noon().date_naive() });
     assert_eq!(
         (panel.registered_on, panel.last_login_on, panel.last_reinvited_on),
-        (Shown::Pending, Shown::Never, Shown::Never)
+        (DateField::Pending, DateField::Never, DateField::Never)
     );
 
     let mails = world.mailer.mails();
@@ -70,7 +73,7 @@ async fn one_address_goes_to_one_patient_and_only_the_own_practice_learns_to_who
     let email = samples::email("Other@Example.com");
     for (practice, patient, holder) in [("north", "p-2", Some(samples::patient_id("p-1"))), ("south", "p-3", None)] {
         let refused = world.invite_to(practice, patient, Some(&email)).await;
-        assert_eq!(refusal(refused), Refusal::EmailInUse { holder });
+        assert_eq!(refusal(refused), Refused::email_in_use(holder));
     }
     assert_eq!(world.store.contents(), before);
 }
@@ -79,14 +82,14 @@ async fn one_address_goes_to_one_patient_and_only_the_own_practice_learns_to_who
 async fn an_address_on_another_profile_cannot_be_invited() {
     let world = World::with_patients(&[("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some(ADDRESS))]).await;
     let holder = Some(samples::patient_id("p-2"));
-    assert_eq!(refusal(world.invite("north", "p-1").await), Refusal::EmailInUse { holder });
+    assert_eq!(refusal(world.invite("north", "p-1").await), Refused::email_in_use(holder));
 }
 
 #[tokio::test]
 async fn of_two_clicks_one_invites() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    assert_eq!(refusal(world.invite("north", "p-1").await), Refusal::AlreadyInvited);
+    assert_eq!(refusal(world.invite("north", "p-1").await), Refused::rule(RefusalCode::AlreadyInvited));
     assert_eq!(world.queue.messages().len(), 1);
 }
 
@@ -94,7 +97,7 @@ async fn of_two_clicks_one_invites() {
 async fn anothers_patient_is_not_found() {
     let world = World::with_one().await;
     let before = world.store.contents();
-    assert_eq!(refusal(world.invite("south", "p-1").await), Refusal::PatientNotFound);
+    assert_eq!(refusal(world.invite("south", "p-1").await), Refused::rule(RefusalCode::PatientNotFound));
     assert_eq!(world.store.contents(), before);
 }
 
@@ -103,8 +106,8 @@ async fn a_version_that_has_passed_is_refused() {
     let world = World::with_one().await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = Command { if_match: Some(7), ..world.command(&scope, &patient) };
-    let refused = invite(&world.store, &world.queue, &world.clock, &world.entropy, &command, None).await;
-    assert_eq!(refusal(refused), Refusal::VersionConflict);
+    let refused = invite(&world.ports(), &world.queue, &world.entropy, &command, None).await;
+    assert_eq!(refusal(refused), Refused::VERSION_CONFLICT);
 }
 
 #[tokio::test]
@@ -122,7 +125,7 @@ async fn a_profile_change_never_touches_the_invitation() {
     let invitation = world.record().invitation;
     world.save("north", "p-1", Some("new@example.com")).await;
     assert_eq!(world.record().invitation, invitation);
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     assert!(
         world.status("p-1").await.sentence.ends_with("It went to another address than the one on the Profile tab.")
     );
@@ -138,8 +141,8 @@ async fn a_queue_that_is_down_fails_no_invitation() {
     assert_eq!(world.sweep().await.queued, 0, "not yet due");
     world.clock.advance(TimeDelta::minutes(2));
     assert_eq!(world.sweep().await.queued, 1);
-    assert_eq!(world.sweep().await, Swept::default(), "a second sweep finds nothing");
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.sweep().await, SweepReport::default(), "a second sweep finds nothing");
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.sweep().await.queued, 0, "sent: nothing is left to queue");
 }
@@ -149,9 +152,9 @@ async fn one_message_a_hundred_times_is_one_mail() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let message = world.message();
-    let delivery = world.delivery(&world.mailer);
+    let (ports, mail_service) = (world.ports(), world.mail_service(&world.mailer));
     for _ in 0..100 {
-        delivery.deliver(&message, &world.request).await.unwrap();
+        deliver(&ports, &mail_service, &world.entropy, &message, &world.request).await.unwrap();
     }
     assert_eq!(world.mailer.mails().len(), 1);
 }
@@ -159,8 +162,8 @@ async fn one_message_a_hundred_times_is_one_mail() {
 #[tokio::test]
 async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
     for (answer, outcome, least) in [
-        (SendOutcome::Throttled, Delivered::PutOff, TimeDelta::seconds(1)),
-        (SendOutcome::Paused, Delivered::Paused, PAUSE),
+        (SendOutcome::Throttled, DeliveryOutcome::Deferred, TimeDelta::seconds(1)),
+        (SendOutcome::Paused, DeliveryOutcome::Paused, PAUSE),
     ] {
         let world = World::with_one().await;
         world.mailer.answer_next([answer]);
@@ -175,7 +178,7 @@ async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
 
         world.clock.advance(TimeDelta::minutes(17));
         assert_eq!(world.sweep().await.queued, 1);
-        assert_eq!(world.deliver().await, [Delivered::Sent]);
+        assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     }
 }
 
@@ -191,7 +194,7 @@ async fn while_sending_is_paused_mails_are_left_as_they_are_and_go_out_within_a_
     world.mailer.answer_next([SendOutcome::Paused]);
     let before = world.store.contents();
     let outcomes = world.deliver().await;
-    assert_eq!((outcomes[0], &outcomes[1..]), (Delivered::Paused, [Delivered::LeftAlone; 19].as_slice()));
+    assert_eq!((outcomes[0], &outcomes[1..]), (DeliveryOutcome::Paused, [DeliveryOutcome::Skipped; 19].as_slice()));
     let after = world.store.contents();
     let touched = |key: &_| before.records[key] != after.records[key];
     assert_eq!(before.records.keys().filter(|key| touched(key)).count(), 1, "one was tried, nothing else was written");
@@ -213,8 +216,8 @@ async fn while_sending_is_paused_mails_are_left_as_they_are_and_go_out_within_a_
         world.deliver().await;
     }
     let states: Vec<_> =
-        world.store.contents().records.into_values().map(|it| it.invitation.unwrap().state.name()).collect();
-    assert_eq!(states, ["sent"; 20]);
+        world.store.contents().records.into_values().map(|it| it.invitation.unwrap().state.facet()).collect();
+    assert_eq!(states, [InvitationFacet::Sent; 20]);
     assert_eq!(world.mailer.mails().len(), probes + 20);
 }
 
@@ -232,7 +235,7 @@ async fn what_ses_puts_off_for_days_has_failed() {
         assert!(rounds < 1_000, "nothing stays queued for ever");
     }
     assert_eq!(world.status("p-1").await.sentence, "The invitation could not be sent: reinvite the patient.");
-    assert_eq!(world.status("p-1").await.activated_on, Shown::Pending);
+    assert_eq!(world.status("p-1").await.activated_on, DateField::Pending);
 }
 
 #[tokio::test]
@@ -241,8 +244,8 @@ async fn a_pause_is_told_even_by_a_mail_that_has_been_put_off_for_too_long() {
     world.invite("north", "p-1").await.unwrap();
     world.clock.advance(LONGEST_DEFERRAL);
     world.mailer.answer_next([SendOutcome::Paused]);
-    assert_eq!(world.deliver().await, [Delivered::Paused]);
-    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Paused]);
+    assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Failed(FailReason::Exhausted)));
     assert!(world.breaker.pass(world.clock.now()).is_none());
 }
 
@@ -265,9 +268,12 @@ async fn a_refused_mail_has_failed_and_says_so() {
     let world = World::with_one().await;
     world.mailer.answer_next([SendOutcome::Refused]);
     world.invite("north", "p-1").await.unwrap();
-    assert_eq!(world.deliver().await, [Delivered::Refused]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Refused]);
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state, panel.invitation.reason), ("failed", Some("refused")));
+    assert_eq!(
+        (panel.invitation.state, panel.invitation.reason),
+        (InvitationStatus::Failed, Some(InvitationReason::Failed(FailReason::Refused)))
+    );
 }
 
 #[tokio::test]
@@ -276,15 +282,18 @@ async fn without_an_answer_nobody_sends_again_before_lease_and_grace_are_over() 
     world.mailer.answer_next([SendOutcome::Unknown]);
     world.invite("north", "p-1").await.unwrap();
     let message = world.message();
-    assert_eq!(world.deliver().await, [Delivered::Unknown]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Unknown]);
 
-    let delivery = world.delivery(&world.mailer);
+    let (ports, mail_service) = (world.ports(), world.mail_service(&world.mailer));
     world.clock.advance(TimeDelta::seconds(719));
-    assert_eq!(delivery.deliver(&message, &world.request).await.unwrap(), Delivered::NotClaimed(Unclaimable::Held));
+    assert_eq!(
+        deliver(&ports, &mail_service, &world.entropy, &message, &world.request).await.unwrap(),
+        DeliveryOutcome::NotClaimed(Unclaimable::Held)
+    );
     assert_eq!(world.sweep().await.queued, 0);
     world.clock.advance(TimeDelta::seconds(1));
     assert_eq!(world.sweep().await.queued, 1);
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     let record = world.record();
     for mail in world.mailer.mails() {
         assert!(record.usable_link(&mail.token, world.clock.now()).is_ok(), "whichever copy arrives works");
@@ -302,10 +311,10 @@ async fn five_tries_without_an_answer_are_a_failure() {
         world.clock.advance(TimeDelta::minutes(12));
         world.sweep().await;
     }
-    assert_eq!(outcomes[..5], [Delivered::Unknown; 5]);
-    assert_eq!(outcomes[5], Delivered::Failed);
+    assert_eq!(outcomes[..5], [DeliveryOutcome::Unknown; 5]);
+    assert_eq!(outcomes[5], DeliveryOutcome::Failed);
     assert_eq!(world.mailer.mails().len(), 5);
-    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
+    assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Failed(FailReason::Exhausted)));
 }
 
 #[tokio::test]
@@ -315,12 +324,12 @@ async fn a_sender_that_dies_between_ses_and_the_stamp_loses_nothing() {
     // Its last calls, however often repeated, reach nothing.
     world.store.fail_next([None, None].into_iter().chain([Some(Fault::Unavailable); 8]));
     assert!(world.deliver_with(&world.mailer).await[0].is_err());
-    assert_eq!(world.status("p-1").await.activated_on, Shown::Pending);
+    assert_eq!(world.status("p-1").await.activated_on, DateField::Pending);
 
     world.clock.advance(TimeDelta::minutes(12));
     assert_eq!(world.sweep().await.queued, 1);
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
-    assert!(matches!(world.status("p-1").await.activated_on, Shown::On { .. }));
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
+    assert!(matches!(world.status("p-1").await.activated_on, DateField::On { .. }));
     assert_eq!(world.mailer.mails().len(), 2, "one mail more than answers lost, never fewer");
 }
 
@@ -330,9 +339,13 @@ async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
         let world = World::with_one().await;
         world.invite("north", "p-1").await.unwrap();
         world.store.fail_next([None, None, Some(fault), Some(fault)]);
-        assert_eq!(world.deliver().await, [Delivered::Sent], "{fault:?}");
+        assert_eq!(world.deliver().await, [DeliveryOutcome::Sent], "{fault:?}");
         let events = world.store.timeline(&samples::key("north", "p-1"));
-        assert_eq!(events.iter().filter(|event| event.kind.name() == "invitation-sent").count(), 1, "{fault:?}");
+        assert_eq!(
+            events.iter().filter(|event| event.kind.name() == EventName::InvitationSent).count(),
+            1,
+            "{fault:?}"
+        );
     }
 }
 
@@ -360,14 +373,13 @@ async fn a_row_that_cannot_be_read_holds_no_other_up() {
         world.invite("north", patient).await.unwrap();
     }
     assert_eq!(world.queue.take().len(), 2);
-    let sweep = Sweep { store: &world.store, queue: &world.queue, clock: &world.clock, entropy: &world.entropy };
     let mut rows_lost = 0;
     // One call after the other goes wrong: two of them are those that see to a row.
     for calls_before in 0..18 {
         world.clock.advance(TimeDelta::minutes(16));
         let deadline = world.clock.now() + TimeDelta::minutes(1);
         world.store.fail_next((0..calls_before).map(|_| None).chain([Some(Fault::Corrupt)]));
-        let failed = sweep.run(deadline, &world.request).await.is_err();
+        let failed = sweep(&world.ports(), &world.queue, &world.entropy, deadline, &world.request).await.is_err();
         let seen_to = |patient| {
             let record = world.store.peek(&samples::key("north", patient)).unwrap();
             record.next_action.unwrap().at > world.clock.now()
@@ -385,16 +397,15 @@ async fn a_patient_who_opts_out_while_an_unanswered_mail_is_out_is_never_mailed_
     world.mailer.answer_next([SendOutcome::Unknown]);
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
-    let scope = samples::scope("north");
     let out = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
     world.store.commit(&out).await.unwrap();
-    assert_eq!(world.record().may_opt_in(), Err(Refusal::SendInProgress));
+    assert_eq!(world.record().may_opt_in(), Err(OptInRefusal::SendInProgress));
 
     world.clock.advance(TimeDelta::minutes(12));
     assert_eq!(world.sweep().await.queued, 1);
     world.deliver().await;
     assert_eq!(world.mailer.mails().len(), 1);
-    assert_eq!(world.status("p-1").await.invitation.reason, Some("opted_out"));
+    assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Revoked(RevokeReason::OptedOut)));
     assert_eq!(world.record().next_action, None);
 }
 
@@ -417,7 +428,7 @@ async fn a_stamp_survives_a_change_made_while_the_mail_was_out() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let outcomes = world.deliver_with(&BusyStaff(&world)).await;
-    assert!(matches!(outcomes[..], [Ok(Delivered::Sent)]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [Ok(DeliveryOutcome::Sent)]), "{outcomes:?}");
     let record = world.record();
     assert!(matches!(record.invitation.unwrap().state, InvitationState::Sent { .. }));
     assert_eq!(record.profile.email, Some(samples::email("new@example.com")));
@@ -439,7 +450,7 @@ async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
     // Sent on Tuesday at eight in the morning in New York; each wait counts from the last send.
     assert_eq!(reminded_at, ["2026-05-08T13:00:00+00:00", "2026-05-15T13:00:00+00:00", "2026-05-29T13:00:00+00:00"]);
     assert_eq!(world.mailer.mails().len(), 4);
-    assert!(matches!(world.status("p-1").await.last_reinvited_on, Shown::On { .. }));
+    assert!(matches!(world.status("p-1").await.last_reinvited_on, DateField::On { .. }));
 
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
@@ -459,10 +470,10 @@ async fn a_reminder_that_a_rule_refuses_is_put_off_and_holds_nothing_up() {
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let mut profile = samples::profile(Some(ADDRESS));
     profile.date_of_birth = None;
-    save_profile(&world.store, &world.clock, &world.command(&scope, &patient), &profile).await.unwrap();
+    save_profile(&world.ports(), &world.command(&scope, &patient), &profile).await.unwrap();
     world.clock.set(world.record().next_action.unwrap().at);
-    assert_eq!(world.sweep().await, Swept { rescheduled: 1, ..Swept::default() });
-    assert_eq!(world.sweep().await, Swept::default());
+    assert_eq!(world.sweep().await, SweepReport { rescheduled: 1, ..SweepReport::default() });
+    assert_eq!(world.sweep().await, SweepReport::default());
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
 }
 
@@ -471,7 +482,7 @@ async fn an_inactive_patient_is_neither_invited_nor_reminded_until_active_again(
     let world = World::with_one().await;
     let saved = |active| Profile { active, ..samples::profile(Some(ADDRESS)) };
     world.save_as("north", "p-1", &saved(false)).await;
-    assert_eq!(refusal(world.invite("north", "p-1").await), Refusal::PatientInactive);
+    assert_eq!(refusal(world.invite("north", "p-1").await), Refused::rule(RefusalCode::PatientInactive));
     world.save_as("north", "p-1", &saved(true)).await;
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
@@ -493,7 +504,7 @@ async fn an_inactive_patient_is_neither_invited_nor_reminded_until_active_again(
         world.clock.advance(TimeDelta::hours(1));
         assert!(world.clock.now() < after.invitation.as_ref().unwrap().queued_at + TimeDelta::days(15));
     }
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 }
 
 #[test]

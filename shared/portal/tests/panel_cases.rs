@@ -6,11 +6,11 @@ use portal::{
     email::EmailAddress,
     ids::{AccountId, InvitationId, LinkId, MessageId},
     link::LinkSecret,
-    panel::{Shown, StatusPanel},
+    panel::{DateField, InvitationStatus, StatusPanel},
     practice::Practice,
     profile::Profile,
     record::{Change, Delivery, FailReason, PortalRecord, account::Registration, delivery::ClaimRequest},
-    refusal::Refusal,
+    refusal::{ChangeEmailRefusal, InviteRefusal, ReinviteRefusal},
     testing::samples,
     timeline::Role,
 };
@@ -116,12 +116,12 @@ fn invitation(id: &str) -> InvitationId {
 }
 
 /// A value as staff read it.
-fn shown(value: Shown) -> String {
+fn shown(value: DateField) -> String {
     match value {
-        Shown::Nothing => "-".to_owned(),
-        Shown::Pending => "Pending".to_owned(),
-        Shown::Never => "Never".to_owned(),
-        Shown::On { date, .. } => date.to_string(),
+        DateField::Nothing => "-".to_owned(),
+        DateField::Pending => "Pending".to_owned(),
+        DateField::Never => "Never".to_owned(),
+        DateField::On { date, .. } => date.to_string(),
     }
 }
 
@@ -278,7 +278,8 @@ fn the_sentence_says_the_state_and_the_next_step() {
 #[test]
 fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
     // The case, the life, and what the panel says: state, expiry, sentence, and whether reinvite is offered.
-    type Case = (&'static str, Life, &'static str, Option<DateTime<Utc>>, &'static str, Result<(), Refusal>);
+    type Case =
+        (&'static str, Life, InvitationStatus, Option<DateTime<Utc>>, &'static str, Result<(), ReinviteRefusal>);
     const DEAD: &str = "The link stopped working when the patient opted out: send a new one with reinvite.";
     const OUT: &str = "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
     const EXPIRED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite.";
@@ -287,77 +288,77 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
     let out = || sent().opted_out();
     let (week, moment) = (DAY * 7, TimeDelta::milliseconds(1));
     let end = Some(samples::noon() + week);
-    let opted_out = Err(Refusal::OptedOut);
+    let opted_out = Err(ReinviteRefusal::OptedOut);
     let cases: Vec<Case> = vec![
         (
             "queued",
             Life::new().invited().wait(week),
-            "queued",
+            InvitationStatus::Queued,
             None,
             "The invitation is on its way to the mail service.",
-            Err(Refusal::SendInProgress),
+            Err(ReinviteRefusal::SendInProgress),
         ),
         (
             "while handed over",
             Life::new().invited().claimed().wait(week),
-            "sending",
+            InvitationStatus::Sending,
             None,
             "The invitation is on its way to the mail service.",
-            Err(Refusal::SendInProgress),
+            Err(ReinviteRefusal::SendInProgress),
         ),
-        ("a moment before", sent().wait(week - moment), "sent", end, SENT, Ok(())),
-        ("on the instant", sent().wait(week), "expired", end, EXPIRED, Ok(())),
-        ("long after", sent().wait(week * 9), "expired", end, EXPIRED, Ok(())),
-        ("delivered", sent().delivery(Delivery::Delivered).wait(week), "expired", end, EXPIRED, Ok(())),
-        ("still under way", sent().delivery(Delivery::Delayed).wait(week), "expired", end, EXPIRED, Ok(())),
+        ("a moment before", sent().wait(week - moment), InvitationStatus::Sent, end, SENT, Ok(())),
+        ("on the instant", sent().wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
+        ("long after", sent().wait(week * 9), InvitationStatus::Expired, end, EXPIRED, Ok(())),
+        ("delivered", sent().delivery(Delivery::Delivered).wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
+        ("still under way", sent().delivery(Delivery::Delayed).wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
         (
             "bounced",
             sent().delivery(Delivery::Bounced).wait(week),
-            "expired",
+            InvitationStatus::Expired,
             end,
             "The mailbox does not exist: ask for another address.",
-            Err(Refusal::AddressSuppressed),
+            Err(ReinviteRefusal::AddressSuppressed),
         ),
-        ("opted out", out().wait(DAY), "sent", None, OUT, opted_out.clone()),
-        ("opted out and over", out().wait(week), "expired", None, OUT, opted_out.clone()),
+        ("opted out", out().wait(DAY), InvitationStatus::Sent, None, OUT, opted_out.clone()),
+        ("opted out and over", out().wait(week), InvitationStatus::Expired, None, OUT, opted_out.clone()),
         (
             "opted out when it was over",
             sent().wait(week).opted_out(),
-            "expired",
+            InvitationStatus::Expired,
             None,
             "Opted out on May 12, 2026: the patient does not want to receive access to health information.",
             opted_out,
         ),
-        ("opted in again", out().opted_in().wait(DAY), "sent", None, DEAD, Ok(())),
-        ("opted in again and over", out().opted_in().wait(week), "expired", None, DEAD, Ok(())),
+        ("opted in again", out().opted_in().wait(DAY), InvitationStatus::Sent, None, DEAD, Ok(())),
+        ("opted in again and over", out().opted_in().wait(week), InvitationStatus::Expired, None, DEAD, Ok(())),
         (
             "a new link",
             sent().wait(week).reinvited(None).sent(),
-            "sent",
+            InvitationStatus::Sent,
             end.map(|end| end + week),
             "Invitation sent on May 12, 2026. Not registered yet.",
-            Err(Refusal::TooSoon { retry_after_secs: 60 }),
+            Err(ReinviteRefusal::TooSoon { retry_after_secs: 60 }),
         ),
         (
             "a new link on its way",
             sent().wait(week).reinvited(None),
-            "queued",
+            InvitationStatus::Queued,
             None,
             "The invitation is on its way to the mail service.",
-            Err(Refusal::SendInProgress),
+            Err(ReinviteRefusal::SendInProgress),
         ),
         (
             "used",
             sent().registered().wait(week),
-            "consumed",
+            InvitationStatus::Consumed,
             None,
             "Registered on May 5, 2026.",
-            Err(Refusal::AlreadyRegistered),
+            Err(ReinviteRefusal::AlreadyRegistered),
         ),
         (
             "failed",
             Life::new().invited().failed(FailReason::Exhausted).wait(week),
-            "failed",
+            InvitationStatus::Failed,
             None,
             "The invitation could not be sent: reinvite the patient.",
             Ok(()),
@@ -365,7 +366,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "taken back",
             sent().step(|record, _, act| record.revoke(act).unwrap()).wait(week),
-            "revoked",
+            InvitationStatus::Revoked,
             None,
             "The invitation was taken back: invite the patient again when wanted.",
             Ok(()),
@@ -385,7 +386,7 @@ fn dates_are_those_of_the_practices_own_zone() {
     let late = Life::new().wait(TimeDelta::hours(15) + TimeDelta::minutes(30));
     let panel = late.invited().sent().panel();
     assert_eq!(shown(panel.activated_on), "2026-05-05");
-    let Shown::On { at, .. } = panel.activated_on else { panic!("a date") };
+    let DateField::On { at, .. } = panel.activated_on else { panic!("a date") };
     assert_eq!(at.to_rfc3339(), "2026-05-06T03:30:00+00:00");
 }
 
@@ -393,42 +394,45 @@ fn dates_are_those_of_the_practices_own_zone() {
 fn a_practice_that_has_not_activated_the_portal_may_invite_nobody() {
     let mut life = Life::new();
     life.practice.portal_activated_at = None;
-    assert_eq!(life.panel().actions.invite, Err(Refusal::PortalNotActivated));
+    assert_eq!(life.panel().actions.invite, Err(InviteRefusal::PortalNotActivated));
     assert_eq!(
         StatusPanel::from_record(&life.record, None, Role::Staff, life.now).actions.invite,
-        Err(Refusal::PortalNotActivated)
+        Err(InviteRefusal::PortalNotActivated)
     );
 }
 
 #[test]
 fn actions_name_the_refusal_that_the_command_would_give() {
     let invited = Life::new().invited().panel().actions;
-    assert_eq!(invited.invite, Err(Refusal::AlreadyInvited));
-    assert_eq!(invited.reinvite, Err(Refusal::SendInProgress));
+    assert_eq!(invited.invite, Err(InviteRefusal::AlreadyInvited));
+    assert_eq!(invited.reinvite, Err(ReinviteRefusal::SendInProgress));
     assert_eq!(invited.revoke, Ok(()));
 
     let just_sent = Life::new().invited().sent();
-    assert_eq!(just_sent.panel().actions.reinvite, Err(Refusal::TooSoon { retry_after_secs: 60 }));
+    assert_eq!(just_sent.panel().actions.reinvite, Err(ReinviteRefusal::TooSoon { retry_after_secs: 60 }));
     let later = just_sent.wait(TimeDelta::seconds(60));
     assert_eq!(later.panel().actions.reinvite, Ok(()));
-    assert_eq!(later.delivery(Delivery::Bounced).panel().actions.reinvite, Err(Refusal::AddressSuppressed));
+    assert_eq!(later.delivery(Delivery::Bounced).panel().actions.reinvite, Err(ReinviteRefusal::AddressSuppressed));
 
     let registered = Life::new().invited().sent().registered().panel().actions;
-    assert_eq!(registered.invite, Err(Refusal::AlreadyRegistered));
-    assert_eq!(registered.reinvite, Err(Refusal::AlreadyRegistered));
-    assert_eq!(registered.change_email, Err(Refusal::SupportOnly));
+    assert_eq!(registered.invite, Err(InviteRefusal::AlreadyRegistered));
+    assert_eq!(registered.reinvite, Err(ReinviteRefusal::AlreadyRegistered));
+    assert_eq!(registered.change_email, Err(ChangeEmailRefusal::SupportOnly));
 
     let opted_out = Life::new().opted_out().panel().actions;
-    assert_eq!(opted_out.invite, Err(Refusal::OptedOut));
+    assert_eq!(opted_out.invite, Err(InviteRefusal::OptedOut));
     assert_eq!(opted_out.opt_in, Ok(()));
 
     let inactive = Life::new().invited().sent().wait(DAY).inactive().panel().actions;
-    assert_eq!((inactive.invite, inactive.reinvite), (Err(Refusal::PatientInactive), Err(Refusal::PatientInactive)));
+    assert_eq!(
+        (inactive.invite, inactive.reinvite),
+        (Err(InviteRefusal::PatientInactive), Err(ReinviteRefusal::PatientInactive))
+    );
     assert_eq!((inactive.revoke, inactive.opt_out), (Ok(()), Ok(())), "what ends something stays possible");
     let registered = Life::new().invited().sent().registered().inactive().panel().actions;
-    assert_eq!(registered.invite, Err(Refusal::AlreadyRegistered), "no change of the profile would help");
+    assert_eq!(registered.invite, Err(InviteRefusal::AlreadyRegistered), "no change of the profile would help");
     let opted_out = Life::new().opted_out().inactive().panel().actions;
-    assert_eq!(opted_out.invite, Err(Refusal::PatientInactive), "an opt-in would not help");
+    assert_eq!(opted_out.invite, Err(InviteRefusal::PatientInactive), "an opt-in would not help");
 }
 
 #[test]
@@ -438,7 +442,7 @@ fn at_most_five_reinvites_a_day() {
         life = life.wait(TimeDelta::minutes(1)).reinvited(None).sent();
     }
     let wait = TimeDelta::hours(24) - TimeDelta::minutes(4);
-    let expected = Refusal::TooSoon { retry_after_secs: u64::try_from(wait.num_seconds()).unwrap() };
+    let expected = ReinviteRefusal::TooSoon { retry_after_secs: u64::try_from(wait.num_seconds()).unwrap() };
     assert_eq!(life.panel().actions.reinvite, Err(expected));
     assert_eq!(life.wait(wait).panel().actions.reinvite, Ok(()));
 }
@@ -447,7 +451,7 @@ fn at_most_five_reinvites_a_day() {
 fn a_missing_address_or_date_of_birth_is_named() {
     let mut life = Life::new();
     life.record.profile.email = None;
-    assert_eq!(life.panel().actions.invite, Err(Refusal::EmailRequired));
+    assert_eq!(life.panel().actions.invite, Err(InviteRefusal::EmailRequired));
     life.record.profile.date_of_birth = None;
-    assert_eq!(life.panel().actions.invite, Err(Refusal::DateOfBirthMissing));
+    assert_eq!(life.panel().actions.invite, Err(InviteRefusal::DateOfBirthMissing));
 }

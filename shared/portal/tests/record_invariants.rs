@@ -9,7 +9,7 @@ use portal::{
     ids::{AccountId, InvitationId, LinkId, MessageId},
     ledger::{self, EmailEntry},
     link::{LinkSecret, Token},
-    panel::{Shown, StatusPanel},
+    panel::{DateField, StatusPanel},
     policy::{MOST_GUESSES, MOST_NOTICES, MOST_SECRETS},
     practice::Practice,
     profile::Profile,
@@ -19,7 +19,7 @@ use portal::{
         delivery::{ClaimRequest, MailEvent},
     },
     testing::samples,
-    timeline::{Act, EventKind, Role, TimelineEvent},
+    timeline::{Act, EventKind, EventName, Role, TimelineEvent},
 };
 use proptest::prelude::*;
 
@@ -243,9 +243,9 @@ impl World {
             }
             Command::Settle => {
                 let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
-                self.commit_if(current.and_then(|current| self.record.settle(&current, self.act(Role::Sender))));
+                self.commit_if(current.and_then(|current| self.record.finalize(&current, self.act(Role::Sender))));
             }
-            Command::Hear { tries_ago, news } => self.hear(serial, tries_ago, news),
+            Command::Hear { tries_ago, news } => self.record_event(serial, tries_ago, news),
             Command::Register { mail, right } => self.register(mail, right),
             Command::Decline { mail } => {
                 let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
@@ -282,7 +282,7 @@ impl World {
     }
 
     /// How often something of this kind has happened.
-    fn times(&self, kind: &str) -> usize {
+    fn times(&self, kind: EventName) -> usize {
         self.events.iter().filter(|event| event.kind.name() == kind).count()
     }
 
@@ -292,9 +292,9 @@ impl World {
         assert_eq!(!notices.is_empty(), to_notify, "what is to be told is in the calendar, and nothing else is");
         assert!(notices.len() <= MOST_NOTICES && notices.is_sorted_by_key(|notice| notice.at));
         assert!(notices.is_empty() || record.account != Account::None);
-        let told = self.times("notice-sent") + self.times("notice-failed");
+        let told = self.times(EventName::NoticeSent) + self.times(EventName::NoticeFailed);
         assert_eq!(
-            2 * self.times("account-email-changed"),
+            2 * self.times(EventName::AccountEmailChanged),
             told + notices.len(),
             "nobody is forgotten, nobody told twice"
         );
@@ -363,7 +363,7 @@ impl World {
         self.record = after;
     }
 
-    fn hear(&mut self, serial: u32, tries_ago: u32, news: Delivery) {
+    fn record_event(&mut self, serial: u32, tries_ago: u32, news: Delivery) {
         let Some(invitation) = self.record.invitation.clone() else { return };
         let event = MailEvent {
             key: self.record.key.clone(),
@@ -373,7 +373,7 @@ impl World {
             news,
         };
         let act = self.act(Role::MailService);
-        while let Some(change) = self.record.hear(&self.practice, &event, act.clone()) {
+        while let Some(change) = self.record.record_event(&self.practice, &event, act.clone()) {
             assert!(event.attempt > 0, "nothing is heard of a mail that nobody claimed");
             self.commit(change);
         }
@@ -419,7 +419,7 @@ impl World {
         }
 
         self.check_notices();
-        let sent_events = self.times("invitation-sent");
+        let sent_events = self.times(EventName::InvitationSent);
         assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "a date appears with the first accepted mail");
         let stamped: Vec<_> = self.events.iter().filter_map(stamped).collect();
         assert_eq!(stamped.iter().collect::<BTreeSet<_>>().len(), stamped.len(), "no invitation is stamped twice");
@@ -462,8 +462,8 @@ impl World {
         }
 
         let panel = StatusPanel::from_record(record, Some(&self.practice), Role::Staff, self.now);
-        assert_eq!(matches!(panel.activated_on, Shown::On { .. }), record.first_sent_at.is_some());
-        assert_eq!(matches!(panel.registered_on, Shown::On { .. }), record.account != Account::None);
+        assert_eq!(matches!(panel.activated_on, DateField::On { .. }), record.first_sent_at.is_some());
+        assert_eq!(matches!(panel.registered_on, DateField::On { .. }), record.account != Account::None);
         assert!(!panel.sentence.is_empty());
     }
 }

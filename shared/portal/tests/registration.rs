@@ -9,23 +9,27 @@ use portal::{
     link::Token,
     operations::{
         OperationError,
-        deliver::Delivered,
+        deliver::DeliveryOutcome,
         register::{Holder, LinkPreview, Registered, check, decline, new_link, register, stop_reminders},
     },
-    panel::Shown,
-    ports::{Clock as _, PortalStore as _},
+    panel::DateField,
+    panel::InvitationReason,
+    panel::InvitationStatus,
+    ports::{ChangeStore as _, Clock as _},
     profile::Profile,
     record::{Account, InvitationState, RevokeReason},
-    refusal::Refusal,
-    testing::samples,
+    refusal::RefusalCode,
+    refusal::{LinkRefusal, RegisterRefusal},
+    testing::{Refused, refusal, samples},
+    timeline::AccountFacet,
 };
-use world::{ADDRESS, World, refusal};
+use world::{ADDRESS, World};
 
 /// A patient with an invitation that was mailed, and its token.
 async fn mailed() -> (World, Token) {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     let token = last_token(&world);
     (world, token)
 }
@@ -38,13 +42,16 @@ fn request() -> RequestId {
     samples::request_id("request-2")
 }
 
-async fn try_register(world: &World, token: &Token, born: NaiveDate) -> Result<Registered, OperationError> {
-    register(&world.store, &world.clock, &world.entropy, &Holder { token, request: &request(), keyed: None }, born)
-        .await
+async fn try_register(
+    world: &World,
+    token: &Token,
+    born: NaiveDate,
+) -> Result<Registered, OperationError<RegisterRefusal>> {
+    register(&world.ports(), &world.entropy, &Holder { token, request: &request(), keyed: None }, born).await
 }
 
-async fn try_check(world: &World, token: &Token) -> Result<LinkPreview, OperationError> {
-    check(&world.store, &world.clock, token).await
+async fn try_check(world: &World, token: &Token) -> Result<LinkPreview, OperationError<LinkRefusal>> {
+    check(&world.ports(), token).await
 }
 
 fn wrong() -> NaiveDate {
@@ -59,9 +66,9 @@ async fn registering_opens_the_account_and_counts_as_the_first_login() {
     assert_eq!(registered.email, samples::email(ADDRESS));
 
     let panel = world.status("p-1").await;
-    let today = Shown::On { at: world.clock.now(), date: world.clock.now().date_naive() };
+    let today = DateField::On { at: world.clock.now(), date: world.clock.now().date_naive() };
     assert_eq!((panel.registered_on, panel.last_login_on), (today, today));
-    assert_eq!((panel.invitation.state, panel.account.state), ("consumed", "active"));
+    assert_eq!((panel.invitation.state, panel.account.state), (InvitationStatus::Consumed, AccountFacet::Active));
     let record = world.record();
     assert!(matches!(record.account, Account::Active { id, .. } if id == registered.account));
     assert_eq!(
@@ -90,38 +97,51 @@ async fn every_unusable_link_is_refused_alike() {
     strangers.secret = samples::secret(99);
     let unknown = Token { link: portal::ids::LinkId::parse("unknown").unwrap(), secret: samples::secret(1) };
     for bad in [&strangers, &unknown] {
-        assert_eq!(refusal(try_check(&world, bad).await), Refusal::LinkNotUsable);
-        assert_eq!(refusal(try_register(&world, bad, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+        assert_eq!(refusal(try_check(&world, bad).await), Refused::rule(RefusalCode::LinkNotUsable));
+        assert_eq!(
+            refusal(try_register(&world, bad, samples::date_of_birth()).await),
+            Refused::rule(RefusalCode::LinkNotUsable)
+        );
     }
     world.clock.advance(TimeDelta::days(7));
-    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+    assert_eq!(
+        refusal(try_register(&world, &token, samples::date_of_birth()).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
     world.clock.advance(TimeDelta::days(-7));
     try_register(&world, &token, samples::date_of_birth()).await.unwrap();
-    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+    assert_eq!(
+        refusal(try_register(&world, &token, samples::date_of_birth()).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
 }
 
 #[tokio::test]
 async fn five_wrong_dates_of_birth_lock_the_link_and_free_the_address() {
     let (world, token) = mailed().await;
     for _ in 0..5 {
-        assert_eq!(refusal(try_register(&world, &token, wrong()).await), Refusal::DateOfBirthMismatch);
+        assert_eq!(
+            refusal(try_register(&world, &token, wrong()).await),
+            Refused::rule(RefusalCode::DateOfBirthMismatch)
+        );
     }
-    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
-    assert_eq!(world.status("p-1").await.invitation.reason, Some("locked"));
+    assert_eq!(
+        refusal(try_register(&world, &token, samples::date_of_birth()).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
+    assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Revoked(RevokeReason::Locked)));
     assert_eq!(world.store.email_entry(&samples::email(ADDRESS)).owner, None);
     assert!(world.invite("north", "p-1").await.is_ok(), "the record stays, and staff may invite again");
 }
 
 #[tokio::test]
 async fn declining_and_not_me_end_the_invitation_and_are_no_opt_out() {
-    for (reason, name) in [(RevokeReason::Declined, "declined"), (RevokeReason::WrongPerson, "wrong_person")] {
+    for reason in [RevokeReason::Declined, RevokeReason::WrongPerson] {
         let (world, token) = mailed().await;
-        decline(&world.store, &world.clock, &Holder { token: &token, request: &request(), keyed: None }, reason)
-            .await
-            .unwrap();
+        decline(&world.ports(), &Holder { token: &token, request: &request(), keyed: None }, reason).await.unwrap();
         let panel = world.status("p-1").await;
-        assert_eq!((panel.invitation.reason, panel.opted_out), (Some(name), false));
-        assert_eq!(refusal(try_check(&world, &token).await), Refusal::LinkNotUsable);
+        assert_eq!((panel.invitation.reason, panel.opted_out), (Some(InvitationReason::Revoked(reason)), false));
+        assert_eq!(refusal(try_check(&world, &token).await), Refused::rule(RefusalCode::LinkNotUsable));
     }
 }
 
@@ -130,15 +150,15 @@ async fn an_expired_link_gets_a_new_one_to_the_same_address_only() {
     let (world, token) = mailed().await;
     world.clock.advance(TimeDelta::days(8));
     let holder = Holder { token: &token, request: &request(), keyed: None };
-    let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
+    let asked = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
     assert!(asked.unwrap().is_none());
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     assert_eq!(world.mailer.mails().last().unwrap().to, samples::email(ADDRESS));
     assert!(try_check(&world, &last_token(&world)).await.is_ok());
 
-    let again = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
+    let again = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
     assert!(
-        matches!(refusal(again), Refusal::TooSoon { .. }),
+        matches!(refusal(again), Refused::Rule(RefusalCode::TooSoon, _)),
         "a second click is told to wait, not that the link is dead"
     );
 }
@@ -150,8 +170,8 @@ async fn a_link_that_was_never_mailed_gets_no_new_one() {
     world.clock.advance(TimeDelta::days(8));
     let before = world.store.contents();
     let holder = Holder { token: &token, request: &request(), keyed: None };
-    let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
-    assert_eq!(refusal(asked), Refusal::LinkNotUsable);
+    let asked = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
+    assert_eq!(refusal(asked), Refused::rule(RefusalCode::LinkNotUsable));
     assert_eq!(world.store.contents(), before);
 }
 
@@ -161,8 +181,8 @@ async fn a_link_that_was_mailed_before_opens_the_account_of_a_patient_who_is_ina
     world.save_as("north", "p-1", &Profile { active: false, ..samples::profile(Some(ADDRESS)) }).await;
     world.clock.advance(TimeDelta::days(1));
     let holder = Holder { token: &token, request: &request(), keyed: None };
-    let asked = new_link(&world.store, &world.queue, &world.clock, &world.entropy, &holder).await;
-    assert_eq!(refusal(asked), Refusal::LinkNotUsable, "its holder does not learn why");
+    let asked = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
+    assert_eq!(refusal(asked), Refused::rule(RefusalCode::LinkNotUsable), "its holder does not learn why");
     assert!(try_check(&world, &token).await.is_ok());
     assert_eq!(try_register(&world, &token, samples::date_of_birth()).await.unwrap().email, samples::email(ADDRESS));
 }
@@ -172,14 +192,17 @@ async fn opting_out_makes_the_link_unusable() {
     let (world, token) = mailed().await;
     let change = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
     world.store.commit(&change).await.unwrap();
-    assert_eq!(refusal(try_register(&world, &token, samples::date_of_birth()).await), Refusal::LinkNotUsable);
+    assert_eq!(
+        refusal(try_register(&world, &token, samples::date_of_birth()).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
 }
 
 #[tokio::test]
 async fn unsubscribing_stops_the_reminders_and_nothing_else() {
     let (world, token) = mailed().await;
     for _ in 0..2 {
-        stop_reminders(&world.store, &world.clock, &token.link, &request()).await.unwrap();
+        stop_reminders(&world.ports(), &token.link, &request()).await.unwrap();
     }
     let record = world.record();
     assert_eq!((record.reminders_stopped, record.next_action), (true, None));
@@ -188,5 +211,5 @@ async fn unsubscribing_stops_the_reminders_and_nothing_else() {
     world.clock.advance(TimeDelta::days(60));
     assert_eq!(world.sweep().await.reminded, 0);
     let unknown = portal::ids::LinkId::parse("unknown").unwrap();
-    assert!(stop_reminders(&world.store, &world.clock, &unknown, &request()).await.is_ok(), "says nothing either way");
+    assert!(stop_reminders(&world.ports(), &unknown, &request()).await.is_ok(), "says nothing either way");
 }

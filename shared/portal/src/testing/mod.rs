@@ -9,6 +9,7 @@ mod clock;
 mod entropy;
 mod mailer;
 mod queue;
+mod refused;
 pub mod samples;
 mod store;
 
@@ -16,4 +17,5 @@ pub use clock::TestClock;
 pub use entropy::TestEntropy;
 pub use mailer::ScriptedMailer;
 pub use queue::{MemoryJobQueue, MemoryQueue};
+pub use refused::{Refused, refusal};
 pub use store::{Contents, Fault, MemoryStore};

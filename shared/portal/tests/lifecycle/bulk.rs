@@ -17,20 +17,20 @@ use portal::{
     idempotency::KeyedRequest,
     ids::{JobId, JobKey, PatientId},
     operations::{
+        Precondition,
         bulk::{BeginError, BulkRequest, RequestedAudience, begin, cancel, job, results},
-        bulk_run::{BulkRun, Ran, SeenSlice},
+        bulk_run::{self, RunOutcome, RunQueues, SliceOutcome},
         choice::opt_out,
     },
     policy::{BULK_LEASE, BULK_PACE},
     ports::{Clock as _, Hint, PortError, Queue, QueueError},
     profile::Profile,
     redacted::Redacted,
-    refusal::Refusal,
-    testing::{Contents, Fault, MemoryJobQueue, MemoryStore, TestClock, TestEntropy, samples},
+    testing::{Contents, Fault, MemoryJobQueue, MemoryStore, samples},
     timeline::EventKind,
 };
 
-use crate::world::{World, refusal};
+use crate::world::World;
 
 /// When SQS gives a message again that was not done with.
 const VISIBILITY: TimeDelta = TimeDelta::minutes(3);
@@ -67,15 +67,10 @@ impl Bulk {
     }
 
     async fn begin(&self, request: &BulkRequest) -> Result<BulkJob, BeginError> {
-        let World { store, clock, entropy, .. } = &self.world;
-        let begun = begin(store, &self.jobs, clock, entropy, &samples::scope("north"), request).await;
+        let begun =
+            begin(&self.world.ports(), &self.jobs, &self.world.entropy, &samples::scope("north"), request).await;
         self.collect();
         begun
-    }
-
-    fn runner<'a, Q>(&'a self, queue: &'a Q) -> BulkRun<'a, MemoryStore, Q, MemoryJobQueue, TestClock, TestEntropy> {
-        let World { store, clock, entropy, .. } = &self.world;
-        BulkRun { store, queue, jobs: &self.jobs, clock, entropy }
     }
 
     /// Moves what was sent under way.
@@ -90,15 +85,17 @@ impl Bulk {
     }
 
     /// One run, on behalf of a message, with so much time.
-    async fn run_with(&self, queue: &impl Queue, key: &JobKey, time: TimeDelta) -> Result<Ran, PortError> {
+    async fn run_with(&self, queue: &impl Queue, key: &JobKey, time: TimeDelta) -> Result<RunOutcome, PortError> {
         let run = self.runs.fetch_add(1, Ordering::SeqCst);
         let run = samples::request_id(&format!("run-{run}"));
-        let ran = self.runner(queue).run(key, self.world.clock.now() + time, &run).await;
+        let queues = RunQueues { mails: queue, jobs: &self.jobs };
+        let deadline = self.world.clock.now() + time;
+        let ran = bulk_run::run(&self.world.ports(), &queues, &self.world.entropy, key, deadline, &run).await;
         self.collect();
         ran
     }
 
-    async fn run(&self, key: &JobKey) -> Result<Ran, PortError> {
+    async fn run(&self, key: &JobKey) -> Result<RunOutcome, PortError> {
         self.run_with(&self.world.queue, key, TimeDelta::seconds(20)).await
     }
 
@@ -128,14 +125,14 @@ impl Bulk {
     }
 
     async fn job(&self, id: &JobId) -> BulkJob {
-        job(&self.world.store, &samples::scope("north"), id).await.unwrap()
+        job(&self.world.ports(), &samples::scope("north"), id).await.unwrap().unwrap()
     }
 
     /// Every result of a job, page by page.
     async fn results(&self, id: &JobId) -> Vec<(String, BulkOutcome)> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let page = results(&self.world.store, &samples::scope("north"), id, after).await.unwrap();
+            let page = results(&self.world.ports(), &samples::scope("north"), id, after).await.unwrap().unwrap();
             assert!(page.slices.len() <= 5);
             let of_page = page.slices.into_iter().flat_map(|slice| slice.results);
             all.extend(of_page.map(|result| (result.patient.to_string(), result.outcome)));
@@ -186,9 +183,9 @@ fn key(job: &BulkJob) -> JobKey {
     job.scope.job(&job.id)
 }
 
-fn slice(ran: Result<Ran, PortError>) -> SeenSlice {
+fn slice(ran: Result<RunOutcome, PortError>) -> SliceOutcome {
     match ran {
-        Ok(Ran::Slice(slice)) => slice,
+        Ok(RunOutcome::Slice(slice)) => slice,
         other => panic!("no slice: {other:?}"),
     }
 }
@@ -201,7 +198,7 @@ async fn with_reasons() -> Bulk {
     world.save("south", "p-99", Some("p7@example.com")).await;
     world.invite("north", &name(11)).await.unwrap();
     let (scope, opted_out) = (samples::scope("north"), samples::patient_id(&name(17)));
-    opt_out(&world.store, &world.clock, &world.command(&scope, &opted_out)).await.unwrap();
+    opt_out(&world.ports(), &world.command(&scope, &opted_out)).await.unwrap();
     let profile = samples::profile(Some("p23@example.com"));
     world.save_as("north", &name(23), &Profile { active: false, ..profile.clone() }).await;
     let nameless = samples::profile(Some("p31@example.com"));
@@ -245,7 +242,7 @@ async fn a_dry_run_tells_what_a_real_one_then_does() {
     let dry = bulk.begin(&BulkRequest { dry_run: true, ..named(0..46) }).await.unwrap();
     assert_eq!((dry.state, dry.total(), dry.processed()), (JobState::Queued, Some(46), 0));
     bulk.finish().await;
-    let foreseen = codes(bulk.is_done(&dry.id, 46).await);
+    let previewed = codes(bulk.is_done(&dry.id, 46).await);
     let Contents { jobs: _, slices: _, records, timeline, emails, practices } = bulk.world.store.contents();
     let same = (records, timeline, emails, practices);
     assert_eq!(same, (before.records, before.timeline, before.emails, before.practices), "it changes nothing");
@@ -255,8 +252,8 @@ async fn a_dry_run_tells_what_a_real_one_then_does() {
     bulk.finish().await;
     let done = codes(bulk.is_done(&real.id, 46).await);
     assert_eq!(done, reasons());
-    let as_foreseen = |code| if code == "invited" { "invitable" } else { code };
-    assert_eq!(foreseen, done.into_iter().map(|(patient, code)| (patient, as_foreseen(code))).collect());
+    let as_previewed = |code| if code == "invited" { "invitable" } else { code };
+    assert_eq!(previewed, done.into_iter().map(|(patient, code)| (patient, as_previewed(code))).collect());
     assert_eq!(bulk.world.queue.take().len(), 38, "one hint for each who was invited");
 }
 
@@ -323,7 +320,7 @@ async fn a_run_sees_to_one_slice_and_sends_for_the_next() {
     let begun = bulk.begin(&named(0..45)).await.unwrap();
     assert_eq!(bulk.under_way(), [(bulk.world.clock.now(), key(&begun))]);
     let first = slice(bulk.run(&key(&begun)).await);
-    assert_eq!((first.invited, first.refused, first.foreseen, first.done), (20, 0, 0, false));
+    assert_eq!((first.invited, first.refused, first.previewed, first.done), (20, 0, 0, false));
     assert_eq!(bulk.under_way(), [(bulk.world.clock.now() + BULK_PACE, key(&begun))]);
     let running = bulk.job(&begun.id).await;
     assert_eq!((running.state, running.processed()), (JobState::Running, 20));
@@ -332,7 +329,7 @@ async fn a_run_sees_to_one_slice_and_sends_for_the_next() {
     let last = slice(bulk.run(&key(&begun)).await);
     assert_eq!((last.invited, last.done), (5, true));
     let _next = bulk.under_way();
-    assert!(matches!(bulk.run(&key(&begun)).await, Ok(Ran::Over)));
+    assert!(matches!(bulk.run(&key(&begun)).await, Ok(RunOutcome::Over)));
     assert!(bulk.under_way().is_empty(), "nothing follows");
     assert_eq!(bulk.results(&begun.id).await.len(), 45);
 }
@@ -428,7 +425,7 @@ async fn a_job_that_is_taken_over_in_the_middle_of_a_run_is_the_other_runs() {
         })
     }));
     let first = bulk.run_with(&taken_over, &key(&begun), TimeDelta::seconds(20)).await;
-    assert!(matches!(first, Ok(Ran::Held)), "{first:?}");
+    assert!(matches!(first, Ok(RunOutcome::Held)), "{first:?}");
     bulk.finish().await;
     bulk.is_done(&begun.id, 23).await;
     assert_eq!(bulk.invited().len(), 23);
@@ -440,8 +437,7 @@ async fn a_job_that_is_cancelled_in_the_middle_of_a_run_keeps_what_the_run_did()
     let begun = bulk.begin(&named(0..45)).await.unwrap();
     let cancelled = Meanwhile(Box::new(|| {
         Box::pin(async {
-            let World { store, clock, .. } = &bulk.world;
-            let cancelled = cancel(store, clock, &samples::scope("north"), &begun.id).await.unwrap();
+            let cancelled = cancel(&bulk.world.ports(), &samples::scope("north"), &begun.id).await.unwrap().unwrap();
             assert_eq!((cancelled.state, cancelled.processed()), (JobState::Cancelled, 0));
         })
     }));
@@ -453,10 +449,10 @@ async fn a_job_that_is_cancelled_in_the_middle_of_a_run_keeps_what_the_run_did()
     assert_eq!((bulk.results(&begun.id).await.len(), bulk.invited().len()), (20, 20));
     assert!(bulk.under_way().is_empty());
     // It is what it was, also if it is asked for or cancelled again.
-    let World { store, clock, .. } = &bulk.world;
+    let World { store, .. } = &bulk.world;
     let before = store.contents();
-    assert_eq!(cancel(store, clock, &samples::scope("north"), &begun.id).await.unwrap(), cancelled);
-    assert!(matches!(bulk.run(&key(&begun)).await, Ok(Ran::Over)));
+    assert_eq!(cancel(&bulk.world.ports(), &samples::scope("north"), &begun.id).await.unwrap(), Some(cancelled));
+    assert!(matches!(bulk.run(&key(&begun)).await, Ok(RunOutcome::Over)));
     assert_eq!(store.contents(), before);
 }
 
@@ -470,7 +466,7 @@ async fn a_message_that_finds_the_job_held_is_replaced_by_one_for_later() {
     assert!(bulk.run(&key(&begun)).await.is_err());
     let claimed_at = bulk.world.clock.now();
     bulk.world.clock.advance(TimeDelta::seconds(5));
-    assert!(matches!(bulk.run(&key(&begun)).await, Ok(Ran::Held)));
+    assert!(matches!(bulk.run(&key(&begun)).await, Ok(RunOutcome::Held)));
     let later = bulk.under_way();
     assert_eq!(later, [(claimed_at + BULK_LEASE + BULK_PACE, key(&begun))]);
     bulk.messages.lock().unwrap().extend(later);
@@ -514,11 +510,11 @@ async fn a_job_that_nobody_has_heard_of_is_left_alone() {
     let bulk = Bulk::with_patients(1).await;
     let begun = bulk.begin(&named(0..1)).await.unwrap();
     let foreign = JobKey { practice: samples::practice_id("south"), ..key(&begun) };
-    assert!(matches!(bulk.run(&foreign).await, Ok(Ran::Missing)));
-    let (store, south) = (&bulk.world.store, samples::scope("south"));
-    assert_eq!(refusal(job(store, &south, &begun.id).await), Refusal::JobNotFound);
-    assert_eq!(refusal(results(store, &south, &begun.id, None).await), Refusal::JobNotFound);
-    assert_eq!(refusal(cancel(store, &bulk.world.clock, &south, &begun.id).await), Refusal::JobNotFound);
+    assert!(matches!(bulk.run(&foreign).await, Ok(RunOutcome::Missing)));
+    let (ports, south) = (bulk.world.ports(), samples::scope("south"));
+    assert_eq!(job(&ports, &south, &begun.id).await.unwrap(), None);
+    assert_eq!(results(&ports, &south, &begun.id, None).await.unwrap(), None);
+    assert_eq!(cancel(&ports, &south, &begun.id).await.unwrap(), None);
     assert_eq!(bulk.job(&begun.id).await, begun);
 }
 
@@ -537,7 +533,7 @@ async fn a_key_means_one_job() {
     assert_eq!(bulk.under_way().len(), 2, "each time it is asked for it goes on");
     let other = BulkRequest { keyed: keyed(b"2"), ..named(0..2) };
     let reused = bulk.begin(&other).await;
-    assert!(matches!(reused, Err(BeginError::Refused(Refusal::IdempotencyKeyReused))), "{reused:?}");
+    assert!(matches!(reused, Err(BeginError::Precondition(Precondition::KeyReused(_)))), "{reused:?}");
     assert!(bulk.under_way().is_empty());
     let unkeyed = [bulk.begin(&named(0..3)).await.unwrap(), bulk.begin(&named(0..3)).await.unwrap()];
     assert_eq!(BTreeSet::from([&begun.id, &unkeyed[0].id, &unkeyed[1].id]).len(), 3);
@@ -547,12 +543,13 @@ async fn a_key_means_one_job() {
 async fn results_come_in_pages() {
     let bulk = Bulk::with_patients(0).await;
     let begun = bulk.begin(&named(0..250)).await.unwrap();
-    let (store, scope) = (&bulk.world.store, samples::scope("north"));
-    let first = results(store, &scope, &begun.id, None).await.unwrap();
+    let (ports, scope) = (bulk.world.ports(), samples::scope("north"));
+    let page = async |after| results(&ports, &scope, &begun.id, after).await.unwrap().unwrap();
+    let first = page(None).await;
     assert!(first.slices.is_empty() && first.next.is_none(), "nobody has been seen to");
     bulk.finish().await;
     let in_order: Vec<_> = bulk.is_done(&begun.id, 250).await.into_iter().map(|(patient, _)| patient).collect();
     assert_eq!(in_order, (0..250).map(name).collect::<Vec<_>>());
-    let second = results(store, &scope, &begun.id, results(store, &scope, &begun.id, None).await.unwrap().next);
-    assert_eq!(second.await.unwrap().slices.first().map(|slice| slice.number), Some(6));
+    let second = page(page(None).await.next).await;
+    assert_eq!(second.slices.first().map(|slice| slice.number), Some(6));
 }

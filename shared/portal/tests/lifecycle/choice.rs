@@ -2,17 +2,19 @@
 
 use chrono::TimeDelta;
 use portal::{
-    operations::{deliver::Delivered, track_login::track_login},
+    operations::{deliver::DeliveryOutcome, track_login::track_login},
+    panel::InvitationStatus,
     ports::Clock as _,
     record::{Account, Choice, delivery::Unclaimable},
-    refusal::Refusal,
-    testing::samples,
+    refusal::RefusalCode,
+    testing::{Refused, samples},
+    timeline::AccountFacet,
     timeline::EventKind,
 };
 
 use crate::{
     stage::{DAY, OptedOut, Queued, Registered, STAGES, Sending, Sent, Step, day, may},
-    world::{ADDRESS, World, refusal},
+    world::{ADDRESS, World},
 };
 
 #[tokio::test]
@@ -23,19 +25,23 @@ async fn a_patient_can_opt_out_at_any_time_and_no_mail_goes_out_any_more() {
         assert!(panel.opted_out, "{stage:?}");
         assert!(!world.usable_links().contains(&true), "{stage:?}: every link is dead");
         if stage == Queued {
-            assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+            assert_eq!(world.deliver().await, [DeliveryOutcome::NotClaimed(Unclaimable::Done)]);
         }
         if stage == Sending {
             // The sweep finds that nobody ever answered, and the record says that nothing more is sent.
             world.clock.advance(TimeDelta::minutes(12));
             assert_eq!(world.sweep().await.queued, 1);
             world.deliver().await;
-            assert_eq!(world.status("p-1").await.invitation.state, "revoked");
+            assert_eq!(world.status("p-1").await.invitation.state, InvitationStatus::Revoked);
         }
         world.nothing_happens_any_more().await;
         for step in [Step::Invite, Step::Reinvite] {
-            let expected = if stage == Registered { Refusal::AlreadyRegistered } else { Refusal::OptedOut };
-            assert_eq!(refusal(world.staff(step).await), expected, "{stage:?} {step:?}");
+            let expected = if stage == Registered {
+                Refused::rule(RefusalCode::AlreadyRegistered)
+            } else {
+                Refused::rule(RefusalCode::OptedOut)
+            };
+            assert_eq!(world.staff(step).await.unwrap_err(), expected, "{stage:?} {step:?}");
         }
     }
 }
@@ -55,12 +61,12 @@ async fn opting_out_keeps_the_account_and_the_panel_says_so() {
     let world = World::at(Registered).await;
     let account = world.record().account;
     let panel = world.staff(Step::OptOut).await.unwrap();
-    assert_eq!((panel.opted_out, day(panel.registered_on), panel.account.state), (true, may(5), "active"));
+    assert_eq!((panel.opted_out, day(panel.registered_on), panel.account.state), (true, may(5), AccountFacet::Active));
     assert_eq!((world.record().account, world.owner(ADDRESS)), (account, Some(samples::patient_id("p-1"))));
 
     world.clock.advance(DAY);
     let login = samples::login("event-1", world.clock.now());
-    track_login(&world.store, &world.clock, &samples::email(ADDRESS), login).await.unwrap();
+    track_login(&world.ports(), &samples::email(ADDRESS), login).await.unwrap();
     assert_eq!(day(world.status("p-1").await.last_login_on), may(6), "and the patient can still log in");
     assert!(!world.staff(Step::OptIn).await.unwrap().opted_out);
     assert!(matches!(world.record().account, Account::Active { .. }));
@@ -76,7 +82,7 @@ async fn opting_in_sends_nothing() {
         assert!(!panel.opted_out && !panel.mail_is_queued(), "{stage:?}");
         assert_eq!(world.queue.messages(), queued, "{stage:?}");
         assert!(
-            world.deliver().await.iter().all(|outcome| *outcome == Delivered::NotClaimed(Unclaimable::Done)),
+            world.deliver().await.iter().all(|outcome| *outcome == DeliveryOutcome::NotClaimed(Unclaimable::Done)),
             "{stage:?}: what was queued before is not sent after all"
         );
         assert!(!world.usable_links().contains(&true), "{stage:?}: and no link works again");
@@ -92,7 +98,7 @@ async fn after_opting_in_the_patient_is_invited_by_hand() {
         world.staff(Step::OptIn).await.unwrap();
         world.deliver().await;
         world.staff(step).await.unwrap();
-        assert_eq!(world.deliver().await, [Delivered::Sent], "{stage:?}");
+        assert_eq!(world.deliver().await, [DeliveryOutcome::Sent], "{stage:?}");
         assert_eq!(world.usable_links().last(), Some(&true), "{stage:?}");
     }
 }

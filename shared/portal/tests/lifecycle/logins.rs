@@ -4,17 +4,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
     operations::{OperationError, track_login::track_login},
     ports::Clock as _,
-    refusal::Refusal,
-    testing::samples,
+    refusal::LoginRefusal,
+    refusal::RefusalCode,
+    testing::{Refused, refusal, samples},
 };
 
 use crate::{
     stage::{OTHER, Registered, STAGES},
-    world::{ADDRESS, World, refusal},
+    world::{ADDRESS, World},
 };
 
-async fn log_in(world: &World, email: &str, event: &str, at: DateTime<Utc>) -> Result<(), OperationError> {
-    track_login(&world.store, &world.clock, &samples::email(email), samples::login(event, at)).await
+async fn log_in(
+    world: &World,
+    email: &str,
+    event: &str,
+    at: DateTime<Utc>,
+) -> Result<(), OperationError<LoginRefusal>> {
+    track_login(&world.ports(), &samples::email(email), samples::login(event, at)).await
 }
 
 fn latest(world: &World) -> DateTime<Utc> {
@@ -80,7 +86,7 @@ async fn nobody_logs_in_who_has_not_registered() {
             if stage == Registered && email == ADDRESS {
                 result.unwrap();
             } else {
-                assert_eq!(refusal(result), Refusal::NotRegistered, "{stage:?} {email}");
+                assert_eq!(refusal(result), Refused::rule(RefusalCode::NotRegistered), "{stage:?} {email}");
                 assert_eq!(world.store.contents(), before, "{stage:?} {email}");
             }
         }

@@ -6,22 +6,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
     ids::{PracticeId, RecordKey},
     operations::{
-        deliver::Delivered,
-        mail_event::{Heard, hear},
+        deliver::DeliveryOutcome,
+        mail_event::{EventOutcome, record_event},
     },
-    panel::Shown,
+    panel::{DateField, InvitationReason, InvitationStatus},
     ports::{
-        ClaimOutcome, Clock as _, CommitOutcome, DeliveryStore, DueEntry, DueShard, InvitationMail, Mailer, NoticeMail,
-        SendOutcome, StoreError,
+        ChangeStore, ClaimOutcome, Clock as _, CommitOutcome, DeliveryStore, DueEntry, DueShard, InvitationMail,
+        Mailer, NoticeMail, Ports, SendOutcome, StoreError,
     },
     practice::Practice,
     record::{
-        Change, Delivery, InvitationState, NextActionKind, PortalRecord,
+        Change, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord,
         delivery::{ClaimRequest, MailEvent},
     },
-    refusal::Refusal,
-    testing::{Fault, MemoryStore, samples},
-    timeline::{EventKind, Role},
+    refusal::RefusalCode,
+    refusal::ReinviteRefusal,
+    testing::{Fault, MemoryStore, Refused, refusal, samples},
+    timeline::{EventKind, EventName, Role},
 };
 
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
         Bounced, DAY, Expired, Failed, GAP, New, OTHER, OptedOut, Queued, Registered, Revoked, STAGES, Sending, Sent,
         Step, day, may,
     },
-    world::{ADDRESS, World, refusal},
+    world::{ADDRESS, World},
 };
 
 /// Every state of a delivery, lowest first.
@@ -51,13 +52,13 @@ impl World {
         MailEvent { key: record.key, invitation, attempt, message: samples::message_id(7), news }
     }
 
-    async fn hear(&self, event: &MailEvent) -> Heard {
-        hear(&self.store, &self.clock, event, &self.request).await.unwrap()
+    async fn record_event(&self, event: &MailEvent) -> EventOutcome {
+        record_event(&self.ports(), event, &self.request).await.unwrap()
     }
 
     /// SES tells something of the first try.
-    async fn tell(&self, news: Delivery) -> Heard {
-        self.hear(&self.news_of(1, news)).await
+    async fn tell(&self, news: Delivery) -> EventOutcome {
+        self.record_event(&self.news_of(1, news)).await
     }
 
     fn news(&self) -> Option<Delivery> {
@@ -88,17 +89,17 @@ impl World {
 async fn a_mail_whose_stamp_was_lost_is_stamped_by_ses() {
     let world = World::at(Sending).await;
     let invitation = world.record().invitation.unwrap().id;
-    assert_eq!(world.tell(Delivery::Accepted).await, Heard::Recorded);
+    assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Recorded);
     let sent = EventKind::InvitationSent { invitation, attempt: 1, message: samples::message_id(7) };
     assert_eq!(world.told(), [sent]);
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state, panel.invitation.delivery), ("sent", Some(Delivery::Accepted)));
+    assert_eq!((panel.invitation.state, panel.invitation.delivery), (InvitationStatus::Sent, Some(Delivery::Accepted)));
     assert_eq!((day(panel.activated_on), world.usable_links()), (may(5), vec![true]));
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind, "and a reminder is planned");
 
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.sweep().await.queued, 0, "nothing is left to send");
-    assert_eq!(world.tell(Delivery::Accepted).await, Heard::Known);
+    assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Known);
 }
 
 #[tokio::test]
@@ -112,7 +113,7 @@ async fn ses_and_the_sender_make_the_same_of_a_mail() {
         let invitation = record.invitation.clone().unwrap().id;
         let act = samples::act_of(Role::MailService, now, "request-1");
         let stamped = record.stamp(&samples::practice("north"), &invitation, record.fence, samples::message_id(7), act);
-        assert_eq!(world.tell(Delivery::Accepted).await, Heard::Recorded);
+        assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Recorded);
         assert_eq!(world.record(), stamped.unwrap().after, "opted out: {opted_out}");
     }
 }
@@ -120,21 +121,21 @@ async fn ses_and_the_sender_make_the_same_of_a_mail() {
 #[tokio::test]
 async fn what_becomes_of_a_send_event_in_each_stage() {
     for (stage, expected) in [
-        (New, Heard::Foreign),
-        (Queued, Heard::Foreign),
-        (Sending, Heard::Recorded),
-        (Sent, Heard::Known),
-        (Expired, Heard::Known),
-        (Bounced, Heard::Known),
-        (Failed, Heard::Recorded),
-        (Revoked, Heard::Foreign),
-        (Registered, Heard::Known),
-        (OptedOut, Heard::Known),
+        (New, EventOutcome::Foreign),
+        (Queued, EventOutcome::Foreign),
+        (Sending, EventOutcome::Recorded),
+        (Sent, EventOutcome::Known),
+        (Expired, EventOutcome::Known),
+        (Bounced, EventOutcome::Known),
+        (Failed, EventOutcome::Recorded),
+        (Revoked, EventOutcome::Foreign),
+        (Registered, EventOutcome::Known),
+        (OptedOut, EventOutcome::Known),
     ] {
         let world = World::at(stage).await;
         let before = world.store.contents();
         assert_eq!(world.tell(Delivery::Accepted).await, expected, "{stage:?}");
-        assert_eq!(world.store.contents() == before, expected != Heard::Recorded, "{stage:?}");
+        assert_eq!(world.store.contents() == before, expected != EventOutcome::Recorded, "{stage:?}");
     }
 }
 
@@ -147,7 +148,7 @@ async fn an_accepted_mail_ends_the_waiting_of_a_later_try_that_was_put_off() {
     let waiting = world.record();
     assert_eq!(waiting.invitation.as_ref().unwrap().state, InvitationState::Queued);
 
-    assert_eq!(world.tell(Delivery::Accepted).await, Heard::Recorded);
+    assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Recorded);
     let InvitationState::Sent { expires_at, .. } = world.record().invitation.unwrap().state else { panic!("sent") };
     assert_eq!(Some(expires_at), waiting.link.unwrap().secrets.last().map(|newest| newest.expires_at));
     world.clock.advance(TimeDelta::hours(1));
@@ -160,7 +161,7 @@ async fn a_mail_that_waits_still_goes_out_if_no_link_was_ever_mailed() {
     let world = World::at(Queued).await;
     world.deliver_as(SendOutcome::Throttled).await;
     let before = world.store.contents();
-    assert_eq!(world.tell(Delivery::Delivered).await, Heard::Known);
+    assert_eq!(world.tell(Delivery::Delivered).await, EventOutcome::Known);
     assert_eq!(world.store.contents(), before);
 }
 
@@ -173,11 +174,14 @@ async fn a_failed_invitation_that_was_accepted_after_all_is_sent() {
         world.sweep().await;
         world.deliver().await;
     }
-    assert_eq!(world.status("p-1").await.invitation.reason, Some("exhausted"));
-    assert_eq!(world.hear(&world.news_of(3, Delivery::Delivered)).await, Heard::Recorded);
+    assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Failed(FailReason::Exhausted)));
+    assert_eq!(world.record_event(&world.news_of(3, Delivery::Delivered)).await, EventOutcome::Recorded);
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state, panel.invitation.delivery), ("sent", Some(Delivery::Delivered)));
-    assert!(matches!(panel.activated_on, Shown::On { .. }) && world.usable_links().contains(&true));
+    assert_eq!(
+        (panel.invitation.state, panel.invitation.delivery),
+        (InvitationStatus::Sent, Some(Delivery::Delivered))
+    );
+    assert!(matches!(panel.activated_on, DateField::On { .. }) && world.usable_links().contains(&true));
     assert_eq!(world.owner(ADDRESS), Some(samples::patient_id("p-1")), "its address was never let go");
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
 }
@@ -186,7 +190,7 @@ async fn a_failed_invitation_that_was_accepted_after_all_is_sent() {
 async fn a_patient_who_has_opted_out_gets_no_link_and_no_reminder_by_it() {
     let world = World::at(Failed).await;
     world.staff(Step::OptOut).await.unwrap();
-    assert_eq!(world.tell(Delivery::Delivered).await, Heard::Recorded);
+    assert_eq!(world.tell(Delivery::Delivered).await, EventOutcome::Recorded);
     assert_eq!((world.news(), world.usable_links()), (Some(Delivery::Delivered), vec![false]));
     world.nothing_happens_any_more().await;
     let panel = world.staff(Step::OptIn).await.unwrap();
@@ -197,22 +201,25 @@ async fn a_patient_who_has_opted_out_gets_no_link_and_no_reminder_by_it() {
 async fn an_invitation_that_was_used_before_its_stamp_only_notes_the_receipt() {
     let world = World::at(Sending).await;
     world.commit(world.registration()).await;
-    assert_eq!(world.tell(Delivery::Bounced).await, Heard::Recorded);
-    assert_eq!(world.tell(Delivery::Bounced).await, Heard::Known);
+    assert_eq!(world.tell(Delivery::Bounced).await, EventOutcome::Recorded);
+    assert_eq!(world.tell(Delivery::Bounced).await, EventOutcome::Known);
     let receipt = world.record().invitation.unwrap().receipt().cloned();
     assert_eq!(receipt.map(|receipt| receipt.message), Some(samples::message_id(7)));
     let panel = world.status("p-1").await;
-    assert_eq!((panel.invitation.state, day(panel.activated_on)), ("consumed", may(5)));
+    assert_eq!((panel.invitation.state, day(panel.activated_on)), (InvitationStatus::Consumed, may(5)));
 }
 
 #[tokio::test]
 async fn news_of_a_mail_that_nobody_stamped_are_two_changes() {
     let world = World::at(Sending).await;
     let version = world.record().version;
-    assert_eq!(world.tell(Delivery::Bounced).await, Heard::Recorded);
+    assert_eq!(world.tell(Delivery::Bounced).await, EventOutcome::Recorded);
     assert_eq!((world.record().version, world.news()), (version + 2, Some(Delivery::Bounced)));
     let told = world.told();
-    assert_eq!(told.iter().map(EventKind::name).collect::<Vec<_>>(), ["invitation-sent", "delivery-changed"]);
+    assert_eq!(
+        told.iter().map(EventKind::name).collect::<Vec<_>>(),
+        [EventName::InvitationSent, EventName::DeliveryChanged]
+    );
 }
 
 #[tokio::test]
@@ -223,13 +230,13 @@ async fn late_and_repeated_news_never_lower_the_rank() {
         for second in RANKS {
             let before = world.store.contents();
             if RANKS[..=place].contains(&second) {
-                assert_eq!(world.tell(second).await, Heard::Known, "{first:?} {second:?}");
+                assert_eq!(world.tell(second).await, EventOutcome::Known, "{first:?} {second:?}");
                 assert_eq!(world.store.contents(), before, "{first:?} {second:?}");
             }
         }
         assert_eq!(world.news(), Some(first));
         let last = Delivery::Suppressed;
-        assert_eq!(world.tell(last).await == Heard::Recorded, first != last, "{first:?}");
+        assert_eq!(world.tell(last).await == EventOutcome::Recorded, first != last, "{first:?}");
     }
 }
 
@@ -248,8 +255,8 @@ async fn a_dead_address_is_named_blocked_and_never_reminded() {
         world.tell(news).await;
         let panel = world.status("p-1").await;
         assert_eq!((panel.sentence.as_str(), panel.invitation.delivery), (sentence, Some(news)));
-        assert_eq!(panel.actions.reinvite, Err(Refusal::AddressSuppressed), "{news:?}");
-        assert_eq!(refusal(world.reinvite(None).await), Refusal::AddressSuppressed, "{news:?}");
+        assert_eq!(panel.actions.reinvite, Err(ReinviteRefusal::AddressSuppressed), "{news:?}");
+        assert_eq!(refusal(world.reinvite(None).await), Refused::rule(RefusalCode::AddressSuppressed), "{news:?}");
         world.nothing_happens_any_more().await;
         assert!(world.reinvite(Some(OTHER)).await.unwrap().mail_is_queued(), "{news:?}");
     }
@@ -278,7 +285,7 @@ async fn what_is_of_no_mail_of_the_current_invitation_changes_nothing() {
                 ("a try before the first", MailEvent { attempt: 0, ..event() }),
                 ("a try that is yet to come", MailEvent { attempt: 9, ..event() }),
             ] {
-                assert_eq!(world.hear(&foreign).await, Heard::Foreign, "{stage:?} {news:?}: {why}");
+                assert_eq!(world.record_event(&foreign).await, EventOutcome::Foreign, "{stage:?} {news:?}: {why}");
                 assert_eq!(world.store.contents(), before, "{stage:?} {news:?}: {why}");
             }
         }
@@ -292,7 +299,7 @@ async fn news_of_an_invitation_that_was_superseded_is_not_news_of_the_new_one() 
     world.reinvite(None).await.unwrap();
     world.deliver().await;
     let before = world.store.contents();
-    assert_eq!(world.hear(&late).await, Heard::Foreign);
+    assert_eq!(world.record_event(&late).await, EventOutcome::Foreign);
     assert_eq!(world.store.contents(), before);
 }
 
@@ -304,7 +311,7 @@ impl Mailer for QuickService<'_> {
         for news in self.1 {
             let event = self.0.news_of(mail.attempt, *news);
             assert_eq!(event.key, mail.key, "the mail names the record that it belongs to");
-            self.0.hear(&event).await;
+            self.0.record_event(&event).await;
         }
         self.0.mailer.send(mail).await
     }
@@ -317,10 +324,10 @@ impl Mailer for QuickService<'_> {
 #[tokio::test]
 async fn an_event_that_overtakes_the_senders_own_stamp_is_the_only_stamp() {
     for (answer, expected) in [
-        (SendOutcome::Accepted(samples::message_id(1)), Delivered::Superseded),
-        (SendOutcome::Refused, Delivered::Superseded),
-        (SendOutcome::Throttled, Delivered::Superseded),
-        (SendOutcome::Unknown, Delivered::Unknown),
+        (SendOutcome::Accepted(samples::message_id(1)), DeliveryOutcome::Superseded),
+        (SendOutcome::Refused, DeliveryOutcome::Superseded),
+        (SendOutcome::Throttled, DeliveryOutcome::Superseded),
+        (SendOutcome::Unknown, DeliveryOutcome::Unknown),
     ] {
         let world = World::at(Queued).await;
         world.mailer.answer_next([answer.clone()]);
@@ -339,7 +346,7 @@ async fn a_store_that_fails_for_a_moment_loses_no_news_and_notes_none_twice() {
         let world = World::at(Sending).await;
         let version = world.record().version;
         world.store.fail_next([None, None, Some(fault), None, Some(fault)]);
-        assert_eq!(world.tell(Delivery::Delivered).await, Heard::Recorded, "{fault:?}");
+        assert_eq!(world.tell(Delivery::Delivered).await, EventOutcome::Recorded, "{fault:?}");
         assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{fault:?}");
         assert_eq!(world.news(), Some(Delivery::Delivered), "{fault:?}");
     }
@@ -353,8 +360,8 @@ async fn a_store_that_stays_away_is_an_error_and_the_event_can_come_again() {
         let version = world.record().version;
         let event = world.news_of(1, Delivery::Delivered);
         world.store.fail_next((0..reached).map(|_| None).chain(vec![Some(Fault::Unavailable); faults]));
-        assert!(hear(&world.store, &world.clock, &event, &world.request).await.is_err(), "{reached}");
-        assert_eq!(world.hear(&event).await, Heard::Recorded, "{reached}");
+        assert!(record_event(&world.ports(), &event, &world.request).await.is_err(), "{reached}");
+        assert_eq!(world.record_event(&event).await, EventOutcome::Recorded, "{reached}");
         assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{reached}");
         assert_eq!(world.news(), Some(Delivery::Delivered), "{reached}");
     }
@@ -364,6 +371,16 @@ async fn a_store_that_stays_away_is_an_error_and_the_event_can_come_again() {
 struct Overtaken<'a> {
     store: &'a MemoryStore,
     first: Mutex<Option<Change>>,
+}
+
+impl ChangeStore for Overtaken<'_> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        let first = self.first.lock().unwrap().take();
+        if let Some(first) = first {
+            assert_eq!(self.store.commit(&first).await?, CommitOutcome::Committed);
+        }
+        self.store.commit(change).await
+    }
 }
 
 impl DeliveryStore for Overtaken<'_> {
@@ -381,14 +398,6 @@ impl DeliveryStore for Overtaken<'_> {
 
     async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         self.store.practice_of(practice).await
-    }
-
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        let first = self.first.lock().unwrap().take();
-        if let Some(first) = first {
-            assert_eq!(self.store.commit(&first).await?, CommitOutcome::Committed);
-        }
-        self.store.commit(change).await
     }
 
     async fn due(
@@ -425,8 +434,9 @@ async fn what_came_in_between_is_read_and_the_event_is_judged_anew() {
         let world = World::at(Sending).await;
         let overtaken = Overtaken { store: &world.store, first: Mutex::new(Some(first)) };
         let event = world.news_of(1, Delivery::Delayed);
-        let heard = hear(&overtaken, &world.clock, &event, &samples::request_id("event")).await.unwrap();
-        assert_eq!((heard, world.news()), (Heard::Recorded, Some(delivery)));
+        let ports = Ports { store: &overtaken, clock: &world.clock };
+        let heard = record_event(&ports, &event, &samples::request_id("event")).await.unwrap();
+        assert_eq!((heard, world.news()), (EventOutcome::Recorded, Some(delivery)));
         assert_eq!((world.record().version, world.stamps()), (version, 1));
     }
 
@@ -435,6 +445,7 @@ async fn what_came_in_between_is_read_and_the_event_is_judged_anew() {
     let again = world.record().reinvite(&practice, None, samples::invitation_id("i-2"), samples::act(now, "again"));
     let overtaken = Overtaken { store: &world.store, first: Mutex::new(Some(again.unwrap())) };
     let event = world.news_of(1, Delivery::Bounced);
-    let heard = hear(&overtaken, &world.clock, &event, &world.request).await.unwrap();
-    assert_eq!((heard, world.told()), (Heard::Known, vec![]), "the invitation has been superseded");
+    let ports = Ports { store: &overtaken, clock: &world.clock };
+    let heard = record_event(&ports, &event, &world.request).await.unwrap();
+    assert_eq!((heard, world.told()), (EventOutcome::Known, vec![]), "the invitation has been superseded");
 }

@@ -5,20 +5,21 @@ use std::sync::Mutex;
 use chrono::TimeDelta;
 use portal::{
     ids::PatientId,
-    operations::{OperationError, deliver::Delivered},
-    panel::Shown,
-    ports::{Clock as _, CommitOutcome, Loaded, PortalReader, PortalStore, SendOutcome, StoreError},
+    operations::{OperationError, deliver::DeliveryOutcome},
+    panel::DateField,
+    ports::{ChangeStore, Clock as _, CommitOutcome, Loaded, PortalReader, SendOutcome, StoreError},
     record::Change,
-    refusal::Refusal,
+    refusal::RefusalCode,
+    refusal::RefusalDetail,
     scope::TenantScope,
-    testing::{Fault, MemoryStore, samples},
+    testing::{Fault, MemoryStore, Refused, refusal, samples},
 };
 
 use crate::{
     stage::{
         Bounced, DAY, Expired, Failed, GAP, New, OTHER, OptedOut, Queued, Registered, Revoked, Sending, Sent, day, may,
     },
-    world::{ADDRESS, World, refusal},
+    world::{ADDRESS, World},
 };
 
 /// A store in which something else is committed just before the first change.
@@ -33,8 +34,8 @@ impl PortalReader for Overtaken<'_> {
     }
 }
 
-impl PortalStore for Overtaken<'_> {
-    async fn commit(&self, scope: &TenantScope, change: &Change) -> Result<CommitOutcome, StoreError> {
+impl ChangeStore for Overtaken<'_> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
             assert_eq!(self.store.commit(&first).await?, CommitOutcome::Committed);
@@ -46,16 +47,16 @@ impl PortalStore for Overtaken<'_> {
 #[tokio::test]
 async fn only_a_patient_who_is_invited_and_not_registered_can_be_reinvited() {
     for (stage, refused) in [
-        (New, Some(Refusal::NotInvited)),
-        (Queued, Some(Refusal::SendInProgress)),
-        (Sending, Some(Refusal::SendInProgress)),
+        (New, Some(Refused::rule(RefusalCode::NotInvited))),
+        (Queued, Some(Refused::rule(RefusalCode::SendInProgress))),
+        (Sending, Some(Refused::rule(RefusalCode::SendInProgress))),
         (Sent, None),
         (Expired, None),
-        (Bounced, Some(Refusal::AddressSuppressed)),
+        (Bounced, Some(Refused::rule(RefusalCode::AddressSuppressed))),
         (Failed, None),
         (Revoked, None),
-        (Registered, Some(Refusal::AlreadyRegistered)),
-        (OptedOut, Some(Refusal::OptedOut)),
+        (Registered, Some(Refused::rule(RefusalCode::AlreadyRegistered))),
+        (OptedOut, Some(Refused::rule(RefusalCode::OptedOut))),
     ] {
         let world = World::at(stage).await;
         let result = world.reinvite(None).await;
@@ -63,7 +64,7 @@ async fn only_a_patient_who_is_invited_and_not_registered_can_be_reinvited() {
             assert_eq!(refusal(result), expected, "{stage:?}");
         } else {
             assert!(result.unwrap().mail_is_queued(), "{stage:?}");
-            assert_eq!(world.deliver().await, [Delivered::Sent], "{stage:?}");
+            assert_eq!(world.deliver().await, [DeliveryOutcome::Sent], "{stage:?}");
             assert_eq!(world.usable_links().last(), Some(&true), "{stage:?}");
         }
     }
@@ -103,7 +104,7 @@ async fn another_address_kills_earlier_links_and_moves_the_claim_at_once() {
     );
     assert!(world.invite_to("north", "p-2", Some(&old)).await.is_ok(), "the old one is free at once");
     let taken = refusal(world.invite_to("south", "p-3", Some(&new)).await);
-    assert_eq!(taken, Refusal::EmailInUse { holder: None }, "the new one is taken at once");
+    assert_eq!(taken, Refused::email_in_use(None), "the new one is taken at once");
     world.deliver().await;
     assert_eq!(world.usable_links()[..2], [false, true]);
 }
@@ -126,7 +127,7 @@ async fn another_address_is_one_transaction_all_of_it_or_nothing() {
     assert!(world.queue.messages().is_empty());
     world.clock.advance(TimeDelta::minutes(2));
     assert_eq!(world.sweep().await.queued, 1, "and its mail goes out, though nobody was told");
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 }
 
 #[tokio::test]
@@ -135,7 +136,7 @@ async fn an_address_on_the_profile_stays_the_patients_though_the_claim_has_moved
     world.save("north", "p-2", None).await;
     world.reinvite(Some(OTHER)).await.unwrap();
     let taken = refusal(world.invite_to("north", "p-2", Some(&samples::email(ADDRESS))).await);
-    assert_eq!(taken, Refusal::EmailInUse { holder: Some(samples::patient_id("p-1")) });
+    assert_eq!(taken, Refused::email_in_use(Some(samples::patient_id("p-1"))));
 }
 
 #[tokio::test]
@@ -160,7 +161,7 @@ async fn last_reinvited_on_is_the_most_recent_date_and_activated_on_does_not_mov
         (day(panel.activated_on), day(panel.last_reinvited_on))
     };
     assert_eq!(shown().await, (may(5), None));
-    assert_eq!(world.status("p-1").await.last_reinvited_on, Shown::Never);
+    assert_eq!(world.status("p-1").await.last_reinvited_on, DateField::Never);
     for (date, email, outcome) in [
         (6, None, SendOutcome::Accepted(samples::message_id(2))),
         (9, Some(OTHER), SendOutcome::Accepted(samples::message_id(3))),
@@ -183,10 +184,14 @@ async fn too_soon_says_how_long_to_wait_and_so_long_is_enough() {
     world.deliver().await;
     let mut waits = Vec::new();
     for _ in 0..6 {
-        let Refusal::TooSoon { retry_after_secs } = refusal(world.reinvite(None).await) else { panic!("too soon") };
+        let Refused::Rule(RefusalCode::TooSoon, RefusalDetail::RetryAfterSecs(retry_after_secs)) =
+            refusal(world.reinvite(None).await)
+        else {
+            panic!("too soon")
+        };
         let wait = TimeDelta::seconds(retry_after_secs.try_into().unwrap());
         world.clock.advance(wait - TimeDelta::milliseconds(1));
-        assert_eq!(refusal(world.reinvite(None).await), Refusal::TooSoon { retry_after_secs: 1 });
+        assert_eq!(refusal(world.reinvite(None).await), Refused::too_soon(1));
         world.clock.advance(TimeDelta::milliseconds(1));
         world.reinvite(None).await.unwrap();
         world.deliver().await;
@@ -209,7 +214,7 @@ async fn the_email_must_be_unique_also_when_reinviting() {
         ("elsewhere@example.com", None),
         ("claimed@example.com", Some(samples::patient_id("p-4"))),
     ] {
-        assert_eq!(refusal(world.reinvite(Some(address)).await), Refusal::EmailInUse { holder }, "{address}");
+        assert_eq!(refusal(world.reinvite(Some(address)).await), Refused::email_in_use(holder), "{address}");
         assert_eq!((world.store.contents(), world.queue.messages()), (before.clone(), queued.clone()), "{address}");
     }
     assert_eq!(world.usable_links(), [true], "the patient keeps what there was");
@@ -218,9 +223,9 @@ async fn the_email_must_be_unique_also_when_reinviting() {
 #[tokio::test]
 async fn an_address_that_bounced_is_given_up_for_another_only() {
     let world = World::at(Bounced).await;
-    assert_eq!(refusal(world.reinvite(Some(ADDRESS)).await), Refusal::AddressSuppressed);
+    assert_eq!(refusal(world.reinvite(Some(ADDRESS)).await), Refused::rule(RefusalCode::AddressSuppressed));
     world.reinvite(Some(OTHER)).await.unwrap();
-    assert_eq!(world.deliver().await, [Delivered::Sent]);
+    assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 }
 
 #[tokio::test]
@@ -231,12 +236,15 @@ async fn whoever_is_first_decides() {
     let (practice, id) = (samples::practice("north"), samples::invitation_id("first"));
     let other = world.store.peek(&samples::key("north", "p-2")).unwrap();
     for (first, expected) in [
-        (world.record().reinvite(&practice, None, id.clone(), act()).unwrap(), Refusal::SendInProgress),
-        (world.record().opt_out(act()).unwrap(), Refusal::OptedOut),
-        (world.registration(), Refusal::AlreadyRegistered),
+        (
+            world.record().reinvite(&practice, None, id.clone(), act()).unwrap(),
+            Refused::rule(RefusalCode::SendInProgress),
+        ),
+        (world.record().opt_out(act()).unwrap(), Refused::rule(RefusalCode::OptedOut)),
+        (world.registration(), Refused::rule(RefusalCode::AlreadyRegistered)),
         (
             other.invite(&practice, Some(&samples::email(OTHER)), id, act()).unwrap(),
-            Refusal::EmailInUse { holder: Some(samples::patient_id("p-2")) },
+            Refused::email_in_use(Some(samples::patient_id("p-2"))),
         ),
     ] {
         let world = World::at(Sent).await;

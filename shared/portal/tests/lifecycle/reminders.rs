@@ -1,13 +1,13 @@
 //! Who is reminded: every state a record can be in, through the sweep itself.
 //!
-//! Most of these records would not be in the calendar at all; here each of them is put there, as if a row had outlived
+//! Most of these records would not be in the calendar at all; here each of them is put there, as if a row had stale
 //! its reason.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
-    operations::sweep::Swept,
+    operations::sweep::SweepReport,
     policy::LONGEST_REMINDER_DELAY,
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, PracticeStore as _},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome, PracticeStore as _},
     practice::{Practice, ReminderPolicy},
     record::{
         Account, Change, Delivery, FailReason, NextAction, NextActionKind, PortalRecord, RevokeReason,
@@ -102,7 +102,7 @@ async fn save(world: &World, change: impl FnOnce(&mut Practice)) {
 async fn who_was_sent_an_invitation_that_may_be_on_its_way_is_reminded() {
     for news in [None, Some(Delivery::Delayed), Some(Delivery::Delivered)] {
         let world = due(|record| news.map_or(record.clone(), |news| delivery(news)(&record).after)).await;
-        assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() }, "{news:?}");
+        assert_eq!(world.sweep().await, SweepReport { reminded: 1, ..SweepReport::default() }, "{news:?}");
         let reminders = world.store.timeline(&samples::key("north", "p-1"));
         assert!(matches!(reminders.last().unwrap().kind, EventKind::Reinvited { another_address: false, .. }));
         assert_eq!(world.queue.take().len(), 1);
@@ -153,7 +153,7 @@ async fn nobody_else_is_ever_reminded_and_their_rows_are_gone() {
     for (case, make) in cases {
         let world = due(make).await;
         let before = world.record();
-        assert_eq!(world.sweep().await, Swept { unscheduled: 1, ..Swept::default() }, "{case}");
+        assert_eq!(world.sweep().await, SweepReport { unscheduled: 1, ..SweepReport::default() }, "{case}");
         assert_eq!(world.record(), before.unscheduled(), "{case}: nothing else has changed");
         assert!(world.queue.messages().is_empty(), "{case}");
         never_again(&world, case).await;
@@ -164,19 +164,19 @@ async fn nobody_else_is_ever_reminded_and_their_rows_are_gone() {
 async fn never_again(world: &World, case: &str) {
     for _ in 0..60 {
         world.clock.advance(TimeDelta::days(1));
-        assert_eq!(world.sweep().await, Swept::default(), "{case}");
+        assert_eq!(world.sweep().await, SweepReport::default(), "{case}");
     }
 }
 
 /// What the sweep does with a reminder, day by day, until it has nothing to do any more.
-async fn day_by_day(world: &World) -> (u32, Swept) {
+async fn day_by_day(world: &World) -> (u32, SweepReport) {
     let mut days = 0;
     loop {
         let swept = world.sweep().await;
         if swept.rescheduled == 0 {
             return (days, swept);
         }
-        assert_eq!(swept, Swept { rescheduled: 1, ..Swept::default() });
+        assert_eq!(swept, SweepReport { rescheduled: 1, ..SweepReport::default() });
         days += 1;
         world.clock.advance(TimeDelta::days(1));
         // Not on Sundays: then it is Monday at nine.
@@ -195,7 +195,7 @@ fn without_date_of_birth(mut record: PortalRecord) -> PortalRecord {
 async fn what_may_pass_is_waited_for_but_not_for_ever() {
     let world = due(without_date_of_birth).await;
     let (days, last) = day_by_day(&world).await;
-    assert_eq!(last, Swept { unscheduled: 1, ..Swept::default() });
+    assert_eq!(last, SweepReport { unscheduled: 1, ..SweepReport::default() });
     assert!(world.clock.now() - samples::at(DUE) >= LONGEST_REMINDER_DELAY, "after {days} days");
     assert!(days <= 20, "{days}");
     never_again(&world, "no date of birth").await;
@@ -204,13 +204,13 @@ async fn what_may_pass_is_waited_for_but_not_for_ever() {
     let world = due(|record| record).await;
     world.save("south", "p-2", Some(ADDRESS)).await;
     let (_, last) = day_by_day(&world).await;
-    assert_eq!(last, Swept { unscheduled: 1, ..Swept::default() });
+    assert_eq!(last, SweepReport { unscheduled: 1, ..SweepReport::default() });
     never_again(&world, "address in use").await;
 
     let world = due(|record| record).await;
     save(&world, |practice| practice.portal_activated_at = None).await;
     let (_, last) = day_by_day(&world).await;
-    assert_eq!(last, Swept { unscheduled: 1, ..Swept::default() });
+    assert_eq!(last, SweepReport { unscheduled: 1, ..SweepReport::default() });
 }
 
 #[tokio::test]
@@ -218,23 +218,23 @@ async fn what_has_passed_in_time_is_no_hindrance() {
     let world = due(without_date_of_birth).await;
     assert_eq!(world.sweep().await.rescheduled, 1);
     world.save("north", "p-1", Some(ADDRESS)).await;
-    assert_eq!(world.sweep().await, Swept::default(), "not before tomorrow");
+    assert_eq!(world.sweep().await, SweepReport::default(), "not before tomorrow");
     world.clock.advance(TimeDelta::days(1));
-    assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { reminded: 1, ..SweepReport::default() });
 
     let world = due(|record| record).await;
     world.save("south", "p-2", Some(ADDRESS)).await;
     assert_eq!(world.sweep().await.rescheduled, 1);
     world.save("south", "p-2", None).await;
     world.clock.advance(TimeDelta::days(1));
-    assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { reminded: 1, ..SweepReport::default() });
 }
 
 #[tokio::test]
 async fn an_allowed_reminder_is_never_too_late() {
     let world = due(|record| record).await;
     world.clock.advance(LONGEST_REMINDER_DELAY * 2);
-    assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { reminded: 1, ..SweepReport::default() });
 }
 
 #[tokio::test]
@@ -247,16 +247,16 @@ async fn the_policy_of_the_day_decides() {
     // No reminders any more: what was due is given up.
     let world = due(|record| record).await;
     save(&world, |practice| practice.settings.reminders = policy(&[], 0)).await;
-    assert_eq!(world.sweep().await, Swept { unscheduled: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { unscheduled: 1, ..SweepReport::default() });
     never_again(&world, "no reminders").await;
 
     // A practice that opens later now: an hour later, and once.
     let world = due(|record| record).await;
     save(&world, |practice| practice.settings.reminders = policy(&[3], 1)).await;
-    assert_eq!(world.sweep().await, Swept { rescheduled: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { rescheduled: 1, ..SweepReport::default() });
     assert_eq!(world.record().next_action.unwrap().at, samples::at(DUE) + TimeDelta::hours(1));
     world.clock.advance(TimeDelta::hours(1));
-    assert_eq!(world.sweep().await, Swept { reminded: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { reminded: 1, ..SweepReport::default() });
 }
 
 /// A command that was decided while the sweep unscheduled the row puts it back, and it is unscheduled again.
@@ -273,6 +273,6 @@ async fn a_row_that_comes_back_is_struck_again() {
     );
     assert_eq!(world.sweep().await.unscheduled, 1);
     assert_eq!(world.store.commit(&meanwhile.unwrap()).await.unwrap(), CommitOutcome::Committed);
-    assert_eq!(world.sweep().await, Swept { unscheduled: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, SweepReport { unscheduled: 1, ..SweepReport::default() });
     never_again(&world, "unscheduled twice").await;
 }

@@ -1,31 +1,36 @@
 //! Taking an invitation back.
 
 use portal::{
-    operations::deliver::Delivered, panel::Shown, record::delivery::Unclaimable, refusal::Refusal, testing::samples,
+    operations::deliver::DeliveryOutcome,
+    panel::DateField,
+    panel::InvitationStatus,
+    record::delivery::Unclaimable,
+    refusal::RefusalCode,
+    testing::{Refused, refusal, samples},
 };
 
 use crate::{
     stage::{Bounced, Expired, Failed, GAP, New, OTHER, Queued, Registered, Revoked, Sending, Sent, Step, day, may},
-    world::{World, refusal},
+    world::World,
 };
 
 #[tokio::test]
 async fn only_an_invitation_that_nobody_has_used_can_be_taken_back() {
     for (stage, refused) in [
-        (New, Some(Refusal::NotInvited)),
+        (New, Some(Refused::rule(RefusalCode::NotInvited))),
         (Queued, None),
-        (Sending, Some(Refusal::SendInProgress)),
+        (Sending, Some(Refused::rule(RefusalCode::SendInProgress))),
         (Sent, None),
         (Expired, None),
         (Bounced, None),
         (Failed, None),
-        (Revoked, Some(Refusal::NotInvited)),
-        (Registered, Some(Refusal::AlreadyRegistered)),
+        (Revoked, Some(Refused::rule(RefusalCode::NotInvited))),
+        (Registered, Some(Refused::rule(RefusalCode::AlreadyRegistered))),
     ] {
         let result = World::at(stage).await.staff(Step::Revoke).await;
         match refused {
-            Some(expected) => assert_eq!(refusal(result), expected, "{stage:?}"),
-            None => assert_eq!(result.unwrap().invitation.state, "revoked", "{stage:?}"),
+            Some(expected) => assert_eq!(result.unwrap_err(), expected, "{stage:?}"),
+            None => assert_eq!(result.unwrap().invitation.state, InvitationStatus::Revoked, "{stage:?}"),
         }
     }
 }
@@ -34,8 +39,8 @@ async fn only_an_invitation_that_nobody_has_used_can_be_taken_back() {
 async fn a_queued_mail_that_is_taken_back_is_not_sent() {
     let world = World::at(Queued).await;
     let panel = world.staff(Step::Revoke).await.unwrap();
-    assert_eq!(panel.activated_on, Shown::Nothing, "no mail went out");
-    assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+    assert_eq!(panel.activated_on, DateField::Nothing, "no mail went out");
+    assert_eq!(world.deliver().await, [DeliveryOutcome::NotClaimed(Unclaimable::Done)]);
     world.nothing_happens_any_more().await;
     assert!(world.mailer.mails().is_empty());
 }
@@ -61,12 +66,12 @@ async fn the_claim_of_what_was_taken_back_is_free_at_once_for_another_patient() 
         if sent {
             world.deliver().await;
         }
-        assert_eq!(refusal(world.invite_to("south", "p-2", Some(&email)).await), Refusal::EmailInUse { holder: None });
+        assert_eq!(refusal(world.invite_to("south", "p-2", Some(&email)).await), Refused::email_in_use(None));
         world.staff(Step::Revoke).await.unwrap();
         world.invite_to("south", "p-2", Some(&email)).await.unwrap();
         assert_eq!(world.owner(OTHER), Some(samples::patient_id("p-2")));
-        assert_eq!(refusal(world.reinvite(None).await), Refusal::TooSoon { retry_after_secs: 60 });
+        assert_eq!(refusal(world.reinvite(None).await), Refused::too_soon(60));
         world.clock.advance(GAP);
-        assert_eq!(refusal(world.reinvite(None).await), Refusal::EmailInUse { holder: None }, "and gone for the first");
+        assert_eq!(refusal(world.reinvite(None).await), Refused::email_in_use(None), "and gone for the first");
     }
 }

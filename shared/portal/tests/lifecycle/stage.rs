@@ -6,15 +6,16 @@ use portal::{
     operations::{
         OperationError,
         choice::{opt_in, opt_out},
-        deliver::Delivered,
+        deliver::DeliveryOutcome,
         reinvite::reinvite,
         revoke::revoke,
-        sweep::Swept,
+        sweep::SweepReport,
     },
-    panel::{Shown, StatusPanel},
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, PortalStore, SendOutcome},
+    panel::{DateField, StatusPanel},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome, PortalStore, Ports, SendOutcome},
     record::{Change, Delivery, account::Registration, delivery::Unclaimable},
-    testing::samples,
+    refusal::{Refusal, ReinviteRefusal},
+    testing::{Refused, refusal, samples},
     timeline::Role,
 };
 
@@ -68,7 +69,7 @@ impl World {
             Failed => world.deliver_as(SendOutcome::Refused).await,
             Revoked => {
                 world.staff(Step::Revoke).await.unwrap();
-                assert_eq!(world.deliver().await, [Delivered::NotClaimed(Unclaimable::Done)]);
+                assert_eq!(world.deliver().await, [DeliveryOutcome::NotClaimed(Unclaimable::Done)]);
             }
             Sent | Expired | Bounced | Registered | OptedOut => drop(world.deliver().await),
         }
@@ -88,19 +89,19 @@ impl World {
     }
 
     /// Staff do this to the patient.
-    pub async fn staff(&self, step: Step) -> Result<StatusPanel, OperationError> {
+    pub async fn staff(&self, step: Step) -> Result<StatusPanel, Refused> {
         let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
         let command = self.command(&scope, &patient);
         match step {
-            Step::Invite => self.invite("north", "p-1").await.map(|invited| invited.panel),
-            Step::Reinvite => self.reinvite(None).await,
-            Step::Revoke => revoke(&self.store, &self.clock, &command).await,
-            Step::OptOut => opt_out(&self.store, &self.clock, &command).await,
-            Step::OptIn => opt_in(&self.store, &self.clock, &command).await,
+            Step::Invite => or_refused(self.invite("north", "p-1").await).map(|invited| invited.panel),
+            Step::Reinvite => or_refused(self.reinvite(None).await),
+            Step::Revoke => or_refused(revoke(&self.ports(), &command).await),
+            Step::OptOut => or_refused(opt_out(&self.ports(), &command).await),
+            Step::OptIn => or_refused(opt_in(&self.ports(), &command).await),
         }
     }
 
-    pub async fn reinvite(&self, email: Option<&str>) -> Result<StatusPanel, OperationError> {
+    pub async fn reinvite(&self, email: Option<&str>) -> Result<StatusPanel, OperationError<ReinviteRefusal>> {
         self.reinvite_in(&self.store, email).await
     }
 
@@ -108,10 +109,11 @@ impl World {
         &self,
         store: &impl PortalStore,
         email: Option<&str>,
-    ) -> Result<StatusPanel, OperationError> {
+    ) -> Result<StatusPanel, OperationError<ReinviteRefusal>> {
         let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
         let (command, email) = (self.command(&scope, &patient), email.map(samples::email));
-        let invited = reinvite(store, &self.queue, &self.clock, &self.entropy, &command, email.as_ref()).await;
+        let ports = Ports { store, clock: &self.clock };
+        let invited = reinvite(&ports, &self.queue, &self.entropy, &command, email.as_ref()).await;
         invited.map(|invited| invited.panel)
     }
 
@@ -147,15 +149,22 @@ impl World {
         let mails = self.mailer.mails().len();
         for _ in 0..60 * 4 {
             self.clock.advance(TimeDelta::hours(6));
-            assert_eq!(self.sweep().await, Swept::default(), "{}", self.clock.now());
+            assert_eq!(self.sweep().await, SweepReport::default(), "{}", self.clock.now());
         }
         assert!(self.queue.messages().is_empty());
         assert_eq!(self.mailer.mails().len(), mails);
     }
 }
 
-pub fn day(shown: Shown) -> Option<NaiveDate> {
-    if let Shown::On { date, .. } = shown { Some(date) } else { None }
+fn or_refused<T: std::fmt::Debug, R: Refusal>(result: Result<T, OperationError<R>>) -> Result<T, Refused> {
+    match result {
+        Ok(value) => Ok(value),
+        refused => Err(refusal(refused)),
+    }
+}
+
+pub fn day(shown: DateField) -> Option<NaiveDate> {
+    if let DateField::On { date, .. } = shown { Some(date) } else { None }
 }
 
 pub fn may(day: u32) -> Option<NaiveDate> {

@@ -7,17 +7,17 @@ use portal::{
     operations::{
         Command, Enqueued, OperationError,
         breaker::Breaker,
-        deliver::{Delivered, Delivery},
+        deliver::{DeliveryOutcome, MailService, deliver},
         invite::invite,
         patient::save_profile,
         status::status,
-        sweep::{Sweep, Swept},
+        sweep::{SweepReport, sweep},
     },
     panel::StatusPanel,
-    ports::{Clock as _, Hint, Mailer, StoreError},
+    ports::{Clock as _, Hint, Mailer, Ports, StoreError},
     profile::Profile,
     record::PortalRecord,
-    refusal::Refusal,
+    refusal::InviteRefusal,
     scope::TenantScope,
     testing::{MemoryQueue, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
 };
@@ -59,13 +59,17 @@ impl World {
         Self::with_patients(&[("north", "p-1", Some(ADDRESS))]).await
     }
 
+    pub fn ports(&self) -> Ports<'_, MemoryStore> {
+        Ports { store: &self.store, clock: &self.clock }
+    }
+
     pub async fn save(&self, practice: &str, patient: &str, address: Option<&str>) {
         self.save_as(practice, patient, &samples::profile(address)).await;
     }
 
     pub async fn save_as(&self, practice: &str, patient: &str, profile: &Profile) {
         let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        save_profile(&self.store, &self.clock, &self.command(&scope, &patient), profile).await.unwrap();
+        save_profile(&self.ports(), &self.command(&scope, &patient), profile).await.unwrap();
     }
 
     pub fn command<'a>(&'a self, scope: &'a TenantScope, patient: &'a PatientId) -> Command<'a> {
@@ -73,7 +77,7 @@ impl World {
     }
 
     /// Invites a patient to the address in the profile.
-    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Enqueued, OperationError> {
+    pub async fn invite(&self, practice: &str, patient: &str) -> Result<Enqueued, OperationError<InviteRefusal>> {
         self.invite_to(practice, patient, None).await
     }
 
@@ -82,51 +86,42 @@ impl World {
         practice: &str,
         patient: &str,
         email: Option<&EmailAddress>,
-    ) -> Result<Enqueued, OperationError> {
+    ) -> Result<Enqueued, OperationError<InviteRefusal>> {
         let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        invite(&self.store, &self.queue, &self.clock, &self.entropy, &self.command(&scope, &patient), email).await
+        invite(&self.ports(), &self.queue, &self.entropy, &self.command(&scope, &patient), email).await
     }
 
-    pub fn delivery<'a, M: Mailer>(&'a self, mailer: &'a M) -> Delivery<'a, MemoryStore, M, TestClock, TestEntropy> {
-        let Self { store, clock, entropy, breaker, .. } = self;
-        Delivery { store, mailer, clock, entropy, breaker }
+    pub fn mail_service<'a, M: Mailer>(&'a self, mailer: &'a M) -> MailService<'a, M> {
+        MailService { mailer, breaker: &self.breaker }
     }
 
-    pub async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<Delivered, StoreError>> {
-        let delivery = self.delivery(mailer);
+    pub async fn deliver_with(&self, mailer: &impl Mailer) -> Vec<Result<DeliveryOutcome, StoreError>> {
+        let (ports, mail_service) = (self.ports(), self.mail_service(mailer));
         let mut outcomes = Vec::new();
         for hint in self.queue.take() {
             let Hint::Invitation(message) = hint else { panic!("a notice waits: {hint:?}") };
-            outcomes.push(delivery.deliver(&message, &self.request).await);
+            outcomes.push(deliver(&ports, &mail_service, &self.entropy, &message, &self.request).await);
         }
         outcomes
     }
 
-    /// Works off the queue.
-    pub async fn deliver(&self) -> Vec<Delivered> {
+    /// Processes what is queued.
+    pub async fn deliver(&self) -> Vec<DeliveryOutcome> {
         self.deliver_with(&self.mailer).await.into_iter().map(Result::unwrap).collect()
     }
 
-    pub async fn sweep(&self) -> Swept {
-        let sweep = Sweep { store: &self.store, queue: &self.queue, clock: &self.clock, entropy: &self.entropy };
-        sweep.run(self.clock.now() + TimeDelta::minutes(1), &self.request).await.unwrap()
+    pub async fn sweep(&self) -> SweepReport {
+        let deadline = self.clock.now() + TimeDelta::minutes(1);
+        sweep(&self.ports(), &self.queue, &self.entropy, deadline, &self.request).await.unwrap()
     }
 
     /// The status panel of a patient of the practice `north`.
     pub async fn status(&self, patient: &str) -> StatusPanel {
-        status(&self.store, &self.clock, &samples::scope("north"), &samples::patient_id(patient)).await.unwrap()
+        status(&self.ports(), &samples::scope("north"), &samples::patient_id(patient)).await.unwrap()
     }
 
     /// The record of [`World::with_one`]'s patient.
     pub fn record(&self) -> PortalRecord {
         self.store.peek(&samples::key("north", "p-1")).unwrap()
-    }
-}
-
-/// The rule that said no.
-pub fn refusal<T: std::fmt::Debug>(result: Result<T, OperationError>) -> Refusal {
-    match result {
-        Err(OperationError::Refused(refusal)) => refusal,
-        other => panic!("not refused: {other:?}"),
     }
 }
