@@ -13,8 +13,8 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result};
 use portal::{
     email::Pepper,
-    ports::Ports,
     operations::{invite::invite, patient::save_profile, practice::save_practice, status::status},
+    ports::Ports,
 };
 use portal_aws::{
     aws::Aws,

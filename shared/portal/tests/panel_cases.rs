@@ -310,7 +310,14 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         ("on the instant", sent().wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
         ("long after", sent().wait(week * 9), InvitationStatus::Expired, end, EXPIRED, Ok(())),
         ("delivered", sent().delivery(Delivery::Delivered).wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
-        ("still under way", sent().delivery(Delivery::Delayed).wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
+        (
+            "still under way",
+            sent().delivery(Delivery::Delayed).wait(week),
+            InvitationStatus::Expired,
+            end,
+            EXPIRED,
+            Ok(()),
+        ),
         (
             "bounced",
             sent().delivery(Delivery::Bounced).wait(week),
