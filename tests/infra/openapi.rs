@@ -163,7 +163,7 @@ fn what_the_handlers_answer_is_documented() {
             ("/components/schemas/PatientStatus/properties/sentence", Value::Null),
             ("/components/schemas/PatientStatus/required/-", json!("more")),
             ("/components/schemas/RegisteredAccount/properties/email", json!({ "type": "number" })),
-            ("/paths/~1v1~1patients~1{patientId}/get/responses/200/headers", Value::Null),
+            ("/components/headers/ETag/schema/pattern", json!("^$")),
             ("/paths/~1v1~1practice/get/responses/404", Value::Null),
             ("/paths/~1v1~1patients~1{patientId}~1portal~1invite/post/responses/409/x-codes", json!([])),
             ("/x-unrouted/404", Value::Null),

@@ -446,7 +446,7 @@ mod tests {
             ("\"panel\" is a required property", 200, &[JSON, ETAG], json!({})),
             ("is not documented", 404, &[PROBLEM], problem("practice_not_set_up")),
             (
-                "the problem has no detail",
+                "the problem has no code",
                 404,
                 &[PROBLEM],
                 json!({ "type": "/problems/patient_not_found", "title": "", "status": 404 }),

@@ -92,19 +92,19 @@ macro_rules! text {
     )+};
 }
 
-fn identifier(pattern: String, example: &str) -> Schema {
+fn identifier(pattern: &str, example: &str) -> Schema {
     json_schema!({ "type": "string", "pattern": pattern, "examples": [example] })
 }
 
 text! {
-    PatientId => identifier(Self::pattern(), "p-1001");
-    PracticeId => identifier(Self::pattern(), "lakeside");
-    JobId => identifier(Self::pattern(), "0199c0de-7c3a-7d2e-9f00-0123456789ab");
-    AccountId => identifier(Self::pattern(), "account-0001");
-    LinkId => identifier(Self::pattern(), "link-1");
-    RequestId => identifier(Self::pattern(), "JKJaXmPLvHcESHA=");
-    EventId => identifier(Self::pattern(), "5f2c9a70-3d1e-4f7a-9d55-0c8f1b2a6e43");
-    Subject => identifier(Self::pattern(), "staff-7");
+    PatientId => identifier(&Self::pattern(), "p-1001");
+    PracticeId => identifier(&Self::pattern(), "lakeside");
+    JobId => identifier(&Self::pattern(), "0199c0de-7c3a-7d2e-9f00-0123456789ab");
+    AccountId => identifier(&Self::pattern(), "account-0001");
+    LinkId => identifier(&Self::pattern(), "link-1");
+    RequestId => identifier(&Self::pattern(), "JKJaXmPLvHcESHA=");
+    EventId => identifier(&Self::pattern(), "5f2c9a70-3d1e-4f7a-9d55-0c8f1b2a6e43");
+    Subject => identifier(&Self::pattern(), "staff-7");
     PersonName => json_schema!({
         "description": "Visible characters of any script. Spaces around them are removed.",
         "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": r"\S", "examples": ["Núñez"],
