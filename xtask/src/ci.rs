@@ -8,7 +8,8 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    bench, cargo_tool::CargoTool, probe, process, progress::step, python::Environment, test, workspace::Workspace,
+    bench, cargo_tool::CargoTool, clients::Clients, probe, process, progress::step, python::Environment, test,
+    workspace::Workspace,
 };
 
 /// What checks licences, sources and bans.
@@ -32,7 +33,11 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Dependencies", || check_dependencies(workspace, &deny))?;
     step("Template and API description", || check_infra(workspace))?;
     step("Scan of the template", || scan_template(workspace))?;
-    let tests = test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))?;
+    let clients = Clients::generate(workspace)?;
+    let tests = test::run(workspace, &[], |stack| {
+        probe::run(workspace, stack, probe::Options::default())?;
+        clients.travel(stack)
+    })?;
     if tests.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(tests) }
 }
 
