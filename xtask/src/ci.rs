@@ -4,7 +4,9 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::Result;
 
-use crate::{bench, probe, process, progress::step, python::Environment, test, workspace::Workspace};
+use crate::{
+    bench, clients::Clients, probe, process, progress::step, python::Environment, test, workspace::Workspace,
+};
 
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
@@ -26,7 +28,11 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Dependencies", || check_dependencies(workspace, &checks))?;
     step("Template and API description", || check_infra(workspace, &checks))?;
     step("Scan of the template", || scan_template(workspace))?;
-    let tests = test::run(workspace, &[], |stack| probe::run(workspace, stack, probe::Options::default()))?;
+    let clients = Clients::generate(workspace)?;
+    let tests = test::run(workspace, &[], |stack| {
+        probe::run(workspace, stack, probe::Options::default())?;
+        clients.travel(stack)
+    })?;
     if !tests.success() {
         return Ok(tests);
     }

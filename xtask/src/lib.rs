@@ -5,6 +5,7 @@ pub mod aws;
 pub mod bench;
 pub mod canaries;
 pub mod ci;
+pub mod clients;
 pub mod clock;
 pub mod cost;
 pub mod interrupt;

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use xtask::{
     StackFile,
     bench::{self, BenchOptions, InstructionOptions},
-    ci, cost, interrupt,
+    ci, clients, cost, interrupt,
     mailbox::{self, Mail},
     openapi, probe, sbom,
     stack::{self, Options},
@@ -94,6 +94,10 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Generate clients from the API's description, and drive each through a journey on the local system
+    ///
+    /// In Python and TypeScript, with four generators: `docs/CLIENTS.md`. It leaves patients in the demo practice.
+    Clients,
     /// Measure the functions as they are deployed, and write the figures to `docs/benchmarks`
     ///
     /// Against stand-ins for Lambda and AWS, beside the same functions in other languages.
@@ -146,6 +150,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 probe::Options { examples: examples.unwrap_or(defaults.examples), seed: seed.unwrap_or(defaults.seed) };
             probe::run(&workspace, &stack::running(&workspace)?, options)?;
         }
+        Command::Clients => clients::run(&workspace, &stack::running(&workspace)?)?,
         Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
         // Parsed here for its help and its errors, and passed on unchanged.
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),

@@ -38,16 +38,37 @@ pub fn check(command: &mut Command) -> Result<()> {
 /// Runs a program that has to succeed, and returns what it wrote to standard output. Standard error goes where the
 /// command sends it. If that is a pipe, it is shown when the program fails.
 pub fn output(command: &mut Command) -> Result<String> {
+    let Captured { status, stdout, stderr } = capture(command)?;
+    if !status.success() {
+        bail!("`{}` ended with {status}\n{}", name(command), stderr.trim_end());
+    }
+    Ok(stdout)
+}
+
+/// Runs a program that has to succeed. What it writes is shown only when it fails. `accept` may refuse what it wrote to
+/// standard output although the program has succeeded.
+pub fn check_quietly(command: &mut Command, accept: impl FnOnce(&str) -> bool) -> Result<()> {
+    let Captured { status, stdout, stderr } = capture(command.stderr(Stdio::piped()))?;
+    if !status.success() || !accept(&stdout) {
+        bail!("`{}` ended with {status}\n{}", name(command), format!("{stdout}{stderr}").trim_end());
+    }
+    Ok(())
+}
+
+/// How a program ended, and what it wrote to pipes.
+struct Captured {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+fn capture(command: &mut Command) -> Result<Captured> {
     let mut child = spawn(command.stdout(Stdio::piped()))?;
     let stdout = child.stdout.take().map(read_aside);
     let stderr = child.stderr.take().map(read_aside);
     let status = wait(&mut child);
     let (stdout, stderr) = (finish(stdout)?, finish(stderr)?);
-    let status = status?;
-    if !status.success() {
-        bail!("`{}` ended with {status}\n{}", name(command), stderr.trim_end());
-    }
-    Ok(stdout)
+    Ok(Captured { status: status?, stdout, stderr })
 }
 
 /// Starts a program in a process group of its own, without input.

