@@ -252,7 +252,7 @@ pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
     let secrets = secrets(&request);
     let (method, uri) = (request.method().to_string(), request.uri().to_string());
     let path = uri.strip_prefix(&stack.api_url).unwrap_or_else(|| unreachable!("{uri} is not the API's"));
-    let answer = exchange_with_retries(&request);
+    let answer = exchange_with_retries(request);
     let Answer { described: _, status, headers, body } = &answer;
     let shown = openapi::Answer { status: *status, headers, body };
     let checked = Document::load().check_answer(&method, path, shown);
@@ -275,8 +275,8 @@ fn secrets(request: &http::Request<Vec<u8>>) -> Vec<String> {
 
 /// Sends a request until the answer is another one than "not right now", as the API's description asks of every client.
 /// On a busy machine the functions' own time limits for the table can strike.
-fn exchange_with_retries(request: &http::Request<Vec<u8>>) -> Answer {
-    eventually("the API has time for a request", || {
+fn exchange_with_retries(request: http::Request<Vec<u8>>) -> Answer {
+    eventually("the API has time for a request", move || {
         let answer = answer_of(request.clone());
         if answer.status == 503 && answer.header("content-type") == Some("application/problem+json") {
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
