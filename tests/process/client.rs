@@ -276,7 +276,7 @@ fn secrets(request: &http::Request<Vec<u8>>) -> Vec<String> {
 /// Sends a request until the answer is another one than "not right now", as the API's description asks of every client.
 /// On a busy machine the functions' own time limits for the table can strike.
 fn exchange_with_retries(request: http::Request<Vec<u8>>) -> Answer {
-    eventually("the API has time for a request", || {
+    eventually("the API has time for a request", move || {
         let answer = answer_of(request.clone());
         if answer.status == 503 && answer.header("content-type") == Some("application/problem+json") {
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
