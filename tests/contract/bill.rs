@@ -199,6 +199,7 @@ async fn bulk(life: &mut Life) {
     life.counts.take();
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {
         let jobs = MemoryJobQueue::default();
+        let ports = Ports { store: &*store, clock: &life.clock };
         let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
         let job =
             begin(&Ports { store: &*store, clock: &life.clock }, &jobs, &life.entropy, &scope, &request).await.unwrap();

@@ -166,7 +166,7 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
     let watch = Watch::default();
     let watched = Client::from_conf(client.config().to_builder().interceptor(watch.clone()).build());
     let store = DynamoStore::new(&watched, &table).with_pepper(Pepper::new("a pepper for tests".into()));
-    let scope = samples::scope("lake");
+    let (scope, clock) = (samples::scope("lake"), TestClock::default());
 
     // One patient is saved as any other, and shows what a row is like.
     let first = samples::new_patient(&samples::key("lake", "p-0"), patient(0));

@@ -4,9 +4,7 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::Result;
 
-use crate::{
-    bench, clients::Clients, probe, process, progress::step, python::Environment, test, workspace::Workspace,
-};
+use crate::{bench, clients::Clients, probe, process, progress::step, python::Environment, test, workspace::Workspace};
 
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];

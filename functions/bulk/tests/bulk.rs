@@ -4,9 +4,9 @@
 use bulk::Bulk;
 use chrono::TimeDelta;
 use portal::{
-    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Seen},
+    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, SliceProgress},
     ports::{BulkStore as _, CommitOutcome},
-    refusal::Refusal,
+    refusal::InviteRefusal,
     testing::{Fault, MemoryJobQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
 use portal_aws::http::{
@@ -37,7 +37,7 @@ async fn function_with_job(practice: &str, slices: u32) -> Function {
         save(store, &claimed, None).await;
         let result =
             |number: u32, outcome| BulkResult { patient: samples::patient_id(&format!("p-{number}")), outcome };
-        let refused = BulkOutcome::Refused(Refusal::EmailInUse { holder: None });
+        let refused = BulkOutcome::from_refusal(&InviteRefusal::EmailInUse { holder: None });
         let seen = SliceProgress {
             audience: Audience::Named { total: 100, seen: slice * 2 + 2 },
             complete: false,

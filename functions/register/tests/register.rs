@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMessage},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome, Hint, InvitationMessage},
     record::{Account, Change, InvitationState, PortalRecord, RevokeReason},
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };

@@ -7,7 +7,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Context, LambdaEvent};
 use portal::{
     operations::breaker::Breaker,
-    ports::{CommitOutcome, DeliveryStore as _, SendOutcome},
+    ports::{ChangeStore as _, CommitOutcome, SendOutcome},
     testing::{Fault, MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
     timeline::Role,
 };
@@ -46,7 +46,7 @@ async fn work_sample(function: &Function, name: &str, secs_left: i64) -> String 
 
 fn state(function: &Function) -> &'static str {
     let record = function.store.peek(&samples::key("lakeside", "p-1001")).unwrap();
-    record.invitation.unwrap().state.name()
+    record.invitation.unwrap().state.into()
 }
 
 #[tokio::test]

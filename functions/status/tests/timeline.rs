@@ -32,8 +32,7 @@ async fn function_with_history(practice: &str, choices: u32) -> Function {
     let mut record = store.peek(&key).unwrap();
     for number in 0..choices {
         let act = samples::act(samples::noon(), &format!("request-{number}"));
-        let choose = if number % 2 == 0 { PortalRecord::opt_out } else { PortalRecord::opt_in };
-        let change = choose(&record, act).unwrap();
+        let change = if number % 2 == 0 { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() };
         store.commit(&change).await.unwrap();
         record = change.after;
     }

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::{Context, LambdaEvent};
 use portal::{
     email::EmailAddress,
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, LoginOutcome, LoginStore, StoreError},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome, LoginOutcome, LoginStore, StoreError},
     record::{
         PortalRecord,
         account::{Login, Registration},

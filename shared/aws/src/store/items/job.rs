@@ -179,8 +179,11 @@ mod tests {
         let claimed = begun.claim(&samples::request_id("run-1"), samples::noon()).unwrap();
         let born = rows(&samples::patient_id("p-1"), &samples::profile(None)).pop().unwrap().place;
         let everybody = |after| BulkJob { audience: Audience::NeverInvited { after }, ..claimed.clone() };
-        let seen =
-            SliceProgress { audience: Audience::NeverInvited { after: Some(born) }, complete: false, results: results(2) };
+        let seen = SliceProgress {
+            audience: Audience::NeverInvited { after: Some(born) },
+            complete: false,
+            results: results(2),
+        };
         let (advanced, _) = everybody(None).advance(&samples::request_id("run-1"), seen, samples::noon()).unwrap();
         let keyed = BulkJob { content: Some([7; 16]), dry_run: true, ..begun.clone() };
         let cancelled = claimed.cancel(samples::noon()).unwrap();
