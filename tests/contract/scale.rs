@@ -220,12 +220,6 @@ impl ChangeStore for Timed<'_> {
     }
 }
 
-impl ChangeStore for Timed<'_> {
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.store.commit(change).await
-    }
-}
-
 impl DeliveryStore for Timed<'_> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         self.store.claim(key, request).await

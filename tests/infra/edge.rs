@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use portal_aws::http::{routes::Operation, scope::Access};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
-use strum::IntoEnumIterator as _;
 use system_tests::yaml;
 
 use crate::template::{expect, intrinsic, listed, rule, rule_of};

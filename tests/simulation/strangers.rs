@@ -21,7 +21,6 @@ use portal_aws::http::{
 use reinvite::Reinvite;
 use status::Status;
 use strum::IntoEnumIterator as _;
-use strum::IntoEnumIterator as _;
 
 use crate::chance::Seed;
 

@@ -150,12 +150,6 @@ impl<S: DeliveryStore + Send> ChangeStore for Watched<S> {
     }
 }
 
-impl<S: ChangeStore + Send> ChangeStore for Watched<S> {
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.life.table(self.port.commit(change)).await
-    }
-}
-
 impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         let claim = async {

@@ -17,7 +17,6 @@ type Function = Edge<OptOut<MemoryStore, TestClock>>;
 /// With patient `p-1001`, who is invited: the mail is queued.
 async fn function_with_invited() -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
-    let scope = samples::scope("lakeside");
     let created = samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
     store.commit(&created).await.unwrap();
     let act = samples::act(samples::noon(), "invite");

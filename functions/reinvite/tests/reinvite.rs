@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    ports::{ChangeStore as _, Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMessage},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome, Hint, InvitationMessage},
     record::Change,
     testing::{MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
@@ -85,7 +85,6 @@ async fn no_body_and_an_empty_one_and_null_are_the_same() {
 #[tokio::test]
 async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     let function = function_with_invited();
-    let scope = samples::scope("lakeside");
     let store = &function.handler().store;
     for (patient, address) in [("p-2", None), ("p-3", Some("own@example.com"))] {
         let change = samples::new_patient(&samples::key("lakeside", patient), samples::profile(address));

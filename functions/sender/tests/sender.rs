@@ -46,7 +46,7 @@ async fn work_sample(function: &Function, name: &str, secs_left: i64) -> String 
 
 fn state(function: &Function) -> &'static str {
     let record = function.store.peek(&samples::key("lakeside", "p-1001")).unwrap();
-    record.invitation.unwrap().state.into()
+    record.invitation.unwrap().state.facet().into()
 }
 
 #[tokio::test]

@@ -30,8 +30,7 @@ async fn function_with_patient(practice: &str) -> (Function, PortalRecord) {
 #[tokio::test]
 async fn a_panel_shows_where_the_patient_stands() {
     let (function, record) = function_with_patient("lakeside").await;
-    let (store, scope, practice) =
-        (&function.handler().store, samples::scope("lakeside"), samples::practice("lakeside"));
+    let (store, practice) = (&function.handler().store, samples::practice("lakeside"));
     insta::assert_json_snapshot!("not_invited", Sample::of("status/read").ask(&function).await);
 
     let id = samples::invitation_id("invitation-1");

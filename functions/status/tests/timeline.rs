@@ -7,7 +7,6 @@
 
 use portal::{
     ports::ChangeStore as _,
-    record::PortalRecord,
     testing::{MemoryStore, TestClock, samples},
 };
 use portal_aws::http::{
@@ -27,7 +26,7 @@ fn function() -> Function {
 /// A patient who was invited, mailed, and has opted out and in so many times.
 async fn function_with_history(practice: &str, choices: u32) -> Function {
     let function = function();
-    let (key, store, scope) = (samples::key(practice, "p-1001"), &function.handler().store, samples::scope(practice));
+    let (key, store) = (samples::key(practice, "p-1001"), &function.handler().store);
     store.mail_invitation(&key, "jose@example.com");
     let mut record = store.peek(&key).unwrap();
     for number in 0..choices {

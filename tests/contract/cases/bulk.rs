@@ -136,7 +136,6 @@ pub(crate) async fn slices_come_in_order_and_in_pages(backend: &impl Backend) {
     assert!(page(SlicePlace::parse("4294967295"), 5).await.unwrap().is_empty());
     assert!(store.slices(&samples::scope("south"), &first, None, 5).await.unwrap().is_empty());
     let ports = Ports { store, clock: &TestClock::default() };
-    let ports = Ports { store, clock: &TestClock::default() };
     let page = results(&ports, &scope, &first, None).await.unwrap().unwrap();
     assert_eq!((page.slices.len(), page.next), (5, SlicePlace::parse("5")));
 }

@@ -36,12 +36,6 @@ impl<S: DeliveryStore> ChangeStore for Slow<'_, S> {
     }
 }
 
-impl<S: ChangeStore> ChangeStore for Slow<'_, S> {
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        slowly(self.0.commit(change)).await
-    }
-}
-
 impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         slowly(self.0.claim(key, request)).await
