@@ -201,8 +201,7 @@ async fn bulk(life: &mut Life) {
         let jobs = MemoryJobQueue::default();
         let ports = Ports { store: &*store, clock: &life.clock };
         let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
-        let job =
-            begin(&Ports { store: &*store, clock: &life.clock }, &jobs, &life.entropy, &scope, &request).await.unwrap();
+        let job = begin(&ports, &jobs, &life.entropy, &scope, &request).await.unwrap();
         life.write_down(begun, jobs.take().len(), 0);
         let (ports, queues) =
             (Ports { store: &*store, clock: &life.clock }, RunQueues { mails: &life.queue, jobs: &jobs });

@@ -104,7 +104,6 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
 
     let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::default(), TestEntropy::default());
     let ports = Ports { store, clock: &clock };
-    let ports = Ports { store, clock: &clock };
     let patient = key(patients / 2).patient;
     let mut costs = Vec::new();
     counts.take();

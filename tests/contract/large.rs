@@ -180,7 +180,7 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
 
     for (text, limit) in [("jo", 21), ("joma", 21), ("joma mace", 201), ("mace", 21), ("06/07/1985", 21), ("xx", 21)] {
         let query = DirectoryQuery::parse(text).unwrap();
-        let page = search(&Ports { store: &store, clock: &TestClock::default() }, &scope, &query, None).await.unwrap();
+        let page = search(&Ports { store: &store, clock: &clock }, &scope, &query, None).await.unwrap();
         let seen = watch.take();
         assert_eq!((seen.calls, seen.limits.as_slice()), (1, [Some(limit)].as_slice()), "{text}");
         assert!(matches!(seen.looked_at.as_slice(), [rows] if *rows <= limit), "{text}: {seen:?}");

@@ -265,11 +265,12 @@ impl Problem {
 
     /// The sentence for people: the code's, or one of the part that is malformed.
     fn sentence(&self) -> &'static str {
-        match self {
-            Self::Malformed(Malformed::IfMatch) => words::MALFORMED_IF_MATCH,
-            Self::Malformed(Malformed::IdempotencyKey) => words::MALFORMED_IDEMPOTENCY_KEY,
-            Self::Malformed(Malformed::Query(expected)) => expected,
-            other => other.code().words().sentence,
+        let Self::Malformed(part) = self else { return self.code().words().sentence };
+        match part {
+            Malformed::Body => words::MALFORMED_BODY,
+            Malformed::IfMatch => words::MALFORMED_IF_MATCH,
+            Malformed::IdempotencyKey => words::MALFORMED_IDEMPOTENCY_KEY,
+            Malformed::Query(expected) => expected,
         }
     }
 
