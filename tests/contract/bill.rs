@@ -12,20 +12,20 @@ use portal::{
         Command,
         breaker::Breaker,
         bulk::{BulkRequest, RequestedAudience, begin},
-        bulk_run::{BulkRun, Ran},
-        deliver::{Delivered, Delivery},
+        bulk_run::{self, RunOutcome, RunQueues},
+        deliver::{DeliveryOutcome, MailService, deliver},
         invite::invite,
-        mail_event::hear,
+        mail_event::record_event,
         patient::save_profile,
         register::{Holder, check, register},
         reinvite::reinvite,
         search::search,
         status::status,
-        sweep::Sweep,
+        sweep::sweep,
         track_login::track_login,
     },
     policy::{BULK_LEASE, BULK_SLICE},
-    ports::{Clock as _, Hint, InvitationMessage, PortalStore as _, PracticeStore as _},
+    ports::{ChangeStore as _, Clock as _, Hint, InvitationMessage, Ports, PracticeStore as _},
     profile::Profile,
     record::{Delivery as News, delivery::MailEvent},
     search::DirectoryQuery,
@@ -98,15 +98,11 @@ impl Life {
     }
 
     async fn deliver(&self, message: &InvitationMessage, request: &str) -> Token {
-        let delivery = Delivery {
-            store: &**self.table.store(),
-            mailer: &self.mailer,
-            clock: &self.clock,
-            entropy: &self.entropy,
-            breaker: &self.breaker,
-        };
-        let delivered = Box::pin(delivery.deliver(message, &samples::request_id(request))).await.unwrap();
-        assert_eq!(delivered, Delivered::Sent);
+        let ports = Ports { store: &**self.table.store(), clock: &self.clock };
+        let mail_service = MailService { mailer: &self.mailer, breaker: &self.breaker };
+        let run = samples::request_id(request);
+        let delivered = Box::pin(deliver(&ports, &mail_service, &self.entropy, message, &run)).await.unwrap();
+        assert_eq!(delivered, DeliveryOutcome::Sent);
         self.mailer.mails().last().unwrap().token.clone()
     }
 }
@@ -122,16 +118,18 @@ async fn the_counts_that_the_bill_is_made_of() {
     let (save, first, second) = (request("save"), request("invite"), request("reinvite"));
     let command = |request| Command { scope: &scope, patient: &key.patient, request, if_match: None, keyed: None };
 
-    save_profile(store, &life.clock, &command(&save), &samples::profile(Some("p@example.com"))).await.unwrap();
+    save_profile(&Ports { store, clock: &life.clock }, &command(&save), &samples::profile(Some("p@example.com")))
+        .await
+        .unwrap();
     life.write_down("saveProfile", 0, 0);
 
-    status(store, &life.clock, &scope, &key.patient).await.unwrap();
+    status(&Ports { store, clock: &life.clock }, &scope, &key.patient).await.unwrap();
     life.write_down("status", 0, 0);
 
-    search(store, &scope, &DirectoryQuery::parse("ma").unwrap(), None).await.unwrap();
+    search(&Ports { store, clock: &life.clock }, &scope, &DirectoryQuery::parse("ma").unwrap(), None).await.unwrap();
     life.write_down("search", 0, 0);
 
-    invite(store, &life.queue, &life.clock, &life.entropy, &command(&first), None).await.unwrap();
+    invite(&Ports { store, clock: &life.clock }, &life.queue, &life.entropy, &command(&first), None).await.unwrap();
     life.write_down("invite", 1, 0);
     let message = life.hint();
     life.deliver(&message, "send").await;
@@ -145,12 +143,12 @@ async fn the_counts_that_the_bill_is_made_of() {
             message: samples::message_id(1),
             news,
         };
-        hear(store, &life.clock, &event, &request(step)).await.unwrap();
+        record_event(&Ports { store, clock: &life.clock }, &event, &request(step)).await.unwrap();
         life.write_down(step, 0, 0);
     }
 
     life.clock.advance(TimeDelta::days(1));
-    reinvite(store, &life.queue, &life.clock, &life.entropy, &command(&second), None).await.unwrap();
+    reinvite(&Ports { store, clock: &life.clock }, &life.queue, &life.entropy, &command(&second), None).await.unwrap();
     life.write_down("reinvite", 1, 0);
     let message = life.hint();
     life.deliver(&message, "send-again").await;
@@ -158,29 +156,30 @@ async fn the_counts_that_the_bill_is_made_of() {
 
     life.clock.advance(TimeDelta::days(3) + TimeDelta::minutes(1));
     for (step, reminders) in [("sweepWithOneReminder", 1), ("sweepWithNothingDue", 0)] {
-        let sweep = Sweep { store, queue: &life.queue, clock: &life.clock, entropy: &life.entropy };
+        let (ports, run) = (Ports { store, clock: &life.clock }, request(step));
         let deadline = life.clock.now() + TimeDelta::minutes(1);
-        assert_eq!(Box::pin(sweep.run(deadline, &request(step))).await.unwrap().reminded, reminders);
+        let sweep = Box::pin(sweep(&ports, &life.queue, &life.entropy, deadline, &run));
+        assert_eq!(sweep.await.unwrap().reminded, reminders);
         life.write_down(step, usize::try_from(reminders).unwrap(), 0);
     }
     let message = life.hint();
     let token = life.deliver(&message, "send-reminder").await;
     life.counts.take();
 
-    check(store, &life.clock, &token).await.unwrap();
+    check(&Ports { store, clock: &life.clock }, &token).await.unwrap();
     life.write_down("checkLink", 0, 0);
     let act = request("register");
     let holder = Holder { token: &token, request: &act, keyed: None };
-    register(store, &life.clock, &life.entropy, &holder, samples::date_of_birth()).await.unwrap();
+    register(&Ports { store, clock: &life.clock }, &life.entropy, &holder, samples::date_of_birth()).await.unwrap();
     life.write_down("register", 0, 0);
     let login = samples::login("login-1", life.clock.now() + TimeDelta::seconds(30));
-    track_login(store, &life.clock, &samples::email("p@example.com"), login).await.unwrap();
+    track_login(&Ports { store, clock: &life.clock }, &samples::email("p@example.com"), login).await.unwrap();
     life.write_down("trackLogin", 0, 0);
 
     let rename = request("rename");
     let family_name = PersonName::parse("Garcia").unwrap();
     let renamed = Profile { family_name, ..samples::profile(Some("p@example.com")) };
-    save_profile(store, &life.clock, &command(&rename), &renamed).await.unwrap();
+    save_profile(&Ports { store, clock: &life.clock }, &command(&rename), &renamed).await.unwrap();
     life.write_down("renamePatient", 0, 0);
 
     bulk(&mut life).await;
@@ -201,13 +200,14 @@ async fn bulk(life: &mut Life) {
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {
         let jobs = MemoryJobQueue::default();
         let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
-        let job = begin(&*store, &jobs, &life.clock, &life.entropy, &scope, &request).await.unwrap();
+        let job =
+            begin(&Ports { store: &*store, clock: &life.clock }, &jobs, &life.entropy, &scope, &request).await.unwrap();
         life.write_down(begun, jobs.take().len(), 0);
-        let runner =
-            BulkRun { store: &*store, queue: &life.queue, jobs: &jobs, clock: &life.clock, entropy: &life.entropy };
-        let run = samples::request_id(ran);
-        let slice = Box::pin(runner.run(&scope.job(&job.id), life.clock.now() + BULK_LEASE, &run)).await.unwrap();
-        assert!(matches!(slice, Ran::Slice(slice) if slice.done && slice.refused == 0));
+        let (ports, queues) =
+            (Ports { store: &*store, clock: &life.clock }, RunQueues { mails: &life.queue, jobs: &jobs });
+        let (key, deadline, run) = (scope.job(&job.id), life.clock.now() + BULK_LEASE, samples::request_id(ran));
+        let slice = Box::pin(bulk_run::run(&ports, &queues, &life.entropy, &key, deadline, &run)).await.unwrap();
+        assert!(matches!(slice, RunOutcome::Slice(slice) if slice.done && slice.refused == 0));
         // Hints go ten at a time.
         life.write_down(ran, life.queue.take().len().div_ceil(10), 0);
     }

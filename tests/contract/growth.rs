@@ -11,8 +11,8 @@ use portal::{
     directory::rows,
     email::EmailAddress,
     ids::RecordKey,
-    operations::{Command, invite::invite, search::search, status::status, sweep::Sweep},
-    ports::{CommitOutcome, PortalStore as _, PracticeStore as _},
+    operations::{Command, invite::invite, search::search, status::status, sweep::sweep},
+    ports::{ChangeStore as _, CommitOutcome, Ports, PracticeStore as _},
     search::DirectoryQuery,
     testing::{MemoryQueue, TestClock, TestEntropy, samples},
 };
@@ -103,6 +103,7 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     eprintln!("{patients} patients put in {} s", begun.elapsed().as_secs());
 
     let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::default(), TestEntropy::default());
+    let ports = Ports { store, clock: &clock };
     let patient = key(patients / 2).patient;
     let mut costs = Vec::new();
     counts.take();
@@ -110,22 +111,21 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
         eprintln!("{patients} patients, {operation}: {counted:?}");
         costs.push((operation, counted));
     };
-    status(store, &clock, &scope, &patient).await.unwrap();
+    status(&ports, &scope, &patient).await.unwrap();
     note("status", counts.take());
     let hits =
-        search(store, &scope, &DirectoryQuery::parse(profile.family_name.expose()).unwrap(), None).await.unwrap();
+        search(&ports, &scope, &DirectoryQuery::parse(profile.family_name.expose()).unwrap(), None).await.unwrap();
     assert!(hits.next.is_some(), "there are more than a page of them");
     note("search", counts.take());
     let request = samples::request_id("invite");
     let command = Command { scope: &scope, patient: &patient, request: &request, if_match: None, keyed: None };
     let address = EmailAddress::parse("growth@example.com").unwrap();
-    invite(store, &queue, &clock, &entropy, &command, Some(&address)).await.unwrap();
+    invite(&ports, &queue, &entropy, &command, Some(&address)).await.unwrap();
     note("invite", counts.take());
     // Its hint is taken for lost.
     clock.advance(TimeDelta::minutes(3));
-    let sweep = Sweep { store, queue: &queue, clock: &clock, entropy: &entropy };
-    let deadline = samples::noon() + TimeDelta::days(1);
-    assert_eq!(Box::pin(sweep.run(deadline, &samples::request_id("sweep"))).await.unwrap().queued, 1);
+    let (deadline, run) = (samples::noon() + TimeDelta::days(1), samples::request_id("sweep"));
+    assert_eq!(Box::pin(sweep(&ports, &queue, &entropy, deadline, &run)).await.unwrap().queued, 1);
     note("sweep", counts.take());
     table.end().await;
     costs

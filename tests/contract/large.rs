@@ -12,11 +12,11 @@ use portal::{
     email::Pepper,
     ids::PracticeId,
     operations::search::search,
-    ports::{CommitOutcome, PortalStore as _},
+    ports::{ChangeStore as _, CommitOutcome, Ports},
     profile::Profile,
     redacted::Redacted,
     search::{DirectoryQuery, MOST_HITS},
-    testing::samples,
+    testing::{TestClock, samples},
     text::PersonName,
 };
 use portal_aws::{
@@ -43,10 +43,10 @@ const SYLLABLES: [&str; 20] = [
 
 /// What was asked of DynamoDB: the limit of each query, and the rows that DynamoDB looked at for it.
 #[derive(Clone, Debug, Default)]
-struct Watch(Arc<Mutex<Seen>>);
+struct Watch(Arc<Mutex<QueryCounts>>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct QueryCounts {
     calls: usize,
     limits: Vec<Option<i32>>,
     looked_at: Vec<i32>,
@@ -54,7 +54,7 @@ struct Seen {
 
 impl Watch {
     /// What was seen since the last time.
-    fn take(&self) -> Seen {
+    fn take(&self) -> QueryCounts {
         mem::take(&mut *self.0.lock().unwrap())
     }
 }
@@ -180,7 +180,7 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
 
     for (text, limit) in [("jo", 21), ("joma", 21), ("joma mace", 201), ("mace", 21), ("06/07/1985", 21), ("xx", 21)] {
         let query = DirectoryQuery::parse(text).unwrap();
-        let page = search(&store, &scope, &query, None).await.unwrap();
+        let page = search(&Ports { store: &store, clock: &TestClock::default() }, &scope, &query, None).await.unwrap();
         let seen = watch.take();
         assert_eq!((seen.calls, seen.limits.as_slice()), (1, [Some(limit)].as_slice()), "{text}");
         assert!(matches!(seen.looked_at.as_slice(), [rows] if *rows <= limit), "{text}: {seen:?}");

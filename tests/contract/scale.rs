@@ -14,10 +14,10 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
     ids::{PatientId, PracticeId, RecordKey},
-    operations::sweep::{Sweep, Swept},
+    operations::sweep::{SweepReport, sweep},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Hint, PracticeStore as _, Queue, QueueError,
-        StoreError,
+        ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Hint, Ports, PracticeStore as _,
+        Queue, QueueError, StoreError,
     },
     practice::Practice,
     record::{Change, PortalRecord, delivery::ClaimRequest},
@@ -103,7 +103,7 @@ impl Queue for CountedQueue {
 
 /// What a run cost, for each record that was due.
 struct Cost {
-    swept: Swept,
+    swept: SweepReport,
     counted: Counted,
     calls: f64,
     units: f64,
@@ -113,9 +113,10 @@ async fn cost(table: &Table, counts: &Counts, due: usize) -> Cost {
     let (queue, clock, entropy) = (CountedQueue::default(), TestClock::at(now()), TestEntropy::default());
     counts.take();
     let begun = clock::now();
-    let sweep = Sweep { store: &**table.store(), queue: &queue, clock: &clock, entropy: &entropy };
+    let ports = Ports { store: &**table.store(), clock: &clock };
     let request = samples::request_id("sweep");
-    let swept = Box::pin(sweep.run(now() + TimeDelta::minutes(1), &request)).await.unwrap();
+    let deadline = now() + TimeDelta::minutes(1);
+    let swept = Box::pin(sweep(&ports, &queue, &entropy, deadline, &request)).await.unwrap();
     let (took, counted) = (begun.elapsed().as_millis(), counts.take());
     let batches = queue.calls.into_inner();
     let per_record = |count: f64| count / f64::from(u32::try_from(due.max(1)).unwrap());
@@ -140,7 +141,7 @@ async fn lost_mails(due: usize) -> Cost {
     put_invited(&table, due).await;
     let cost = cost(&table, &counts, due).await;
     let (queued, oldest_unsent) = (u32::try_from(due).unwrap(), cost.swept.oldest_unsent);
-    assert_eq!(cost.swept, Swept { queued, oldest_unsent, ..Swept::default() });
+    assert_eq!(cost.swept, SweepReport { queued, oldest_unsent, ..SweepReport::default() });
     assert_eq!(cost.counted.calls.get("UpdateItem"), Some(&cost.swept.queued), "one conditional write each");
     table.end().await;
     cost
@@ -176,7 +177,7 @@ async fn reminders(due: usize) -> Cost {
         commit(&table, &stamped).await;
     }
     let cost = cost(&table, &counts, due).await;
-    assert_eq!(cost.swept, Swept { reminded: u32::try_from(due).unwrap(), ..Swept::default() });
+    assert_eq!(cost.swept, SweepReport { reminded: u32::try_from(due).unwrap(), ..SweepReport::default() });
     assert_eq!(cost.counted.calls.get("TransactWriteItems"), Some(&cost.swept.reminded), "one transaction each");
     table.end().await;
     cost
@@ -213,6 +214,12 @@ struct Timed<'a> {
     index: Mutex<Index>,
 }
 
+impl ChangeStore for Timed<'_> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.store.commit(change).await
+    }
+}
+
 impl DeliveryStore for Timed<'_> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         self.store.claim(key, request).await
@@ -228,10 +235,6 @@ impl DeliveryStore for Timed<'_> {
 
     async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         self.store.practice_of(practice).await
-    }
-
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.store.commit(change).await
     }
 
     async fn due(
@@ -277,8 +280,9 @@ async fn a_hundred_thousand_are_drained_in_as_many_runs_as_their_time_takes() {
     loop {
         let minute = now() + TimeDelta::minutes(i64::try_from(runs.len()).unwrap());
         clock.set(minute);
-        let sweep = Sweep { store: &store, queue: &queue, clock: &clock, entropy: &entropy };
-        let swept = sweep.run(minute + TimeDelta::minutes(1), &samples::request_id("sweep")).await.unwrap();
+        let ports = Ports { store: &store, clock: &clock };
+        let (deadline, run) = (minute + TimeDelta::minutes(1), samples::request_id("sweep"));
+        let swept = sweep(&ports, &queue, &entropy, deadline, &run).await.unwrap();
         runs.push(swept.queued);
         for hint in queue.take() {
             let Hint::Invitation(message) = hint else { unreachable!("there are no notices") };

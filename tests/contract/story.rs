@@ -6,7 +6,7 @@ use portal::{
     idempotency::KeyedRequest,
     ids::{InvitationId, RecordKey},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, PortalStore as _, TimelineReader as _,
+        ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, TimelineReader as _,
     },
     practice::Practice,
     record::{
@@ -169,9 +169,9 @@ impl<'b, B: Backend> Story<'b, B> {
             message: samples::message_id(usize::from(self.steps)),
             news,
         };
-        let first = self.record.hear(&self.practice, &event, act.clone()).unwrap();
+        let first = self.record.record_event(&self.practice, &event, act.clone()).unwrap();
         self.step(first).await;
-        while let Some(next) = self.record.hear(&self.practice, &event, act.clone()) {
+        while let Some(next) = self.record.record_event(&self.practice, &event, act.clone()) {
             self.step(next).await;
         }
     }
@@ -224,9 +224,13 @@ impl<'b, B: Backend> Story<'b, B> {
         self.is_stored().await;
     }
 
-    pub(crate) async fn commit(&mut self, decide: impl FnOnce(&PortalRecord, Act) -> Result<Change, Refusal>) {
+    pub(crate) async fn commit<R: Refusal>(&mut self, decide: impl FnOnce(&PortalRecord, Act) -> Result<Change, R>) {
+        self.change(|record, act| decide(record, act).unwrap()).await;
+    }
+
+    pub(crate) async fn change(&mut self, decide: impl FnOnce(&PortalRecord, Act) -> Change) {
         let act = self.act(Role::Staff);
-        let change = decide(&self.record, act).unwrap();
+        let change = decide(&self.record, act);
         self.step(change).await;
     }
 }

@@ -113,11 +113,11 @@ fn a_dry_run_tells_what_the_real_one_does_and_every_mail_is_sent_once() {
         (&json!(true), &json!("patientIds"), &json!(ids.len()))
     );
     let dry = done(&practice, &dry);
-    let foreseen = |outcome: &&'static str| if *outcome == "invited" { "invitable" } else { *outcome };
-    assert_eq!(dry["counts"], counted(expected.values().map(foreseen)));
+    let previewed = |outcome: &&'static str| if *outcome == "invited" { "invitable" } else { *outcome };
+    assert_eq!(dry["counts"], counted(expected.values().map(previewed)));
     let told = results(&practice, &dry);
     assert_eq!(told.len(), ids.len());
-    let expected_dry = expected.iter().map(|(patient, outcome)| (patient.clone(), foreseen(outcome).to_owned()));
+    let expected_dry = expected.iter().map(|(patient, outcome)| (patient.clone(), previewed(outcome).to_owned()));
     assert_eq!(outcomes(&told), expected_dry.collect());
     assert_eq!(["p-00", "p-03"].map(|patient| practice.see(patient)), unchanged, "it has changed nothing");
 
@@ -176,8 +176,8 @@ fn everybody_who_was_never_invited_is_found() {
     assert!(
         found.iter().map(|(patient, outcome)| (patient, outcome.as_str())).eq(among.iter().map(|(p, o)| (*p, **o)))
     );
-    let foreseen = outcomes(&results(&practice, &dry));
-    assert_eq!(foreseen.keys().collect::<BTreeSet<_>>(), found.keys().collect());
+    let previewed = outcomes(&results(&practice, &dry));
+    assert_eq!(previewed.keys().collect::<BTreeSet<_>>(), found.keys().collect());
     let again = done(&practice, &begin(&practice, &json!({ "neverInvited": true })));
     assert_eq!(again["counts"].get("invited"), None, "{again}");
 }

@@ -15,11 +15,12 @@ use portal::{
 };
 use portal_aws::http::{
     DirectoryCursors, Edge, Handler,
-    routes::{self, Operation, SAVE_PATIENT},
+    routes::{FunctionOperation as _, Operation},
     testing::{Sample, edge},
 };
 use reinvite::Reinvite;
 use status::Status;
+use strum::IntoEnumIterator as _;
 
 use crate::chance::Seed;
 
@@ -81,32 +82,32 @@ async fn bytes<H: Handler>(edge: &Edge<H>, request: &Sample) -> String {
 /// Sends so many strangers to each of the operations. Returns how many there were.
 async fn send_strangers<H: Handler>(edge: Edge<H>, store: impl Fn(&H) -> &MemoryStore, seed: Seed, each: u64) -> u64 {
     let mut asked = 0;
-    for (number, sample) in samples_of_all()[H::FUNCTION].iter().enumerate() {
+    for (number, sample) in samples_of_all()[H::Operation::FUNCTION].iter().enumerate() {
         let missing = bytes(&edge, &by(sample, &practice(0), "p-missing")).await;
         assert!(missing.contains("patient_not_found"), "{missing}");
         let before = store(edge.handler()).contents();
         for stranger in 0..each {
-            let draw = |what: &str| seed.draw(&format!("{} {number} {stranger} {what}", H::FUNCTION));
+            let draw = |what: &str| seed.draw(&format!("{} {number} {stranger} {what}", H::Operation::FUNCTION));
             let asking = draw("practice") % PRACTICES;
             let owner = (asking + 1 + draw("owner") % (PRACTICES - 1)) % PRACTICES;
             let about = patient(owner, draw("patient") % PATIENTS);
             let foreign = bytes(&edge, &by(sample, &practice(asking), &about)).await;
-            assert_eq!(foreign, missing, "{} by practice {asking} about {about}", H::FUNCTION);
+            assert_eq!(foreign, missing, "{} by practice {asking} about {about}", H::Operation::FUNCTION);
             asked += 1;
         }
-        assert!(store(edge.handler()).contents() == before, "{}: a stranger changed something", H::FUNCTION);
+        assert!(store(edge.handler()).contents() == before, "{}: a stranger changed something", H::Operation::FUNCTION);
         // To its own practice the patient is there.
         let own = bytes(&edge, &by(sample, &practice(1), &patient(1, 0))).await;
-        assert!(!own.contains("patient_not_found"), "{} {number}: {own}", H::FUNCTION);
+        assert!(!own.contains("patient_not_found"), "{} {number}: {own}", H::Operation::FUNCTION);
     }
     asked
 }
 
 #[test]
 fn the_strangers_try_every_operation_about_a_patient() {
-    let about = |operation: &&Operation| operation.path.contains("{patientId}") && **operation != SAVE_PATIENT;
-    let wanted: BTreeSet<String> =
-        routes::ALL.iter().filter(about).map(|operation| format!("{} {}", operation.method, operation.path)).collect();
+    let about =
+        |operation: &Operation| operation.path().contains("{patientId}") && *operation != Operation::SavePatient;
+    let wanted: BTreeSet<String> = Operation::iter().filter(about).map(Operation::route_key).collect();
     let tried: BTreeSet<String> =
         samples_of_all().values().flatten().map(|sample| sample.event().payload.route_key.unwrap()).collect();
     assert_eq!(tried, wanted);

@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use portal::{
     ids::{InvitationId, PracticeId, RecordKey},
     ports::{
-        ClaimOutcome, Clock as _, CommitOutcome, DeliveryStore, DueEntry, DueShard, InvitationMail, Mailer, NoticeMail,
-        SendOutcome, StoreError,
+        ChangeStore, ClaimOutcome, Clock as _, CommitOutcome, DeliveryStore, DueEntry, DueShard, InvitationMail,
+        Mailer, NoticeMail, SendOutcome, StoreError,
     },
     practice::Practice,
     record::{Change, PortalRecord, delivery::ClaimRequest},
@@ -144,6 +144,12 @@ impl<M: Mailer + Send> Mailer for Watched<M> {
     }
 }
 
+impl<S: DeliveryStore + Send> ChangeStore for Watched<S> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        self.life.table(self.port.commit(change)).await
+    }
+}
+
 impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         let claim = async {
@@ -167,10 +173,6 @@ impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
 
     async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         self.port.practice_of(practice).await
-    }
-
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.life.table(self.port.commit(change)).await
     }
 
     async fn due(

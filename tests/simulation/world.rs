@@ -15,7 +15,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use portal::{
     ids::RecordKey,
     operations::{Command, breaker::Breaker, invite::invite},
-    ports::{Clock as _, CommitOutcome, DeliveryStore, DueShard, PortalStore, PracticeStore},
+    ports::{Clock as _, CommitOutcome, DeliveryStore, DueShard, PortalStore, Ports, PracticeStore},
     record::{InvitationState, PortalRecord},
     testing::{TestClock, samples},
 };
@@ -174,9 +174,10 @@ impl<S: Store> World<S> {
             let committed = self.store.commit(&samples::new_patient(&key, profile)).await.unwrap();
             assert_eq!(committed, CommitOutcome::Committed);
             let request = samples::request_id(&format!("invite-{}", self.invited));
+            let ports = Ports { store: &*self.store, clock: &*self.clock };
             let command =
                 Command { scope: &scope, patient: &key.patient, request: &request, if_match: None, keyed: None };
-            invite(&*self.store, &*self.sqs, &*self.clock, &*self.entropy, &command, None).await.unwrap();
+            invite(&ports, &*self.sqs, &*self.entropy, &command, None).await.unwrap();
         }
     }
 

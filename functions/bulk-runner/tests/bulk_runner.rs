@@ -8,7 +8,7 @@ use bulk_runner::BulkRunner;
 use lambda_runtime::{Context, LambdaEvent};
 use portal::{
     bulk::JobState,
-    ports::{BulkStore as _, Clock as _, PortalStore as _},
+    ports::{BulkStore as _, ChangeStore as _, Clock as _},
     testing::{Fault, MemoryJobQueue, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
 use portal_aws::{http::testing::sample, metrics::KeptLines};
@@ -67,8 +67,8 @@ async fn a_message_is_one_slice_and_one_line_of_metrics() {
     let golden = concat!(
         r#"{"_aws":{"Timestamp":1777982400000,"CloudWatchMetrics":[{"Namespace":"PatientPortalInvitations","#,
         r#""Dimensions":[["function"]],"Metrics":[{"Name":"slices","Unit":"Count"},{"Name":"invited","Unit":"Count"},"#,
-        r#"{"Name":"refused","Unit":"Count"},{"Name":"foreseen","Unit":"Count"},{"Name":"jobsDone","Unit":"Count"}]}]},"#,
-        r#""function":"portal-bulk-runner","foreseen":0,"invited":2,"jobsDone":1,"refused":1,"slices":1}"#,
+        r#"{"Name":"refused","Unit":"Count"},{"Name":"previewed","Unit":"Count"},{"Name":"jobsDone","Unit":"Count"}]}]},"#,
+        r#""function":"portal-bulk-runner","previewed":0,"invited":2,"jobsDone":1,"refused":1,"slices":1}"#,
     );
     assert_eq!(function.metrics.lines(), [golden]);
     assert_eq!(answer(&function, None, 30).await, DONE, "the job is over");

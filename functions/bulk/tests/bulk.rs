@@ -38,7 +38,7 @@ async fn function_with_job(practice: &str, slices: u32) -> Function {
         let result =
             |number: u32, outcome| BulkResult { patient: samples::patient_id(&format!("p-{number}")), outcome };
         let refused = BulkOutcome::Refused(Refusal::EmailInUse { holder: None });
-        let seen = Seen {
+        let seen = SliceProgress {
             audience: Audience::Named { total: 100, seen: slice * 2 + 2 },
             complete: false,
             results: vec![result(slice * 2, BulkOutcome::Invited), result(slice * 2 + 1, refused)],

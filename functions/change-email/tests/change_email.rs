@@ -3,10 +3,10 @@
 
 use change_email::ChangeEmail;
 use portal::{
-    ports::{CommitOutcome, DeliveryStore as _, Hint},
+    ports::{ChangeStore as _, CommitOutcome, Hint},
     record::{Account, PortalRecord, notices::NoticeKind},
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, samples},
-    timeline::Role,
+    timeline::{EventName, Role},
 };
 use portal_aws::http::{
     Edge,
@@ -50,7 +50,7 @@ async fn the_account_has_the_new_address_and_both_are_to_be_told() {
     assert_eq!(told, both);
     assert_eq!(function.handler().queue.messages(), [Hint::Notices(record.key.clone())]);
     let event = function.handler().store.timeline(&record.key).pop().unwrap();
-    assert_eq!((event.kind.name(), event.act.actor.role), ("account-email-changed", Role::Support));
+    assert_eq!((event.kind.name(), event.act.actor.role), (EventName::AccountEmailChanged, Role::Support));
     assert_eq!(event.act.actor.subject.unwrap().as_str(), "support-3");
 }
 

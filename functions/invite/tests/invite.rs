@@ -3,7 +3,7 @@
 
 use invite::Invite;
 use portal::{
-    ports::{Hint, InvitationMessage, PortalStore as _},
+    ports::{ChangeStore as _, Hint, InvitationMessage},
     practice::Practice,
     profile::Profile,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},

@@ -3,7 +3,7 @@
 
 use opt_out::OptOut;
 use portal::{
-    ports::PortalStore as _,
+    ports::ChangeStore as _,
     testing::{MemoryStore, TestClock, samples},
 };
 use portal_aws::http::{

@@ -4,7 +4,7 @@
 use patients::Patients;
 use portal::{
     email::Pepper,
-    ports::PortalStore as _,
+    ports::ChangeStore as _,
     testing::{Fault, MemoryStore, TestClock, samples},
 };
 use portal_aws::http::{

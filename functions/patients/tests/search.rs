@@ -8,7 +8,7 @@
 use patients::Patients;
 use portal::{
     email::Pepper,
-    ports::PortalStore as _,
+    ports::ChangeStore as _,
     profile::Profile,
     testing::{Fault, MemoryStore, TestClock, samples},
     text::PersonName,

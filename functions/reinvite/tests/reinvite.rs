@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    ports::{Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMessage, PortalStore as _},
+    ports::{ChangeStore as _, Clock as _, CommitOutcome, DeliveryStore as _, Hint, InvitationMessage},
     record::Change,
     testing::{MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };

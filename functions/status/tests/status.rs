@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
 use portal::{
-    ports::PortalStore as _,
+    ports::ChangeStore as _,
     record::PortalRecord,
     testing::{MemoryStore, TestClock, samples},
     timeline::Role,

@@ -6,7 +6,7 @@
 )]
 
 use portal::{
-    ports::PortalStore as _,
+    ports::ChangeStore as _,
     record::PortalRecord,
     testing::{MemoryStore, TestClock, samples},
 };

@@ -24,12 +24,12 @@ use aws_sdk_dynamodb::{
 use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::body::SdkBody;
 use portal::{
-    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Seen, Slice},
+    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Slice, SliceProgress},
     email::Pepper,
     policy::{SEND_GRACE, SEND_LEASE},
     ports::{
-        BulkRunStore as _, BulkStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, LoginOutcome,
-        LoginStore as _, PortalReader as _, PortalStore as _, PracticeStore as _, StoreError,
+        BulkRunStore as _, BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _,
+        LoginOutcome, LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
     record::{Change, PortalRecord, account::Registration, delivery::Unclaimable},
@@ -611,7 +611,8 @@ fn job_and_slice() -> (BulkJob, Slice) {
     let run = samples::request_id("run-1");
     let claimed = samples::bulk_job("lake", "job-1", 2).claim(&run, samples::noon()).unwrap();
     let result = BulkResult { patient: samples::patient_id("p-1"), outcome: BulkOutcome::Invited };
-    let seen = Seen { audience: Audience::Named { total: 2, seen: 1 }, complete: false, results: vec![result] };
+    let seen =
+        SliceProgress { audience: Audience::Named { total: 2, seen: 1 }, complete: false, results: vec![result] };
     let (job, slice) = claimed.advance(&run, seen, samples::noon()).unwrap();
     (job, slice.unwrap())
 }

@@ -3,17 +3,17 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use portal::{
-    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, JobState, Seen, Slice, SlicePlace},
+    bulk::{Audience, BulkJob, BulkOutcome, BulkResult, JobState, Slice, SlicePlace, SliceProgress},
     email::EmailAddress,
     ids::{JobId, PatientId},
     operations::{
         bulk::results,
-        bulk_run::{BulkRun, Ran},
+        bulk_run::{self, RunOutcome, RunQueues},
     },
     policy::{BULK_LEASE, MOST_BULK_PATIENTS},
     ports::{
-        BulkRunStore as _, BulkStore, Clock as _, CommitOutcome, DirectoryStore as _, PortalReader as _,
-        PortalStore as _, PracticeStore as _, StoreError,
+        BulkRunStore as _, BulkStore, ChangeStore as _, Clock as _, CommitOutcome, DirectoryStore as _,
+        PortalReader as _, Ports, PracticeStore as _, StoreError,
     },
     profile::Profile,
     redacted::Redacted,
@@ -74,9 +74,9 @@ pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
     assert_eq!(store.job(&scope, &samples::job_id("job-3")).await.unwrap(), None);
 }
 
-fn seen(count: u32, patients: &[PatientId]) -> Seen {
+fn seen(count: u32, patients: &[PatientId]) -> SliceProgress {
     let result = |patient: &PatientId| BulkResult { patient: patient.clone(), outcome: BulkOutcome::Invited };
-    Seen {
+    SliceProgress {
         audience: Audience::Named { total: 50, seen: count },
         complete: false,
         results: patients.iter().map(result).collect(),
@@ -135,7 +135,8 @@ pub(crate) async fn slices_come_in_order_and_in_pages(backend: &impl Backend) {
     assert!(page(SlicePlace::parse("12"), 5).await.unwrap().is_empty());
     assert!(page(SlicePlace::parse("4294967295"), 5).await.unwrap().is_empty());
     assert!(store.slices(&samples::scope("south"), &first, None, 5).await.unwrap().is_empty());
-    let page = results(store, &scope, &first, None).await.unwrap();
+    let ports = Ports { store, clock: &TestClock::default() };
+    let page = results(&ports, &scope, &first, None).await.unwrap().unwrap();
     assert_eq!((page.slices.len(), page.next), (5, SlicePlace::parse("5")));
 }
 
@@ -209,15 +210,14 @@ pub(crate) async fn of_many_runners_at_once_each_patient_is_ones(backend: &impl 
         runners.spawn(async move {
             for round in 0.. {
                 let run = samples::request_id(&format!("run-{number}-{round}"));
-                let (now, runner) = (
-                    clock.now(),
-                    BulkRun { store: &*store, queue: &*queue, jobs: &*jobs, clock: &*clock, entropy: &*entropy },
-                );
-                match Box::pin(runner.run(&key, now + BULK_LEASE, &run)).await {
-                    Ok(Ran::Over) => return,
-                    Ok(Ran::Slice(_)) => {}
-                    Ok(Ran::Held) => tokio::task::yield_now().await,
-                    Ok(Ran::Missing) => unreachable!("the job is begun"),
+                let ports = Ports { store: &*store, clock: &*clock };
+                let queues = RunQueues { mails: &*queue, jobs: &*jobs };
+                let deadline = clock.now() + BULK_LEASE;
+                match Box::pin(bulk_run::run(&ports, &queues, &*entropy, &key, deadline, &run)).await {
+                    Ok(RunOutcome::Over) => return,
+                    Ok(RunOutcome::Slice(_)) => {}
+                    Ok(RunOutcome::Held) => tokio::task::yield_now().await,
+                    Ok(RunOutcome::Missing) => unreachable!("the job is begun"),
                     // The others wait for its lease to be over.
                     Err(_) => clock.advance(BULK_LEASE),
                 }

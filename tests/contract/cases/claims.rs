@@ -49,7 +49,7 @@ pub(crate) async fn what_is_done_is_not_claimed(backend: &impl Backend) {
     story.invite(None).await;
     story.claim().await;
     story
-        .commit(|record, act| Ok(record.fail_sending(record.fence, portal::record::FailReason::Refused, act).unwrap()))
+        .change(|record, act| record.fail_sending(record.fence, portal::record::FailReason::Refused, act).unwrap())
         .await;
     story.claim_is_refused(Unclaimable::Done).await;
     story.reinvite(None).await;
@@ -58,11 +58,11 @@ pub(crate) async fn what_is_done_is_not_claimed(backend: &impl Backend) {
     story.claim_is_refused(Unclaimable::Done).await;
     // No command leads here, and still no mail may go to somebody who has an account.
     story
-        .commit(|record, act| {
-            let mut change = record.opt_out(act)?;
+        .change(|record, act| {
+            let mut change = record.opt_out(act).unwrap();
             change.after.choice = record.choice.clone();
             change.after.invitation.as_mut().unwrap().state = portal::record::InvitationState::Queued;
-            Ok(change)
+            change
         })
         .await;
     story.claim_is_refused(Unclaimable::Done).await;
@@ -117,9 +117,9 @@ pub(crate) async fn only_the_holder_gives_a_claim_back(backend: &impl Backend) {
     let waiting = story.record.defer(story.record.fence, story.now).unwrap();
     // A change of the profile does not take the claim away; opting out takes the link, and the lease is left to run out.
     story
-        .commit(|record, act| {
+        .change(|record, act| {
             let profile = samples::profile(None);
-            Ok(portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap())
+            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap()
         })
         .await;
     assert!(backend.store().defer(&waiting).await.unwrap());

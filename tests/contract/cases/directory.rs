@@ -2,12 +2,12 @@
 
 use portal::{
     operations::search::search,
-    ports::{CommitOutcome, DirectoryStore as _, PortalStore as _},
+    ports::{ChangeStore as _, CommitOutcome, DirectoryStore as _, Ports},
     profile::Profile,
     record::PortalRecord,
     redacted::Redacted,
     search::{DirectoryQuery, MOST_HITS},
-    testing::samples,
+    testing::{TestClock, samples},
     text::PersonName,
     timeline::Role,
 };
@@ -30,7 +30,8 @@ async fn pages(backend: &impl Backend, practice: &str, text: &str) -> Vec<Vec<St
     let (scope, query) = (samples::scope(practice), DirectoryQuery::parse(text).unwrap());
     let (mut pages, mut place) = (Vec::new(), None);
     loop {
-        let page = search(&**backend.store(), &scope, &query, place.as_ref()).await.unwrap();
+        let ports = Ports { store: &**backend.store(), clock: &TestClock::default() };
+        let page = search(&ports, &scope, &query, place.as_ref()).await.unwrap();
         pages.push(page.hits.iter().map(|row| row.place.patient().to_string()).collect());
         place = page.next;
         if place.is_none() {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    ports::{CommitOutcome, LoginOutcome, LoginStore as _, PortalStore as _, StoreError},
+    ports::{ChangeStore as _, CommitOutcome, LoginOutcome, LoginStore as _, StoreError},
     record::PortalRecord,
     testing::samples,
     timeline::Role,
@@ -15,8 +15,8 @@ const EMAIL: &str = "jose@example.com";
 
 async fn save_email(story: &mut Story<'_, impl Backend>, address: Option<&str>) {
     story
-        .commit(|record, act| {
-            Ok(PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), act).unwrap())
+        .change(|record, act| {
+            PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), act).unwrap()
         })
         .await;
 }
@@ -171,7 +171,7 @@ pub(crate) async fn of_many_accounts_that_want_one_address_one_gets_it(backend: 
     }
     let mut rivals = JoinSet::new();
     for story in &mut stories {
-        let (store, scope, change) = (backend.store().clone(), story.scope.clone(), story.changing_email(EMAIL));
+        let (store, change) = (backend.store().clone(), story.changing_email(EMAIL));
         // Under contention a store may ask to come again.
         rivals.spawn(async move {
             loop {

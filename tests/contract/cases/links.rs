@@ -3,7 +3,7 @@
 use portal::{
     idempotency::KeyedRequest,
     ids::LinkId,
-    ports::{CommitOutcome, LinkStore as _, Loaded, PracticeStore as _},
+    ports::{ChangeStore as _, CommitOutcome, LinkStore as _, Loaded, PracticeStore as _},
     testing::samples,
     timeline::Role,
 };

@@ -7,9 +7,11 @@ use portal::{
         register::{Holder, register},
     },
     policy::MOST_GUESSES,
-    ports::{CommitOutcome, PortalStore, StoreError},
-    refusal::Refusal,
+    ports::{CommitOutcome, PortalStore, Ports, StoreError},
+    record::InvitationState,
+    refusal::RegisterRefusal,
     testing::{TestClock, TestEntropy, samples},
+    timeline::EventName,
 };
 use tokio::{sync::Barrier, task::JoinSet};
 use xtask::clock;
@@ -75,13 +77,14 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
         let request = format!("race-{round}-{}-{}-{}", key.patient, answer.busy, answer.stale);
         let act = samples::act(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
         // The winner of an earlier round gives its address up first.
-        let change = if record.invitation.as_ref().is_some_and(|invitation| invitation.state.name() == "queued") {
+        let change = if record.invitation.as_ref().is_some_and(|invitation| invitation.state == InvitationState::Queued)
+        {
             record.revoke(act).unwrap()
         } else {
             let id = samples::invitation_id(&format!("race-{round}-{}", key.patient));
             record.invite(&practice, Some(&samples::email(address)), id, act).unwrap()
         };
-        let inviting = change.event.kind.name() == "invited";
+        let inviting = change.event.kind.name() == EventName::Invited;
         match store.commit(&change).await {
             Ok(CommitOutcome::Committed) if inviting => {
                 answer.won = true;
@@ -113,14 +116,14 @@ pub(crate) async fn of_many_guesses_at_once_five_are_compared(backend: &impl Bac
             let holder = Holder { token: &token, request: &request, keyed: None };
             let wrong = samples::date_of_birth() + chrono::TimeDelta::days(1);
             start.wait().await;
-            register(&*backend, &clock, &entropy, &holder, wrong).await
+            register(&Ports { store: &*backend, clock: &clock }, &entropy, &holder, wrong).await
         });
     }
     let (mut compared, mut unusable, mut busy) = (0, 0, 0);
     for answer in guesses.join_all().await {
         match answer {
-            Err(OperationError::Refused(Refusal::DateOfBirthMismatch)) => compared += 1,
-            Err(OperationError::Refused(Refusal::LinkNotUsable)) => unusable += 1,
+            Err(OperationError::Refused(RegisterRefusal::DateOfBirthMismatch)) => compared += 1,
+            Err(OperationError::Refused(RegisterRefusal::LinkNotUsable)) => unusable += 1,
             Err(OperationError::Store(_)) => busy += 1,
             other => unreachable!("{other:?}"),
         }

@@ -52,12 +52,12 @@ pub(crate) async fn invitations_read_back(backend: &impl Backend) {
     story.send().await;
     story.reinvite(Some("Other@Example.com")).await;
     story.claim().await;
-    story.commit(|record, act| Ok(record.fail_sending(record.fence, FailReason::Refused, act).unwrap())).await;
+    story.change(|record, act| record.fail_sending(record.fence, FailReason::Refused, act).unwrap()).await;
     story.reinvite(None).await;
     story.send().await;
     let reminder = story.reinviting(None, Role::Sweep);
     story.step(reminder).await;
-    story.commit(|record, act| Ok(record.stop_reminders(act).unwrap())).await;
+    story.change(|record, act| record.stop_reminders(act).unwrap()).await;
     story.send().await;
     assert_eq!(story.record.next_action, None);
 }
@@ -89,7 +89,7 @@ pub(crate) async fn words_of_ses_read_back(backend: &impl Backend) {
     // Every try was given up.
     story.reinvite(None).await;
     story.claim().await;
-    story.commit(|record, act| Ok(record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap())).await;
+    story.change(|record, act| record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap()).await;
     story.hear(Delivery::Bounced).await;
     // Used before the word came.
     story.reinvite(Some("other@example.com")).await;
@@ -124,7 +124,7 @@ pub(crate) async fn endings_read_back(backend: &impl Backend) {
     story.claim().await;
     story.opt_out(Role::Patient).await;
     let invitation = story.invitation_id();
-    story.commit(|record, act| Ok(record.settle(&invitation, act).unwrap())).await;
+    story.change(|record, act| record.finalize(&invitation, act).unwrap()).await;
     story.stamp().await;
     // Locked by the last guess.
     story.commit(PortalRecord::opt_in).await;
@@ -180,7 +180,7 @@ pub(crate) async fn links_read_back(backend: &impl Backend) {
         story.now += TimeDelta::hours(1);
     }
     assert_eq!(story.record.link.as_ref().unwrap().secrets.len(), 5);
-    story.commit(|record, act| Ok(record.settle(&record.invitation.as_ref().unwrap().id, act).unwrap())).await;
+    story.change(|record, act| record.finalize(&record.invitation.as_ref().unwrap().id, act).unwrap()).await;
     story.reinvite(None).await;
     story.send().await;
     let token =
@@ -195,9 +195,9 @@ pub(crate) async fn requests_read_back(backend: &impl Backend) {
         let request = KeyedRequest::new("opt", &number.to_string(), b"{}");
         let act = story.act(Role::Staff);
         let record = &story.record;
-        let change = if number % 2 == 0 { record.opt_out(act) } else { record.opt_in(act) };
+        let change = if number % 2 == 0 { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() };
         story.now = samples::noon();
-        story.step(change.unwrap().remembering(Some(&request))).await;
+        story.step(change.remembering(Some(&request))).await;
     }
     assert!(story.record.recent_requests.len() > 1);
 }

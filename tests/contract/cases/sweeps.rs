@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, future::Future, pin::pin, task::Poll};
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
     ids::{InvitationId, PracticeId, RecordKey},
-    operations::sweep::{Sweep, Swept},
+    operations::sweep::{SweepReport, sweep},
     ports::{
-        ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Hint, PracticeStore as _, Queue, QueueError,
-        StoreError,
+        ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore, DueEntry, DueShard, Hint, Ports, PracticeStore as _,
+        Queue, QueueError, StoreError,
     },
     practice::Practice,
     record::{Change, InvitationState, NextActionKind, PortalRecord, account::Registration, delivery::ClaimRequest},
@@ -30,6 +30,12 @@ async fn slowly<T>(work: impl Future<Output = T> + Send) -> T {
     done
 }
 
+impl<S: DeliveryStore> ChangeStore for Slow<'_, S> {
+    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
+        slowly(self.0.commit(change)).await
+    }
+}
+
 impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         slowly(self.0.claim(key, request)).await
@@ -45,10 +51,6 @@ impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
 
     async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         slowly(self.0.practice_of(practice)).await
-    }
-
-    async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        slowly(self.0.commit(change)).await
     }
 
     async fn due(
@@ -181,14 +183,15 @@ impl<'b, B: Backend> Scene<'b, B> {
         Some(self.commit(sent).await)
     }
 
-    async fn sweep(&self) -> Swept {
+    async fn sweep(&self) -> SweepReport {
         self.sweep_for(TimeDelta::minutes(1)).await
     }
 
-    async fn sweep_for(&self, time: TimeDelta) -> Swept {
+    async fn sweep_for(&self, time: TimeDelta) -> SweepReport {
         let (store, queue) = (Slow(&**self.backend.store()), Slow(&self.queue));
-        let sweep = Sweep { store: &store, queue: &queue, clock: &self.clock, entropy: &self.entropy };
-        Box::pin(sweep.run(self.now() + time, &samples::request_id("sweep"))).await.unwrap()
+        let ports = Ports { store: &store, clock: &self.clock };
+        let (deadline, run) = (self.now() + time, samples::request_id("sweep"));
+        Box::pin(sweep(&ports, &queue, &self.entropy, deadline, &run)).await.unwrap()
     }
 
     fn count(&self, due: Due) -> usize {
@@ -248,13 +251,13 @@ pub(crate) async fn of_two_sweeps_at_once_each_row_is_ones(backend: &impl Backen
     let mut scene = Scene::begin(backend).await;
     scene.add(12).await;
     let (one, other) = tokio::join!(scene.sweep(), scene.sweep());
-    let sum = |count: fn(&Swept) -> u32| usize::try_from(count(&one) + count(&other)).unwrap();
+    let sum = |count: fn(&SweepReport) -> u32| usize::try_from(count(&one) + count(&other)).unwrap();
     assert_eq!(sum(|swept| swept.queued), scene.count(Due::Mail) + scene.count(Due::Notices));
     assert_eq!(sum(|swept| swept.reminded), scene.count(Due::Reminder));
-    assert!(sum(|swept| swept.outlived) > 0, "they met");
+    assert!(sum(|swept| swept.stale) > 0, "they met");
     assert_eq!(scene.queue.messages().len(), 36, "one hint each");
     scene.ends_well().await;
-    assert_eq!(scene.sweep().await, Swept::default());
+    assert_eq!(scene.sweep().await, SweepReport::default());
 }
 
 pub(crate) async fn a_killed_sweep_loses_nothing_and_doubles_nothing(backend: &impl Backend) {
@@ -279,9 +282,9 @@ pub(crate) async fn a_sweep_that_is_hours_late_keeps_to_the_daytime(backend: &im
     scene.clock.advance(TimeDelta::hours(12));
     let late = scene.sweep().await;
     let waited = TimeDelta::hours(13);
-    let expected = Swept { queued: 10, rescheduled: 5, oldest_unsent: waited, ..Swept::default() };
+    let expected = SweepReport { queued: 10, rescheduled: 5, oldest_unsent: waited, ..SweepReport::default() };
     assert_eq!(late, expected, "half past nine in the evening");
-    assert_eq!(scene.sweep().await, Swept::default());
+    assert_eq!(scene.sweep().await, SweepReport::default());
     let evening = scene.now();
     scene.clock.set(samples::at("2026-05-09T12:59:00Z"));
     assert_eq!(scene.sweep().await.reminded, 0);
@@ -294,9 +297,12 @@ pub(crate) async fn a_sweep_that_is_hours_late_keeps_to_the_daytime(backend: &im
 pub(crate) async fn a_sweep_that_is_stopped_goes_on_in_the_next_run(backend: &impl Backend) {
     let mut scene = Scene::begin(backend).await;
     scene.add(3).await;
-    assert_eq!(scene.sweep_for(TimeDelta::zero()).await, Swept { stopped_early: true, ..Swept::default() });
+    assert_eq!(scene.sweep_for(TimeDelta::zero()).await, SweepReport { stopped_early: true, ..SweepReport::default() });
     let waited = TimeDelta::hours(1);
-    assert_eq!(scene.sweep().await, Swept { queued: 6, reminded: 3, oldest_unsent: waited, ..Swept::default() });
+    assert_eq!(
+        scene.sweep().await,
+        SweepReport { queued: 6, reminded: 3, oldest_unsent: waited, ..SweepReport::default() }
+    );
     scene.ends_well().await;
 }
 
@@ -320,7 +326,7 @@ pub(crate) async fn a_struck_row_is_gone_and_an_outlived_one_is_not_struck(backe
         assert_eq!(store.record(key).await.unwrap(), Some(record.unscheduled()));
     }
     scene.clock.advance(TimeDelta::days(30));
-    assert_eq!(scene.sweep().await, Swept::default());
+    assert_eq!(scene.sweep().await, SweepReport::default());
 }
 
 pub(crate) async fn pages_go_on_after_a_row_that_is_gone(backend: &impl Backend) {

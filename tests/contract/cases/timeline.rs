@@ -2,9 +2,9 @@
 
 use portal::{
     operations::timeline::{MOST_EVENTS, timeline},
-    ports::TimelineReader as _,
+    ports::{Ports, TimelineReader as _},
     record::PortalRecord,
-    testing::samples,
+    testing::{TestClock, samples},
     timeline::{HistoryPlace, Role},
 };
 
@@ -18,7 +18,14 @@ pub(crate) async fn a_history_comes_newest_first_in_pages(backend: &impl Backend
     }
     let (mut versions, mut sizes, mut place) = (Vec::new(), Vec::new(), None);
     loop {
-        let page = timeline(&**backend.store(), &story.scope, &story.key.patient, place).await.unwrap();
+        let page = timeline(
+            &Ports { store: &**backend.store(), clock: &TestClock::default() },
+            &story.scope,
+            &story.key.patient,
+            place,
+        )
+        .await
+        .unwrap();
         sizes.push(page.events.len());
         versions.extend(page.events.iter().map(|event| event.version));
         place = page.next;

@@ -1,7 +1,7 @@
 //! Every write is conditional, and recognises itself when it is repeated.
 
 use portal::{
-    ports::{CommitOutcome, PortalStore as _, StoreError},
+    ports::{ChangeStore as _, CommitOutcome, StoreError},
     testing::samples,
     timeline::Role,
 };
@@ -51,9 +51,8 @@ pub(crate) async fn a_repeated_commit_recognises_itself(backend: &impl Backend) 
     story.revoke().await;
     let without_email = samples::profile(None);
     story
-        .commit(|record, act| {
-            Ok(portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, act)
-                .unwrap())
+        .change(|record, act| {
+            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, act).unwrap()
         })
         .await;
     let mut other = Story::begin(backend, "hill", "p-1", Some("jose@example.com")).await;

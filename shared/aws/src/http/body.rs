@@ -153,7 +153,7 @@ mod tests {
         match form(event) {
             Ok(Some(_)) => "read",
             Ok(None) => "empty",
-            Err(problem) => problem.code(),
+            Err(problem) => problem.code().name(),
         }
     }
 

@@ -117,7 +117,7 @@ mod tests {
     fn a_cursor_is_good_for_its_practice_its_query_and_its_pepper_only() {
         let (own, scope) = (cursors("pepper"), samples::scope("lake"));
         let sealed = own.seal(&scope, &query("nu"), &place()).unwrap();
-        let code = |result: Result<DirectoryPlace, Problem>| result.map_err(|problem| problem.code()).unwrap_err();
+        let code = |result: Result<DirectoryPlace, Problem>| result.map_err(|problem| problem.code().name()).unwrap_err();
         assert_eq!(code(own.open(&samples::scope("hill"), &query("nu"), &sealed)), "malformed");
         assert_eq!(code(own.open(&scope, &query("nun"), &sealed)), "malformed");
         assert_eq!(code(own.open(&scope, &query("nu jo"), &sealed)), "malformed");

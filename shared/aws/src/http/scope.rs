@@ -143,7 +143,7 @@ mod tests {
             "requestContext": { "http": { "method": "GET" }, "authorizer": authorizer },
         });
         let event: HttpEvent = serde_json::from_value(event).unwrap();
-        scope_of(&event, &names(), access).map_err(|problem| problem.code())
+        scope_of(&event, &names(), access).map_err(|problem| problem.code().name())
     }
 
     fn tenant_scope(authorizer: &serde_json::Value, needed: Permission) -> Result<TenantScope, &'static str> {

@@ -183,7 +183,7 @@ fn details(kind: &EventKind) -> Details<'_> {
 #[cfg(test)]
 mod tests {
     use portal::{
-        record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
+        record::RevokeReason,
         testing::samples,
         timeline::{AccountFacet, ChoiceFacet, InvitationFacet, Role},
     };

@@ -169,7 +169,7 @@ pub(in crate::store) fn decode_slice(item: Item) -> Result<Slice, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use portal::{bulk::Seen, directory::rows, testing::samples};
+    use portal::{bulk::SliceProgress, directory::rows, testing::samples};
 
     use super::*;
     use crate::store::expression::{number, text};
@@ -180,7 +180,7 @@ mod tests {
         let born = rows(&samples::patient_id("p-1"), &samples::profile(None)).pop().unwrap().place;
         let everybody = |after| BulkJob { audience: Audience::NeverInvited { after }, ..claimed.clone() };
         let seen =
-            Seen { audience: Audience::NeverInvited { after: Some(born) }, complete: false, results: results(2) };
+            SliceProgress { audience: Audience::NeverInvited { after: Some(born) }, complete: false, results: results(2) };
         let (advanced, _) = everybody(None).advance(&samples::request_id("run-1"), seen, samples::noon()).unwrap();
         let keyed = BulkJob { content: Some([7; 16]), dry_run: true, ..begun.clone() };
         let cancelled = claimed.cancel(samples::noon()).unwrap();
