@@ -10,6 +10,10 @@ import schemathesis
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
+    # The prober may call this several times for one document.
+    if raw_schema.get("x-probed"):
+        return
+    raw_schema["x-probed"] = True
     for schema in raw_schema["components"]["schemas"].values():
         properties = schema.get("properties")
         if properties is None:

@@ -379,7 +379,9 @@ mod tests {
     }
 
     fn problem(code: &str) -> Value {
-        Document::load().at(&format!("/components/examples/{code}/value")).clone()
+        let objects = Document::load().objects();
+        let found = objects.into_iter().find(|(_, object)| object["value"]["code"] == code);
+        found.map(|(_, object)| object["value"].clone()).unwrap()
     }
 
     fn check(request: &str, status: u16, headers: &[(&str, &str)], body: &str) -> Result<(), String> {

@@ -16,6 +16,9 @@ pub const TOO_SHORT: &str =
 pub const NO_SUCH_DATE: &str = "The date in the parameter q must be one of the calendar, as mm/dd/yyyy or yyyy-mm-dd.";
 
 /// Reads what is looked for.
+///
+/// # Errors
+/// [`Malformed::Query`]
 pub fn query(request: &Request) -> Result<DirectoryQuery, Problem> {
     let text = request.query_with_commas("q").unwrap_or_default();
     let query = DirectoryQuery::parse(&text).map_err(|invalid| {
@@ -55,6 +58,7 @@ struct HitJson<'page> {
 
 impl<'page> HitsJson<'page> {
     /// These hits, and the cursor of the next page if there is one.
+    #[must_use]
     pub fn of(hits: &'page [DirectoryRow], next: Option<String>) -> Self {
         let hit = |row: &'page DirectoryRow| HitJson {
             patient_id: row.place.patient().as_str(),

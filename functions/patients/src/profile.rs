@@ -17,6 +17,9 @@ use portal_aws::http::{
 use serde::Serialize;
 
 /// Reads the profile that a body gives.
+///
+/// # Errors
+/// [`Problem::Invalid`]
 pub fn read(mut form: Form, now: DateTime<Utc>) -> Result<Profile, Problem> {
     let given_name = form.required("givenName", text(PersonName::parse));
     let family_name = form.required("familyName", text(PersonName::parse));

@@ -19,6 +19,9 @@ use serde::Serialize;
 const TIME_OF_DAY: &str = "%H:%M";
 
 /// Reads the settings that a body gives, and whether it accepts the terms.
+///
+/// # Errors
+/// [`Problem::Invalid`]
 pub fn read(mut form: Form) -> Result<(PracticeSettings, bool), Problem> {
     let name = form.required("name", text(DisplayName::parse).about("The practice's name, as patients know it."));
     let sender_name = form.required("senderName", text(DisplayName::parse).about("The name that mails come from."));
@@ -60,7 +63,7 @@ fn reminders(form: &mut Form) -> Option<ReminderPolicy> {
     );
     let daytime = form.optional(
         "daytime",
-        list(text_like::<_, _, TimeOfDay>(time_of_day)).then::<_, Daytime>(daytime).about(
+        list(text_like::<_, _, TimeOfDay>(time_of_day)).then::<_, Daytime>(|times| daytime(&times)).about(
             "The time of day in the practice's time zone when reminders may begin and must end, at least an hour apart. \
              On Sundays none is sent. 09:00 to 18:00 if it is left out.",
         ),
@@ -70,8 +73,8 @@ fn reminders(form: &mut Form) -> Option<ReminderPolicy> {
     form.whole(ReminderPolicy::new(after_days, opens, closes))
 }
 
-fn daytime(times: Vec<NaiveTime>) -> Option<(NaiveTime, NaiveTime)> {
-    if let [opens, closes] = times.as_slice() { Some((*opens, *closes)) } else { None }
+fn daytime(times: &[NaiveTime]) -> Option<(NaiveTime, NaiveTime)> {
+    if let [opens, closes] = times { Some((*opens, *closes)) } else { None }
 }
 
 fn time_of_day(text: &str) -> Result<NaiveTime, ()> {

@@ -75,6 +75,7 @@ impl<'preview> LinkJson<'preview> {
     pub const UNUSABLE: Self = Self { usable: false, practice_name: None, masked_email: None };
 
     /// A link that works.
+    #[must_use]
     pub fn usable(preview: &'preview LinkPreview) -> Self {
         Self {
             usable: true,
@@ -99,6 +100,7 @@ pub struct RegisteredJson<'registered> {
 
 impl<'registered> RegisteredJson<'registered> {
     /// What an identity provider needs to create the login.
+    #[must_use]
     pub fn of(registered: &'registered Registered) -> Self {
         Self { account_id: registered.account.as_str(), email: registered.email.typed() }
     }

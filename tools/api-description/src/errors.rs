@@ -23,6 +23,8 @@ use crate::{parameters::Header, schemas::Schemas};
 /// The schema of all problems, and of the gateway's own answers.
 pub const PROBLEM_DETAILS: &str = "ProblemDetails";
 
+/// The media type of a problem.
+const PROBLEM: &str = "application/problem+json";
 /// Statuses that the gateway may answer with before our code runs, and its words.
 const GATEWAY: [(u16, &str); 5] = [
     (401, "Unauthorized"),
@@ -124,7 +126,7 @@ impl Errors {
     /// A reference to an answer that other operations may give too.
     fn shared(&mut self, status: u16, causes: &[&Cause]) -> Result<Value> {
         let response = self.response(status, causes)?;
-        let examples = response["content"]["application/problem+json"]["examples"].as_object();
+        let examples = response["content"][PROBLEM]["examples"].as_object();
         let names: Vec<&str> = examples.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let name = match names.as_slice() {
             [] => "TooManyRequests".to_owned(),
@@ -141,14 +143,15 @@ impl Errors {
         self.responses.iter().map(|(name, response)| (name.clone(), response.clone())).collect()
     }
 
-    /// The answers to requests that no operation takes.
-    pub fn unrouted(&mut self) -> Result<Value> {
-        let mut answers = Map::new();
-        for code in [EdgeCode::NotFound, EdgeCode::MethodNotAllowed].map(ProblemCode::Edge) {
-            let status = code.status().as_u16();
-            answers.insert(status.to_string(), self.response(status, &[&Cause::Code(code)])?);
-        }
-        Ok(answers.into())
+    /// The answers to requests that no operation takes, with their examples: linters do not follow references from there.
+    pub fn unrouted() -> Result<Value> {
+        let answer = |code: ProblemCode| {
+            let (mut errors, status) = (Self::default(), code.status().as_u16());
+            let mut answer = errors.response(status, &[&Cause::Code(code)])?;
+            answer["content"][PROBLEM]["examples"] = errors.examples();
+            Ok((status.to_string(), answer))
+        };
+        [EdgeCode::NotFound, EdgeCode::MethodNotAllowed].map(ProblemCode::Edge).into_iter().map(answer).collect()
     }
 
     /// The examples that [`Self::responses`] refers to.
@@ -178,7 +181,7 @@ impl Errors {
         let schema = json!({ "$ref": format!("#/components/schemas/{PROBLEM_DETAILS}") });
         let mut content = Map::new();
         if !shown.is_empty() {
-            content.insert("application/problem+json".to_owned(), json!({ "schema": schema, "examples": shown }));
+            content.insert(PROBLEM.to_owned(), json!({ "schema": schema, "examples": shown }));
         }
         let gateway = GATEWAY.iter().find(|(of_gateway, _)| *of_gateway == status);
         if let Some((_, message)) = gateway {

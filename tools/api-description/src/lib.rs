@@ -1,6 +1,7 @@
 //! The description of the API, `infra/openapi.yaml`, made of the types that its requests and answers are made of.
 //!
 //! Why it is made here, and not by a framework: `docs/adr/0019-generated-description.md`.
+#![expect(clippy::indexing_slicing, reason = "members of JSON objects that are made or read here, for a developer")]
 
 mod errors;
 mod examples;
@@ -50,7 +51,7 @@ fn document(root: &Path) -> Result<Value> {
             methods.insert(operation.method().to_lowercase(), described);
         }
     }
-    let unrouted = errors.unrouted()?;
+    let unrouted = Errors::unrouted()?;
     let problem = errors::problem_details(&mut schemas)?;
     let mut named = schemas.finish()?;
     named.insert(errors::PROBLEM_DETAILS.to_owned(), problem);
@@ -112,8 +113,8 @@ const fn about(permission: Permission) -> &'static str {
     }
 }
 
-/// What an operation wants of a token. A bearer scheme with scopes is OpenAPI 3.1; generators of clients make nothing of
-/// a scheme of OpenID Connect.
+/// What an operation wants of a token. Scopes of a bearer scheme are new in `OpenAPI` 3.1. Clients that are
+/// generated from a scheme of `OpenID` Connect send no token.
 fn security(access: Access) -> Value {
     match access.permission() {
         Some(permission) => json!([{ ACCESS_TOKEN: [permission.scope()] }]),

@@ -92,14 +92,14 @@ struct Parts {
 const JSON: &str = "application/json";
 const COMMAND: &[Parameter] = &[Parameter::IfMatch, Parameter::IdempotencyKey];
 
-fn required<T>(schemas: &mut Schemas, name: &str, read: impl FnOnce(Form) -> Result<T, Problem>) -> Option<Body> {
+fn required<T>(schemas: &mut Schemas, name: &str, read: impl FnOnce(Form) -> Result<T, Problem>) -> Body {
     let schema = schemas.body(|generator| body::schema(generator, name, read));
     let has_email = schemas.has_member(name, "email");
-    Some(Body { is_required: true, media_type: JSON, schema, has_email })
+    Body { is_required: true, media_type: JSON, schema, has_email }
 }
 
-fn optional<T>(schemas: &mut Schemas, name: &str, read: impl FnOnce(Form) -> Result<T, Problem>) -> Option<Body> {
-    required(schemas, name, read).map(|body| Body { is_required: false, ..body })
+fn optional<T>(schemas: &mut Schemas, name: &str, read: impl FnOnce(Form) -> Result<T, Problem>) -> Body {
+    Body { is_required: false, ..required(schemas, name, read) }
 }
 
 fn answer<T: JsonSchema>(
@@ -144,7 +144,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
     Ok(match operation {
         Operation::SavePatient => Parts {
             parameters: &[Parameter::IfMatchVersion, Parameter::IdempotencyKey],
-            body: required(schemas, "ProfileToSave", |form| patients::profile::read(form, now)),
+            body: Some(required(schemas, "ProfileToSave", |form| patients::profile::read(form, now))),
             ..plain(
                 Tag::Patients,
                 vec![
@@ -187,29 +187,24 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
                 )?],
             )
         },
-        Operation::InvitePatient => Parts {
+        Operation::InvitePatient | Operation::ReinvitePatient => Parts {
             parameters: COMMAND,
-            body: optional(schemas, "AnotherEmail", email_if_given),
-            ..plain(Tag::Portal, vec![status(schemas, REPEATED)?, queued(schemas, ACCEPTED)?])
-        },
-        Operation::ReinvitePatient => Parts {
-            parameters: COMMAND,
-            body: optional(schemas, "AnotherEmail", email_if_given),
+            body: Some(optional(schemas, "AnotherEmail", email_if_given)),
             ..plain(Tag::Portal, vec![status(schemas, REPEATED)?, queued(schemas, ACCEPTED)?])
         },
         Operation::RevokeInvitation => Parts {
             parameters: COMMAND,
-            body: optional(schemas, "NoMembers", no_members),
+            body: Some(optional(schemas, "NoMembers", no_members)),
             ..plain(Tag::Portal, vec![status(schemas, "The invitation is revoked.")?, queued(schemas, INVITED_SINCE)?])
         },
         Operation::OptOutPatient => Parts {
             parameters: COMMAND,
-            body: optional(schemas, "NoMembers", no_members),
+            body: Some(optional(schemas, "NoMembers", no_members)),
             ..plain(Tag::Portal, vec![status(schemas, "The patient has opted out.")?, queued(schemas, INVITED_SINCE)?])
         },
         Operation::OptInPatient => Parts {
             parameters: COMMAND,
-            body: optional(schemas, "NoMembers", no_members),
+            body: Some(optional(schemas, "NoMembers", no_members)),
             ..plain(
                 Tag::Portal,
                 vec![status(schemas, "The patient is no longer opted out.")?, queued(schemas, INVITED_SINCE)?],
@@ -217,12 +212,12 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         },
         Operation::ChangeAccountEmail => Parts {
             parameters: COMMAND,
-            body: required(schemas, "NewEmail", new_email),
+            body: Some(required(schemas, "NewEmail", new_email)),
             ..plain(Tag::CustomerCare, vec![status(schemas, "The account has the new address.")?])
         },
         Operation::BeginBulkJob => Parts {
             parameters: &[Parameter::IdempotencyKey],
-            body: required(schemas, "BulkRequest", bulk::audience::read),
+            body: Some(required(schemas, "BulkRequest", bulk::audience::read)),
             ..plain(
                 Tag::Bulk,
                 vec![answer::<bulk::json::JobJson<'_>>(
@@ -238,7 +233,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             Parts { also: &[EdgeCode::JobNotFound], ..plain(Tag::Bulk, vec![job(schemas, "The job as it is now.")?]) }
         }
         Operation::CancelBulkJob => Parts {
-            body: optional(schemas, "NoMembers", no_members),
+            body: Some(optional(schemas, "NoMembers", no_members)),
             also: &[EdgeCode::JobNotFound],
             ..plain(Tag::Bulk, vec![job(schemas, "The job as it is now.")?])
         },
@@ -253,15 +248,15 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         }
         Operation::SavePractice => Parts {
             parameters: &[Parameter::IfMatchVersion],
-            body: required(schemas, "SettingsToSave", practice::settings::read),
+            body: Some(required(schemas, "SettingsToSave", practice::settings::read)),
             ..plain(Tag::Practice, vec![practice(schemas)?])
         },
         Operation::ReportLogin => Parts {
-            body: required(schemas, "PortalLogin", track_login::json::login),
+            body: Some(required(schemas, "PortalLogin", track_login::json::login)),
             ..plain(Tag::Logins, vec![empty("The login is recorded.")])
         },
         Operation::CheckLink => Parts {
-            body: required(schemas, "LinkToken", register::json::token),
+            body: Some(required(schemas, "LinkToken", register::json::token)),
             ..plain(
                 Tag::Link,
                 vec![answer::<register::json::LinkJson<'_>>(
@@ -275,7 +270,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         },
         Operation::Register => Parts {
             parameters: &[Parameter::IdempotencyKey],
-            body: required(schemas, "RegistrationRequest", |form| register::json::registration(form, now)),
+            body: Some(required(schemas, "RegistrationRequest", |form| register::json::registration(form, now))),
             ..plain(
                 Tag::Link,
                 vec![answer::<register::json::RegisteredJson<'_>>(
@@ -288,12 +283,12 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             )
         },
         Operation::DeclineInvitation | Operation::ReportWrongPerson => Parts {
-            body: required(schemas, "LinkToken", register::json::token),
+            body: Some(required(schemas, "LinkToken", register::json::token)),
             ..plain(Tag::Link, vec![empty("The invitation is revoked; the link does not work any more.")])
         },
         Operation::RequestNewLink => Parts {
             parameters: &[Parameter::IdempotencyKey],
-            body: required(schemas, "LinkToken", register::json::token),
+            body: Some(required(schemas, "LinkToken", register::json::token)),
             ..plain(
                 Tag::Link,
                 vec![answer::<register::json::AskedJson>(
