@@ -87,7 +87,7 @@ impl<S: LoginStore, C: Clock> TrackLogin<S, C> {
         match timeout(PATIENCE, track_login(&self.ports(), &email, login)).await {
             Ok(Ok(())) => {}
             Ok(Err(OperationError::Refused(refusal))) => {
-                tracing::info!(code = refusal.code().name(), "login not noted")
+                tracing::info!(code = refusal.code().name(), "login not noted");
             }
             Ok(Err(OperationError::Precondition(failed))) => tracing::error!(%failed, "login not noted"),
             Ok(Err(OperationError::Store(error))) => {

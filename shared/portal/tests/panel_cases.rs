@@ -6,7 +6,7 @@ use portal::{
     email::EmailAddress,
     ids::{AccountId, InvitationId, LinkId, MessageId},
     link::LinkSecret,
-    panel::{DateField, InvitationStatus, StatusPanel},
+    panel::{DateField, InvitationStatus as State, StatusPanel},
     practice::Practice,
     profile::Profile,
     record::{Change, Delivery, FailReason, PortalRecord, account::Registration, delivery::ClaimRequest},
@@ -278,8 +278,7 @@ fn the_sentence_says_the_state_and_the_next_step() {
 #[test]
 fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
     // The case, the life, and what the panel says: state, expiry, sentence, and whether reinvite is offered.
-    type Case =
-        (&'static str, Life, InvitationStatus, Option<DateTime<Utc>>, &'static str, Result<(), ReinviteRefusal>);
+    type Case = (&'static str, Life, State, Option<DateTime<Utc>>, &'static str, Result<(), ReinviteRefusal>);
     const DEAD: &str = "The link stopped working when the patient opted out: send a new one with reinvite.";
     const OUT: &str = "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
     const EXPIRED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite.";
@@ -293,7 +292,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "queued",
             Life::new().invited().wait(week),
-            InvitationStatus::Queued,
+            State::Queued,
             None,
             "The invitation is on its way to the mail service.",
             Err(ReinviteRefusal::SendInProgress),
@@ -301,47 +300,40 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "while handed over",
             Life::new().invited().claimed().wait(week),
-            InvitationStatus::Sending,
+            State::Sending,
             None,
             "The invitation is on its way to the mail service.",
             Err(ReinviteRefusal::SendInProgress),
         ),
-        ("a moment before", sent().wait(week - moment), InvitationStatus::Sent, end, SENT, Ok(())),
-        ("on the instant", sent().wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
-        ("long after", sent().wait(week * 9), InvitationStatus::Expired, end, EXPIRED, Ok(())),
-        ("delivered", sent().delivery(Delivery::Delivered).wait(week), InvitationStatus::Expired, end, EXPIRED, Ok(())),
-        (
-            "still under way",
-            sent().delivery(Delivery::Delayed).wait(week),
-            InvitationStatus::Expired,
-            end,
-            EXPIRED,
-            Ok(()),
-        ),
+        ("a moment before", sent().wait(week - moment), State::Sent, end, SENT, Ok(())),
+        ("on the instant", sent().wait(week), State::Expired, end, EXPIRED, Ok(())),
+        ("long after", sent().wait(week * 9), State::Expired, end, EXPIRED, Ok(())),
+        ("delivered", sent().delivery(Delivery::Delivered).wait(week), State::Expired, end, EXPIRED, Ok(())),
+        ("still under way", sent().delivery(Delivery::Delayed).wait(week), State::Expired, end, EXPIRED, Ok(())),
         (
             "bounced",
             sent().delivery(Delivery::Bounced).wait(week),
-            InvitationStatus::Expired,
+            State::Expired,
             end,
             "The mailbox does not exist: ask for another address.",
             Err(ReinviteRefusal::AddressSuppressed),
         ),
-        ("opted out", out().wait(DAY), InvitationStatus::Sent, None, OUT, opted_out.clone()),
-        ("opted out and over", out().wait(week), InvitationStatus::Expired, None, OUT, opted_out.clone()),
+        ("opted out", out().wait(DAY), State::Sent, None, OUT, opted_out.clone()),
+        ("opted out and over", out().wait(week), State::Expired, None, OUT, opted_out.clone()),
         (
             "opted out when it was over",
             sent().wait(week).opted_out(),
-            InvitationStatus::Expired,
+            State::Expired,
             None,
             "Opted out on May 12, 2026: the patient does not want to receive access to health information.",
             opted_out,
         ),
-        ("opted in again", out().opted_in().wait(DAY), InvitationStatus::Sent, None, DEAD, Ok(())),
-        ("opted in again and over", out().opted_in().wait(week), InvitationStatus::Expired, None, DEAD, Ok(())),
+        ("opted in again", out().opted_in().wait(DAY), State::Sent, None, DEAD, Ok(())),
+        ("opted in again and over", out().opted_in().wait(week), State::Expired, None, DEAD, Ok(())),
         (
             "a new link",
             sent().wait(week).reinvited(None).sent(),
-            InvitationStatus::Sent,
+            State::Sent,
             end.map(|end| end + week),
             "Invitation sent on May 12, 2026. Not registered yet.",
             Err(ReinviteRefusal::TooSoon { retry_after_secs: 60 }),
@@ -349,7 +341,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "a new link on its way",
             sent().wait(week).reinvited(None),
-            InvitationStatus::Queued,
+            State::Queued,
             None,
             "The invitation is on its way to the mail service.",
             Err(ReinviteRefusal::SendInProgress),
@@ -357,7 +349,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "used",
             sent().registered().wait(week),
-            InvitationStatus::Consumed,
+            State::Consumed,
             None,
             "Registered on May 5, 2026.",
             Err(ReinviteRefusal::AlreadyRegistered),
@@ -365,7 +357,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "failed",
             Life::new().invited().failed(FailReason::Exhausted).wait(week),
-            InvitationStatus::Failed,
+            State::Failed,
             None,
             "The invitation could not be sent: reinvite the patient.",
             Ok(()),
@@ -373,7 +365,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         (
             "taken back",
             sent().step(|record, _, act| record.revoke(act).unwrap()).wait(week),
-            InvitationStatus::Revoked,
+            State::Revoked,
             None,
             "The invitation was taken back: invite the patient again when wanted.",
             Ok(()),

@@ -41,7 +41,9 @@ fn plain(schema: Value) -> Result<Value> {
     let Value::Object(members) = schema else {
         return match schema {
             Value::Array(items) => items.into_iter().map(plain).collect(),
-            other => Ok(other),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                Ok(other)
+            }
         };
     };
     let members = members.into_iter().map(|(name, value)| {
