@@ -31,6 +31,8 @@ use self::{
 pub const FILE: &str = "infra/openapi.yaml";
 /// The name of the security scheme.
 const ACCESS_TOKEN: &str = "accessToken";
+/// The name of the same token as a scheme of `OpenID` Connect.
+const OPEN_ID: &str = "openId";
 
 /// The text of the description. `root` is the repository's folder, whose sample events and snapshots are its examples.
 ///
@@ -76,7 +78,7 @@ fn document(root: &Path) -> Result<Value> {
         "paths": paths,
         "x-unrouted": unrouted,
         "components": {
-            "securitySchemes": { ACCESS_TOKEN: access_token() },
+            "securitySchemes": { ACCESS_TOKEN: access_token(), OPEN_ID: open_id() },
             "parameters": Parameter::all(),
             "headers": Header::all(),
             "responses": errors.shared_responses(),
@@ -113,11 +115,20 @@ const fn about(permission: Permission) -> &'static str {
     }
 }
 
-/// What an operation wants of a token. Scopes of a bearer scheme are new in `OpenAPI` 3.1. Clients that are
-/// generated from a scheme of `OpenID` Connect send no token.
+/// The same token, by the identity provider that issues it.
+fn open_id() -> Value {
+    json!({
+        "type": "openIdConnect",
+        "openIdConnectUrl": "https://id.example.com/.well-known/openid-configuration",
+        "description": "The discovery document of the identity provider that the stack was deployed for.",
+    })
+}
+
+/// What an operation needs of a token. Both schemes mean the same token: clients that are generated from a scheme of
+/// `OpenID` Connect alone send none. Scopes of a bearer scheme are new in `OpenAPI` 3.1.
 fn security(access: Access) -> Value {
     match access.permission() {
-        Some(permission) => json!([{ ACCESS_TOKEN: [permission.scope()] }]),
+        Some(permission) => json!([{ ACCESS_TOKEN: [permission.scope()] }, { OPEN_ID: [permission.scope()] }]),
         None => json!([]),
     }
 }

@@ -119,7 +119,7 @@ operations! {
         /// Save the practice's settings.
         ///
         /// Replaces all of them; what is left out is as usual again. The first save with `portal.termsAccepted`
-        /// activates the portal, for good: nobody can be invited before, and no later save takes it back.
+        /// activates the portal. No patient can be invited before, and no later save deactivates it.
         SavePractice = PUT "/v1/practice", Access::With(Permission::Admin), Infallible;
     }
 
@@ -163,32 +163,31 @@ operations! {
 
     /// What the function `bulk` carries out.
     "bulk": BulkOperation {
-        /// Invite many patients, or see what would come of it.
+        /// Invite many patients, or preview the result.
         ///
-        /// Begins a job that invites either the patients that are named or everybody of the practice who has an
-        /// email address and was never invited, each as `POST .../portal/invite` would, on behalf of who asks.
-        /// With `dryRun` it invites nobody and only tells of each what would come of it at that moment.
+        /// Starts a job that invites the named patients, or all patients of the practice who have an email address
+        /// and were never invited. Each invitation is like `POST .../portal/invite`, on behalf of the caller.
+        /// With `dryRun` it sends no invitation. It only reports, for each patient, what an invitation would give now.
         ///
-        /// The job is seen to in the background, twenty patients a second or so: read it until it is `done`.
-        /// Repeating the request with the same `Idempotency-Key` answers with the same job, and sets it going
-        /// should it stand still; that is what to do after a 503. Whoever was never invited is found by the
-        /// practice's directory, and without a date of birth nobody is: nor could they be invited.
+        /// The job runs in the background and processes about twenty patients a second: read it until it is `done`.
+        /// The same request with the same `Idempotency-Key` answers with the same job, and restarts it if it has
+        /// stopped: do that after a 503. Patients who were never invited are found by the practice's directory. It
+        /// leaves out patients without a date of birth, who cannot be invited.
         BeginBulkJob = POST "/v1/invitations/bulk", Access::With(Permission::Invite), Infallible;
         /// Read how far a job has come.
         ReadBulkJob = GET "/v1/invitations/bulk/{jobId}", Access::With(Permission::Read), Infallible;
         /// Read what came of each patient.
         ///
-        /// In the order in which the patients were seen to, at most a hundred a page; none yet, as long as no
-        /// patient was. While the job is running, the last page has no `next` although more will come.
+        /// Results come in the order in which the patients were processed, at most a hundred a page. While the job
+        /// is running, the last page has no `next` although more results will follow.
         ///
-        /// With `Accept: text/csv` the same page comes as a table to open in a spreadsheet, and the next one's
-        /// address in `Link`. Whatever a spreadsheet might take for a formula has an apostrophe before it.
+        /// With `Accept: text/csv` the page is a table for a spreadsheet, and `Link` has the address of the next
+        /// page. A cell that a spreadsheet could take for a formula starts with an apostrophe.
         ReadBulkResults = GET "/v1/invitations/bulk/{jobId}/results", Access::With(Permission::Read), Infallible;
         /// Stop a job.
         ///
-        /// No more patients are seen to, but for those that are being seen to at this moment, twenty at most.
-        /// Who has been invited stays invited. A job that is done or cancelled stays as it is: repeating this
-        /// does no harm.
+        /// The job processes no more patients, except for at most twenty that it is processing now. Patients who have
+        /// been invited stay invited. A job that is done or cancelled does not change.
         CancelBulkJob = POST "/v1/invitations/bulk/{jobId}/cancel", Access::With(Permission::Invite), Infallible;
     }
 
@@ -221,13 +220,12 @@ operations! {
     "register": RegisterOperation {
         /// Look at a link.
         ///
-        /// Changes nothing, however often. To ask for the date of birth only where the link works.
+        /// Changes nothing. A page calls it before it asks for the date of birth.
         CheckLink = POST "/v1/activation/check", Access::Public, Infallible;
         /// Open the account.
         ///
-        /// Whoever has the link and knows the patient's date of birth opens the account. There is no password
-        /// here: the answer is what the identity provider needs to create the login. Registering counts as the
-        /// first login.
+        /// The holder of the link opens the account with the patient's date of birth. There is no password here: the
+        /// answer is what the identity provider needs to create the login. Registering counts as the first login.
         ///
         /// Every date is counted before it is compared; the fifth wrong one locks the link, and staff must
         /// invite again. A text that is no date of a birth is refused with 422 and counts nothing.
@@ -236,7 +234,7 @@ operations! {
         ///
         /// The invitation is taken back. This is no opt-out, because a stranger may hold a misdirected link.
         DeclineInvitation = POST "/v1/activation/decline", Access::Public, LinkRefusal;
-        /// Say that the invitation is for somebody else.
+        /// Report that the invitation went to the wrong person.
         ///
         /// The invitation is taken back, and staff see that its address is not the patient's.
         ReportWrongPerson = POST "/v1/activation/not-me", Access::Public, LinkRefusal;
