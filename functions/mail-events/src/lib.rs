@@ -77,7 +77,14 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let ports = Ports { store: &self.store, clock: &self.clock };
         let outcome = Box::pin(record_event(&ports, event, run)).await.inspect_err(|error| {
-            tracing::error!(invitation, attempt, ses_message, news, cause = cause::of_store(error), "event not noted");
+            tracing::error!(
+                invitation,
+                attempt,
+                ses_message,
+                news,
+                cause = cause::of_store(error),
+                "event not recorded"
+            );
         })?;
         tracing::info!(invitation, attempt, ses_message, news, ?outcome, "event processed");
         Ok(match outcome {
