@@ -74,11 +74,11 @@ async fn each_run_writes_its_metrics_in_one_line() {
     let golden = concat!(
         r#"{"_aws":{"Timestamp":1777982400000,"CloudWatchMetrics":[{"Namespace":"PatientPortalInvitations","#,
         r#""Dimensions":[["function"]],"Metrics":[{"Name":"sent","Unit":"Count"},{"Name":"refused","Unit":"Count"},"#,
-        r#"{"Name":"putOff","Unit":"Count"},{"Name":"paused","Unit":"Count"},{"Name":"leftAlone","Unit":"Count"},"#,
+        r#"{"Name":"deferred","Unit":"Count"},{"Name":"paused","Unit":"Count"},{"Name":"skipped","Unit":"Count"},"#,
         r#"{"Name":"unknown","Unit":"Count"},{"Name":"failed","Unit":"Count"},{"Name":"superseded","Unit":"Count"},"#,
         r#"{"Name":"noticesSent","Unit":"Count"},{"Name":"noticesFailed","Unit":"Count"}]}]},"#,
-        r#""function":"portal-sender","failed":0,"leftAlone":0,"noticesFailed":0,"noticesSent":0,"paused":0,"#,
-        r#""putOff":0,"refused":0,"sent":1,"superseded":0,"unknown":0}"#,
+        r#""function":"portal-sender","deferred":0,"failed":0,"noticesFailed":0,"noticesSent":0,"paused":0,"#,
+        r#""refused":0,"sent":1,"skipped":0,"superseded":0,"unknown":0}"#,
     );
     assert_eq!(function.metrics.lines(), [golden]);
 }
@@ -87,7 +87,7 @@ async fn each_run_writes_its_metrics_in_one_line() {
 async fn metrics_tell_the_outcomes_apart() {
     for (answer, name) in [
         (SendOutcome::Refused, "refused"),
-        (SendOutcome::Throttled, "putOff"),
+        (SendOutcome::Throttled, "deferred"),
         (SendOutcome::Paused, "paused"),
         (SendOutcome::Unknown, "unknown"),
     ] {
@@ -105,7 +105,7 @@ async fn a_pause_that_one_run_met_is_known_to_the_next() {
     assert_eq!(work(&function, 30).await, NOTHING_AGAIN);
     let before = function.store.contents();
     assert_eq!(work(&function, 30).await, NOTHING_AGAIN);
-    assert_eq!(counted(&function), [("leftAlone".to_owned(), 1)]);
+    assert_eq!(counted(&function), [("skipped".to_owned(), 1)]);
     assert_eq!((function.store.contents(), function.mailer.mails().len()), (before, 1));
 }
 

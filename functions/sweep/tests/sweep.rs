@@ -75,8 +75,8 @@ async fn each_run_writes_its_metrics_in_one_line() {
         r#""Dimensions":[["function"]],"Metrics":[{"Name":"queued","Unit":"Count"},{"Name":"reminded","Unit":"Count"},"#,
         r#"{"Name":"rescheduled","Unit":"Count"},{"Name":"unscheduled","Unit":"Count"},{"Name":"stale","Unit":"Count"},"#,
         r#"{"Name":"stoppedEarly","Unit":"Count"},{"Name":"oldestUnsentAge","Unit":"Seconds"}]}]},"#,
-        r#""function":"portal-sweep","oldestUnsentAge":3600,"stale":0,"rescheduled":0,"queued":1,"reminded":0,"#,
-        r#""stoppedEarly":0,"unscheduled":0}"#,
+        r#""function":"portal-sweep","oldestUnsentAge":3600,"queued":1,"reminded":0,"rescheduled":0,"#,
+        r#""stale":0,"stoppedEarly":0,"unscheduled":0}"#,
     );
     assert_eq!(function.metrics.lines(), [golden]);
     function.run(&context(&function, 120)).await.unwrap();
