@@ -21,7 +21,7 @@ from portal_openapi_generator import (
     Configuration,
     PatientsApi,
     PortalApi,
-    Problem,
+    ProblemDetails,
     ProfileToSave,
 )
 
@@ -50,7 +50,7 @@ try:
     raise AssertionError(f"it is too soon for {portal.reinvite_patient(INVITED)}")
 except ApiException as refused:
     problem = refused.data
-assert isinstance(problem, Problem), problem
+assert isinstance(problem, ProblemDetails), problem
 assert (problem.status, problem.code) == (429, "too_soon"), problem
 assert problem.retry_after is not None and 1 <= problem.retry_after <= 60, problem
 

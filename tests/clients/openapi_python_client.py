@@ -25,9 +25,9 @@ from portal_openapi_python_client.models import (
     BulkRequest,
     BulkResultsPage,
     PatientPage,
-    PortalStatus,
-    Problem,
-    Profile,
+    PatientProfile,
+    PatientStatus,
+    ProblemDetails,
     ProfileToSave,
     TimelinePage,
 )
@@ -53,19 +53,19 @@ for patient_id in (INVITED, NOT_INVITED):
     profile = ProfileToSave(
         given_name="Canary", family_name=FAMILY_NAME, date_of_birth=BORN, email=address(patient_id)
     )
-    saved = expect(Profile, save_patient.sync(patient_id, client=client, body=profile))
+    saved = expect(PatientProfile, save_patient.sync(patient_id, client=client, body=profile))
     assert (saved.patient_id, saved.date_of_birth) == (patient_id, BORN), saved
 
-invited = expect(PortalStatus, invite_patient.sync(INVITED, client=client))
+invited = expect(PatientStatus, invite_patient.sync(INVITED, client=client))
 assert invited.panel.activated_on.status in ("pending", "date"), invited
 sent = until(
     "the mail is sent",
-    lambda: expect(PortalStatus, read_status.sync(INVITED, client=client)),
+    lambda: expect(PatientStatus, read_status.sync(INVITED, client=client)),
     lambda status: status.panel.activated_on.status == "date" and status.invitation.state == "sent",
 )
 assert sent.panel.activated_on.date, sent
 
-problem = expect(Problem, reinvite_patient.sync(INVITED, client=client))
+problem = expect(ProblemDetails, reinvite_patient.sync(INVITED, client=client))
 assert (problem.status, problem.code) == (429, "too_soon"), problem
 assert isinstance(problem.retry_after, int) and 1 <= problem.retry_after <= 60, problem
 
@@ -88,5 +88,5 @@ assert (job.dry_run, job.processed) == (True, 2), job
 results = expect(BulkResultsPage, read_bulk_results.sync(job.job_id, client=client)).results
 outcomes = {result.patient_id: result.outcome for result in results}
 assert outcomes == {INVITED: "already_invited", NOT_INVITED: "invitable"}, outcomes
-dry = expect(PortalStatus, read_status.sync(NOT_INVITED, client=client))
+dry = expect(PatientStatus, read_status.sync(NOT_INVITED, client=client))
 assert (dry.invitation.state, dry.panel.activated_on.status) == ("none", "none"), dry

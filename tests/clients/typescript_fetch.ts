@@ -6,8 +6,8 @@ import {
   Configuration,
   PatientsApi,
   PortalApi,
-  type Problem,
-  ProblemFromJSON,
+  type ProblemDetails,
+  ProblemDetailsFromJSON,
   ResponseError,
 } from "./typescript-fetch/index.js";
 
@@ -17,13 +17,13 @@ const portal = new PortalApi(configuration);
 const bulk = new BulkApi(configuration);
 
 /** The problem document of a request that must be refused. */
-async function refusal(request: Promise<unknown>): Promise<Problem> {
+async function refusal(request: Promise<unknown>): Promise<ProblemDetails> {
   const outcome = await request.then(
     (answer) => answer,
     (error: unknown) => error,
   );
   if (!(outcome instanceof ResponseError)) throw new Error(`not refused: ${JSON.stringify(outcome)}`);
-  return ProblemFromJSON(await outcome.response.json());
+  return ProblemDetailsFromJSON(await outcome.response.json());
 }
 
 travel(async () => {
