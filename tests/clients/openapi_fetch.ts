@@ -4,7 +4,9 @@ import createClient from "openapi-fetch";
 import { address, apiUrl, check, familyName, invited, notInvited, same, token, travel, until } from "./journey.js";
 import type { paths } from "./schema.js";
 
-const client = createClient<paths>({ baseUrl: apiUrl, headers: { Authorization: `Bearer ${token}` } });
+const clientWith = (token: string) =>
+  createClient<paths>({ baseUrl: apiUrl, headers: { Authorization: `Bearer ${token}` } });
+const client = clientWith(token);
 
 /** The data of an answer that must not be a refusal. */
 async function accepted<T>(request: Promise<{ data?: T; error?: unknown }>): Promise<T> {
@@ -18,6 +20,12 @@ const status = (patientId: string) =>
 
 travel(async () => {
   const ofInvited = { path: { patientId: invited } };
+
+  // The gateway speaks for itself, not in problem documents. The client reads that too.
+  const stranger = clientWith("no-token");
+  const { error: unknown } = await stranger.GET("/v1/patients/{patientId}/portal", { params: ofInvited });
+  check(unknown !== undefined && unknown.code === undefined && unknown.message === "Unauthorized", unknown);
+
   const dateOfBirth = "1980-02-29";
   for (const patientId of [invited, notInvited]) {
     const body = { givenName: "Canary", familyName, dateOfBirth, email: address(patientId) };

@@ -1,5 +1,7 @@
 """The journey with the client that openapi-generator makes for Python."""
 
+from collections.abc import Callable
+
 import portal_openapi_generator
 from journey import (
     API_URL,
@@ -25,10 +27,26 @@ from portal_openapi_generator import (
     ProfileToSave,
 )
 
+
+def refusal(request: Callable[[], object]) -> ProblemDetails:
+    """The problem of a request that must be refused."""
+    try:
+        answer = request()
+    except ApiException as refused:
+        assert isinstance(refused.data, ProblemDetails), refused
+        return refused.data
+    raise AssertionError(f"not refused: {answer}")
+
+
 import_all(portal_openapi_generator)
 client = ApiClient(Configuration(host=API_URL, access_token=TOKEN))
 client.rest_client.pool_manager.connection_pool_kw["timeout"] = REQUEST_SECONDS
 patients, portal, bulk = PatientsApi(client), PortalApi(client), BulkApi(client)
+
+# The gateway speaks for itself, not in problem documents. The client reads that too.
+stranger = PortalApi(ApiClient(Configuration(host=API_URL, access_token="no-token")))
+unknown = refusal(lambda: stranger.read_status(INVITED))
+assert (unknown.code, unknown.message) == (None, "Unauthorized"), unknown
 
 for patient_id in (INVITED, NOT_INVITED):
     profile = ProfileToSave(
@@ -46,11 +64,7 @@ sent = until(
 )
 assert sent.panel.activated_on.var_date is not None, sent
 
-try:
-    raise AssertionError(f"it is too soon for {portal.reinvite_patient(INVITED)}")
-except ApiException as refused:
-    problem = refused.data
-assert isinstance(problem, ProblemDetails), problem
+problem = refusal(lambda: portal.reinvite_patient(INVITED))
 assert (problem.status, problem.code) == (429, "too_soon"), problem
 assert problem.retry_after is not None and 1 <= problem.retry_after <= 60, problem
 

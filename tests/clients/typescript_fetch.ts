@@ -27,6 +27,11 @@ async function refusal(request: Promise<unknown>): Promise<ProblemDetails> {
 }
 
 travel(async () => {
+  // The gateway speaks for itself, not in problem documents. The client reads that too.
+  const stranger = new PortalApi(new Configuration({ basePath: apiUrl, accessToken: "no-token" }));
+  const unknown = await refusal(stranger.readStatus({ patientId: invited }));
+  check(unknown.code === undefined && unknown.message === "Unauthorized", unknown);
+
   const dateOfBirth = new Date(1980, 1, 29);
   for (const patientId of [invited, notInvited]) {
     const profileToSave = { givenName: "Canary", familyName, dateOfBirth, email: address(patientId) };

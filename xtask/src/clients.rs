@@ -137,9 +137,8 @@ impl Clients {
 
     fn generators(&self) -> Vec<Command> {
         let mut python_client = self.environment.command("openapi-python-client");
-        // It formats the code with a program beside it.
-        python_client.env("PATH", self.environment.program(""));
-        python_client.args(["generate", "--meta", "none", "--fail-on-warning", "--output-path"]);
+        python_client.args(["generate", "--meta", "none", "--fail-on-warning", "--config"]);
+        python_client.arg(self.tools.join("openapi-python-client.yaml")).arg("--output-path");
         python_client.arg(self.generated().join("portal_openapi_python_client")).arg("--path");
         let mut types = self.npm_program("openapi-typescript/bin/cli.js");
         types.arg("--output").arg(self.typescript().join("schema.ts"));
@@ -216,9 +215,9 @@ fn with(mut command: Command, argument: &Path) -> Command {
     command
 }
 
-/// openapi-generator ends well, and says `ERROR`, when it passes over a part of the description.
-fn succeeded(output: &str) -> bool {
-    !output.contains("ERROR")
+/// openapi-generator says `ERROR`, and ends well, when it passes over a part of the description.
+fn succeeded(written: &str) -> bool {
+    !written.contains("ERROR")
 }
 
 /// Runs programs at the same time, and waits for all of them. They all have to succeed.

@@ -45,12 +45,13 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-/// Runs a program that has to succeed. What it writes is shown only when it fails. `accept` may refuse what it wrote to
-/// standard output although the program has succeeded.
+/// Runs a program that has to succeed. What it writes is shown only when it fails. `accept` may refuse what was written
+/// although the program has succeeded.
 pub fn check_quietly(command: &mut Command, accept: impl FnOnce(&str) -> bool) -> Result<()> {
     let Captured { status, stdout, stderr } = capture(command.stderr(Stdio::piped()))?;
-    if !status.success() || !accept(&stdout) {
-        bail!("`{}` ended with {status}\n{}", name(command), format!("{stdout}{stderr}").trim_end());
+    let written = stdout + &stderr;
+    if !status.success() || !accept(&written) {
+        bail!("`{}` ended with {status}\n{}", name(command), written.trim_end());
     }
     Ok(())
 }
