@@ -203,8 +203,7 @@ async fn bulk(life: &mut Life) {
         let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
         let job = begin(&ports, &jobs, &life.entropy, &scope, &request).await.unwrap();
         life.write_down(begun, jobs.take().len(), 0);
-        let (ports, queues) =
-            (Ports { store: &*store, clock: &life.clock }, RunQueues { mails: &life.queue, jobs: &jobs });
+        let queues = RunQueues { mails: &life.queue, jobs: &jobs };
         let (key, deadline, run) = (scope.job(&job.id), life.clock.now() + BULK_LEASE, samples::request_id(ran));
         let slice = Box::pin(bulk_run::run(&ports, &queues, &life.entropy, &key, deadline, &run)).await.unwrap();
         assert!(matches!(slice, RunOutcome::Slice(slice) if slice.done && slice.refused == 0));
