@@ -199,11 +199,12 @@ async fn bulk(life: &mut Life) {
     life.counts.take();
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {
         let jobs = MemoryJobQueue::default();
-        let ports = Ports { store: &*store, clock: &life.clock };
         let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
+        let ports = Ports { store: &*store, clock: &life.clock };
         let job = begin(&ports, &jobs, &life.entropy, &scope, &request).await.unwrap();
         life.write_down(begun, jobs.take().len(), 0);
-        let queues = RunQueues { mails: &life.queue, jobs: &jobs };
+        let (ports, queues) =
+            (Ports { store: &*store, clock: &life.clock }, RunQueues { mails: &life.queue, jobs: &jobs });
         let (key, deadline, run) = (scope.job(&job.id), life.clock.now() + BULK_LEASE, samples::request_id(ran));
         let slice = Box::pin(bulk_run::run(&ports, &queues, &life.entropy, &key, deadline, &run)).await.unwrap();
         assert!(matches!(slice, RunOutcome::Slice(slice) if slice.done && slice.refused == 0));
