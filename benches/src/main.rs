@@ -40,7 +40,7 @@ use crate::{
     report::Run,
     scenario::{SCENARIOS, Scenario},
     template::Template,
-    variant::{OURS, Variant},
+    variant::{OURS, Purpose, Variant},
     world::{Bench, World},
 };
 
@@ -51,6 +51,8 @@ enum Cli {
     Bench(BenchOptions),
     /// Count the instructions of the functions that are beside this program
     Instructions(InstructionOptions),
+    /// Compare the answers of the functions that are beside this program with those in other languages
+    Twins,
 }
 
 #[tokio::main]
@@ -72,6 +74,7 @@ async fn run(command: Cli) -> Result<()> {
     match command {
         Cli::Bench(options) => self::bench(bench, &options).await,
         Cli::Instructions(options) => hold(bench, &options).await,
+        Cli::Twins => compare(&bench).await,
     }
 }
 
@@ -100,7 +103,7 @@ async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let scenarios = selected(&options.only)?;
     let without_peers = options.without_peers || scenarios.is_empty();
-    let peers = if without_peers { Vec::new() } else { Variant::peers(&bench.workspace)? };
+    let peers = if without_peers { Vec::new() } else { Variant::peers(&bench.workspace, Purpose::Measure)? };
     let mut measured = Vec::new();
     for scenario in scenarios {
         eprintln!("    {}", scenario.function);
@@ -138,13 +141,7 @@ async fn measure(
     options: &BenchOptions,
 ) -> Result<Vec<Measured>> {
     let events = calls::events(options.calls) + system_calls::EVENTS;
-    let mut turns = Vec::new();
-    for variant in std::iter::once(&bench.functions).chain(peers) {
-        let world = bench.world(scenario, events, scenario.patients_each).await?;
-        if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
-            turns.push(Turn { program, world });
-        }
-    }
+    let mut turns = turns(bench, peers, scenario, events).await?;
     let times = calls::times(bench, scenario, &mut turns, options.calls).await?;
     let mut throttled = Vec::new();
     if options.throttle {
@@ -183,6 +180,30 @@ async fn measure(
         });
     }
     Ok(measured)
+}
+
+/// A program of each variant that has this function, in a world of its own for so many events.
+async fn turns(bench: &Bench, peers: &[Variant], scenario: &'static Scenario, events: usize) -> Result<Vec<Turn>> {
+    let mut turns = Vec::new();
+    let having = peers.iter().filter(|peer| peer.has(scenario.function));
+    for variant in std::iter::once(&bench.functions).chain(having) {
+        let world = bench.world(scenario, events, scenario.patients_each).await?;
+        if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
+            turns.push(Turn { program, world });
+        }
+    }
+    Ok(turns)
+}
+
+/// Compares what the functions in other languages make of one event with what ours make of it. Measures nothing.
+async fn compare(bench: &Bench) -> Result<()> {
+    let peers = Variant::peers(&bench.workspace, Purpose::Compare)?;
+    for scenario in SCENARIOS.iter().filter(|scenario| peers.iter().any(|peer| peer.has(scenario.function))) {
+        let mut turns = turns(bench, &peers, scenario, 1).await?;
+        calls::start_each(bench, scenario, &mut turns).await.context(scenario.function)?;
+        eprintln!("    {}: {} programs do the same", scenario.function, turns.len());
+    }
+    Ok(())
 }
 
 /// Counts the instructions of the functions that the tests run, and holds them against those on file.

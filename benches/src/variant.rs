@@ -42,6 +42,24 @@ struct Peer {
     functions: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    compare: Option<Comparison>,
+}
+
+/// How a peer is installed and started where it is compared only, if that takes less.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comparison {
+    install: Vec<Vec<String>>,
+    functions: BTreeMap<String, Vec<String>>,
+}
+
+/// What peers are installed for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// To be measured: as they would be deployed.
+    Measure,
+    /// To be compared with ours: whatever answers as they would.
+    Compare,
 }
 
 impl Variant {
@@ -62,7 +80,7 @@ impl Variant {
     ///
     /// # Errors
     /// If one cannot be installed.
-    pub fn peers(workspace: &Workspace) -> Result<Vec<Self>> {
+    pub fn peers(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Self>> {
         let mut folders = Vec::new();
         for entry in fs::read_dir(workspace.path("benches/peers"))? {
             let folder = entry?.path();
@@ -71,14 +89,24 @@ impl Variant {
             }
         }
         folders.sort();
-        folders.into_iter().map(|folder| Self::peer(workspace, folder)).collect()
+        folders.into_iter().map(|folder| Self::peer(workspace, folder, purpose)).collect()
     }
 
-    fn peer(workspace: &Workspace, folder: PathBuf) -> Result<Self> {
+    /// Whether it has this function.
+    #[must_use]
+    pub fn has(&self, function: &str) -> bool {
+        self.functions.contains_key(function)
+    }
+
+    fn peer(workspace: &Workspace, folder: PathBuf, purpose: Purpose) -> Result<Self> {
         let file = folder.join("peer.json");
-        let peer: Peer = serde_json::from_slice(&fs::read(&file)?).with_context(|| file.display().to_string())?;
+        let mut peer: Peer = serde_json::from_slice(&fs::read(&file)?).with_context(|| file.display().to_string())?;
         let language = folder.file_name().context("the peer's folder has no name")?;
-        let installed = workspace.local().join("bench/peers").join(language);
+        let mut installed = workspace.local().join("bench/peers").join(language);
+        if let (Purpose::Compare, Some(comparison)) = (purpose, peer.compare.take()) {
+            (peer.install, peer.functions) = (comparison.install, comparison.functions);
+            installed = workspace.local().join("bench/compared").join(language);
+        }
         let place = |word: &String| {
             word.replace("{folder}", &folder.display().to_string())
                 .replace("{installed}", &installed.display().to_string())

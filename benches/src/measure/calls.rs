@@ -56,14 +56,10 @@ pub const fn events(calls: usize) -> usize {
 pub async fn times(bench: &Bench, scenario: &Scenario, turns: &mut [Turn], calls: usize) -> Result<Vec<Times>> {
     let mut starts: Vec<Vec<Start>> = turns.iter().map(|_| Vec::new()).collect();
     for round in 0..STARTS {
-        for (turn, starts) in turns.iter_mut().zip(&mut starts) {
-            let (_, start) = start(bench, scenario, turn).await.with_context(|| format!("start {round}"))?;
+        let each = start_each(bench, scenario, turns).await.with_context(|| format!("start {round}"))?;
+        for (start, starts) in each.into_iter().zip(&mut starts) {
             starts.push(start);
         }
-        let done = turns.iter().zip(starts.iter().filter_map(|starts| starts.last()));
-        let done =
-            done.map(|(turn, start)| Done { variant: &turn.program.variant, answer: &start.answer, aws: &start.aws });
-        same::require(&done.collect::<Vec<_>>())?;
     }
     let mut runs = Vec::new();
     for turn in turns.iter_mut() {
@@ -124,8 +120,24 @@ pub async fn throttled(bench: &Bench, scenario: &Scenario, turns: &mut [Turn]) -
     Ok(measured)
 }
 
+/// Starts every variant once, and holds what the others make of the event against what ours makes of it.
+///
+/// # Errors
+/// As for [`times`].
+pub async fn start_each(bench: &Bench, scenario: &Scenario, turns: &mut [Turn]) -> Result<Vec<Start>> {
+    let mut starts = Vec::new();
+    for turn in turns.iter_mut() {
+        starts.push(start(bench, scenario, turn).await?.1);
+    }
+    let done = turns.iter().zip(&starts);
+    let done =
+        done.map(|(turn, start)| Done { variant: &turn.program.variant, answer: &start.answer, aws: &start.aws });
+    same::require(&done.collect::<Vec<_>>())?;
+    Ok(starts)
+}
+
 /// One start, until after the first answer.
-struct Start {
+pub struct Start {
     first_next: Duration,
     first_answer: Duration,
     cpu: Duration,
