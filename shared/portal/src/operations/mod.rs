@@ -179,3 +179,25 @@ impl Command<'_> {
 fn claims_nothing() -> StoreError {
     StoreError::Corrupt("a change that claims no address was refused for one".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{MemoryStore, samples};
+
+    #[tokio::test]
+    async fn a_command_writes_no_record_but_its_own_patients() {
+        let store = MemoryStore::with_practices([samples::practice("lake"), samples::practice("hill")]);
+        let (scope, patient, request) =
+            (samples::scope("lake"), samples::patient_id("p-1"), samples::request_id("request-1"));
+        let command = Command { scope: &scope, patient: &patient, request: &request, if_match: None, keyed: None };
+        let before = store.contents();
+        for key in [samples::key("hill", "p-1"), samples::key("lake", "p-2")] {
+            let change = samples::new_patient(&key, samples::profile(None));
+            assert!(matches!(command.commit(&store, &change).await, Err(StoreError::Corrupt(_))), "{key:?}");
+        }
+        assert_eq!(store.contents(), before);
+        let own = samples::new_patient(&samples::key("lake", "p-1"), samples::profile(None));
+        assert_eq!(command.commit(&store, &own).await.unwrap(), CommitOutcome::Committed);
+    }
+}
