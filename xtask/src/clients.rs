@@ -50,7 +50,7 @@ impl Clients {
     ///
     /// # Errors
     ///
-    /// If a linter or a generator has as much as a warning, or something does not compile.
+    /// If a linter warns, a generator reports an error, or something does not compile.
     pub fn generate(workspace: &Workspace) -> Result<Self> {
         let clients = step("Tools for clients", || Self::prepare(workspace))?;
         step("Linters of the API's description", || in_parallel(clients.linters()))?;

@@ -174,7 +174,7 @@ async fn a_repeated_registration_gives_the_same_account() {
     assert_eq!(
         refusal(another),
         Refused::rule(RefusalCode::LinkNotUsable),
-        "whoever guesses on learns nothing from the key"
+        "the key tells nothing to a holder who guesses again"
     );
     assert_eq!(
         refusal(guest.register(None).await),
