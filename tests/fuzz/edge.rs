@@ -46,13 +46,13 @@ fn profile() -> String {
 
 #[test]
 fn fuzz_body() {
-    let save = Sample::of("patients/save");
+    let save = Sample::new("patients/save");
     check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| holds_for(&save.clone().bytes(bytes)));
 }
 
 #[test]
 fn fuzz_body_like() {
-    let (save, profile) = (Sample::of("patients/save"), profile());
+    let (save, profile) = (Sample::new("patients/save"), profile());
     check!()
         .with_iterations(ITERATIONS)
         .with_type::<Edits>()
@@ -61,7 +61,7 @@ fn fuzz_body_like() {
 
 #[test]
 fn fuzz_claims() {
-    let read = Sample::of("patients/read");
+    let read = Sample::new("patients/read");
     check!().with_iterations(ITERATIONS).with_type::<(String, String, Edits)>().for_each(|(practice, scope, edits)| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let function = function();

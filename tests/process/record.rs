@@ -83,7 +83,7 @@ impl<'practice> Record<'practice> {
         for (tag, value) in [
             (mail_tags::INVITATION, item["invitation_id"]["S"].clone()),
             (mail_tags::ATTEMPT, item["attempt"]["N"].clone()),
-            (mail_tags::RECORD, mail_tags::of_record(&self.key()).into()),
+            (mail_tags::RECORD, mail_tags::encode_record(&self.key()).into()),
         ] {
             // Where the sample has none, it is not of an invitation's mail.
             if let Some(values) = tags.get_mut(tag) {

@@ -32,7 +32,7 @@ const PATIENTS: u64 = 50;
 
 /// The operations that are about one patient. A save is none of them: whatever id it names is the practice's own.
 fn samples_of_all() -> BTreeMap<&'static str, Vec<Sample>> {
-    let of = |names: &[&str]| names.iter().map(|name| Sample::of(name)).collect();
+    let of = |names: &[&str]| names.iter().map(|name| Sample::new(name)).collect();
     BTreeMap::from([
         ("patients", of(&["patients/read"])),
         ("status", of(&["status/read", "status/timeline"])),

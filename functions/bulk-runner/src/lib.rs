@@ -16,7 +16,7 @@ use portal_aws::{
     bootstrap::deadline,
     cause, job_queue,
     metrics::{self, Figure, MetricLog},
-    sqs::{MessageOutcome, work_batch},
+    sqs::{MessageOutcome, process_batch},
 };
 
 /// What the function reads from its environment.
@@ -61,7 +61,7 @@ where
         let tally = Cell::new(Tally::default());
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let run_job = async |key| Box::pin(self.run(&key, &run, deadline, &tally)).await;
-        let answer = work_batch(event.payload, job_queue::from_body, run_job).await;
+        let answer = process_batch(event.payload, job_queue::from_body, run_job).await;
         let function = &event.context.env_config.function_name;
         metrics::put(&self.metrics, function, self.clock.now(), &tally.get().figures());
         Ok(answer)
@@ -74,7 +74,10 @@ where
         match bulk_run::run(&ports, &queues, &self.entropy, key, deadline, run).await {
             Ok(RunOutcome::Slice(slice)) => {
                 if let Some(error) = &slice.unqueued {
-                    tracing::warn!(cause = cause::of_queue(error), "invited but not queued: the sweep will queue them");
+                    tracing::warn!(
+                        cause = cause::from_queue(error),
+                        "invited but not queued: the sweep will queue them"
+                    );
                 }
                 let SliceOutcome { invited, refused, previewed, done, .. } = slice;
                 tracing::info!(invited, refused, previewed, done, "slice processed");
@@ -84,7 +87,7 @@ where
             Ok(RunOutcome::Over) => tracing::info!("the job is over"),
             Ok(RunOutcome::Missing) => tracing::warn!("there is no such job"),
             Err(error) => {
-                tracing::error!(cause = cause::of_port(&error), "message not processed");
+                tracing::error!(cause = cause::from_port(&error), "message not processed");
                 return MessageOutcome::Retry;
             }
         }

@@ -58,18 +58,18 @@ async fn save(store: &MemoryStore, job: &BulkJob, slice: Option<&portal::bulk::S
 #[tokio::test]
 async fn a_job_is_accepted_and_queued() {
     let function = function();
-    insta::assert_json_snapshot!("accepted", Sample::of("bulk/begin").ask(&function).await);
+    insta::assert_json_snapshot!("accepted", Sample::new("bulk/begin").ask(&function).await);
     let key = samples::scope("lakeside").job(&samples::job_id("job-0001"));
     assert_eq!(function.handler().jobs.take(), [(key.clone(), TimeDelta::zero())]);
     let named = ["p-1001", "p-1002", "p-1003"].map(samples::patient_id);
     assert_eq!(function.handler().store.contents().jobs[&key].1, named);
-    insta::assert_json_snapshot!("never_invited", Sample::of("bulk/begin-never-invited").ask(&function).await);
+    insta::assert_json_snapshot!("never_invited", Sample::new("bulk/begin-never-invited").ask(&function).await);
 }
 
 #[tokio::test]
 async fn a_repeat_under_the_same_key_is_the_same_job() {
     let function = function();
-    let request = Sample::of("bulk/begin").header("idempotency-key", "key-1");
+    let request = Sample::new("bulk/begin").header("idempotency-key", "key-1");
     function.handler().jobs.fail_next(1);
     insta::assert_json_snapshot!("unavailable", request.ask(&function).await);
     let begun = request.ask(&function).await;
@@ -103,7 +103,7 @@ async fn an_audience_is_named_or_everybody_who_was_never_invited() {
         invalid(json!({ "neverInvited": false }), "/neverInvited", "invalid"),
         invalid(json!({ "neverInvited": true, "dryRun": "no" }), "/dryRun", "wrong_type"),
     ] {
-        let answer = Sample::of("bulk/begin").json(&body).ask(&function).await;
+        let answer = Sample::new("bulk/begin").json(&body).ask(&function).await;
         assert_eq!((answer.status, &answer.body["errors"]), (422, &errors), "{body}");
     }
     assert!(function.handler().store.contents().jobs.is_empty());
@@ -112,7 +112,7 @@ async fn an_audience_is_named_or_everybody_who_was_never_invited() {
         (json!({ "patientIds": ["p-1"], "neverInvited": null, "dryRun": null }), json!(1)),
         (json!({ "neverInvited": true }), Value::Null),
     ] {
-        let answer = Sample::of("bulk/begin").json(&body).ask(&function).await;
+        let answer = Sample::new("bulk/begin").json(&body).ask(&function).await;
         assert_eq!((answer.status, &answer.body["total"]), (202, &total));
     }
 }
@@ -120,27 +120,27 @@ async fn an_audience_is_named_or_everybody_who_was_never_invited() {
 #[tokio::test]
 async fn a_job_shows_how_far_it_has_come() {
     let function = function_with_job("lakeside", 7).await;
-    insta::assert_json_snapshot!("running", Sample::of("bulk/read").ask(&function).await);
+    insta::assert_json_snapshot!("running", Sample::new("bulk/read").ask(&function).await);
 }
 
 #[tokio::test]
 async fn results_come_in_pages_as_json_and_as_a_table() {
     let function = function_with_job("lakeside", 7).await;
-    insta::assert_json_snapshot!("results", Sample::of("bulk/results").ask(&function).await);
-    insta::assert_json_snapshot!("last_results", Sample::of("bulk/results").query("cursor", "5").ask(&function).await);
-    insta::assert_json_snapshot!("table", Sample::of("bulk/results-csv").ask(&function).await);
-    let last = Sample::of("bulk/results-csv").query("cursor", "5").ask(&function).await;
+    insta::assert_json_snapshot!("results", Sample::new("bulk/results").ask(&function).await);
+    insta::assert_json_snapshot!("last_results", Sample::new("bulk/results").query("cursor", "5").ask(&function).await);
+    insta::assert_json_snapshot!("table", Sample::new("bulk/results-csv").ask(&function).await);
+    let last = Sample::new("bulk/results-csv").query("cursor", "5").ask(&function).await;
     assert_eq!((last.headers.get("link"), last.body.as_str().unwrap().lines().count()), (None, 5));
     for accept in ["application/json", "*/*", "text/csvx", "text/*"] {
-        let answer = Sample::of("bulk/results").header("accept", accept).ask(&function).await;
+        let answer = Sample::new("bulk/results").header("accept", accept).ask(&function).await;
         assert_eq!(answer.headers["content-type"], "application/json", "{accept}");
     }
     for accept in ["TEXT/CSV", "text/csv;q=0.9", "application/json;q=0.1, text/csv"] {
-        let answer = Sample::of("bulk/results").header("accept", accept).ask(&function).await;
+        let answer = Sample::new("bulk/results").header("accept", accept).ask(&function).await;
         assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8", "{accept}");
     }
     let bad = ["", "0", "x", "05", "-1", "99999999999"].map(|cursor| {
-        Bad::new(format!("cursor {cursor:?}"), Sample::of("bulk/results").query("cursor", cursor), 400, "malformed")
+        Bad::new(format!("cursor {cursor:?}"), Sample::new("bulk/results").query("cursor", cursor), 400, "malformed")
     });
     assert_refused(&function, bad.into(), |bulk| bulk.store.contents()).await;
 }
@@ -148,18 +148,18 @@ async fn results_come_in_pages_as_json_and_as_a_table() {
 #[tokio::test]
 async fn a_job_that_is_begun_has_no_results_yet() {
     let function = function_with_job("lakeside", 0).await;
-    insta::assert_json_snapshot!("no_results", Sample::of("bulk/results").ask(&function).await);
+    insta::assert_json_snapshot!("no_results", Sample::new("bulk/results").ask(&function).await);
 }
 
 #[tokio::test]
 async fn a_job_is_cancelled_once() {
     let function = function_with_job("lakeside", 1).await;
     function.handler().clock.advance(TimeDelta::minutes(1));
-    let cancelled = Sample::of("bulk/cancel").ask(&function).await;
+    let cancelled = Sample::new("bulk/cancel").ask(&function).await;
     insta::assert_json_snapshot!("cancelled", cancelled);
     function.handler().clock.advance(TimeDelta::minutes(1));
-    assert_eq!(Sample::of("bulk/cancel").ask(&function).await, cancelled);
-    let member = Sample::of("bulk/cancel").json(&json!({ "reason": "x" })).ask(&function).await;
+    assert_eq!(Sample::new("bulk/cancel").ask(&function).await, cancelled);
+    let member = Sample::new("bulk/cancel").json(&json!({ "reason": "x" })).ask(&function).await;
     assert_eq!((member.status, member.code()), (422, "invalid_fields"));
 }
 
@@ -168,28 +168,28 @@ async fn anothers_job_is_answered_like_one_that_is_not_there() {
     let (theirs, nobodys) = (function_with_job("hillside", 1).await, function());
     for name in ["bulk/read", "bulk/results", "bulk/results-csv", "bulk/cancel"] {
         let before = theirs.handler().store.contents();
-        let answer = Sample::of(name).ask(&theirs).await;
-        assert_eq!(answer, Sample::of(name).ask(&nobodys).await, "{name}");
+        let answer = Sample::new(name).ask(&theirs).await;
+        assert_eq!(answer, Sample::new(name).ask(&nobodys).await, "{name}");
         assert_eq!((answer.status, answer.code()), (404, "job_not_found"), "{name}");
         assert_eq!(theirs.handler().store.contents(), before);
         let ids = ["", " ", "a b", "a/b", "a#b", "é", &"x".repeat(65), &"x".repeat(10_000)];
-        let bad = ids.map(|id| Bad::new(format!("{name} {id:?}"), Sample::of(name).job(id), 404, "job_not_found"));
+        let bad = ids.map(|id| Bad::new(format!("{name} {id:?}"), Sample::new(name).job(id), 404, "job_not_found"));
         assert_refused(&theirs, bad.into(), |bulk| bulk.store.contents()).await;
     }
-    insta::assert_json_snapshot!("job_not_found", Sample::of("bulk/read").ask(&nobodys).await);
+    insta::assert_json_snapshot!("job_not_found", Sample::new("bulk/read").ask(&nobodys).await);
 }
 
 #[tokio::test]
 async fn who_may_not_ask_is_refused() {
     let function = function_with_job("lakeside", 1).await;
     for name in ["bulk/begin", "bulk/read", "bulk/results", "bulk/cancel"] {
-        assert_refused(&function, bad_callers(&Sample::of(name)), |bulk| bulk.store.contents()).await;
+        assert_refused(&function, bad_callers(&Sample::new(name)), |bulk| bulk.store.contents()).await;
     }
     for name in ["bulk/begin", "bulk/cancel"] {
-        let reader = Sample::of(name).claim("scope", "portal/read");
+        let reader = Sample::new(name).claim("scope", "portal/read");
         let bad = vec![Bad::new(name, reader, 403, "forbidden")];
         assert_refused(&function, bad, |bulk| bulk.store.contents()).await;
-        assert_refused(&function, bad_bodies(&Sample::of(name)), |bulk| bulk.store.contents()).await;
+        assert_refused(&function, bad_bodies(&Sample::new(name)), |bulk| bulk.store.contents()).await;
     }
 }
 
@@ -199,7 +199,7 @@ async fn a_store_that_is_down_is_said_so() {
         for (fault, status, code) in [(Fault::Busy, 503, "unavailable"), (Fault::Corrupt, 500, "internal")] {
             let function = function_with_job("lakeside", 1).await;
             function.handler().store.fail_next([Some(fault)]);
-            let answer = Sample::of(name).ask(&function).await;
+            let answer = Sample::new(name).ask(&function).await;
             assert_eq!((answer.status, answer.code()), (status, code), "{name}");
             assert!(function.handler().jobs.take().is_empty());
         }

@@ -24,7 +24,7 @@ fn function_with_account() -> Function {
 }
 
 fn change() -> Sample {
-    Sample::of("change-email/change")
+    Sample::new("change-email/change")
 }
 
 fn record(function: &Function) -> PortalRecord {

@@ -35,7 +35,7 @@ async fn function_with_patient() -> Function {
 #[tokio::test]
 async fn an_invitation_is_accepted_and_queued() {
     let function = function_with_patient().await;
-    insta::assert_json_snapshot!("accepted", Sample::of("invite/profile-email").ask(&function).await);
+    insta::assert_json_snapshot!("accepted", Sample::new("invite/profile-email").ask(&function).await);
     let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
     let messages = function.handler().queue.messages();
     let message = InvitationMessage { key: record.key, invitation: record.invitation.unwrap().id };
@@ -45,7 +45,7 @@ async fn an_invitation_is_accepted_and_queued() {
 #[tokio::test]
 async fn another_address_is_used_and_not_saved() {
     let function = function_with_patient().await;
-    let answer = Sample::of("invite/another-email").ask(&function).await;
+    let answer = Sample::new("invite/another-email").ask(&function).await;
     assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("nunez.family@example.com")));
     let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
     assert_eq!(record.profile.email, Some(samples::email("jose@example.com")));
@@ -55,7 +55,7 @@ async fn another_address_is_used_and_not_saved() {
 async fn a_queue_that_is_down_costs_nothing() {
     let function = function_with_patient().await;
     function.handler().queue.fail_next(1);
-    let answer = Sample::of("invite/profile-email").ask(&function).await;
+    let answer = Sample::new("invite/profile-email").ask(&function).await;
     assert_eq!((answer.status, &answer.body["invitation"]["state"]), (202, &json!("queued")));
     assert!(function.handler().queue.messages().is_empty());
 }
@@ -63,11 +63,11 @@ async fn a_queue_that_is_down_costs_nothing() {
 #[tokio::test]
 async fn no_body_and_an_empty_one_and_null_are_the_same() {
     for request in [
-        Sample::of("invite/profile-email"),
-        Sample::of("invite/profile-email").body(""),
-        Sample::of("invite/profile-email").bytes(""),
-        Sample::of("invite/profile-email").body("{}"),
-        Sample::of("invite/profile-email").body("{\"email\":null}"),
+        Sample::new("invite/profile-email"),
+        Sample::new("invite/profile-email").body(""),
+        Sample::new("invite/profile-email").bytes(""),
+        Sample::new("invite/profile-email").body("{}"),
+        Sample::new("invite/profile-email").body("{\"email\":null}"),
     ] {
         let answer = request.ask(&function_with_patient().await).await;
         assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("jose@example.com")));
@@ -76,7 +76,7 @@ async fn no_body_and_an_empty_one_and_null_are_the_same() {
 
 #[tokio::test]
 async fn a_condition_on_the_version_is_kept() {
-    let request = Sample::of("invite/profile-email");
+    let request = Sample::new("invite/profile-email");
     let stale = request.clone().header("if-match", "\"7\"");
     let bad = vec![
         Bad::new("a stale version", stale, 412, "version_conflict"),
@@ -92,7 +92,7 @@ async fn a_condition_on_the_version_is_kept() {
 #[tokio::test]
 async fn a_repeat_under_the_same_key_is_the_same_command() {
     let function = function_with_patient().await;
-    let request = Sample::of("invite/profile-email").header("idempotency-key", "key-1");
+    let request = Sample::new("invite/profile-email").header("idempotency-key", "key-1");
     let first = request.ask(&function).await;
     assert_eq!(first.status, 202);
     let repeated = request.clone().request("request-2").ask(&function).await;
@@ -108,7 +108,7 @@ async fn a_repeat_under_the_same_key_is_the_same_command() {
         Bad::new("a long key", request.clone().header("idempotency-key", &"k".repeat(256)), 400, "malformed"),
     ];
     assert_refused(&function, bad, |invite| (invite.store.contents(), invite.queue.messages())).await;
-    let longest = Sample::of("invite/revoke").header("idempotency-key", &"k".repeat(255));
+    let longest = Sample::new("invite/revoke").header("idempotency-key", &"k".repeat(255));
     assert_eq!(longest.ask(&function).await.status, 200);
 }
 
@@ -119,7 +119,7 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     add(&function, "lakeside", "p-3", Profile { date_of_birth: None, ..samples::profile(Some("p3@example.org")) })
         .await;
     add(&function, "lakeside", "p-5", Profile { active: false, ..samples::profile(Some("p5@example.org")) }).await;
-    let request = Sample::of("invite/profile-email");
+    let request = Sample::new("invite/profile-email");
     assert_eq!(request.ask(&function).await.status, 202);
     let bad = vec![
         Bad::new("inactive", request.clone().patient("p-5"), 409, "patient_inactive"),
@@ -144,7 +144,7 @@ async fn the_portal_must_be_activated() {
         entropy: TestEntropy::default(),
     });
     add(&function, "lakeside", "p-1001", samples::profile(Some("jose@example.com"))).await;
-    let bad = vec![Bad::new("not activated", Sample::of("invite/profile-email"), 409, "portal_not_activated")];
+    let bad = vec![Bad::new("not activated", Sample::new("invite/profile-email"), 409, "portal_not_activated")];
     assert_refused(&function, bad, |invite| invite.store.contents()).await;
 }
 
@@ -155,7 +155,7 @@ async fn an_address_of_another_patient_is_refused_and_names_only_ones_own() {
     add(&function, "lakeside", "p-2", samples::profile(Some("own@example.com"))).await;
     add(&function, "hillside", "p-3", samples::profile(Some("foreign@example.com"))).await;
     let before = function.handler().store.contents();
-    let request = |email| Sample::of("invite/profile-email").json(&json!({ "email": email }));
+    let request = |email| Sample::new("invite/profile-email").json(&json!({ "email": email }));
     insta::assert_json_snapshot!("email_in_use_own", request("own@example.com").ask(&function).await);
     insta::assert_json_snapshot!("email_in_use_foreign", request("foreign@example.com").ask(&function).await);
     assert_eq!(function.handler().store.contents(), before);
@@ -164,7 +164,7 @@ async fn an_address_of_another_patient_is_refused_and_names_only_ones_own() {
 #[tokio::test]
 async fn what_is_not_a_request_changes_nothing() {
     let function = function_with_patient().await;
-    let request = Sample::of("invite/another-email");
+    let request = Sample::new("invite/another-email");
     let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
     bad.push(Bad::new("read only", request.clone().claim("scope", "portal/read"), 403, "forbidden"));
     bad.push(Bad::new("a number", request.clone().body(r#"{"email":1}"#), 422, "invalid_fields"));
@@ -175,9 +175,9 @@ async fn what_is_not_a_request_changes_nothing() {
 #[tokio::test]
 async fn an_invitation_is_taken_back() {
     let function = function_with_patient().await;
-    assert_eq!(Sample::of("invite/profile-email").ask(&function).await.status, 202);
+    assert_eq!(Sample::new("invite/profile-email").ask(&function).await.status, 202);
     let queued = function.handler().queue.messages();
-    insta::assert_json_snapshot!("revoked", Sample::of("invite/revoke").ask(&function).await);
+    insta::assert_json_snapshot!("revoked", Sample::new("invite/revoke").ask(&function).await);
     assert_eq!(function.handler().queue.messages(), queued, "nobody is told: there is nothing to send");
     assert_eq!(function.handler().store.email_entry(&samples::email("jose@example.com")).owner, None);
 }
@@ -185,12 +185,12 @@ async fn an_invitation_is_taken_back() {
 #[tokio::test]
 async fn taking_back_says_no_more_than_that() {
     for request in [
-        Sample::of("invite/revoke").body(""),
-        Sample::of("invite/revoke").body("{}"),
-        Sample::of("invite/revoke").header("if-match", "\"2\""),
+        Sample::new("invite/revoke").body(""),
+        Sample::new("invite/revoke").body("{}"),
+        Sample::new("invite/revoke").header("if-match", "\"2\""),
     ] {
         let function = function_with_patient().await;
-        Sample::of("invite/profile-email").ask(&function).await;
+        Sample::new("invite/profile-email").ask(&function).await;
         let answer = request.ask(&function).await;
         assert_eq!((answer.status, &answer.body["invitation"]["state"]), (200, &json!("revoked")));
     }
@@ -199,8 +199,8 @@ async fn taking_back_says_no_more_than_that() {
 #[tokio::test]
 async fn what_is_not_a_request_to_take_back_changes_nothing() {
     let function = function_with_patient().await;
-    Sample::of("invite/profile-email").ask(&function).await;
-    let request = Sample::of("invite/revoke");
+    Sample::new("invite/profile-email").ask(&function).await;
+    let request = Sample::new("invite/revoke");
     let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
     let stale = request.clone().header("if-match", "\"1\"");
     bad.push(Bad::new("read only", request.clone().claim("scope", "portal/read"), 403, "forbidden"));
@@ -220,7 +220,7 @@ async fn a_store_that_is_busy_says_when_to_come_again() {
     let function = function_with_patient().await;
     let before = function.handler().store.contents();
     function.handler().store.fail_next([None, Some(Fault::Busy)]);
-    insta::assert_json_snapshot!("busy", Sample::of("invite/profile-email").ask(&function).await);
+    insta::assert_json_snapshot!("busy", Sample::new("invite/profile-email").ask(&function).await);
     assert_eq!(function.handler().store.contents(), before);
     assert!(function.handler().queue.messages().is_empty());
 }

@@ -82,7 +82,7 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
                 attempt,
                 ses_message,
                 news,
-                cause = cause::of_store(error),
+                cause = cause::from_store(error),
                 "event not recorded"
             );
         })?;

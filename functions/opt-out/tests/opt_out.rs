@@ -29,8 +29,8 @@ async fn function_with_invited() -> Function {
 #[tokio::test]
 async fn a_patient_is_opted_out_and_in_again() {
     let function = function_with_invited().await;
-    insta::assert_json_snapshot!("opted_out", Sample::of("opt-out/opt-out").ask(&function).await);
-    let opt_in = Sample::of("opt-out/opt-in").request("request-2");
+    insta::assert_json_snapshot!("opted_out", Sample::new("opt-out/opt-out").ask(&function).await);
+    let opt_in = Sample::new("opt-out/opt-in").request("request-2");
     insta::assert_json_snapshot!("opted_in", opt_in.ask(&function).await);
 }
 
@@ -38,9 +38,9 @@ async fn a_patient_is_opted_out_and_in_again() {
 async fn no_body_and_an_empty_one_are_the_same() {
     for body in ["", "{}"] {
         let function = function_with_invited().await;
-        let out = Sample::of("opt-out/opt-out").body(body).ask(&function).await;
+        let out = Sample::new("opt-out/opt-out").body(body).ask(&function).await;
         assert_eq!((out.status, &out.body["panel"]["optedOut"]), (200, &json!(true)));
-        let back = Sample::of("opt-out/opt-in").request("request-2").body(body).ask(&function).await;
+        let back = Sample::new("opt-out/opt-in").request("request-2").body(body).ask(&function).await;
         assert_eq!((back.status, &back.body["panel"]["optedOut"]), (200, &json!(false)));
     }
 }
@@ -48,7 +48,7 @@ async fn no_body_and_an_empty_one_are_the_same() {
 #[tokio::test]
 async fn a_choice_that_is_made_already_is_refused() {
     let function = function_with_invited().await;
-    let (opt_out, opt_in) = (Sample::of("opt-out/opt-out"), Sample::of("opt-out/opt-in"));
+    let (opt_out, opt_in) = (Sample::new("opt-out/opt-out"), Sample::new("opt-out/opt-in"));
     let bad = vec![Bad::new("not opted out", opt_in.clone(), 409, "not_opted_out")];
     assert_refused(&function, bad, |opt_out| opt_out.store.contents()).await;
     assert_eq!(opt_out.clone().request("request-2").ask(&function).await.status, 200);
@@ -62,7 +62,7 @@ async fn a_choice_that_is_made_already_is_refused() {
 #[tokio::test]
 async fn what_is_not_a_request_changes_nothing() {
     let function = function_with_invited().await;
-    for request in [Sample::of("opt-out/opt-out"), Sample::of("opt-out/opt-in")] {
+    for request in [Sample::new("opt-out/opt-out"), Sample::new("opt-out/opt-in")] {
         let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
         let no_permission = request.clone().claim("scope", "portal/read portal/patients");
         let elsewhere = request.clone().claim("practice_id", "hillside");

@@ -31,16 +31,16 @@ async fn function_with_patient(practice: &str) -> Function {
 #[tokio::test]
 async fn a_profile_is_saved_and_read_again() {
     let function = function();
-    insta::assert_json_snapshot!("created", Sample::of("patients/save").ask(&function).await);
-    insta::assert_json_snapshot!("read", Sample::of("patients/read").ask(&function).await);
+    insta::assert_json_snapshot!("created", Sample::new("patients/save").ask(&function).await);
+    insta::assert_json_snapshot!("read", Sample::new("patients/read").ask(&function).await);
 }
 
 #[tokio::test]
 async fn saving_the_same_again_changes_nothing() {
     let function = function();
-    let first = Sample::of("patients/save").ask(&function).await;
+    let first = Sample::new("patients/save").ask(&function).await;
     let before = function.handler().store.contents();
-    let second = Sample::of("patients/save").request("request-2").ask(&function).await;
+    let second = Sample::new("patients/save").request("request-2").ask(&function).await;
     assert_eq!((first.status, second.status), (201, 200));
     assert_eq!(first.body, second.body);
     assert_eq!(function.handler().store.contents(), before);
@@ -50,7 +50,7 @@ async fn saving_the_same_again_changes_nothing() {
 async fn only_names_and_date_of_birth_are_needed() {
     let function = function();
     let least = json!({ "givenName": " Ana ", "familyName": "Li", "dateOfBirth": "1990-12-31", "email": null, "language": null });
-    let answer = Sample::of("patients/save").json(&least).ask(&function).await;
+    let answer = Sample::new("patients/save").json(&least).ask(&function).await;
     assert_eq!(answer.status, 201);
     let shown = json!({
         "patientId": "p-1001", "givenName": "Ana", "familyName": "Li", "dateOfBirth": "1990-12-31", "language": "en", "version": 1
@@ -61,7 +61,7 @@ async fn only_names_and_date_of_birth_are_needed() {
 #[tokio::test]
 async fn an_inactive_patient_is_shown_as_such_and_an_active_one_by_silence() {
     let function = function();
-    let save = Sample::of("patients/save");
+    let save = Sample::new("patients/save");
     for (number, (active, shown)) in [
         (json!(false), json!(false)),
         (json!(true), Value::Null),
@@ -74,7 +74,7 @@ async fn an_inactive_patient_is_shown_as_such_and_an_active_one_by_silence() {
         let request = format!("request-{number}");
         let saved = save.clone().request(&request).member("active", active.clone()).ask(&function).await;
         assert_eq!((&saved.body["active"], &saved.body["version"]), (&shown, &json!(number + 1)), "{active}");
-        assert_eq!(Sample::of("patients/read").ask(&function).await.body, saved.body);
+        assert_eq!(Sample::new("patients/read").ask(&function).await.body, saved.body);
     }
 }
 
@@ -82,15 +82,15 @@ async fn an_inactive_patient_is_shown_as_such_and_an_active_one_by_silence() {
 async fn a_body_in_base64_is_the_same_body() {
     let (plain, encoded) = (function(), function());
     let body = r#"{"givenName":"José","familyName":"Núñez","dateOfBirth":"1980-02-29"}"#;
-    let first = Sample::of("patients/save").body(body).ask(&plain).await;
+    let first = Sample::new("patients/save").body(body).ask(&plain).await;
     assert_eq!(first.status, 201);
-    assert_eq!(Sample::of("patients/save").bytes(body).ask(&encoded).await, first);
+    assert_eq!(Sample::new("patients/save").bytes(body).ask(&encoded).await, first);
 }
 
 #[tokio::test]
 async fn a_condition_on_the_version_is_kept() {
     let function = function();
-    let save = Sample::of("patients/save");
+    let save = Sample::new("patients/save");
     assert_eq!(save.clone().header("if-match", "\"1\"").ask(&function).await.code(), "version_conflict");
     assert_eq!(save.ask(&function).await.status, 201);
     let change = save.clone().request("request-2").member("givenName", json!("Josefa"));
@@ -119,7 +119,7 @@ async fn a_condition_on_the_version_is_kept() {
 async fn each_wrong_member_is_pointed_at() {
     let function = function();
     let errors = async |name: &str, value: Value| {
-        let answer = Sample::of("patients/save").member(name, value).ask(&function).await;
+        let answer = Sample::new("patients/save").member(name, value).ask(&function).await;
         assert_eq!(answer.status, 422);
         (answer.code().to_owned(), answer.body["errors"].clone())
     };
@@ -155,13 +155,13 @@ async fn each_wrong_member_is_pointed_at() {
 #[tokio::test]
 async fn wrong_members_are_reported_together() {
     let body = json!({ "givenName": 1, "familyName": "", "email": "no", "secret@example.com": 1 });
-    insta::assert_json_snapshot!("wrong_members", Sample::of("patients/save").json(&body).ask(&function()).await);
+    insta::assert_json_snapshot!("wrong_members", Sample::new("patients/save").json(&body).ask(&function()).await);
 }
 
 #[tokio::test]
 async fn what_is_not_a_request_for_a_save_changes_nothing() {
     let function = function_with_patient("lakeside").await;
-    let save = Sample::of("patients/save");
+    let save = Sample::new("patients/save");
     let mut bad = [bad_callers(&save), bad_patients(&save), bad_bodies(&save)].concat();
     bad.push(Bad::new("no body", save.clone().body(""), 400, "malformed"));
     bad.push(Bad::new("read only", save.claim("scope", "portal/read portal/admin portal/support"), 403, "forbidden"));
@@ -171,7 +171,7 @@ async fn what_is_not_a_request_for_a_save_changes_nothing() {
 #[tokio::test]
 async fn what_is_not_a_request_for_a_read_is_refused() {
     let function = function_with_patient("lakeside").await;
-    let read = Sample::of("patients/read");
+    let read = Sample::new("patients/read");
     let mut bad = [bad_callers(&read), bad_patients(&read)].concat();
     bad.push(Bad::new("write only", read.claim("scope", "portal/patients"), 403, "forbidden"));
     assert_refused(&function, bad, |patients| patients.store.contents()).await;
@@ -179,7 +179,7 @@ async fn what_is_not_a_request_for_a_read_is_refused() {
 
 #[tokio::test]
 async fn another_practices_patient_is_as_good_as_missing() {
-    let read = Sample::of("patients/read");
+    let read = Sample::new("patients/read");
     let foreign = function_with_patient("hillside").await;
     let missing = read.event();
     let there = serde_json::to_string(&foreign.answer(missing).await).unwrap();
@@ -187,7 +187,7 @@ async fn another_practices_patient_is_as_good_as_missing() {
     assert_eq!(there, serde_json::to_string(&function().answer(read.patient("no such").event()).await).unwrap());
 
     let before = foreign.handler().store.peek(&samples::key("hillside", "p-1001"));
-    assert_eq!(Sample::of("patients/save").member("givenName", json!("Eve")).ask(&foreign).await.status, 201);
+    assert_eq!(Sample::new("patients/save").member("givenName", json!("Eve")).ask(&foreign).await.status, 201);
     assert_eq!(foreign.handler().store.peek(&samples::key("hillside", "p-1001")), before);
 }
 
@@ -195,7 +195,7 @@ async fn another_practices_patient_is_as_good_as_missing() {
 async fn a_fault_of_the_store_says_when_to_come_again_and_nothing_else() {
     let function = function_with_patient("lakeside").await;
     let store = &function.handler().store;
-    let read = Sample::of("patients/read");
+    let read = Sample::new("patients/read");
     for fault in [Fault::Busy, Fault::Unavailable] {
         store.fail_next([Some(fault)]);
         let answer = read.ask(&function).await;

@@ -35,7 +35,7 @@ async fn admit(function: &Function, practice: &str, patient: &str, given: &str, 
 }
 
 fn search(text: &str) -> Sample {
-    Sample::of("patients/search").query("q", text)
+    Sample::new("patients/search").query("q", text)
 }
 
 fn ids(answer: &Shown) -> Vec<&str> {
@@ -144,7 +144,7 @@ async fn what_is_not_a_request_for_a_search_is_refused() {
 #[tokio::test]
 async fn a_search_without_a_query_is_refused() {
     let function = function();
-    let bare = Sample::of("patients/read").route("GET /v1/patients");
+    let bare = Sample::new("patients/read").route("GET /v1/patients");
     assert_refused(&function, vec![Bad::new("no q", bare, 400, "malformed")], |patients| patients.store.contents())
         .await;
 }

@@ -17,16 +17,16 @@ fn function() -> Function {
 #[tokio::test]
 async fn settings_are_saved_and_read_again() {
     let function = function();
-    insta::assert_json_snapshot!("not_set_up", Sample::of("practice/read").ask(&function).await);
-    let saved = Sample::of("practice/save").ask(&function).await;
+    insta::assert_json_snapshot!("not_set_up", Sample::new("practice/read").ask(&function).await);
+    let saved = Sample::new("practice/save").ask(&function).await;
     insta::assert_json_snapshot!("saved", saved);
-    assert_eq!(Sample::of("practice/read").ask(&function).await, saved);
+    assert_eq!(Sample::new("practice/read").ask(&function).await, saved);
 }
 
 #[tokio::test]
 async fn what_is_not_said_is_as_usual_and_the_portal_is_not_activated() {
     let least = json!({ "name": "Lakeside", "senderName": "Lakeside", "supportPhone": "555-0100", "timeZone": "UTC" });
-    let answer = Sample::of("practice/save").json(&least).ask(&function()).await;
+    let answer = Sample::new("practice/save").json(&least).ask(&function()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body["linkDays"], 7);
     assert_eq!(answer.body["reminders"], json!({ "afterDays": [3, 7, 14], "daytime": ["09:00", "18:00"] }));
@@ -37,7 +37,7 @@ async fn what_is_not_said_is_as_usual_and_the_portal_is_not_activated() {
 async fn each_half_of_the_reminders_stands_for_itself() {
     let function = function();
     let reminders = async |reminders| {
-        let answer = Sample::of("practice/save").member("reminders", reminders).ask(&function).await;
+        let answer = Sample::new("practice/save").member("reminders", reminders).ask(&function).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["reminders"].clone()
     };
@@ -52,7 +52,7 @@ async fn each_half_of_the_reminders_stands_for_itself() {
 #[tokio::test]
 async fn an_activation_is_for_good() {
     let function = function();
-    let save = Sample::of("practice/save");
+    let save = Sample::new("practice/save");
     let activated = save.ask(&function).await.body["portal"].clone();
     let later = save.member("portal", json!({ "termsAccepted": false })).ask(&function).await;
     assert_eq!(later.body["portal"], activated);
@@ -62,8 +62,8 @@ async fn an_activation_is_for_good() {
 #[tokio::test]
 async fn a_practice_sees_itself_only() {
     let function = function();
-    assert_eq!(Sample::of("practice/save").ask(&function).await.status, 200);
-    let hillside = Sample::of("practice/read").claim("practice_id", "hillside").ask(&function).await;
+    assert_eq!(Sample::new("practice/save").ask(&function).await.status, 200);
+    let hillside = Sample::new("practice/read").claim("practice_id", "hillside").ask(&function).await;
     assert_eq!(hillside.code(), "practice_not_set_up");
     let contents = function.handler().store.contents();
     assert_eq!(contents.practices.into_keys().collect::<Vec<_>>(), [samples::practice_id("lakeside")]);
@@ -99,7 +99,7 @@ async fn each_wrong_member_is_pointed_at() {
         ("reminders", json!({ "daytime": ["18:00", "09:00"] }), "/reminders", "invalid"),
         ("version", json!(1), "", "unknown_field"),
     ] {
-        let answer = Sample::of("practice/save").member(name, value.clone()).ask(&function).await;
+        let answer = Sample::new("practice/save").member(name, value.clone()).ask(&function).await;
         assert_eq!((answer.status, answer.code()), (422, "invalid_fields"), "{name} {value}");
         assert_eq!(answer.body["errors"], json!([{ "pointer": pointer, "code": code }]), "{name} {value}");
     }
@@ -109,7 +109,7 @@ async fn each_wrong_member_is_pointed_at() {
 #[tokio::test]
 async fn what_is_not_a_request_for_a_save_changes_nothing() {
     let function = function();
-    let save = Sample::of("practice/save");
+    let save = Sample::new("practice/save");
     assert_eq!(save.ask(&function).await.status, 200);
     let mut bad = [bad_callers(&save), bad_bodies(&save)].concat();
     bad.push(Bad::new("no body", save.clone().body(""), 400, "malformed"));
@@ -117,6 +117,6 @@ async fn what_is_not_a_request_for_a_save_changes_nothing() {
     bad.push(Bad::new("a stale version", save.clone().header("if-match", "\"9\""), 412, "version_conflict"));
     bad.push(Bad::new("any version", save.header("if-match", "*"), 400, "malformed"));
     assert_refused(&function, bad, |practice| practice.store.contents()).await;
-    let read = Sample::of("practice/read");
+    let read = Sample::new("practice/read");
     assert_refused(&function, bad_callers(&read), |practice| practice.store.contents()).await;
 }

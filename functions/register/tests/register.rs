@@ -41,7 +41,7 @@ fn watched(
 }
 
 async fn ask(function: &Function, sample: &str) -> Shown {
-    Sample::of(sample).ask(function).await
+    Sample::new(sample).ask(function).await
 }
 
 /// Lets somebody else change the record.
@@ -51,7 +51,7 @@ async fn meanwhile(function: &Function, change: Change) {
 }
 
 async fn guess(function: &Function, date_of_birth: &str) -> Shown {
-    Sample::of("register/register").member("dateOfBirth", json!(date_of_birth)).ask(function).await
+    Sample::new("register/register").member("dateOfBirth", json!(date_of_birth)).ask(function).await
 }
 
 #[tokio::test]
@@ -75,12 +75,12 @@ async fn registering_gives_what_an_identity_provider_needs() {
 #[tokio::test]
 async fn whoever_repeats_a_registration_gets_the_same_account() {
     let function = function();
-    let request = Sample::of("register/register").header("idempotency-key", "key-1");
+    let request = Sample::new("register/register").header("idempotency-key", "key-1");
     let first = request.ask(&function).await;
     assert_eq!(first.status, 201);
     assert_eq!(request.clone().request("request-2").ask(&function).await, first);
     let bad = vec![
-        Bad::new("no key", Sample::of("register/register"), 409, "link_not_usable"),
+        Bad::new("no key", Sample::new("register/register"), 409, "link_not_usable"),
         Bad::new("another key", request.clone().header("idempotency-key", "key-2"), 409, "link_not_usable"),
         Bad::new("no key at all", request.clone().header("idempotency-key", " "), 400, "malformed"),
         Bad::new("another", request.member("dateOfBirth", json!("1980-02-28")), 409, "link_not_usable"),
@@ -102,7 +102,7 @@ async fn a_wrong_date_of_birth_counts_and_the_fifth_locks_the_link() {
 #[tokio::test]
 async fn what_is_no_date_of_birth_counts_nothing() {
     let function = function();
-    let request = Sample::of("register/register");
+    let request = Sample::new("register/register");
     let invalid = [
         json!("1980-02-30"),
         json!("1980-2-29"),
@@ -182,13 +182,13 @@ async fn one_click_stops_the_reminders_and_nothing_else() {
 #[tokio::test]
 async fn unsubscribing_answers_alike_whatever_it_is_given() {
     let function = function();
-    let request = Sample::of("register/unsubscribe");
+    let request = Sample::new("register/unsubscribe");
     let done = ask(&self::function(), "register/unsubscribe").await;
     let before = watched(function.handler());
     for link in ["", "link-2", "a b", "link-2,link-1", "link-1.AQEB", "é", "\0", &"x".repeat(10_000)] {
         assert_eq!(request.clone().query("t", link).ask(&function).await, done, "{link:?}");
     }
-    assert_eq!(Sample::of("register/check").route("POST /v1/unsubscribe").ask(&function).await, done, "no query");
+    assert_eq!(Sample::new("register/check").route("POST /v1/unsubscribe").ask(&function).await, done, "no query");
     assert_eq!(watched(function.handler()), before);
     for body in ["", "nonsense", "List-Unsubscribe=One-Click&x=1"] {
         assert_eq!(request.clone().body(body).ask(&self::function()).await, done, "{body}");
@@ -229,7 +229,7 @@ async fn dead_links() -> Vec<(&'static str, Function)> {
 /// What the link of a token that nobody was mailed is answered with.
 async fn unusable(sample: &str) -> Shown {
     let token = samples::token(9).to_text();
-    Sample::of(sample).member("token", json!(token.expose())).ask(&function()).await
+    Sample::new(sample).member("token", json!(token.expose())).ask(&function()).await
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn what_is_no_token_is_answered_like_a_link_that_opens_nothing() {
     ];
     for token in forged {
         for sample in WITH_TOKEN {
-            let answer = Sample::of(sample).member("token", json!(token)).ask(&function).await;
+            let answer = Sample::new(sample).member("token", json!(token)).ask(&function).await;
             assert_eq!(answer, unusable(sample).await, "{sample}: {token:.80}");
         }
     }
@@ -293,7 +293,7 @@ async fn what_is_no_token_is_answered_like_a_link_that_opens_nothing() {
 async fn what_is_not_a_request_changes_nothing() {
     let function = function();
     for sample in WITH_TOKEN {
-        let request = Sample::of(sample);
+        let request = Sample::new(sample);
         let mut bad = bad_bodies(&request);
         bad.push(Bad::new("no body", request.clone().body(""), 400, "malformed"));
         for token in [Value::Null, json!(1), json!(["link-1.AQEB"]), json!({ "token": "link-1.AQEB" })] {
@@ -311,7 +311,7 @@ async fn what_is_not_a_request_changes_nothing() {
 async fn a_token_of_the_staff_makes_no_difference() {
     for sample in WITH_TOKEN {
         let claims = json!({ "practice_id": "hillside", "scope": "portal/admin", "sub": "staff-7" });
-        let as_staff = Sample::of(sample).authorizer(&json!({ "jwt": { "claims": claims, "scopes": null } }));
+        let as_staff = Sample::new(sample).authorizer(&json!({ "jwt": { "claims": claims, "scopes": null } }));
         let as_staff = as_staff.header("authorization", "Bearer token").header("if-match", "\"99\"");
         assert_eq!(as_staff.ask(&function()).await, ask(&function(), sample).await, "{sample}");
     }
@@ -323,10 +323,10 @@ async fn a_store_that_cannot_answer_says_to_come_again() {
     for sample in WITH_TOKEN.iter().chain(&["register/unsubscribe"]) {
         for fault in [Fault::Busy, Fault::Unavailable] {
             function.handler().store.fail_next([Some(fault)]);
-            let refused = vec![Bad::new(*sample, Sample::of(sample), 503, "unavailable")];
+            let refused = vec![Bad::new(*sample, Sample::new(sample), 503, "unavailable")];
             assert_refused(&function, refused, watched).await;
         }
         function.handler().store.fail_next([Some(Fault::Corrupt)]);
-        assert_refused(&function, vec![Bad::new(*sample, Sample::of(sample), 500, "internal")], watched).await;
+        assert_refused(&function, vec![Bad::new(*sample, Sample::new(sample), 500, "internal")], watched).await;
     }
 }

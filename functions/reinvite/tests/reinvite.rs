@@ -37,7 +37,7 @@ async fn commit(function: &Function, change: &Change) {
 #[tokio::test]
 async fn a_reinvitation_is_accepted_and_queued() {
     let function = function_with_invited();
-    insta::assert_json_snapshot!("accepted", Sample::of("reinvite/same-email").ask(&function).await);
+    insta::assert_json_snapshot!("accepted", Sample::new("reinvite/same-email").ask(&function).await);
     let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
     let messages = function.handler().queue.messages();
     let message = InvitationMessage { key: record.key, invitation: record.invitation.unwrap().id };
@@ -47,7 +47,7 @@ async fn a_reinvitation_is_accepted_and_queued() {
 #[tokio::test]
 async fn another_address_is_used_and_not_saved() {
     let function = function_with_invited();
-    insta::assert_json_snapshot!("another_email", Sample::of("reinvite/another-email").ask(&function).await);
+    insta::assert_json_snapshot!("another_email", Sample::new("reinvite/another-email").ask(&function).await);
     let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
     assert_eq!(record.profile.email, Some(samples::email("jose@example.com")));
 }
@@ -57,19 +57,19 @@ async fn too_soon_says_when_to_come_again() {
     let function = function_with_invited();
     function.handler().clock.set(samples::noon() + TimeDelta::milliseconds(22_400));
     let before = function.handler().store.contents();
-    let answer = Sample::of("reinvite/same-email").ask(&function).await;
+    let answer = Sample::new("reinvite/same-email").ask(&function).await;
     assert_eq!((answer.status, answer.headers["retry-after"].as_str()), (429, "38"));
     insta::assert_json_snapshot!("too_soon", answer);
     assert_eq!(function.handler().store.contents(), before);
     function.handler().clock.advance(TimeDelta::seconds(38));
-    assert_eq!(Sample::of("reinvite/same-email").ask(&function).await.status, 202);
+    assert_eq!(Sample::new("reinvite/same-email").ask(&function).await.status, 202);
 }
 
 #[tokio::test]
 async fn a_queue_that_is_down_costs_nothing() {
     let function = function_with_invited();
     function.handler().queue.fail_next(1);
-    let answer = Sample::of("reinvite/same-email").ask(&function).await;
+    let answer = Sample::new("reinvite/same-email").ask(&function).await;
     assert_eq!((answer.status, &answer.body["invitation"]["state"]), (202, &json!("queued")));
     assert!(function.handler().queue.messages().is_empty());
 }
@@ -77,7 +77,7 @@ async fn a_queue_that_is_down_costs_nothing() {
 #[tokio::test]
 async fn no_body_and_an_empty_one_and_null_are_the_same() {
     for body in ["", "{}", r#"{"email":null}"#] {
-        let answer = Sample::of("reinvite/same-email").body(body).ask(&function_with_invited()).await;
+        let answer = Sample::new("reinvite/same-email").body(body).ask(&function_with_invited()).await;
         assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("jose@example.com")), "{body}");
     }
 }
@@ -90,7 +90,7 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
         let change = samples::new_patient(&samples::key("lakeside", patient), samples::profile(address));
         store.commit(&change).await.unwrap();
     }
-    let request = Sample::of("reinvite/same-email");
+    let request = Sample::new("reinvite/same-email");
     let to = |email: &str| request.clone().json(&json!({ "email": email }));
     let bad = vec![
         Bad::new("not invited", request.clone().patient("p-2"), 409, "not_invited"),
@@ -111,7 +111,7 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
 #[tokio::test]
 async fn what_is_not_a_request_changes_nothing() {
     let function = function_with_invited();
-    let request = Sample::of("reinvite/another-email");
+    let request = Sample::new("reinvite/another-email");
     let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
     bad.push(Bad::new("read only", request.clone().claim("scope", "portal/read"), 403, "forbidden"));
     bad.push(Bad::new(

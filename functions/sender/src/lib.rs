@@ -23,7 +23,7 @@ use portal_aws::{
     cause,
     metrics::{self, MetricLog},
     queue,
-    sqs::{MessageOutcome, work_batch},
+    sqs::{MessageOutcome, process_batch},
 };
 
 use self::tally::Tally;
@@ -58,7 +58,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         let deadline = deadline(&event.context);
         let tally = Cell::new(Tally::default());
         let follow = async |hint| self.follow(&hint, &run, deadline, &tally).await;
-        let answer = work_batch(event.payload, queue::from_body, follow).await;
+        let answer = process_batch(event.payload, queue::from_body, follow).await;
         let function = &event.context.env_config.function_name;
         metrics::put(&self.metrics, function, self.clock.now(), &tally.get().figures());
         Ok(answer)
@@ -81,7 +81,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         match self.hand_over(hint, run, deadline, tally).await {
             Ok(()) => MessageOutcome::Done,
             Err(error) => {
-                tracing::error!(cause = cause::of_store(&error), "message not processed");
+                tracing::error!(cause = cause::from_store(&error), "message not processed");
                 MessageOutcome::Retry
             }
         }

@@ -31,12 +31,12 @@ async fn function_with_patient(practice: &str) -> (Function, PortalRecord) {
 async fn a_panel_shows_where_the_patient_stands() {
     let (function, record) = function_with_patient("lakeside").await;
     let (store, practice) = (&function.handler().store, samples::practice("lakeside"));
-    insta::assert_json_snapshot!("not_invited", Sample::of("status/read").ask(&function).await);
+    insta::assert_json_snapshot!("not_invited", Sample::new("status/read").ask(&function).await);
 
     let id = samples::invitation_id("invitation-1");
     let invited = record.invite(&practice, None, id.clone(), samples::act(samples::noon(), "request-1")).unwrap();
     store.commit(&invited).await.unwrap();
-    insta::assert_json_snapshot!("queued", Sample::of("status/read").ask(&function).await);
+    insta::assert_json_snapshot!("queued", Sample::new("status/read").ask(&function).await);
 
     let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
     let act = samples::act_of(Role::Sender, samples::noon(), "request-2");
@@ -53,22 +53,22 @@ async fn a_panel_shows_where_the_patient_stands() {
     );
     elsewhere.commit(&sent).await.unwrap();
     let function = edge(Status { store: elsewhere, clock: TestClock::default() });
-    insta::assert_json_snapshot!("sent", Sample::of("status/read").ask(&function).await);
+    insta::assert_json_snapshot!("sent", Sample::new("status/read").ask(&function).await);
 }
 
 #[tokio::test]
 async fn reading_changes_nothing() {
     let (function, _) = function_with_patient("lakeside").await;
     let before = function.handler().store.contents();
-    assert_eq!(Sample::of("status/read").ask(&function).await.status, 200);
+    assert_eq!(Sample::new("status/read").ask(&function).await.status, 200);
     assert_eq!(function.handler().store.contents(), before);
 }
 
 #[tokio::test]
 async fn whatever_a_read_carries_beside_is_ignored() {
     let (function, _) = function_with_patient("lakeside").await;
-    let plain = Sample::of("status/read").ask(&function).await;
-    let decorated = Sample::of("status/read")
+    let plain = Sample::new("status/read").ask(&function).await;
+    let decorated = Sample::new("status/read")
         .body("{\"practiceId\":\"hillside\"")
         .header("x-practice-id", "hillside")
         .header("x-forwarded-proto", "not a scheme")
@@ -79,20 +79,20 @@ async fn whatever_a_read_carries_beside_is_ignored() {
 #[tokio::test]
 async fn another_practices_patient_is_as_good_as_missing() {
     let (foreign, _) = function_with_patient("hillside").await;
-    let read = Sample::of("status/read");
+    let read = Sample::new("status/read");
     let bytes = async |function: &Function, sample: &Sample| {
         serde_json::to_string(&function.answer(sample.event()).await).unwrap()
     };
     let there = bytes(&foreign, &read).await;
     assert_eq!(there, bytes(&function(), &read).await);
     assert_eq!(there, bytes(&function(), &read.patient("no such")).await);
-    insta::assert_json_snapshot!("missing", Sample::of("status/read").ask(&foreign).await);
+    insta::assert_json_snapshot!("missing", Sample::new("status/read").ask(&foreign).await);
 }
 
 #[tokio::test]
 async fn what_is_not_a_request_is_refused() {
     let (function, _) = function_with_patient("lakeside").await;
-    let read = Sample::of("status/read");
+    let read = Sample::new("status/read");
     let mut bad = [bad_callers(&read), bad_patients(&read)].concat();
     bad.push(Bad::new("another operation's scope", read.claim("scope", "portal/invite"), 403, "forbidden"));
     assert_refused(&function, bad, |status| status.store.contents()).await;
@@ -102,10 +102,10 @@ async fn what_is_not_a_request_is_refused() {
 async fn a_request_without_an_id_has_lambdas() {
     let (function, _) = function_with_patient("hillside").await;
     for id in ["", "not an id", &"x".repeat(200)] {
-        let answer = Sample::of("status/read").request(id).ask(&function).await;
+        let answer = Sample::new("status/read").request(id).ask(&function).await;
         assert_eq!(answer.body["instance"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
     }
-    let mut nameless = Sample::of("status/read").request("").event();
+    let mut nameless = Sample::new("status/read").request("").event();
     nameless.context.request_id.clear();
     assert_eq!(function.answer(nameless).await.status_code, 500);
 }

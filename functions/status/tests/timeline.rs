@@ -46,12 +46,12 @@ fn versions(answer: &Shown) -> Vec<u64> {
 #[tokio::test]
 async fn a_history_is_told_newest_first() {
     let function = function_with_history("lakeside", 1).await;
-    insta::assert_json_snapshot!("history", Sample::of("status/timeline").ask(&function).await);
+    insta::assert_json_snapshot!("history", Sample::new("status/timeline").ask(&function).await);
 }
 
 #[tokio::test]
 async fn twenty_events_are_a_page() {
-    let timeline = Sample::of("status/timeline");
+    let timeline = Sample::new("status/timeline");
     let function = function_with_history("lakeside", 40).await;
     let (mut found, mut cursors, mut sample) = (Vec::new(), Vec::new(), timeline.clone());
     loop {
@@ -78,8 +78,8 @@ async fn another_practices_patient_is_as_good_as_missing_on_every_page() {
     let bytes = async |function: &Function, sample: &Sample| {
         serde_json::to_string(&function.answer(sample.event()).await).unwrap()
     };
-    let timeline = Sample::of("status/timeline");
-    let missing = bytes(&function(), &Sample::of("status/read")).await;
+    let timeline = Sample::new("status/timeline");
+    let missing = bytes(&function(), &Sample::new("status/read")).await;
     assert!(missing.contains("patient_not_found"), "{missing}");
     for sample in [timeline.clone(), timeline.clone().query("cursor", "14"), timeline.clone().query("cursor", "2")] {
         assert_eq!(bytes(&foreign, &sample).await, missing);
@@ -91,7 +91,7 @@ async fn another_practices_patient_is_as_good_as_missing_on_every_page() {
 #[tokio::test]
 async fn what_is_not_a_request_for_a_history_is_refused() {
     let function = function_with_history("lakeside", 30).await;
-    let timeline = Sample::of("status/timeline");
+    let timeline = Sample::new("status/timeline");
     let mut bad = [bad_callers(&timeline), bad_patients(&timeline)].concat();
     bad.push(Bad::new("another operation's scope", timeline.clone().claim("scope", "portal/invite"), 403, "forbidden"));
     for cursor in ["", "0", "1", "01", "+2", "-1", "2.5", "x", " 2", "10000000000", "99999999999999999999", "EVENT#2"] {
@@ -103,7 +103,7 @@ async fn what_is_not_a_request_for_a_history_is_refused() {
 #[tokio::test]
 async fn a_history_tells_no_address_and_no_name() {
     let function = function_with_history("lakeside", 3).await;
-    let answer = Sample::of("status/timeline").ask(&function).await;
+    let answer = Sample::new("status/timeline").ask(&function).await;
     for personal in ["jose@", "example.com", "José", "Núñez", "1980"] {
         assert!(!answer.body.to_string().contains(personal), "{}", answer.body);
     }

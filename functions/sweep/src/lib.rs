@@ -48,7 +48,7 @@ impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy, L: MetricLog> Sweep<S, Q,
         // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
         let report = Box::pin(sweep(&ports, queue, entropy, deadline(context) - MARGIN, &run)).await;
         let report =
-            report.inspect_err(|error| tracing::error!(cause = cause::of_port(error), "sweep stopped by a fault"))?;
+            report.inspect_err(|error| tracing::error!(cause = cause::from_port(error), "sweep stopped by a fault"))?;
         let SweepReport { queued, reminded, rescheduled, unscheduled, stale, stopped_early, .. } = report;
         tracing::info!(queued, reminded, rescheduled, unscheduled, stale, stopped_early, "sweep finished");
         metrics::put(metrics, &context.env_config.function_name, clock.now(), &figures(report));

@@ -91,7 +91,7 @@ impl<S: LoginStore, C: Clock> TrackLogin<S, C> {
             }
             Ok(Err(OperationError::Precondition(failed))) => tracing::error!(%failed, "login not noted"),
             Ok(Err(OperationError::Store(error))) => {
-                tracing::error!(cause = cause::of_store(&error), "login not noted");
+                tracing::error!(cause = cause::from_store(&error), "login not noted");
             }
             Err(_) => tracing::error!("login not noted: the store took too long"),
         }

@@ -59,14 +59,14 @@ fn latest(function: &Function) -> DateTime<Utc> {
 }
 
 async fn report(function: &Function, event: &str, at: &str) -> Shown {
-    Sample::of(REPORT).member("eventId", json!(event)).member("at", json!(at)).ask(function).await
+    Sample::new(REPORT).member("eventId", json!(event)).member("at", json!(at)).ask(function).await
 }
 
 #[tokio::test]
 async fn a_login_is_noted_and_no_change_of_the_record() {
     let function = function().await;
     let before = record(&function);
-    insta::assert_json_snapshot!("noted", Sample::of(REPORT).ask(&function).await);
+    insta::assert_json_snapshot!("noted", Sample::new(REPORT).ask(&function).await);
     assert_eq!(latest(&function), samples::at(REPORTED));
     assert_eq!((record(&function).version, record(&function).fence), (before.version, before.fence));
 }
@@ -74,13 +74,13 @@ async fn a_login_is_noted_and_no_change_of_the_record() {
 #[tokio::test]
 async fn a_report_that_changes_nothing_is_answered_alike() {
     let function = function().await;
-    let noted = Sample::of(REPORT).ask(&function).await;
+    let noted = Sample::new(REPORT).ask(&function).await;
     let before = function.handler().store.contents();
-    assert_eq!(Sample::of(REPORT).ask(&function).await, noted, "the same again");
+    assert_eq!(Sample::new(REPORT).ask(&function).await, noted, "the same again");
     assert_eq!(report(&function, "another", REPORTED).await, noted, "another one at the same time");
     assert_eq!(report(&function, "late", "2026-05-05T12:00:00.001Z").await, noted);
     assert_eq!(report(&function, "ancient", "0001-01-01T00:00:00Z").await, noted);
-    let again = Sample::of(REPORT).member("at", json!("2026-05-05T13:00:00Z"));
+    let again = Sample::new(REPORT).member("at", json!("2026-05-05T13:00:00Z"));
     assert_eq!(again.ask(&function).await, noted, "the same event with another time");
     assert_eq!(function.handler().store.contents(), before);
 }
@@ -98,7 +98,7 @@ async fn a_login_in_the_future_counts_as_now_and_only_once() {
 #[tokio::test]
 async fn an_address_without_an_account_is_not_registered() {
     let function = function().await;
-    let of = |email: &str| Sample::of(REPORT).member("email", json!(email));
+    let of = |email: &str| Sample::new(REPORT).member("email", json!(email));
     insta::assert_json_snapshot!("not_registered", of("nobody@example.com").ask(&function).await);
     let bad = ["nobody@example.com", "invited@example.com"];
     let bad = bad.map(|email| Bad::new(email, of(email), 409, "not_registered")).into();
@@ -108,14 +108,14 @@ async fn an_address_without_an_account_is_not_registered() {
 
 #[tokio::test]
 async fn a_machine_asks_on_behalf_of_no_practice() {
-    let with_practice = Sample::of(REPORT).claim("practice_id", "hillside");
+    let with_practice = Sample::new(REPORT).claim("practice_id", "hillside");
     assert_eq!(with_practice.ask(&function().await).await.status, 204, "and it does not matter if its token names one");
 }
 
 #[tokio::test]
 async fn what_is_not_a_request_changes_nothing() {
     let function = function().await;
-    let request = Sample::of(REPORT);
+    let request = Sample::new(REPORT);
     let mut bad = [bad_machines(&request), bad_bodies(&request)].concat();
     bad.push(Bad::new("no body", request.clone().body(""), 400, "malformed"));
     bad.push(Bad::new("nothing", request.clone().json(&json!({})), 422, "invalid_fields"));
@@ -137,7 +137,7 @@ async fn what_is_not_a_request_changes_nothing() {
 #[tokio::test]
 async fn every_mistake_is_named() {
     let body = json!({ "email": "jose", "at": "noon", "when": "noon" });
-    insta::assert_json_snapshot!("invalid_fields", Sample::of(REPORT).json(&body).ask(&function().await).await);
+    insta::assert_json_snapshot!("invalid_fields", Sample::new(REPORT).json(&body).ask(&function().await).await);
 }
 
 #[tokio::test]
@@ -147,12 +147,12 @@ async fn a_store_that_cannot_answer_says_to_come_again() {
         [(Fault::Busy, 503, "unavailable"), (Fault::Unavailable, 503, "unavailable"), (Fault::Corrupt, 500, "internal")]
     {
         function.handler().store.fail_next([Some(fault)]);
-        let bad = vec![Bad::new(format!("{fault:?}"), Sample::of(REPORT), status, code)];
+        let bad = vec![Bad::new(format!("{fault:?}"), Sample::new(REPORT), status, code)];
         assert_refused(&function, bad, |handler| handler.store.contents()).await;
     }
     function.handler().store.fail_next([Some(Fault::LostReply)]);
-    assert_eq!(Sample::of(REPORT).ask(&function).await.status, 503);
-    assert_eq!(Sample::of(REPORT).ask(&function).await.status, 204, "which is safe, since it is known by its event");
+    assert_eq!(Sample::new(REPORT).ask(&function).await.status, 503);
+    assert_eq!(Sample::new(REPORT).ask(&function).await.status, 204, "which is safe, since it is known by its event");
 }
 
 /// The user pool's event.

@@ -5,12 +5,12 @@ use unrouted::answer;
 
 #[test]
 fn nothing_there() {
-    insta::assert_json_snapshot!("not_found", Shown::from(answer(&Sample::of("unrouted/no-such-path").event())));
+    insta::assert_json_snapshot!("not_found", Shown::from(answer(&Sample::new("unrouted/no-such-path").event())));
 }
 
 #[test]
 fn another_method() {
-    insta::assert_json_snapshot!("method", Shown::from(answer(&Sample::of("unrouted/other-method").event())));
+    insta::assert_json_snapshot!("method", Shown::from(answer(&Sample::new("unrouted/other-method").event())));
 }
 
 /// `functions/build.rs` sees to it, for every function.

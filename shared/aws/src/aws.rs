@@ -118,8 +118,8 @@ impl Aws {
     }
 }
 
-/// One connector for all clients. The SDK would create several, and each would load all trusted certificates, which is
-/// most of a cold start. As a consequence, the connect timeouts of single clients have no effect.
+/// One connector for all clients. The SDK would create several, and each would load all trusted certificates, which takes
+/// most of the time of a cold start. Therefore the connect timeouts of single clients have no effect.
 fn connector() -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let tls = Provider::Rustls(CryptoMode::AwsLc);
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    fn at(endpoint: &str) -> Aws {
+    fn aws_at(endpoint: &str) -> Aws {
         Aws::new(AwsEnvironment {
             region: "us-east-1".to_owned(),
             credentials: Credentials::new("key", "secret", None, None, "test"),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     /// Answers requests on one connection and returns their first lines. A second connection gets no answer.
-    async fn answers(listener: TcpListener, requests: usize) -> Vec<String> {
+    async fn answer_requests(listener: TcpListener, requests: usize) -> Vec<String> {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut lines = Vec::new();
         while lines.len() < requests {
@@ -172,8 +172,8 @@ mod tests {
     #[tokio::test]
     async fn the_first_request_uses_the_connection_that_the_start_opened() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let aws = at(&format!("http://{}", listener.local_addr().unwrap()));
-        let server = tokio::spawn(answers(listener, 2));
+        let aws = aws_at(&format!("http://{}", listener.local_addr().unwrap()));
+        let server = tokio::spawn(answer_requests(listener, 2));
         let dynamodb = aws.dynamodb().await;
         dynamodb.list_tables().send().await.unwrap();
         assert_eq!(server.await.unwrap(), ["GET / HTTP/1.1", "POST / HTTP/1.1"]);
@@ -181,12 +181,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_function_starts_although_the_table_is_unreachable() {
-        at("http://127.0.0.1:1").dynamodb().await;
+        aws_at("http://127.0.0.1:1").dynamodb().await;
     }
 
     #[test]
     fn the_shared_settings_are_explicit() {
-        let aws = at("http://127.0.0.1:1");
+        let aws = aws_at("http://127.0.0.1:1");
         assert_eq!(aws.sdk.region().map(Region::as_ref), Some("us-east-1"));
         assert_eq!(aws.sdk.endpoint_url(), Some("http://127.0.0.1:1"));
         let retries = aws.sdk.retry_config().unwrap();

@@ -10,7 +10,7 @@ use portal::ports::{PortError, QueueError, StoreError};
 
 /// The cause of a store error.
 #[must_use]
-pub fn of_store(error: &StoreError) -> String {
+pub fn from_store(error: &StoreError) -> String {
     match error {
         StoreError::Unavailable(source) => two_levels(source.as_ref()),
         StoreError::Busy | StoreError::Corrupt(_) => error.to_string(),
@@ -19,16 +19,16 @@ pub fn of_store(error: &StoreError) -> String {
 
 /// The cause of a queue error.
 #[must_use]
-pub fn of_queue(QueueError(source): &QueueError) -> String {
+pub fn from_queue(QueueError(source): &QueueError) -> String {
     two_levels(source.as_ref())
 }
 
 /// The cause of an error of either port.
 #[must_use]
-pub fn of_port(error: &PortError) -> String {
+pub fn from_port(error: &PortError) -> String {
     match error {
-        PortError::Store(error) => of_store(error),
-        PortError::Queue(error) => of_queue(error),
+        PortError::Store(error) => from_store(error),
+        PortError::Queue(error) => from_queue(error),
     }
 }
 
@@ -49,9 +49,9 @@ mod tests {
         let message = Level("the request said jose@example.com", None);
         let code = Level("unhandled error (AccessDenied)", Some(Box::new(message)));
         let unavailable = StoreError::Unavailable(Level("service error", Some(Box::new(code))).into());
-        assert_eq!(of_store(&unavailable), "service error: unhandled error (AccessDenied)");
-        assert_eq!(of_store(&StoreError::Corrupt("found jose@example.com".into())), "an item cannot be read");
-        assert_eq!(of_port(&QueueError("no answer".into()).into()), "no answer");
-        assert_eq!(of_port(&StoreError::Busy.into()), "the store is busy");
+        assert_eq!(from_store(&unavailable), "service error: unhandled error (AccessDenied)");
+        assert_eq!(from_store(&StoreError::Corrupt("found jose@example.com".into())), "an item cannot be read");
+        assert_eq!(from_port(&QueueError("no answer".into()).into()), "no answer");
+        assert_eq!(from_port(&StoreError::Busy.into()), "the store is busy");
     }
 }

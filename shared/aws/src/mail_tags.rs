@@ -9,7 +9,7 @@ use crate::store::keys;
 pub const INVITATION: &str = "invitation";
 /// The number of the sending attempt.
 pub const ATTEMPT: &str = "attempt";
-/// The record, as encoded by [`of_record`].
+/// The record, as encoded by [`encode_record`].
 pub const RECORD: &str = "record";
 /// The configuration set of the mail. SES adds this tag.
 pub const CONFIGURATION_SET: &str = "ses:configuration-set";
@@ -17,11 +17,11 @@ pub const CONFIGURATION_SET: &str = "ses:configuration-set";
 /// Encodes a record as a tag value. SES accepts at most 256 letters, digits and `_ . @ -`; ids can contain `:`, and a
 /// separator is needed that no id contains.
 #[must_use]
-pub fn of_record(key: &RecordKey) -> String {
+pub fn encode_record(key: &RecordKey) -> String {
     URL_SAFE_NO_PAD.encode(keys::holder(key))
 }
 
-/// Decodes [`of_record`]. `None` if the value is invalid.
+/// Decodes [`encode_record`]. `None` if the value is invalid.
 #[must_use]
 pub fn parse_record(value: &str) -> Option<RecordKey> {
     let holder = String::from_utf8(URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_record_has_this_encoding() {
-        assert_eq!(of_record(&samples::key("lakeside", "p-1001")), "bGFrZXNpZGUjcC0xMDAx");
+        assert_eq!(encode_record(&samples::key("lakeside", "p-1001")), "bGFrZXNpZGUjcC0xMDAx");
     }
 
     #[test]
@@ -62,7 +62,7 @@ mod tests {
         #[test]
         fn a_record_can_be_decoded_and_ses_accepts_its_tag(practice in "[A-Za-z0-9._:-]{1,64}", patient in "[A-Za-z0-9._:-]{1,64}") {
             let key = samples::key(&practice, &patient);
-            let tag = of_record(&key);
+            let tag = encode_record(&key);
             prop_assert!(tag.len() <= 256 && tag.chars().all(|c| c.is_ascii_alphanumeric() || "_.@-".contains(c)));
             prop_assert_eq!(parse_record(&tag), Some(key));
         }

@@ -25,7 +25,7 @@ pub enum MessageOutcome {
 ///
 /// Messages do not affect each other. A message that cannot be read, or whose handler panics, is delivered again. `read`
 /// parses a body. The handler records the id of the invitation or the job in the current span, as `invitation` or `job`.
-pub async fn work_batch<M, F, Fut>(
+pub async fn process_batch<M, F, Fut>(
     event: SqsEvent,
     read: impl Fn(&str) -> Result<M, MessageError>,
     handler: F,
@@ -111,7 +111,7 @@ mod tests {
         F: Fn(Hint) -> Fut,
         Fut: Future<Output = MessageOutcome>,
     {
-        serde_json::to_string(&work_batch(event(records), queue::from_body, handler).await).unwrap()
+        serde_json::to_string(&process_batch(event(records), queue::from_body, handler).await).unwrap()
     }
 
     async fn done(_hint: Hint) -> MessageOutcome {

@@ -84,19 +84,19 @@ mod tests {
             tracing::debug!(target: "aws_smithy_runtime::client", "a request with its body");
             tracing::warn!(target: "aws_smithy_runtime::client", "library warning");
             tracing::debug!(target: "sender", "function detail");
-            tracing::info!(target: "portal_aws::queue", "adapter news");
-            tracing::error!("trouble");
+            tracing::info!(target: "portal_aws::queue", "adapter message");
+            tracing::error!("test failure");
         });
         lines.iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn the_level_setting_applies_to_own_crates_and_libraries_log_warnings_at_most() {
-        assert_eq!(messages(None), ["library warning", "adapter news", "trouble"]);
+        assert_eq!(messages(None), ["library warning", "adapter message", "test failure"]);
         #[cfg(debug_assertions)] // release builds contain no lines below INFO: `Cargo.toml`
-        assert_eq!(messages(Some("TRACE")), ["library warning", "function detail", "adapter news", "trouble"]);
-        assert_eq!(messages(Some("WARN")), ["library warning", "trouble"]);
-        assert_eq!(messages(Some("FATAL")), ["trouble"]);
+        assert_eq!(messages(Some("TRACE")), ["library warning", "function detail", "adapter message", "test failure"]);
+        assert_eq!(messages(Some("WARN")), ["library warning", "test failure"]);
+        assert_eq!(messages(Some("FATAL")), ["test failure"]);
     }
 
     #[test]

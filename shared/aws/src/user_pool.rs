@@ -127,7 +127,7 @@ mod tests {
         trigger
     }
 
-    fn of_user(attributes: &Value) -> Trigger {
+    fn trigger_with(attributes: &Value) -> Trigger {
         let request = json!({ "userAttributes": attributes });
         trigger(&json!({ "triggerSource": POST_AUTHENTICATION, "request": request }).to_string())
     }
@@ -149,7 +149,7 @@ mod tests {
             "queryStringParameters": { "triggerSource": POST_AUTHENTICATION }, "body": body,
             "requestContext": { "http": { "method": "POST" }, "requestId": "request-1" },
         });
-        let Event::Http(request) = serde_json::from_value(event).unwrap() else { panic!("taken for a trigger") };
+        let Event::Http(request) = serde_json::from_value(event).unwrap() else { panic!("it was read as a trigger") };
         assert_eq!((request.route_key.as_deref(), request.body), (Some("POST /v1/logins"), Some(body)));
     }
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_address_is_used_only_if_the_pool_has_verified_it() {
-        let email = of_user(&json!({ "email": "Jose@Example.com", "email_verified": "true" })).verified_email();
+        let email = trigger_with(&json!({ "email": "Jose@Example.com", "email_verified": "true" })).verified_email();
         assert_eq!(email.unwrap().canonical(), "jose@example.com");
         for attributes in [
             json!({ "email": "jose@example.com", "email_verified": "false" }),
@@ -189,14 +189,14 @@ mod tests {
             json!({}),
             json!(null),
         ] {
-            assert_eq!(of_user(&attributes).verified_email(), None, "{attributes}");
+            assert_eq!(trigger_with(&attributes).verified_email(), None, "{attributes}");
         }
         assert_eq!(trigger("{\"triggerSource\":\"PostAuthentication_Authentication\"}").verified_email(), None);
     }
 
     #[test]
     fn debug_output_contains_nothing_about_the_user() {
-        let shown = format!("{:?}", Event::Trigger(of_user(&json!({ "email": "jose@example.com" }))));
+        let shown = format!("{:?}", Event::Trigger(trigger_with(&json!({ "email": "jose@example.com" }))));
         assert_eq!(shown, "Trigger(Trigger { source: \"PostAuthentication_Authentication\", .. })");
         let mut request = HttpEvent::default();
         request.body = Some("jose@example.com".to_owned());

@@ -654,8 +654,8 @@ async fn a_job_that_has_changed_is_not_overwritten() {
     let gone = transactions(|_, request| cancelled(request, &[(0, FAILED, None)]));
     let saved = store(&[&gone]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
     assert_eq!(saved, CommitOutcome::Stale);
-    let odd = transactions(|_, request| cancelled(request, &[(1, FAILED, None)]));
-    let saved = store(&[&odd]).save_job(&job.scope, &job, Some(&slice)).await;
+    let contradictory = transactions(|_, request| cancelled(request, &[(1, FAILED, None)]));
+    let saved = store(&[&contradictory]).save_job(&job.scope, &job, Some(&slice)).await;
     assert!(matches!(saved, Err(StoreError::Corrupt(_))), "{saved:?}");
     let busy = transactions(|_, request| cancelled(request, &[(1, "ThrottlingError", None)]));
     let saved = store(&[&busy]).save_job(&job.scope, &job, Some(&slice)).await;

@@ -1,4 +1,4 @@
-//! Reading a body: JSON only, of bounded size, with every member once.
+//! Reading a body: only JSON, up to a size limit, with each member once.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use super::{
     problem::{Malformed, Problem},
 };
 
-/// The longest body that is read, in bytes: 64 KiB. The largest sensible one has less than two.
+/// The longest body that is read, in bytes: 64 KiB. The largest useful body has less than 2 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The members of a request's body; `None` if it has no body.
@@ -31,21 +31,20 @@ pub(super) fn form(event: &HttpEvent) -> Result<Option<Form>, Problem> {
     if !is_json(&event.headers) {
         return Err(Problem::UnsupportedMediaType);
     }
-    // One answer for all that is no JSON: bad UTF-8, bad syntax, a member twice, nesting beyond the parser's limit,
-    // something after the end.
+    // All invalid JSON has the same answer: bad UTF-8, bad syntax, a repeated member, too deep nesting, text after the end.
     let Strict(value) = serde_json::from_slice(&bytes).map_err(|_| Malformed::Body)?;
     Form::read(value).map(Some)
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, Problem> {
-    // Before anything is made of it.
+    // Checked before decoding, which allocates memory.
     if text.len() > MAX_BYTES.div_ceil(3) * 4 {
         return Err(Problem::TooLarge);
     }
     Ok(STANDARD.decode(text).map_err(|_| Malformed::Body)?)
 }
 
-/// Whether the body says that it is `application/json`, in UTF-8 if it says so much.
+/// Whether the body is declared as `application/json`, and as UTF-8 if a charset is given.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
@@ -63,8 +62,8 @@ fn is_utf8_charset(parameter: &str) -> bool {
     name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
 }
 
-/// A JSON value in which no object has a member twice. `Value` alone would keep the last one, and two readers of one
-/// body could disagree on what it says.
+/// A JSON value in which no object has a member twice. `Value` alone would keep the last one, and two programs that read
+/// the same body could read different values.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_is_looked_at_first() {
+    fn the_size_is_checked_first() {
         let fits = format!("{{}}{}", " ".repeat(MAX_BYTES - 2));
         assert_eq!(code(&event(Some("application/json"), &fits, false)), "read");
         assert_eq!(code(&event(Some("application/json"), &STANDARD.encode(&fits), true)), "read");
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_malformed() {
+    fn invalid_json_is_malformed() {
         let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
         for bad in [
             "{",

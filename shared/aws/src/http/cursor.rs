@@ -1,7 +1,8 @@
-//! Places in a practice's directory, as a client carries them from one page to the next.
+//! Cursors of the directory: places with which a client asks for the next page.
 //!
-//! A place holds words of a patient's name, and a URL is written into histories and logs on its way. So a cursor is
-//! encrypted, and good for the practice and the query that it was made for only (`docs/adr/0010-directory-cursor.md`).
+//! A place contains words of a patient's name, and URLs are stored in browser histories and logs. Therefore a cursor is
+//! encrypted, and is valid only for the practice and the query that it was made for
+//! (`docs/adr/0010-directory-cursor.md`).
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, MAX_TAG_LEN, NONCE_LEN, Nonce, RandomizedNonceKey},
@@ -13,12 +14,12 @@ use portal::{directory::DirectoryPlace, email::Pepper, ids::PracticeId, scope::T
 use super::problem::{Malformed, Problem};
 use crate::store::keys::{directory_place, parse_directory_place};
 
-/// What the key is derived for. Another shape of cursors takes another number, and the old ones are refused.
+/// The purpose of the derived key. A new format of cursors needs a new number; old cursors are then refused.
 const PURPOSE: &str = "directory cursor 1";
 /// The longest cursor, in characters: that of a name whose words have 32 and 64 characters of four bytes each.
 const CURSOR_MAX_CHARS: usize = 700;
 
-/// What is said of a cursor that is not one of the same search.
+/// The sentence for an invalid cursor, or one of another search.
 pub const MALFORMED_CURSOR: &str =
     "The cursor must be the next of an answer to the same search: leave it out to begin again.";
 
@@ -29,26 +30,26 @@ pub struct DirectoryCursors {
 }
 
 impl DirectoryCursors {
-    /// Cursors under a key that is derived from the pepper, each time that one is made or read: that takes
-    /// microseconds, and most searches have one page.
+    /// The key is derived from the pepper each time that a cursor is made or read. That takes microseconds, and most
+    /// searches have one page.
     #[must_use]
     pub const fn new(pepper: Pepper) -> Self {
         Self { pepper }
     }
 
-    /// The cursor of a place, for the same practice and the same query.
+    /// Encrypts a place as a cursor for this practice and this query.
     ///
     /// # Errors
-    /// [`Problem::Internal`] if the system has no randomness for a nonce.
+    /// [`Problem::Internal`] if the system has no random bytes for a nonce.
     pub fn seal(&self, scope: &TenantScope, query: &DirectoryQuery, place: &DirectoryPlace) -> Result<String, Problem> {
         let sealed = self.encrypt(&bound_to(scope.practice(), query), directory_place(place).into_bytes());
         Ok(URL_SAFE_NO_PAD.encode(sealed.map_err(|error| Problem::Internal(error.into()))?))
     }
 
-    /// The place of a cursor.
+    /// Decrypts the place of a cursor.
     ///
     /// # Errors
-    /// [`Malformed::Query`] unless it was made here, for this practice and this query.
+    /// [`Malformed::Query`] unless [`Self::seal`] made it for this practice and this query.
     pub fn open(&self, scope: &TenantScope, query: &DirectoryQuery, cursor: &str) -> Result<DirectoryPlace, Problem> {
         let place = self.decrypt(&bound_to(scope.practice(), query), cursor);
         Ok(place.ok_or(Malformed::Query(MALFORMED_CURSOR))?)
@@ -58,14 +59,14 @@ impl DirectoryCursors {
         RandomizedNonceKey::new(&AES_256_GCM, self.pepper.key_for(PURPOSE).expose())
     }
 
-    /// The nonce, the text encrypted, the tag.
+    /// The nonce, the encrypted text and the tag.
     fn encrypt(&self, bound_to: &[u8], mut text: Vec<u8>) -> Result<Vec<u8>, Unspecified> {
         let nonce = self.key()?.seal_in_place_append_tag(Aad::from(bound_to), &mut text)?;
         Ok([nonce.as_ref().as_slice(), &text].concat())
     }
 
     fn decrypt(&self, bound_to: &[u8], cursor: &str) -> Option<DirectoryPlace> {
-        // Checked before anything is made of it: a huge cursor must not cost more than a look.
+        // Checked before decoding, so that a huge cursor costs nothing.
         let bounded = (NONCE_LEN + MAX_TAG_LEN..=CURSOR_MAX_CHARS).contains(&cursor.len());
         let mut sealed = URL_SAFE_NO_PAD.decode(Some(cursor).filter(|_| bounded)?).ok()?;
         let (nonce, text) = sealed.split_at_mut_checked(NONCE_LEN)?;
@@ -75,7 +76,7 @@ impl DirectoryCursors {
     }
 }
 
-/// What a cursor is good for. A practice's id has no separator in it, so no two of these are the same text.
+/// The practice and the query that a cursor is valid for. A practice id contains no separator, so the text is unambiguous.
 fn bound_to(practice: &PracticeId, query: &DirectoryQuery) -> Vec<u8> {
     format!("{practice}#{}", query.normalised().expose()).into_bytes()
 }
@@ -103,18 +104,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_leads_back_to_its_place_and_shows_nothing_of_it() {
+    fn a_cursor_gives_its_place_back_and_hides_it() {
         let (cursors, scope) = (cursors("pepper"), samples::scope("lake"));
         let sealed = cursors.seal(&scope, &query("nu"), &place()).unwrap();
         assert_eq!(cursors.open(&scope, &query("NÚ"), &sealed).unwrap(), place());
         let bytes = String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(&sealed).unwrap()).into_owned();
         assert!(!bytes.contains("nu") && !bytes.contains("p-1"), "{bytes}");
-        // The same place looks different each time.
+        // The same place has another cursor each time.
         assert_ne!(cursors.seal(&scope, &query("nu"), &place()).unwrap(), sealed);
     }
 
     #[test]
-    fn a_cursor_is_good_for_its_practice_its_query_and_its_pepper_only() {
+    fn a_cursor_is_valid_only_for_its_practice_its_query_and_its_pepper() {
         let (own, scope) = (cursors("pepper"), samples::scope("lake"));
         let sealed = own.seal(&scope, &query("nu"), &place()).unwrap();
         let code =
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_with_any_other_character_is_none() {
+    fn a_changed_cursor_is_refused() {
         let (cursors, scope) = (cursors("pepper"), samples::scope("lake"));
         let sealed = cursors.seal(&scope, &query("nu"), &place()).unwrap();
         let refused = |text: &str| cursors.open(&scope, &query("nu"), text).is_err();

@@ -1,7 +1,7 @@
-//! Reading a body's members into domain types, with every mistake reported at once.
+//! Reading the members of a body into domain types. All mistakes are reported together.
 //!
-//! The members are taken one by one instead of by a derived `Deserialize`, which stops at the first mistake and tells
-//! an unknown member from a missing one in prose only.
+//! A derived `Deserialize` is not used: it stops at the first mistake, and only the text of its error distinguishes an
+//! unknown member from a missing one.
 
 use std::marker::PhantomData;
 
@@ -23,11 +23,11 @@ use super::{
 pub enum FieldCode {
     /// It is missing, or null.
     Required,
-    /// It is another JSON type than it should be.
+    /// It has the wrong JSON type.
     WrongType,
     /// The object has a member that the request does not take.
     UnknownField,
-    /// Its value is not one that it may have.
+    /// Its value is not allowed.
     Invalid,
     /// It is not an email address.
     EmailInvalid,
@@ -48,22 +48,22 @@ pub struct FieldError {
     pub code: FieldCode,
 }
 
-/// How the value of a member is read and, where the API is described, what it looks like: a `Looks`.
-pub struct Field<Parse, Looks> {
+/// How the value of a member is read. `Json` is its type in the API's description.
+pub struct Field<Parse, Json> {
     parse: Parse,
     #[cfg(feature = "describe")]
     about: Option<&'static str>,
-    looks: PhantomData<Looks>,
+    json: PhantomData<Json>,
 }
 
-impl<T, Parse: Fn(&Value) -> Result<T, FieldCode>, Looks: Shape> Field<Parse, Looks> {
+impl<T, Parse: Fn(&Value) -> Result<T, FieldCode>, Json: Shape> Field<Parse, Json> {
     /// A field that `parse` reads.
     pub const fn new(parse: Parse) -> Self {
         Self {
             parse,
             #[cfg(feature = "describe")]
             about: None,
-            looks: PhantomData,
+            json: PhantomData,
         }
     }
 
@@ -77,7 +77,7 @@ impl<T, Parse: Fn(&Value) -> Result<T, FieldCode>, Looks: Shape> Field<Parse, Lo
         }
     }
 
-    /// A field whose value is read further, into what looks like `Other`.
+    /// A field whose value is parsed further by `next`, with the type `Other` in the API's description.
     pub fn then<U, Other: Shape>(
         self,
         next: impl Fn(T) -> Option<U>,
@@ -86,42 +86,42 @@ impl<T, Parse: Fn(&Value) -> Result<T, FieldCode>, Looks: Shape> Field<Parse, Lo
     }
 }
 
-/// An object's members, and the mistakes found so far. The members are the client's texts, hence no `Debug`.
+/// The members of an object, and the mistakes found so far. There is no `Debug`, because the members can be personal data.
 pub struct Form {
     members: Map<String, Value>,
     pointer: String,
     errors: Vec<FieldError>,
-    /// Where the API is described: takes down what a reader asks for.
+    /// When the API is described, records which members are read.
     #[cfg(feature = "describe")]
-    sketch: Option<describe::Sketch>,
+    recorder: Option<describe::Recorder>,
 }
 
 impl Form {
-    /// Takes the body.
+    /// Takes the members of a body.
     ///
     /// # Errors
     /// [`Problem::Invalid`] if it is not an object.
     pub(super) fn read(body: Value) -> Result<Self, Problem> {
         match body {
-            Value::Object(members) => Ok(Self::of(members, String::new())),
+            Value::Object(members) => Ok(Self::new(members, String::new())),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 Err(Problem::Invalid(vec![FieldError { pointer: String::new(), code: FieldCode::WrongType }]))
             }
         }
     }
 
-    /// The form of a body that is not there.
+    /// The form of a missing body.
     pub(super) fn empty() -> Self {
-        Self::of(Map::new(), String::new())
+        Self::new(Map::new(), String::new())
     }
 
-    fn of(members: Map<String, Value>, pointer: String) -> Self {
+    fn new(members: Map<String, Value>, pointer: String) -> Self {
         Self {
             members,
             pointer,
             errors: Vec::new(),
             #[cfg(feature = "describe")]
-            sketch: None,
+            recorder: None,
         }
     }
 
@@ -129,15 +129,15 @@ impl Form {
         self.errors.push(FieldError { pointer: format!("{}/{name}", self.pointer), code });
     }
 
-    /// Takes a member that must be there. `None` is always accompanied by a mistake that [`Self::finish`] reports.
-    pub fn required<T, Looks: Shape>(
+    /// Takes a required member. If the result is `None`, [`Self::finish`] reports a mistake.
+    pub fn required<T, Json: Shape>(
         &mut self,
         name: &'static str,
-        field: Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks>,
+        field: Field<impl Fn(&Value) -> Result<T, FieldCode>, Json>,
     ) -> Option<T> {
         #[cfg(feature = "describe")]
-        if let Some(sketch) = &self.sketch {
-            return sketch.member(name, true, &field);
+        if let Some(recorder) = &self.recorder {
+            return recorder.member(name, true, &field);
         }
         if self.members.get(name).is_none_or(Value::is_null) {
             self.members.remove(name);
@@ -147,14 +147,14 @@ impl Form {
     }
 
     /// Takes a member that may be missing or null.
-    pub fn optional<T, Looks: Shape>(
+    pub fn optional<T, Json: Shape>(
         &mut self,
         name: &'static str,
-        field: Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks>,
+        field: Field<impl Fn(&Value) -> Result<T, FieldCode>, Json>,
     ) -> Option<T> {
         #[cfg(feature = "describe")]
-        if let Some(sketch) = &self.sketch {
-            return sketch.member(name, false, &field);
+        if let Some(recorder) = &self.recorder {
+            return recorder.member(name, false, &field);
         }
         self.take(name, field.parse)
     }
@@ -164,21 +164,21 @@ impl Form {
         parse(&value).map_err(|code| self.refuse(name, code)).ok()
     }
 
-    /// Reads an object within the object, if it is there.
+    /// Reads an object within the object, if it is present.
     pub fn nested<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         #[cfg(feature = "describe")]
-        if let Some(sketch) = &self.sketch {
-            return sketch.nested(name, read);
+        if let Some(recorder) = &self.recorder {
+            return recorder.nested(name, read);
         }
         let members = self.take(name, |value| value.as_object().cloned().ok_or(FieldCode::WrongType))?;
-        let mut inner = Self::of(members, format!("{}/{name}", self.pointer));
+        let mut inner = Self::new(members, format!("{}/{name}", self.pointer));
         let value = read(&mut inner);
         inner.refuse_unknown();
         self.errors.append(&mut inner.errors);
         value
     }
 
-    /// Reports the object itself as wrong if nothing could be made of its members together, though each is right.
+    /// Takes the value of all members together. Without one, the object is reported as invalid, unless a member already is.
     pub fn whole<T>(&mut self, value: Option<T>) -> Option<T> {
         if value.is_none() && self.errors.is_empty() {
             self.errors.push(FieldError { pointer: self.pointer.clone(), code: FieldCode::Invalid });
@@ -192,25 +192,25 @@ impl Form {
         }
     }
 
-    /// Hands out what was made of the members.
+    /// Returns the value that was read from the members.
     ///
     /// # Errors
-    /// [`Problem::Invalid`] with every mistake, members that nothing took included.
+    /// [`Problem::Invalid`] with every mistake. A member that was not read is a mistake.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Problem> {
         self.refuse_unknown();
         value.filter(|_| self.errors.is_empty()).ok_or(Problem::Invalid(self.errors))
     }
 }
 
-/// Reads text by its own parser.
+/// Reads a string with a parser.
 pub fn text<T: Shape, E>(parse: impl Fn(&str) -> Result<T, E>) -> Field<impl Fn(&Value) -> Result<T, FieldCode>, T> {
     text_like(parse)
 }
 
-/// Reads text by its own parser, where what comes of it looks different in JSON.
-pub fn text_like<T, E, Looks: Shape>(
+/// Reads a string with a parser. The API's description has the type `Json` instead of the parsed one.
+pub fn text_like<T, E, Json: Shape>(
     parse: impl Fn(&str) -> Result<T, E>,
-) -> Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks> {
+) -> Field<impl Fn(&Value) -> Result<T, FieldCode>, Json> {
     Field::new(move |value: &Value| parse(value.as_str().ok_or(FieldCode::WrongType)?).map_err(|_| FieldCode::Invalid))
 }
 
@@ -222,17 +222,17 @@ pub fn email() -> Field<impl Fn(&Value) -> Result<EmailAddress, FieldCode>, Emai
     })
 }
 
-/// Reads an instant in RFC 3339, of whatever offset, as whole milliseconds in UTC.
+/// Reads an instant in RFC 3339, with any offset, as whole milliseconds in UTC.
 #[must_use]
 pub fn instant() -> Field<impl Fn(&Value) -> Result<DateTime<Utc>, FieldCode>, Instant> {
     Field::new(parse_instant)
 }
 
 fn parse_instant(value: &Value) -> Result<DateTime<Utc>, FieldCode> {
-    // The parser would also take the minus sign of typesetters.
+    // The parser would also accept the Unicode minus sign.
     let text = Some(value.as_str().ok_or(FieldCode::WrongType)?).filter(|text| text.is_ascii());
     let at = DateTime::parse_from_rfc3339(text.ok_or(FieldCode::Invalid)?).map_err(|_| FieldCode::Invalid)?;
-    // A leap second has no milliseconds of its own: it is the first of the minute after.
+    // A leap second has no milliseconds of its own: it becomes the first second of the next minute.
     DateTime::from_timestamp_millis(at.timestamp_millis()).ok_or(FieldCode::Invalid)
 }
 
@@ -251,17 +251,17 @@ pub fn small_number() -> Field<impl Fn(&Value) -> Result<u8, FieldCode>, u8> {
     })
 }
 
-/// Reads a list, each item by the same parser.
-pub fn list<T, Looks: Shape>(
-    item: Field<impl Fn(&Value) -> Result<T, FieldCode>, Looks>,
-) -> Field<impl Fn(&Value) -> Result<Vec<T>, FieldCode>, Vec<Looks>>
+/// Reads a list of items that have the same parser.
+pub fn list<T, Json: Shape>(
+    item: Field<impl Fn(&Value) -> Result<T, FieldCode>, Json>,
+) -> Field<impl Fn(&Value) -> Result<Vec<T>, FieldCode>, Vec<Json>>
 where
-    Vec<Looks>: Shape,
+    Vec<Json>: Shape,
 {
     Field::new(move |value: &Value| value.as_array().ok_or(FieldCode::WrongType)?.iter().map(&item.parse).collect())
 }
 
-/// Reads the body of a command that an email address may come with.
+/// Reads the body of a command with an optional email address.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
@@ -288,7 +288,7 @@ pub fn no_members(form: Form) -> Result<(), Problem> {
     form.finish(Some(()))
 }
 
-/// The JSON Schema of a body, made by the function that reads it.
+/// The JSON Schema of a body, derived from the function that reads it.
 #[cfg(feature = "describe")]
 pub mod describe {
     use std::{cell::RefCell, rc::Rc};
@@ -298,59 +298,59 @@ pub mod describe {
 
     use super::{Field, Form, Problem, Shape};
 
-    /// What a member looks like.
-    type Looks = Box<dyn FnOnce(&mut SchemaGenerator, &str) -> Schema>;
+    /// Makes the schema of a member. The text is the name of its object's schema.
+    type MakeSchema = Box<dyn FnOnce(&mut SchemaGenerator, &str) -> Schema>;
 
     struct Member {
         name: &'static str,
         is_required: bool,
-        looks: Looks,
+        schema: MakeSchema,
     }
 
-    /// The members that a reader has asked for so far.
+    /// Records the members that a function reads.
     #[derive(Clone, Default)]
-    pub(super) struct Sketch(Rc<RefCell<Vec<Member>>>);
+    pub(super) struct Recorder(Rc<RefCell<Vec<Member>>>);
 
-    /// The schema of the body that `read` reads. `name` is what a generated client calls it; an object in it is called by
-    /// its own name after that.
+    /// The schema of the body that `read` reads. `name` is the schema's name in a generated client. The schema of a nested
+    /// object has this name followed by the member's.
     pub fn schema<T>(
         generator: &mut SchemaGenerator,
         name: &str,
         read: impl FnOnce(Form) -> Result<T, Problem>,
     ) -> Schema {
-        let sketch = Sketch::default();
-        // Nothing comes of a form that has no values. What the reader asked for is in the sketch.
-        drop(read(sketch.form()));
-        sketch.schema(generator, name)
+        let recorder = Recorder::default();
+        // The form has no values, so the result is of no use. The members that were read are in the recorder.
+        drop(read(recorder.form()));
+        recorder.schema(generator, name)
     }
 
-    impl Sketch {
+    impl Recorder {
         fn form(&self) -> Form {
-            Form { sketch: Some(self.clone()), ..Form::empty() }
+            Form { recorder: Some(self.clone()), ..Form::empty() }
         }
 
-        pub(super) fn member<T, Parse, As: Shape>(
+        pub(super) fn member<T, Parse, Json: Shape>(
             &self,
             name: &'static str,
             is_required: bool,
-            field: &Field<Parse, As>,
+            field: &Field<Parse, Json>,
         ) -> Option<T> {
             let about = field.about;
-            let looks = move |generator: &mut SchemaGenerator, _: &str| {
-                let mut schema = generator.subschema_for::<As>();
+            let schema = move |generator: &mut SchemaGenerator, _: &str| {
+                let mut schema = generator.subschema_for::<Json>();
                 if let Some(about) = about {
                     schema.insert("description".to_owned(), about.into());
                 }
                 schema
             };
-            self.0.borrow_mut().push(Member { name, is_required, looks: Box::new(looks) });
+            self.0.borrow_mut().push(Member { name, is_required, schema: Box::new(schema) });
             None
         }
 
         pub(super) fn nested<T>(&self, name: &'static str, read: impl FnOnce(&mut Form) -> Option<T>) -> Option<T> {
             let inner = Self::default();
             drop(read(&mut inner.form()));
-            let looks = move |generator: &mut SchemaGenerator, outer: &str| {
+            let schema = move |generator: &mut SchemaGenerator, outer: &str| {
                 let name = format!(
                     "{outer}{}{}",
                     name.get(..1).unwrap_or_default().to_uppercase(),
@@ -358,7 +358,7 @@ pub mod describe {
                 );
                 inner.schema(generator, &name)
             };
-            self.0.borrow_mut().push(Member { name, is_required: false, looks: Box::new(looks) });
+            self.0.borrow_mut().push(Member { name, is_required: false, schema: Box::new(schema) });
             None
         }
 
@@ -368,7 +368,7 @@ pub mod describe {
                 if member.is_required {
                     required.push(Value::from(member.name));
                 }
-                properties.insert(member.name.to_owned(), (member.looks)(generator, name).into());
+                properties.insert(member.name.to_owned(), (member.schema)(generator, name).into());
             }
             let mut schema =
                 json_schema!({ "type": "object", "properties": properties, "additionalProperties": false });
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_reported_and_no_text_of_the_client() {
+    fn every_mistake_is_reported_without_the_clients_values() {
         let body =
             json!({ "name": 7, "days": 300, "more": { "on": "yes", "secret": 1 }, "x": 1, "y": 2, "email": "no" });
         let mut form = Form::read(body).unwrap();
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_have_items_of_one_kind() {
+    fn a_list_with_an_invalid_item_is_refused() {
         assert_eq!((list(small_number()).parse)(&json!([1, 2])), Ok(vec![1, 2]));
         assert_eq!((list(small_number()).parse)(&json!([1, "2"])), Err(FieldCode::WrongType));
         assert_eq!((list(small_number()).parse)(&json!([1, -2])), Err(FieldCode::Invalid));

@@ -1,4 +1,4 @@
-//! What every HTTP function does around its handler: who asks for what, and how an outcome becomes an answer.
+//! What every HTTP function does around its handler: it finds the operation and the caller's scope, and makes the answer.
 
 use std::convert::Infallible;
 
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{bootstrap::serve_events, config::ClaimNames};
 
-/// The part of a function that is its own: from a request to an answer, by way of one operation.
+/// The part that differs between functions: it carries out one operation for a request, and makes the answer.
 pub trait Handler: Sync {
-    /// What the function carries out.
+    /// The operations of the function.
     type Operation: FunctionOperation + Send;
 
     /// Carries out a request for one of the function's operations.
@@ -31,10 +31,10 @@ pub trait Handler: Sync {
     ) -> impl Future<Output = Result<Answer, Problem>> + Send;
 }
 
-/// A handler behind what all of them share.
+/// A handler and what all functions do around it.
 #[derive(Debug)]
 pub struct Edge<H> {
-    /// `None` if no operation of the function wants a token.
+    /// `None` if no operation of the function needs a token.
     claims: Option<ClaimNames>,
     handler: H,
 }
@@ -46,7 +46,7 @@ impl<H: Handler> Edge<H> {
         Self { claims: Some(claims), handler }
     }
 
-    /// Puts a handler behind the edge all of whose operations are public.
+    /// Puts a handler behind the edge. All its operations are public.
     #[must_use]
     pub const fn public(handler: H) -> Self {
         Self { claims: None, handler }
@@ -58,10 +58,11 @@ impl<H: Handler> Edge<H> {
         &self.handler
     }
 
-    /// Answers an event. There is no error: whatever goes wrong is an answer as well.
+    /// Answers an event. There is no error: every problem is an answer.
     pub async fn answer(&self, event: LambdaEvent<HttpEvent>) -> HttpAnswer {
         let Some(id) = request_id(&event) else {
-            // Without an id of its own, a request could take another one's write for its own.
+            // A retried write is recognised by its request id. Without one, a write of another request could be mistaken
+            // for it.
             return Problem::Internal("the event has no request id".into()).answer(None).into();
         };
         let answered = match self.admit(id.clone(), event.payload) {
@@ -77,7 +78,7 @@ impl<H: Handler> Edge<H> {
         let scope = match (operation.access(), &self.claims) {
             (Access::Public, _) => None,
             (access, Some(claims)) => scope_of(&event, claims, access)?,
-            (_, None) => return Err(Problem::Internal("the function cannot tell who asks".into())),
+            (_, None) => return Err(Problem::Internal("the function has no claim names to read the token".into())),
         };
         Ok((own, Request { id, operation, scope, event }))
     }
@@ -85,14 +86,14 @@ impl<H: Handler> Edge<H> {
     /// Answers the function's events, one after the other.
     ///
     /// # Errors
-    /// If the Lambda runtime cannot be reached.
+    /// If the Lambda runtime API is unreachable.
     pub async fn serve(self) -> Result<(), Error> {
-        // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
+        // Boxed, because the compiler cannot handle futures that are nested as deeply as those of the SDK would be here.
         serve_events(async |event| Ok::<_, Infallible>(Box::pin(self.answer(event)).await)).await
     }
 }
 
-/// The gateway's id of a request, which its answer carries as well; failing that, Lambda's.
+/// The gateway's id of a request, which is also in the answer. Lambda's id if the gateway gave none.
 #[must_use]
 pub fn request_id(event: &LambdaEvent<HttpEvent>) -> Option<RequestId> {
     let gateway = event.payload.request_context.request_id.as_deref();
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
     use crate::http::routes::{RegisterOperation, StatusOperation};
 
-    /// Only asks on whose behalf it acts.
+    /// Reads only the request's scope.
     struct ScopeReader<O>(PhantomData<O>);
 
     impl<O: FunctionOperation + Send + Sync> Handler for ScopeReader<O> {
@@ -138,14 +139,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_public_operation_has_no_scope_whatever_token_comes_with_it() {
+    async fn a_public_operation_has_no_scope_even_with_a_token() {
         let route = "POST /v1/activation";
         assert_eq!(status(Edge::public(ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
         assert_eq!(status(Edge::new(claims(), ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
     }
 
     #[tokio::test]
-    async fn an_operation_that_wants_a_token_needs_an_edge_that_reads_it() {
+    async fn an_operation_that_needs_a_token_needs_an_edge_that_reads_it() {
         let route = "GET /v1/patients/{patientId}/portal";
         assert_eq!(status(Edge::new(claims(), ScopeReader::<StatusOperation>(PhantomData)), route).await, 204);
         assert_eq!(status(Edge::public(ScopeReader::<StatusOperation>(PhantomData)), route).await, 500);

@@ -1,8 +1,7 @@
-//! The HTTP edge: from API Gateway's event to domain types, and from an outcome to the answer.
+//! The HTTP edge: reads the gateway's event into domain types, and makes an answer of the outcome.
 //!
-//! The events are `lambda_http`'s, as the gateway sends them, and so is the runtime. Its `Request` is not used: it makes
-//! a URL of each event first, and panics when a client's path, query or scheme does not make one
-//! (`docs/adr/0007-events-as-they-come.md`).
+//! The types of the events and the runtime are those of `lambda_http`. Its `Request` is not used: it builds a URL from each
+//! event, and panics if the client's path, query or scheme is not valid in one (`docs/adr/0007-events-as-they-come.md`).
 
 mod body;
 pub mod cursor;

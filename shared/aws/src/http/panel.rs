@@ -1,4 +1,4 @@
-//! The status panel in JSON. The names are the API's; what they mean is the domain's.
+//! The status panel in JSON. The names belong to the API, their meaning to the domain.
 
 #[cfg(feature = "describe")]
 use portal::ids::PatientId;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::value::{Day, Instant, Name};
 
-/// Where a patient stands. Its `version` is that of the patient's record, which the profile shares.
+/// The status panel of a patient. Its `version` is that of the patient's record, which the profile shares.
 #[derive(Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientStatus"))]
 #[serde(rename_all = "camelCase")]
@@ -48,7 +48,7 @@ struct PanelJson {
     last_reinvited_on: PanelDateJson,
 }
 
-/// A date of the panel, or the word that stands in its place.
+/// A date of the panel, or the word that is shown instead.
 #[derive(Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PanelDate"))]
 struct PanelDateJson {
@@ -61,12 +61,12 @@ struct PanelDateJson {
     date: Option<Day>,
 }
 
-/// What stands in a date field.
+/// The value of a date field.
 #[derive(Clone, Copy, strum::EnumIter, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
 enum PanelDateStatus {
-    /// There is nothing yet that there could be a date of.
+    /// No invitation was sent or waits to be sent, so there is no date.
     None,
     /// It is not done yet.
     Pending,

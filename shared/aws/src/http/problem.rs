@@ -1,4 +1,4 @@
-//! What an HTTP answer can refuse with, and the problem document (RFC 9457) that says so.
+//! Problems: why an HTTP request is refused, and the problem document (RFC 9457) that says so.
 
 use std::error::Error;
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::cause;
 
-/// After a fault of the store, the same request may succeed after so many seconds.
+/// The number of seconds after which a request that failed because of a fault may succeed.
 const FAULT_RETRY_AFTER_SECS: u64 = 1;
 
 /// Which part of a request cannot be read.
@@ -33,23 +33,23 @@ pub enum Malformed {
     IfMatch,
     /// `Idempotency-Key` is not a key.
     IdempotencyKey,
-    /// A parameter of the query is missing, or not what it should be: one sentence says what that is.
+    /// A parameter of the query is missing or invalid. The sentence describes a valid one.
     Query(&'static str),
 }
 
-/// Everything that an HTTP answer can refuse with.
+/// Why a request is refused.
 #[derive(Debug)]
 pub enum Problem {
-    /// A rule said no.
+    /// A rule refused the command.
     Refused {
-        /// Which rule.
+        /// The code of the rule.
         code: RefusalCode,
-        /// What it says beside its code.
+        /// The detail that some refusals have.
         detail: RefusalDetail,
     },
     /// The request cannot be read.
     Malformed(Malformed),
-    /// Members of the body are not what they should be.
+    /// Members of the body are missing or invalid.
     Invalid(Vec<FieldError>),
     /// The request has no verified token.
     Unauthenticated,
@@ -63,18 +63,18 @@ pub enum Problem {
     JobNotFound,
     /// A condition of the request does not hold.
     Precondition(Precondition),
-    /// The path has other methods.
+    /// The path does not have this method.
     MethodNotAllowed {
-        /// Which.
+        /// The methods that it has.
         allowed: Vec<&'static str>,
     },
     /// The body is too long.
     TooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// A service that we depend on failed; the same request may succeed later.
+    /// A service that we depend on failed. The same request may succeed later.
     Unavailable(PortError),
-    /// A defect of ours, or data that cannot be read.
+    /// A defect of our code, or an item that cannot be read.
     Internal(Box<dyn Error + Send + Sync>),
 }
 
@@ -225,7 +225,7 @@ impl portal::describe::Named for ProblemCode {
 }
 
 impl Problem {
-    /// The problem of a rule that said no.
+    /// The problem for the refusal of a rule.
     #[must_use]
     pub fn refused(refusal: &impl Refusal) -> Self {
         Self::Refused { code: refusal.code(), detail: refusal.detail() }
@@ -237,13 +237,13 @@ impl Problem {
         Self::refused(&PatientRefusal::PatientNotFound)
     }
 
-    /// Its code.
+    /// The code.
     #[must_use]
     pub fn code(&self) -> ProblemCode {
         ProblemCode::Edge(match self {
             Self::Refused { code, .. } => return ProblemCode::Rule(*code),
             Self::Malformed(_) => EdgeCode::Malformed,
-            // On its own, a bad address has a code that every client knows.
+            // If the address is the only mistake, the answer has its own code.
             Self::Invalid(errors) => match errors.as_slice() {
                 [FieldError { code: FieldCode::EmailInvalid, .. }] => EdgeCode::EmailInvalid,
                 _ => EdgeCode::InvalidFields,
@@ -263,7 +263,7 @@ impl Problem {
         })
     }
 
-    /// The sentence for people: the code's, or one of the part that is malformed.
+    /// The sentence for people: the one of the code, or of the part that is malformed.
     fn sentence(&self) -> &'static str {
         let Self::Malformed(part) = self else { return self.code().words().sentence };
         match part {
@@ -319,12 +319,12 @@ impl Problem {
         if let Self::Invalid(errors) = self { errors } else { &[] }
     }
 
-    /// Who has the address, where the refusal names them.
+    /// The patient who has the address, if the refusal names them.
     fn holder(&self) -> Option<&PatientId> {
         if let Self::Refused { detail: RefusalDetail::Holder(holder), .. } = self { Some(holder) } else { None }
     }
 
-    /// The answer that reports the problem. Writes it to the log: a failure is logged here and nowhere else.
+    /// The answer that reports the problem. Also writes it to the log, so callers do not log it.
     #[must_use]
     pub fn answer(&self, request: Option<&RequestId>) -> Answer {
         let code = self.code();
@@ -343,7 +343,7 @@ impl Problem {
             retry_after: self.retry_after(),
             patient_id: self.holder().map(PatientId::as_str),
         };
-        // Strings and numbers always serialise; should they not, the status still tells the truth.
+        // Strings and numbers always serialise. If they did not, the status would still be right.
         let mut answer = Answer::problem(status, serde_json::to_string(&document).unwrap_or_default());
         if let Some((name, value)) = self.header() {
             answer = answer.with_header(name, &value);
@@ -354,12 +354,12 @@ impl Problem {
         answer
     }
 
-    /// Ids and codes only.
+    /// Logs ids and codes only.
     fn log(&self, request_id: &str, status: StatusCode, code: &str) {
         let status = status.as_u16();
         match self {
             Self::Unavailable(error) => {
-                tracing::error!(request_id, status, code, cause = cause::of_port(error), "cannot answer");
+                tracing::error!(request_id, status, code, cause = cause::from_port(error), "cannot answer");
             }
             Self::Internal(error) => tracing::error!(request_id, status, code, %error, "failed"),
             Self::Refused { .. }
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_request_id_says_so() {
+    fn the_request_id_of_an_answer_can_be_unknown() {
         let answer = Problem::NotFound.answer(None);
         assert!(answer.body().contains(r#""instance":"unknown""#), "{}", answer.body());
     }

@@ -1,4 +1,4 @@
-//! What a request says, in domain types.
+//! The content of a request, in domain types.
 
 use http::header::{ACCEPT, IF_MATCH};
 use portal::{
@@ -16,79 +16,79 @@ use super::{
     routes::Operation,
 };
 
-/// The header by which a client may repeat a command (draft-ietf-httpapi-idempotency-key-header).
+/// The header with which a client may repeat a command (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The longest key, in characters.
 const KEY_MAX_CHARS: usize = 255;
 
-/// A request for an operation that its caller may ask for. The event is what a client said, with its token, hence no
-/// `Debug`.
+/// A request whose caller is permitted to ask for the operation. There is no `Debug`, because the event contains the
+/// caller's token.
 pub struct Request {
     pub(super) id: RequestId,
     pub(super) operation: Operation,
-    /// `None` for an operation that acts on behalf of no practice.
+    /// `None` for an operation that belongs to no practice.
     pub(super) scope: Option<TenantScope>,
     pub(super) event: HttpEvent,
 }
 
-/// The condition of a command on what it changes (`If-Match`).
+/// The condition of a command on the record that it changes (`If-Match`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMatch {
-    /// None.
+    /// There is no condition.
     Absent,
-    /// It must exist.
+    /// The record must exist.
     Any,
-    /// It must have this version.
+    /// The record must have this version.
     Version(u64),
 }
 
 impl Request {
-    /// Which request.
+    /// The request id.
     #[must_use]
     pub const fn id(&self) -> &RequestId {
         &self.id
     }
 
-    /// On whose behalf.
+    /// The practice and the actor of the request.
     ///
     /// # Errors
-    /// [`Problem::Internal`] for an operation on behalf of no practice: there is no such scope, and none can be made.
+    /// [`Problem::Internal`] for an operation that belongs to no practice and therefore has no scope.
     pub fn scope(&self) -> Result<&TenantScope, Problem> {
-        self.scope.as_ref().ok_or_else(|| Problem::Internal("the operation acts on behalf of no practice".into()))
+        self.scope.as_ref().ok_or_else(|| Problem::Internal("the operation belongs to no practice".into()))
     }
 
-    /// A parameter of the query; the first if there are several of that name.
+    /// A parameter of the query. The first one if there are several with this name.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<&str> {
         self.event.query_string_parameters.first(name)
     }
 
-    /// A parameter of the query that may have commas in it, as "Smith, Jo" has. The gateway gives parameters of the same
-    /// name as one, with commas between them, so these two cannot be told apart.
+    /// A parameter of the query that can contain commas, such as "Smith, Jo". The gateway joins parameters of the same name
+    /// with commas, so the two cases cannot be distinguished.
     #[must_use]
     pub fn query_with_commas(&self, name: &str) -> Option<String> {
         self.event.query_string_parameters.all(name).map(|parts| parts.join(","))
     }
 
-    /// The patient that the path names.
+    /// The patient in the path.
     ///
     /// # Errors
-    /// [`Problem::patient_not_found`] if no patient could have such an id.
+    /// [`Problem::patient_not_found`] if the id is invalid.
     pub fn patient(&self) -> Result<PatientId, Problem> {
         let id = self.event.path_parameters.get("patientId").map(String::as_str);
         PatientId::parse(id.unwrap_or_default()).map_err(|_| Problem::patient_not_found())
     }
 
-    /// The bulk job that the path names.
+    /// The bulk job in the path.
     ///
     /// # Errors
-    /// [`Problem::JobNotFound`] if no job could have such an id.
+    /// [`Problem::JobNotFound`] if the id is invalid.
     pub fn job(&self) -> Result<JobId, Problem> {
         let id = self.event.path_parameters.get("jobId").map(String::as_str);
         JobId::parse(id.unwrap_or_default()).map_err(|_| Problem::JobNotFound)
     }
 
-    /// Whether the client asks for this media type by name, in any of its `Accept` headers and with whatever parameters.
+    /// Whether an `Accept` header names this media type. Its parameters are ignored.
     #[must_use]
     pub fn accepts(&self, media_type: &str) -> bool {
         let headers = self.event.headers.get_all(ACCEPT).iter().filter_map(|header| header.to_str().ok());
@@ -101,8 +101,8 @@ impl Request {
     /// The condition of `If-Match`.
     ///
     /// # Errors
-    /// [`Malformed::IfMatch`] unless it is `*` or one version in quotes, as `ETag` gives it. Weak tags and lists are
-    /// refused as well: no answer of this API gives a client reason to send them.
+    /// [`Malformed::IfMatch`] unless it is `*` or one version in quotes, as in `ETag`. Weak tags and lists are refused: no
+    /// answer of this API contains one.
     pub fn if_match(&self) -> Result<IfMatch, Problem> {
         let Some(header) = self.event.headers.get(IF_MATCH) else {
             return Ok(IfMatch::Absent);
@@ -115,9 +115,9 @@ impl Request {
         Ok(version.map(IfMatch::Version).ok_or(Malformed::IfMatch)?)
     }
 
-    /// The request as its client may repeat it, if it has an `Idempotency-Key`.
+    /// The request with its `Idempotency-Key`, if it has one.
     ///
-    /// The command's name is its route's: on another patient the key meets another record.
+    /// The command is identified by its route. The patient need not be included, because each record keeps its own keys.
     ///
     /// # Errors
     /// [`Malformed::IdempotencyKey`]
@@ -130,7 +130,7 @@ impl Request {
         Ok(Some(KeyedRequest::new(&command, key, content.as_bytes())))
     }
 
-    /// A command on a patient, who must exist for it: `If-Match: *` asks for no more than that.
+    /// A command on a patient. The patient must exist in any case, so `If-Match: *` adds no condition.
     ///
     /// # Errors
     /// As for [`Self::if_match`], [`Self::keyed`] and [`Self::scope`].
@@ -142,10 +142,10 @@ impl Request {
         Ok(Command { scope: self.scope()?, patient, request: &self.id, if_match, keyed: self.keyed()? })
     }
 
-    /// The version that a save must find, for saves that also create.
+    /// The version that a save replaces. `None` for a save without a condition, which may also create.
     ///
     /// # Errors
-    /// As for [`Self::if_match`], and for `*`: whoever wants to save only what exists has read its version.
+    /// As for [`Self::if_match`], and for `*`: a client that saves only what exists has read its version.
     pub fn version_to_replace(&self) -> Result<Option<u64>, Problem> {
         match self.if_match()? {
             IfMatch::Absent => Ok(None),
@@ -157,13 +157,13 @@ impl Request {
     /// The body.
     ///
     /// # Errors
-    /// [`Problem::TooLarge`], [`Problem::UnsupportedMediaType`], [`Malformed::Body`], also if there is none, and
-    /// [`Problem::Invalid`] if it is no object.
+    /// [`Problem::TooLarge`], [`Problem::UnsupportedMediaType`], [`Malformed::Body`], also if it is missing, and
+    /// [`Problem::Invalid`] if it is not an object.
     pub fn form(&self) -> Result<Form, Problem> {
         Ok(body::form(&self.event)?.ok_or(Malformed::Body)?)
     }
 
-    /// The body, where there need be none.
+    /// The body, or an empty form if it is missing.
     ///
     /// # Errors
     /// As for [`Self::form`].
@@ -171,24 +171,25 @@ impl Request {
         Ok(body::form(&self.event)?.unwrap_or_else(Form::empty))
     }
 
-    /// The address that the body gives, where it need not give one.
+    /// The email address in the body, if there is one.
     ///
     /// # Errors
-    /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it is no address or
-    /// the body has anything else.
+    /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if the address is invalid or
+    /// the body has another member.
     pub fn email_if_given(&self) -> Result<Option<EmailAddress>, Problem> {
         email_if_given(self.form_or_empty()?)
     }
 
-    /// The address that the body gives.
+    /// The email address in the body.
     ///
     /// # Errors
-    /// As for [`Self::form`]; [`Problem::Invalid`] also if it is missing or no address, or the body has anything else.
+    /// As for [`Self::form`]; [`Problem::Invalid`] also if the address is missing or invalid, or the body has another
+    /// member.
     pub fn email(&self) -> Result<EmailAddress, Problem> {
         new_email(self.form()?)
     }
 
-    /// Makes sure that the body says nothing: it is missing, or an object without members.
+    /// Checks that the body is missing, or an object without members.
     ///
     /// # Errors
     /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if it has a member.
@@ -201,7 +202,7 @@ fn is_visible(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_graphic())
 }
 
-/// Digits as we write them: one number has one tag.
+/// Whether the digits have no leading zero, so that each version has one tag.
 fn is_canonical(digits: &str) -> bool {
     digits.chars().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'))
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{HttpAnswer, panel::StatusJson, problem::Problem};
 use crate::cause;
 
-/// An answer: a status, headers and, as a rule, a text, nearly always JSON.
+/// An answer: a status, headers and a body, which is usually JSON and can be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: StatusCode,
@@ -23,20 +23,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Nothing to say but that it is done.
+    /// The command is done, and there is no body.
     #[must_use]
     pub fn done() -> Self {
-        Self::bare(StatusCode::NO_CONTENT)
+        Self::without_body(StatusCode::NO_CONTENT)
     }
 
-    fn bare(status: StatusCode) -> Self {
+    fn without_body(status: StatusCode) -> Self {
         let headers = HeaderMap::from_iter([
-            // Personal data: nobody on the way may keep it.
+            // Answers contain personal data, so no cache may store them.
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000")),
-            // No answer is a page. Whoever makes a browser show one all the same gets a dead text, in nobody's frame, and
-            // nobody is told from which address.
+            // No answer is a page. A browser that shows one nevertheless runs no script, shows it in no frame, and sends no
+            // referrer.
             (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ]);
@@ -44,7 +44,7 @@ impl Answer {
     }
 
     fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        let mut answer = Self { body: Redacted::new(body), ..Self::bare(status) };
+        let mut answer = Self { body: Redacted::new(body), ..Self::without_body(status) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         answer
     }
@@ -54,7 +54,7 @@ impl Answer {
         Self::new(status, "application/problem+json", document)
     }
 
-    /// A JSON document that has no version.
+    /// A JSON document without a version.
     ///
     /// # Errors
     /// [`Problem::Internal`] if the document cannot be written as JSON.
@@ -69,7 +69,7 @@ impl Answer {
         Self::new(StatusCode::OK, "text/csv; charset=utf-8", table)
     }
 
-    /// A JSON document, and the version of what it shows as its `ETag`.
+    /// A JSON document with its version as `ETag`.
     ///
     /// # Errors
     /// As for [`Self::document`].
@@ -85,7 +85,7 @@ impl Answer {
         Self::json(StatusCode::OK, &StatusJson::from_panel(panel), panel.version)
     }
 
-    /// The status panel, as the answer of a command: accepted rather than done while a mail is queued.
+    /// The status panel, as the answer of a command: 202 while a mail is queued, otherwise 200.
     ///
     /// # Errors
     /// [`Problem::Internal`]
@@ -94,7 +94,7 @@ impl Answer {
         Self::json(status, &StatusJson::from_panel(panel), panel.version)
     }
 
-    /// The status panel, as the answer of a command that a mail follows.
+    /// The status panel, as the answer of a command that sends a mail.
     ///
     /// # Errors
     /// [`Problem::Internal`]
@@ -103,7 +103,7 @@ impl Answer {
         Self::command(&enqueued.panel)
     }
 
-    /// The answer with one more header; without it if its value cannot stand in one.
+    /// Adds a header, unless its value contains characters that a header cannot have.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -124,7 +124,7 @@ impl Answer {
         &self.headers
     }
 
-    /// The text; empty if there is none.
+    /// The body. Empty if there is none.
     #[must_use]
     pub fn body(&self) -> &str {
         self.body.expose()
@@ -142,21 +142,21 @@ impl From<Answer> for HttpAnswer {
     }
 }
 
-/// Writes to the log if the queue did not take a hint, which nobody else is told.
+/// Logs that the queue did not take a hint. The answer to the client does not mention it.
 pub fn log_unqueued(unqueued: Option<&QueueError>, request: &RequestId) {
     if let Some(error) = unqueued {
-        let (request_id, cause) = (request.as_str(), cause::of_queue(error));
+        let (request_id, cause) = (request.as_str(), cause::from_queue(error));
         tracing::warn!(request_id, cause, "accepted but not queued: the sweep will queue it");
     }
 }
 
-/// An instant as the API writes it: RFC 3339, UTC, milliseconds.
+/// An instant in the format of the API: RFC 3339, UTC, milliseconds.
 #[must_use]
 pub fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A calendar date as the API writes it: `yyyy-mm-dd`.
+/// A calendar date in the format of the API: `yyyy-mm-dd`.
 #[must_use]
 pub fn date(date: NaiveDate) -> String {
     date.format("%Y-%m-%d").to_string()
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_tells_browsers_to_make_nothing_of_it() {
+    fn every_answer_has_the_security_headers() {
         let problem = Problem::NotFound.answer(None);
         let document = Answer::document(StatusCode::OK, &"text").unwrap();
         for answer in [Answer::done(), document, problem] {

@@ -1,4 +1,4 @@
-//! The table of operations: what clients of the API can ask for, what it takes to ask, and which rules can refuse it.
+//! The table of operations: what clients of the API can ask for, who may ask, and which rules can refuse it.
 
 use std::convert::Infallible;
 
@@ -19,8 +19,8 @@ pub trait FunctionOperation: Copy {
     fn from_operation(operation: Operation) -> Option<Self>;
 }
 
-/// Declares the operations, by the function that carries them out. The doc comment of an operation is what the API's
-/// description says of it: a summary, then paragraphs.
+/// Declares the operations, grouped by the function that carries them out. The doc comment of an operation is its text in
+/// the API's description: a summary, then paragraphs.
 macro_rules! operations {
     ($(
         $(#[$of_function:meta])*
@@ -60,13 +60,13 @@ macro_rules! operations {
                 match self { $($(Self::$operation => $access,)+)+ }
             }
 
-            /// The rules that can refuse it. What the edge itself refuses is not among them.
+            /// The codes of the rules that can refuse it, without those of the edge.
             #[must_use]
             pub const fn refusals(self) -> &'static [RefusalCode] {
                 match self { $($(Self::$operation => <$refusal as Refusal>::CODES,)+)+ }
             }
 
-            /// The lines of its doc comment, each with the blank that it begins with.
+            /// The lines of its doc comment, each with its leading space.
             #[must_use]
             pub const fn doc(self) -> &'static [&'static str] {
                 match self { $($(Self::$operation => &[$($doc),+],)+)+ }
@@ -97,12 +97,11 @@ operations! {
     "patients": PatientsOperation {
         /// Save a patient's profile.
         ///
-        /// Creates the patient, or replaces the whole profile of one who is there. Saving the same again
+        /// Creates the patient, or replaces the whole profile of one who exists. Saving the same again
         /// changes nothing.
         ///
-        /// A profile is not an invitation: saving it touches neither an invitation nor an account, and another
-        /// `email` counts from the next invite on. The panel's sentence says when an invitation went to another
-        /// address.
+        /// Saving a profile changes neither an invitation nor an account, and another `email` is used from the
+        /// next invite on. The panel's sentence says when an invitation went to another address.
         SavePatient = PUT "/v1/patients/{patientId}", Access::With(Permission::Patients), PatientRefusal;
         /// Read a patient's profile.
         ReadPatient = GET "/v1/patients/{patientId}", Access::With(Permission::Read), PatientRefusal;
@@ -118,18 +117,18 @@ operations! {
         ReadPractice = GET "/v1/practice", Access::With(Permission::Read), Infallible;
         /// Save the practice's settings.
         ///
-        /// Replaces all of them; what is left out is as usual again. The first save with `portal.termsAccepted`
+        /// Replaces all of them; a setting that is left out gets its default. The first save with `portal.termsAccepted`
         /// activates the portal. No patient can be invited before, and no later save deactivates it.
         SavePractice = PUT "/v1/practice", Access::With(Permission::Admin), Infallible;
     }
 
     /// What the function `status` carries out.
     "status": StatusOperation {
-        /// Read where a patient stands.
+        /// Read the status of a patient.
         ///
         /// The status panel: its five fields, one plain sentence with the next step, the current invitation,
-        /// the account, and for each action whether it is allowed now and, if not, why not. What refuses a
-        /// command is what decides `allowed`; only whether an address is free shows when one is given.
+        /// the account, and for each action whether it is allowed now and, if not, why not. `allowed` follows the
+        /// rules that refuse commands, except that only the command itself checks whether an address is free.
         ReadStatus = GET "/v1/patients/{patientId}/portal", Access::With(Permission::Read), PatientRefusal;
         /// Read what has happened.
         ///
@@ -141,12 +140,12 @@ operations! {
     "invite": InviteOperation {
         /// Invite a patient.
         ///
-        /// Mails the patient a link to open an account, to the address that is given or else the profile's. The
-        /// address must be no other patient's, in any practice.
+        /// Mails the patient a link to open an account, to the address that is given or else the profile's. No other
+        /// patient of any practice may have the address.
         InvitePatient = POST "/v1/patients/{patientId}/portal/invite", Access::With(Permission::Invite), InviteRefusal;
         /// Take an invitation back.
         ///
-        /// A mail that still waits is not sent, links that were mailed die, and the address is free at once.
+        /// A mail that still waits is not sent, links that were mailed stop working, and the address is free at once.
         /// The patient can be invited again.
         RevokeInvitation = POST "/v1/patients/{patientId}/portal/revoke", Access::With(Permission::Invite), RevokeRefusal;
     }
@@ -155,8 +154,8 @@ operations! {
     "reinvite": ReinviteOperation {
         /// Invite a patient again.
         ///
-        /// Mails a new link, to the address that is given or else the invitation's. To the same address, links
-        /// that were mailed before keep working until they expire. With another address they die at once and
+        /// Mails a new link, to the address that is given or else the invitation's. If the address is the same, links
+        /// that were mailed before work until they expire. If it is another, they stop working at once and
         /// the old address is free; the profile is not changed.
         ReinvitePatient = POST "/v1/patients/{patientId}/portal/reinvite", Access::With(Permission::Invite), ReinviteRefusal;
     }
@@ -174,9 +173,9 @@ operations! {
         /// stopped: do that after a 503. Patients who were never invited are found by the practice's directory. It
         /// leaves out patients without a date of birth, who cannot be invited.
         BeginBulkJob = POST "/v1/invitations/bulk", Access::With(Permission::Invite), Infallible;
-        /// Read how far a job has come.
+        /// Read the progress of a job.
         ReadBulkJob = GET "/v1/invitations/bulk/{jobId}", Access::With(Permission::Read), Infallible;
-        /// Read what came of each patient.
+        /// Read the result for each patient.
         ///
         /// Results come in the order in which the patients were processed, at most a hundred a page. While the job
         /// is running, the last page has no `next` although more results will follow.
@@ -196,13 +195,13 @@ operations! {
         /// Record that a patient does not want access.
         ///
         /// The patient does not want to receive access to health information. A mail that still waits is not
-        /// sent and its invitation is taken back, links that were mailed die, and no reminder goes out. An
-        /// account stays. A mail that is being handed over at this very moment may still arrive; its link is
-        /// dead.
+        /// sent and its invitation is taken back, links that were mailed stop working, and no reminder is sent. An
+        /// account stays. A mail that is being handed over at this moment may still arrive; its link does not
+        /// work.
         OptOutPatient = POST "/v1/patients/{patientId}/portal/opt-out", Access::With(Permission::Invite), OptOutRefusal;
         /// Record that a patient wants access after all.
         ///
-        /// Sends nothing by itself, and links that died stay dead. Invite or reinvite the patient.
+        /// Sends nothing by itself, and links that stopped working stay so. Invite or reinvite the patient.
         OptInPatient = POST "/v1/patients/{patientId}/portal/opt-in", Access::With(Permission::Invite), OptInRefusal;
     }
 
@@ -210,15 +209,15 @@ operations! {
     "change-email": ChangeEmailOperation {
         /// Change the address of an account.
         ///
-        /// The address that the patient logs in with. The new one must be no other patient's; the old one is
-        /// free at once, and both are told by mail. The profile is not changed. If it is the account's address
-        /// already, nothing is done.
+        /// The address that the patient logs in with. No other patient may have the new one. The old one is
+        /// free at once, and both get a mail about the change. The profile is not changed. If it is the account's
+        /// address already, nothing is done.
         ChangeAccountEmail = PUT "/v1/practices/{practiceId}/patients/{patientId}/portal/email", Access::CustomerCare, ChangeEmailRefusal;
     }
 
     /// What the function `register` carries out.
     "register": RegisterOperation {
-        /// Look at a link.
+        /// Check a link.
         ///
         /// Changes nothing. A page calls it before it asks for the date of birth.
         CheckLink = POST "/v1/activation/check", Access::Public, Infallible;
@@ -228,7 +227,7 @@ operations! {
         /// answer is what the identity provider needs to create the login. Registering counts as the first login.
         ///
         /// Every date is counted before it is compared; the fifth wrong one locks the link, and staff must
-        /// invite again. A text that is no date of a birth is refused with 422 and counts nothing.
+        /// invite again. A text that is not a possible date of birth is refused with 422 and is not counted.
         Register = POST "/v1/activation", Access::Public, RegisterRefusal;
         /// Decline the invitation.
         ///
@@ -244,8 +243,8 @@ operations! {
         RequestNewLink = POST "/v1/activation/new-link", Access::Public, NewLinkRefusal;
         /// Stop the reminders with one click.
         ///
-        /// For mail programs (RFC 8058): the address is in the mail's `List-Unsubscribe`. Answers alike whether
-        /// there is such a link or not, and does not read the body.
+        /// For mail programs (RFC 8058): the address is in the mail's `List-Unsubscribe`. The answer is the same
+        /// whether there is such a link or not, and the body is not read.
         StopReminders = POST "/v1/unsubscribe", Access::Public, Infallible;
     }
 
@@ -279,22 +278,22 @@ impl Operation {
         Self::iter().find(|operation| operation.method() == method && operation.path() == path)
     }
 
-    fn takes(self, path: &str) -> bool {
-        let (mut wanted, mut given) = (self.path().split('/'), path.split('/'));
+    fn matches(self, path: &str) -> bool {
+        let (mut own, mut given) = (self.path().split('/'), path.split('/'));
         loop {
-            match (wanted.next(), given.next()) {
+            match (own.next(), given.next()) {
                 (None, None) => return true,
-                (Some(wanted), Some(given)) if wanted == given || (wanted.starts_with('{') && !given.is_empty()) => {}
+                (Some(own), Some(given)) if own == given || (own.starts_with('{') && !given.is_empty()) => {}
                 (Some(_) | None, Some(_) | None) => return false,
             }
         }
     }
 }
 
-/// The methods that operations have at a path; none if there is nothing there.
+/// The methods of the operations at a path. Empty if there is no such path.
 #[must_use]
 pub fn methods_at(path: &str) -> Vec<&'static str> {
-    Operation::iter().filter(|operation| operation.takes(path)).map(Operation::method).collect()
+    Operation::iter().filter(|operation| operation.matches(path)).map(Operation::method).collect()
 }
 
 #[cfg(test)]
@@ -327,7 +326,11 @@ mod tests {
         assert_eq!(methods_at("/v1/patients/p-1"), ["PUT", "GET"]);
         assert_eq!(methods_at("/v1/patients/p-1/portal/invite"), ["POST"]);
         assert_eq!(methods_at("/v1/practices/oak/patients/p-1/portal/email"), ["PUT"]);
-        assert_eq!(methods_at("/v1/unsubscribe"), ["POST"], "a link that is only looked at stops nothing");
+        assert_eq!(
+            methods_at("/v1/unsubscribe"),
+            ["POST"],
+            "opening the link in a browser (GET) must not stop the reminders"
+        );
         for path in [
             "",
             "/",

@@ -1,4 +1,4 @@
-//! On whose behalf a request acts: read from the claims that the gateway has verified, and from nothing else.
+//! The practice and the actor of a request. They come only from claims that the gateway has verified.
 
 use portal::{
     ids::{PracticeId, Subject},
@@ -10,14 +10,14 @@ use portal::{
 use super::{HttpEvent, problem::Problem};
 use crate::config::ClaimNames;
 
-/// What a token may permit: one scope of the API.
+/// A permission that a token can give: one scope of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 pub enum Permission {
-    /// Read everything of one's practice.
+    /// Read everything of the caller's practice.
     Read,
     /// Save patients' profiles.
     Patients,
-    /// Invite patients, and everything that goes with it.
+    /// Invite patients, and the commands that belong to it.
     Invite,
     /// Change the practice's settings and activate its portal.
     Admin,
@@ -27,21 +27,21 @@ pub enum Permission {
     Logins,
 }
 
-/// Who may ask for an operation, and on whose behalf.
+/// Who may ask for an operation, and for which practice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody. Such a request acts on behalf of no practice: what it may reach, it has to prove otherwise.
+    /// All callers, without a token. The request belongs to no practice. The link token in its body gives it access.
     Public,
-    /// Whoever's token permits this, on behalf of the token's practice.
+    /// Callers whose token has this permission, for the practice of the token.
     With(Permission),
-    /// Customer Care, on behalf of the practice that the path names: they belong to none.
+    /// Customer Care, for the practice in the path, because Customer Care belongs to no practice.
     CustomerCare,
     /// The portal, a machine that belongs to no practice.
     Portal,
 }
 
 impl Access {
-    /// What a token must permit; nothing where no token is asked for.
+    /// The permission that the token must have. `None` if no token is needed.
     #[must_use]
     pub const fn permission(self) -> Option<Permission> {
         match self {
@@ -67,7 +67,7 @@ impl Permission {
         }
     }
 
-    /// In which part somebody acts who makes use of it.
+    /// The role of a caller who uses this permission.
     #[must_use]
     pub const fn role(self) -> Role {
         match self {
@@ -78,15 +78,15 @@ impl Permission {
     }
 }
 
-/// The scope that a request acts in; none for a public operation, and for a machine that belongs to no practice.
+/// The tenant scope of a request. `None` for a public operation, and for a machine that belongs to no practice.
 ///
-/// The gateway writes a claim that is a list as `[a b]`. A list of practices is no practice; a list of scopes is
+/// The gateway writes a claim that is a list as `[a b]`. A list of practices is not a valid practice. A list of scopes is
 /// read like the usual text of scopes.
 ///
 /// # Errors
-/// [`Problem::Unauthenticated`] if nothing was verified; [`Problem::Forbidden`] if a claim is missing or malformed,
-/// or the scopes do not have what the operation needs, where that is Customer Care's [`ChangeEmailRefusal::SupportOnly`];
-/// [`PatientRefusal::PatientNotFound`] if the path names what can be no practice.
+/// [`Problem::Unauthenticated`] if there is no verified token; [`Problem::Forbidden`] if a claim is missing or invalid, or
+/// the needed scope is missing, except that a missing scope of Customer Care is [`ChangeEmailRefusal::SupportOnly`];
+/// [`PatientRefusal::PatientNotFound`] if the practice in the path is invalid.
 pub(super) fn scope_of(event: &HttpEvent, names: &ClaimNames, access: Access) -> Result<Option<TenantScope>, Problem> {
     let Some(needed) = access.permission() else { return Ok(None) };
     let token = event.request_context.authorizer.as_ref().and_then(|authorizer| authorizer.jwt.as_ref());
@@ -111,7 +111,7 @@ pub(super) fn scope_of(event: &HttpEvent, names: &ClaimNames, access: Access) ->
     Ok(Some(scope))
 }
 
-/// The practice that Customer Care acts for. An id that no practice can have is one that has no such patient.
+/// The practice in the path of a Customer Care request. An invalid id is answered like a patient who does not exist.
 fn practice_in_path(event: &HttpEvent) -> Result<PracticeId, Problem> {
     let id = event.path_parameters.get("practiceId").map(String::as_str);
     PracticeId::parse(id.unwrap_or_default()).map_err(|_| Problem::refused(&PatientRefusal::PatientNotFound))
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn customer_care_acts_for_the_practice_in_the_path_and_nobody_else_does() {
+    fn only_customer_care_acts_for_the_practice_in_the_path() {
         let path = json!({ "practiceId": "hillside", "patientId": "p-1" });
         let token =
             |scope: &str| json!({ "jwt": { "claims": { "practice_id": "lakeside", "scope": scope, "sub": "s" } } });
@@ -193,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_verified_token_nobody_is_known() {
+    fn without_a_verified_token_a_caller_is_unauthenticated() {
         for authorizer in [json!(null), json!({}), json!({ "lambda": { "practice_id": "lakeside" } })] {
             assert_eq!(tenant_scope(&authorizer, Permission::Read).err(), Some("unauthenticated"), "{authorizer}");
         }
     }
 
     #[test]
-    fn a_practice_is_one_plain_id() {
+    fn a_practice_claim_that_is_not_one_id_is_forbidden() {
         assert_eq!(refused("lakeside", "portal/read", "s", Permission::Read), None);
         for practice in ["", " ", "[lakeside]", "[lakeside other]", "[]", "lakeside other", "a#b", "a/b", "é"] {
             assert_eq!(refused(practice, "portal/read", "s", Permission::Read), Some("forbidden"), "{practice}");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_counts_only_whole() {
+    fn a_scope_must_match_exactly() {
         for scope in ["portal/read", "openid portal/read", "[portal/read]", "[a portal/read b]"] {
             assert_eq!(refused("lakeside", scope, "s", Permission::Read), None, "{scope}");
         }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_claim_is_needed() {
+    fn every_claim_is_required() {
         for missing in ["practice_id", "scope", "sub"] {
             let mut claims = json!({ "practice_id": "lakeside", "scope": "portal/read", "sub": "s" });
             claims.as_object_mut().unwrap().remove(missing);

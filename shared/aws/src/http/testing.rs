@@ -1,8 +1,6 @@
-//! The sample events, ways to spoil them, and their answers as tests compare them.
-//!
-//! Only tests compile this. A sample that cannot be read is a failed test, so unwrapping is right here.
-#![expect(clippy::unwrap_used, reason = "only tests compile this module")]
-#![expect(clippy::missing_panics_doc, reason = "every function here panics if a sample is not what it should be")]
+//! The sample events, invalid variants of them, and answers in the form that tests compare.
+#![expect(clippy::unwrap_used, reason = "only tests compile this module, and there a panic is the failure")]
+#![expect(clippy::missing_panics_doc, reason = "every function here panics if a sample is invalid")]
 
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 
@@ -14,19 +12,19 @@ use serde_json::{Value, json};
 use super::{Edge, Handler, HttpAnswer, HttpEvent};
 use crate::config::ClaimNames;
 
-/// The names of the claims in the samples.
+/// The claim names in the samples.
 #[must_use]
 pub fn claim_names() -> ClaimNames {
     ClaimNames { practice: "practice_id".to_owned(), scope: "scope".to_owned() }
 }
 
-/// A handler behind the edge, as its `main` puts it there.
+/// A handler behind the edge, as in the function's `main`.
 #[must_use]
 pub fn edge<H: Handler>(handler: H) -> Edge<H> {
     Edge::new(claim_names(), handler)
 }
 
-/// A sample event, of whatever kind: `events/<name>.json`.
+/// A sample event of any kind: `events/<name>.json`.
 #[must_use]
 pub fn sample<E: DeserializeOwned>(name: &str) -> E {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
@@ -38,9 +36,9 @@ pub fn sample<E: DeserializeOwned>(name: &str) -> E {
 pub struct Sample(Value);
 
 impl Sample {
-    /// The sample of this name.
+    /// Reads the sample with this name.
     #[must_use]
-    pub fn of(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self(sample(name))
     }
 
@@ -60,7 +58,7 @@ impl Sample {
         self.set("", "body", json!(text.into())).header("content-type", "application/json")
     }
 
-    /// With this body, which the gateway hands on in base64.
+    /// With this body, which the gateway encodes in base64.
     #[must_use]
     pub fn bytes(self, bytes: impl AsRef<[u8]>) -> Self {
         self.body(STANDARD.encode(bytes)).set("", "isBase64Encoded", json!(true))
@@ -104,7 +102,7 @@ impl Sample {
         self.remove("/requestContext/authorizer/jwt/claims", name)
     }
 
-    /// With what the gateway says of who asks.
+    /// With this authorizer context, in which the gateway puts the verified token.
     #[must_use]
     pub fn authorizer(self, authorizer: &Value) -> Self {
         self.set("/requestContext", "authorizer", authorizer.clone())
@@ -143,19 +141,19 @@ impl Sample {
         self.set("/queryStringParameters", name, json!(value))
     }
 
-    /// By this route.
+    /// With this route key.
     #[must_use]
     pub fn route(self, key: &str) -> Self {
         self.set("", "routeKey", json!(key))
     }
 
-    /// With this id of the request.
+    /// With this request id.
     #[must_use]
     pub fn request(self, id: &str) -> Self {
         self.set("/requestContext", "requestId", json!(id))
     }
 
-    /// The event, as the runtime hands it to the function.
+    /// The event, as the runtime gives it to the function.
     #[must_use]
     pub fn event(&self) -> LambdaEvent<HttpEvent> {
         let mut context = Context::default();
@@ -163,7 +161,7 @@ impl Sample {
         LambdaEvent::new(serde_json::from_value(self.0.clone()).unwrap(), context)
     }
 
-    /// Lets a function answer.
+    /// Sends the request to a function and returns its answer.
     pub async fn ask<H: Handler>(&self, edge: &Edge<H>) -> Shown {
         edge.answer(self.event()).await.into()
     }
@@ -203,7 +201,7 @@ impl Shown {
     }
 }
 
-/// A spoilt request and the answer that it must get.
+/// An invalid request and the answer that it must get.
 #[derive(Clone, Debug)]
 pub struct Bad {
     what: String,
@@ -213,13 +211,13 @@ pub struct Bad {
 }
 
 impl Bad {
-    /// A request that must be answered so. `what` names it in a failed test.
+    /// A request that must get this status and code. `what` describes it in a failed test.
     pub fn new(what: impl Into<String>, sample: Sample, status: i64, code: &'static str) -> Self {
         Self { what: what.into(), sample, status, code }
     }
 }
 
-/// The request with tokens that permit nothing, and by a route of another function.
+/// The request with tokens that permit nothing, and with a route of another function.
 fn bad_tokens(good: &Sample) -> Vec<Bad> {
     let forbidden = |what: &str, sample| Bad::new(what, sample, 403, "forbidden");
     let good = || good.clone();
@@ -232,7 +230,7 @@ fn bad_tokens(good: &Sample) -> Vec<Bad> {
     ]
 }
 
-/// The request from callers who may not ask, where only the portal may.
+/// The request from callers without permission, for an operation that only the portal may ask for.
 #[must_use]
 pub fn bad_machines(good: &Sample) -> Vec<Bad> {
     let staff = "openid portal/read portal/patients portal/invite portal/admin";
@@ -244,24 +242,24 @@ pub fn bad_machines(good: &Sample) -> Vec<Bad> {
     others.map(bad).into_iter().chain(bad_tokens(good)).collect()
 }
 
-/// The request from callers who may not ask.
+/// The request from callers without permission.
 #[must_use]
 pub fn bad_callers(good: &Sample) -> Vec<Bad> {
     let forbidden = |what: &str, sample| Bad::new(what, sample, 403, "forbidden");
-    let again = || good.clone();
+    let sample = || good.clone();
     let mut bad = vec![
-        forbidden("no practice", again().without_claim("practice_id")),
-        forbidden("an empty practice", again().claim("practice_id", "")),
-        forbidden("a list of practices", again().claim("practice_id", "[lakeside hillside]")),
-        forbidden("a list of one practice", again().claim("practice_id", "[lakeside]")),
-        forbidden("a practice with a separator", again().claim("practice_id", "lakeside#PATIENT")),
-        forbidden("other scopes", again().claim("scope", "openid portal/logins")),
+        forbidden("no practice", sample().without_claim("practice_id")),
+        forbidden("an empty practice", sample().claim("practice_id", "")),
+        forbidden("a list of practices", sample().claim("practice_id", "[lakeside hillside]")),
+        forbidden("a list of one practice", sample().claim("practice_id", "[lakeside]")),
+        forbidden("a practice with a separator", sample().claim("practice_id", "lakeside#PATIENT")),
+        forbidden("other scopes", sample().claim("scope", "openid portal/logins")),
     ];
     bad.append(&mut bad_tokens(good));
     bad
 }
 
-/// The request with patient ids that nobody has.
+/// The request with invalid patient ids.
 #[must_use]
 pub fn bad_patients(good: &Sample) -> Vec<Bad> {
     let ids = ["", " ", "a b", "a/b", "a#b", "..%2f", "é", "p-1001\n", "\0", &"x".repeat(65), &"x".repeat(10_000)];
@@ -269,7 +267,7 @@ pub fn bad_patients(good: &Sample) -> Vec<Bad> {
     ids.into_iter().map(bad).collect()
 }
 
-/// The request with bodies that no operation takes.
+/// The request with bodies that every operation refuses.
 #[must_use]
 pub fn bad_bodies(good: &Sample) -> Vec<Bad> {
     const LARGEST: usize = 64 * 1024;
@@ -317,14 +315,14 @@ pub fn bad_bodies(good: &Sample) -> Vec<Bad> {
     ]
 }
 
-/// Asserts that each request is refused as it must be, in words that quote nothing of it, and changes nothing.
-/// `watched` is everything that could change.
-pub async fn assert_refused<H, W>(edge: &Edge<H>, requests: Vec<Bad>, watched: impl Fn(&H) -> W)
+/// Asserts that each request gets the refusal that it must get, that the answer quotes nothing of the request, and that
+/// nothing changes. `state` reads everything that could change.
+pub async fn assert_refused<H, S>(edge: &Edge<H>, requests: Vec<Bad>, state: impl Fn(&H) -> S)
 where
     H: Handler,
-    W: Debug + PartialEq,
+    S: Debug + PartialEq,
 {
-    let before = watched(edge.handler());
+    let before = state(edge.handler());
     for Bad { what, sample, status, code } in requests {
         let answer = sample.ask(edge).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{what}: {}", answer.body);
@@ -337,6 +335,6 @@ where
                 answer.body
             );
         }
-        assert_eq!(watched(edge.handler()), before, "{what}");
+        assert_eq!(state(edge.handler()), before, "{what}");
     }
 }

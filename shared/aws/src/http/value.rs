@@ -1,15 +1,15 @@
-//! What the members of an answer are made of.
+//! The types of members of requests and answers.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
-/// A type that an answer can show, or a request can have: where the API is described, one with a JSON Schema.
+/// A type of members. When the API is described, it has a JSON Schema.
 #[cfg(not(feature = "describe"))]
 pub trait Shape {}
 #[cfg(not(feature = "describe"))]
 impl<T> Shape for T {}
 
-/// A type that an answer can show, or a request can have: where the API is described, one with a JSON Schema.
+/// A type of members. When the API is described, it has a JSON Schema.
 #[cfg(feature = "describe")]
 pub trait Shape: schemars::JsonSchema {}
 #[cfg(feature = "describe")]
@@ -35,7 +35,7 @@ impl Serialize for Day {
     }
 }
 
-/// A value of an enum, by its stable name.
+/// A value of an enum, shown by its stable name.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<T>(pub T);
 
@@ -45,8 +45,8 @@ impl<T: Copy + Into<&'static str>> Serialize for Name<T> {
     }
 }
 
-/// Declares types that stand for values of requests and answers whose Rust types say less than a schema can.
-macro_rules! looks {
+/// Declares types with a JSON Schema that says more than the Rust type of the value could.
+macro_rules! shapes {
     ($($(#[$doc:meta])+ $name:ident => $schema:tt;)+) => {$(
         $(#[$doc])+
         #[derive(Clone, Copy, Debug)]
@@ -69,35 +69,35 @@ macro_rules! looks {
     )+};
 }
 
-looks! {
+shapes! {
     /// A language, as a BCP 47 tag.
     LanguageTag => {
         "type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", "examples": ["es"],
     };
-    /// A time zone, by its name.
+    /// The name of a time zone.
     TimeZone => {
         "description": "A name of the IANA time zone database.",
         "type": "string", "pattern": "^[A-Za-z0-9_+/-]+$", "examples": ["America/New_York"],
     };
     /// A time of day, to the minute.
     TimeOfDay => { "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:00"] };
-    /// From when until when.
+    /// The first and the last time of day.
     Daytime => {
         "type": "array", "minItems": 2, "maxItems": 2, "examples": [["09:00", "18:00"]],
         "items": { "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$" },
     };
-    /// For how many days a link works.
+    /// The number of days for which a link works.
     LinkDayCount => { "type": "integer", "format": "int32", "minimum": 1, "maximum": 30, "examples": [7] };
-    /// After how many days reminders are sent.
+    /// The numbers of days after which reminders are sent.
     AfterDays => {
         "type": "array", "maxItems": (portal::practice::ReminderPolicy::MOST), "examples": [[3, 7, 14]],
         "items": { "type": "integer", "format": "int32", "minimum": 1, "maximum": (portal::practice::ReminderPolicy::LONGEST_WAIT_DAYS) },
     };
-    /// Patients, each once.
+    /// Patients, without duplicates.
     PatientList => {
         "type": "array", "minItems": 1, "maxItems": (portal::policy::MOST_BULK_PATIENTS), "items": { "type": "string", "pattern": (portal::ids::PatientId::pattern()) }, "examples": [["p-1001"]],
     };
-    /// An audience that a request names by a word.
+    /// An audience that is given as a word.
     NamedAudience => { "type": "string", "enum": [Self::NEVER_INVITED] };
 }
 
@@ -116,8 +116,8 @@ mod schemas {
 
     use super::{Day, Instant, Name};
 
-    /// The extension of a schema that holds the names of an enum and what each means. The description of the API makes
-    /// a list of it.
+    /// The extension of a schema with the names of an enum and their meanings. The description of the API shows them as a
+    /// list.
     pub const NAMES: &str = "x-names";
 
     macro_rules! inline {

@@ -1,11 +1,8 @@
-//! What the edge itself says: the codes and the words of problems that no rule of the product decides.
-//!
-//! The words of the rules are beside their codes in [`portal::refusal`].
+//! The codes and words of problems that the edge itself decides. Those of the rules are in [`portal::refusal`].
 
 use portal::refusal::Words;
 
-/// The stable code of a problem that the edge decides. Its name in snake case is part of the API and never changes once
-/// published.
+/// The code of a problem that the edge decides. Its name in snake case is part of the API. A published name never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant's sentence, in `words`, is its documentation")]
@@ -42,8 +39,8 @@ impl EdgeCode {
         self.into()
     }
 
-    /// The words that go with the code. [`Self::Malformed`] has a sentence for each part of a request that can be
-    /// malformed; this one is the body's.
+    /// The words of the code. [`Self::Malformed`] has a sentence for each part of a request that can be malformed; this one
+    /// is the body's.
     #[must_use]
     pub const fn words(self) -> Words {
         let (title, sentence) = match self {

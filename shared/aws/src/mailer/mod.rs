@@ -82,7 +82,7 @@ impl SesMailer {
             .request(&mail.practice, &mail.to, message)?
             .email_tags(tag(mail_tags::INVITATION, mail.invitation.as_str())?)
             .email_tags(tag(mail_tags::ATTEMPT, mail.attempt.to_string())?)
-            .email_tags(tag(mail_tags::RECORD, mail_tags::of_record(&mail.key))?))
+            .email_tags(tag(mail_tags::RECORD, mail_tags::encode_record(&mail.key))?))
     }
 
     /// There is no `List-Unsubscribe`, because nobody can unsubscribe from notices. The tag differs from those of

@@ -27,7 +27,7 @@ fn hostile(kind: NoticeKind, language: Language) -> Rendered {
 }
 
 #[test]
-fn english() {
+fn english_notices_have_this_text() {
     for kind in KINDS {
         let mail = rendered(kind, Language::English);
         assert_eq!(mail.subject, "A change to your account");
@@ -37,7 +37,7 @@ fn english() {
 }
 
 #[test]
-fn spanish() {
+fn spanish_notices_have_this_text() {
     for kind in KINDS {
         let mail = rendered(kind, Language::Spanish);
         assert_eq!(mail.subject, "Un cambio en su cuenta");

@@ -20,7 +20,7 @@ fn hostile(language: Language) -> Rendered {
 }
 
 #[test]
-fn english() {
+fn an_english_mail_has_this_text() {
     let mail = rendered(Language::English);
     assert_snapshot!(mail.subject, @"Your invitation to open an account");
     assert_snapshot!("english_text", mail.text);
@@ -28,7 +28,7 @@ fn english() {
 }
 
 #[test]
-fn spanish() {
+fn a_spanish_mail_has_this_text() {
     let mail = rendered(Language::Spanish);
     assert_snapshot!(mail.subject, @"Su invitación para abrir una cuenta");
     assert_snapshot!("spanish_text", mail.text);
@@ -83,7 +83,7 @@ fn html_loads_nothing_names_its_language_and_colours_only_the_button() {
         }
         assert_eq!(html.matches("http").count(), 1, "the activation link");
         assert_eq!(html.matches(&format!("lang=\"{}\"", language.tag())).count(), 2);
-        assert_eq!(html.matches("color: #").count(), 2, "the button's pair");
+        assert_eq!(html.matches("color: #").count(), 2, "the two colours of the button");
     }
 }
 
@@ -124,7 +124,7 @@ fn the_expiry_is_in_the_practices_time_zone_and_the_patients_language() {
 }
 
 #[test]
-fn spanish_names_of_days_and_months() {
+fn days_and_months_have_spanish_names() {
     let days: Vec<_> =
         (3..=9).map(|day| spanish_day(chrono::NaiveDate::from_ymd_opt(2026, 8, day).unwrap().weekday())).collect();
     assert_eq!(days.join(" "), "lunes martes miércoles jueves viernes sábado domingo");

@@ -43,7 +43,7 @@ fn read_request(stream: &mut TcpStream) -> (String, Value) {
     let head = loop {
         let mut chunk = [0; 4096];
         let count = stream.read(&mut chunk).unwrap();
-        assert!(count > 0, "the client went away");
+        assert!(count > 0, "the client disconnected");
         bytes.extend_from_slice(&chunk[..count]);
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
@@ -58,8 +58,8 @@ fn read_request(stream: &mut TcpStream) -> (String, Value) {
     (headers.lines().next().unwrap().to_owned(), serde_json::from_slice(&body).unwrap())
 }
 
-/// A server in place of SES. `serve` gets the first connection; a second connection is refused.
-fn stand_in<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
+/// Starts a server in place of SES. `serve` gets the first connection; a second connection is refused.
+fn start_server<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -72,7 +72,7 @@ fn stand_in<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'stat
 }
 
 /// The result of the server. It may wait until the client disconnects, which needs the runtime of this thread.
-async fn finished<T: Send + 'static>(server: JoinHandle<T>) -> T {
+async fn join<T: Send + 'static>(server: JoinHandle<T>) -> T {
     tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap()
 }
 
@@ -96,13 +96,13 @@ async fn answered_by(
         "HTTP/1.1 {status} X\r\nx-amzn-errortype: {code}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let (address, server) = stand_in(move |mut stream| {
+    let (address, server) = start_server(move |mut stream| {
         let request = read_request(&mut stream);
         stream.write_all(answer.as_bytes()).unwrap();
         request
     });
     let outcome = send(mailer(address, LONG_TIMEOUT)).await;
-    (outcome, finished(server).await)
+    (outcome, join(server).await)
 }
 
 fn error_body(message: &str) -> String {
@@ -177,7 +177,7 @@ async fn error_responses_to_a_notice_are_classified() {
         (400, "MessageRejected", SendOutcome::Refused),
         (500, "InternalServiceErrorException", SendOutcome::Unknown),
     ] {
-        let body = error_body("of no matter");
+        let body = error_body("irrelevant");
         let answered = answered_by(status, code, &body, async |mailer| mailer.notify(&mail).await).await;
         assert_eq!(answered.0, expected, "{status} {code}");
     }
@@ -253,49 +253,49 @@ async fn a_refused_connection_sent_no_mail() {
 
 #[tokio::test]
 async fn a_failed_tls_handshake_sent_no_mail() {
-    let (address, server) = stand_in(drop);
+    let (address, server) = start_server(drop);
     let mut mailer = mailer(address, LONG_TIMEOUT);
     let tls = mailer.client.config().to_builder().endpoint_url(format!("https://{address}")).build();
     mailer.client = Client::from_conf(tls);
     assert_eq!(mailer.send(&mail(Language::English)).await, SendOutcome::Throttled);
-    finished(server).await;
+    join(server).await;
 }
 
 #[tokio::test]
 async fn a_connection_that_ends_after_the_request_is_unknown_and_not_retried() {
     // A second attempt would find the port closed, and the outcome would be `Throttled`.
-    let (address, server) = stand_in(|mut stream| read_request(&mut stream));
+    let (address, server) = start_server(|mut stream| read_request(&mut stream));
     assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Unknown);
-    finished(server).await;
+    join(server).await;
 }
 
 #[tokio::test]
 async fn a_connection_that_ends_before_the_request_is_read_is_unknown() {
-    let (address, server) = stand_in(drop);
+    let (address, server) = start_server(drop);
     assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Unknown);
-    finished(server).await;
+    join(server).await;
 }
 
 #[tokio::test]
 async fn an_incomplete_response_is_unknown() {
-    let (address, server) = stand_in(|mut stream| {
+    let (address, server) = start_server(|mut stream| {
         read_request(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"Mess").unwrap();
     });
     assert_eq!(mailer(address, LONG_TIMEOUT).send(&mail(Language::English)).await, SendOutcome::Unknown);
-    finished(server).await;
+    join(server).await;
 }
 
 #[tokio::test]
 async fn a_timeout_is_unknown() {
     let short = Duration::from_millis(300);
-    let (address, server) = stand_in(|mut stream| {
+    let (address, server) = start_server(|mut stream| {
         read_request(&mut stream);
         // Until the client disconnects.
         stream.read(&mut [0; 1]).unwrap()
     });
     assert_eq!(mailer(address, short).send(&mail(Language::English)).await, SendOutcome::Unknown);
-    assert_eq!(finished(server).await, 0);
+    assert_eq!(join(server).await, 0);
 }
 
 #[test]

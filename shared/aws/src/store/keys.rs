@@ -236,9 +236,9 @@ mod tests {
             keys.sort();
             places.sort();
             // No query mixes names and dates.
-            let of = |keys: Vec<String>, kind: &str| keys.into_iter().filter(|key| key.starts_with(kind)).collect::<Vec<_>>();
+            let only = |keys: Vec<String>, kind: &str| keys.into_iter().filter(|key| key.starts_with(kind)).collect::<Vec<_>>();
             for kind in ["NAME", "BORN"] {
-                prop_assert_eq!(of(keys.clone(), kind), of(keys_of(&places), kind));
+                prop_assert_eq!(only(keys.clone(), kind), only(keys_of(&places), kind));
             }
         }
     }

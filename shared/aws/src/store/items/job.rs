@@ -178,16 +178,16 @@ mod tests {
         let begun = samples::bulk_job("lake:1", "job-1", 500);
         let claimed = begun.claim(&samples::request_id("run-1"), samples::noon()).unwrap();
         let born = rows(&samples::patient_id("p-1"), &samples::profile(None)).pop().unwrap().place;
-        let everybody = |after| BulkJob { audience: Audience::NeverInvited { after }, ..claimed.clone() };
+        let never_invited = |after| BulkJob { audience: Audience::NeverInvited { after }, ..claimed.clone() };
         let seen = SliceProgress {
             audience: Audience::NeverInvited { after: Some(born) },
             complete: false,
             results: results(2),
         };
-        let (advanced, _) = everybody(None).advance(&samples::request_id("run-1"), seen, samples::noon()).unwrap();
+        let (advanced, _) = never_invited(None).advance(&samples::request_id("run-1"), seen, samples::noon()).unwrap();
         let keyed = BulkJob { content: Some([7; 16]), dry_run: true, ..begun.clone() };
         let cancelled = claimed.cancel(samples::noon()).unwrap();
-        vec![begun, claimed.clone(), everybody(None), advanced, keyed, cancelled]
+        vec![begun, claimed.clone(), never_invited(None), advanced, keyed, cancelled]
     }
 
     fn results(count: usize) -> Vec<BulkResult> {
