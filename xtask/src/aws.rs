@@ -1,4 +1,4 @@
-//! The local stack's AWS APIs, for tests that need more than a client of the product can do or see.
+//! The AWS APIs of the local stack, for tests that need more than the product's API.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{StackFile, stack_file::CREDENTIAL};
 ///
 /// # Errors
 ///
-/// If the stack does not answer, or refuses.
+/// If the stack does not answer, or answers with an error.
 pub fn call(stack: &StackFile, service: &str, target: &str, input: &Value) -> Result<Value> {
     let request = ureq::post(&stack.aws_endpoint)
         .header("authorization", authorization(stack, service))
@@ -53,7 +53,7 @@ pub fn log_lines(stack: &StackFile) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Every message of every queue, visible or in flight. Reading it does not receive it.
+/// Every message of every queue, visible or in flight. They are read without being received.
 ///
 /// # Errors
 ///
@@ -70,15 +70,15 @@ pub fn messages(stack: &StackFile) -> Result<Vec<Value>> {
 fn pages(
     stack: &StackFile,
     service: &str,
-    [target, list, end, start]: [&str; 4],
+    [target, list, cursor_out, cursor_in]: [&str; 4],
     mut input: Value,
 ) -> Result<Vec<Value>> {
     let mut all = Vec::new();
     loop {
         let page = call(stack, service, target, &input)?;
         all.extend(page.get(list).and_then(Value::as_array).into_iter().flatten().cloned());
-        match (page.get(end), input.as_object_mut()) {
-            (Some(mark), Some(input)) if !mark.is_null() => input.insert(start.to_owned(), mark.clone()),
+        match (page.get(cursor_out), input.as_object_mut()) {
+            (Some(next), Some(input)) if !next.is_null() => input.insert(cursor_in.to_owned(), next.clone()),
             _ => return Ok(all),
         };
     }

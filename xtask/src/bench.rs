@@ -49,7 +49,7 @@ pub struct InstructionOptions {
 /// command's name.
 ///
 /// # Errors
-/// If something cannot be built or started. A measurement that fails is the status.
+/// If something cannot be built or started. A failed measurement is not an error here, but the program's status.
 pub fn bench(workspace: &Workspace, arguments: impl Iterator<Item = OsString>) -> Result<ExitStatus> {
     step("Functions, as they are deployed (some minutes)", || functions::build(workspace, Extent::Deployed))?;
     let cargo = |command: &str, package: &str| {
@@ -61,19 +61,18 @@ pub fn bench(workspace: &Workspace, arguments: impl Iterator<Item = OsString>) -
     step("Benchmarks", || process::status(cargo("run", "benches").arg("--").args(arguments)))
 }
 
-/// Compares what the functions that the tests run, which are built with the tests, and the functions in other languages
-/// make of the same events.
+/// Compares our functions with the same functions in other languages: both must answer the same events alike. Our functions
+/// are the binaries that the tests run.
 ///
 /// # Errors
 /// As for [`bench()`].
-pub fn twins(workspace: &Workspace) -> Result<ExitStatus> {
+pub fn peers(workspace: &Workspace) -> Result<ExitStatus> {
     let folder = step("Functions and tests", || functions::build(workspace, Extent::WithTests))?;
     let mut program = Command::new(folder.join("benches"));
-    step("Twins in other languages", || process::status(program.current_dir(workspace.root()).arg("twins")))
+    step("Functions in other languages", || process::status(program.current_dir(workspace.root()).arg("peers")))
 }
 
-/// Counts the instructions of the functions that the tests run, which are built with the tests. `arguments` are as for
-/// [`bench()`].
+/// Counts the instructions of the functions. They are the binaries that the tests run. `arguments` are as for [`bench()`].
 ///
 /// # Errors
 /// As for [`bench()`].

@@ -1,8 +1,8 @@
-//! Canaries: recognisable values in place of personal data, and the search for them where personal data must not be.
+//! Canaries: recognisable values in place of personal data, and the search for them where personal data is not allowed.
 //!
-//! The process tests give every patient a name and addresses with [`WORD`] in them, and the date of birth [`BORN`]. The
-//! tokens that open accounts are known from the mailbox. [`look`] then reads everything that the system left behind, and
-//! reports where one of them occurs. The attributes where they belong are listed here, and are not searched.
+//! The process tests give every patient a name and addresses that contain [`WORD`], and the date of birth [`BORN`]. The
+//! link tokens are read from the mailbox. [`search`] then reads everything that the system has stored, sent or logged, and
+//! reports each canary that it finds. The attributes in which they are allowed are listed here.
 
 use std::{collections::BTreeMap, fmt, fs};
 
@@ -14,26 +14,26 @@ use crate::{
     mailbox::{self, Mail},
 };
 
-/// Every name and every address contains this, in any letter case.
+/// The text that every name and every address contains, in any letter case.
 pub const WORD: &str = "canary";
 /// The date of birth of every patient.
 pub const BORN: &str = "1980-02-29";
 
-/// [`WORD`] in base64, by the number of bytes before it modulo three.
+/// [`WORD`] in base64. Which one occurs depends on the number of bytes before it, modulo three.
 const WORD_IN_BASE64: [&str; 3] = ["Y2FuYXJ5", "NhbmFye", "jYW5hcn"];
-/// [`BORN`] as programs and as people write it.
+/// [`BORN`] in the formats of programs and of people.
 const BORN_SPELLINGS: [&str; 3] = [BORN, "2/29/1980", "February 29, 1980"];
 
-/// The attributes of a record that are personal.
-const PERSONAL_OF_RECORD: [&str; 7] =
+/// The attributes of a record that are personal data.
+const PERSONAL_IN_RECORD: [&str; 7] =
     ["given", "family", "born", "email", "invitation_email", "account_email", "notices"];
-/// The attributes of a directory row that are personal: what a search shows.
-const PERSONAL_OF_ROW: [&str; 3] = ["given", "family", "born"];
-/// The attributes of a bulk job that are personal: the directory row that it has reached.
-const PERSONAL_OF_JOB: [&str; 1] = ["after"];
+/// The attributes of a directory row that are personal data. A search shows them.
+const PERSONAL_IN_ROW: [&str; 3] = ["given", "family", "born"];
+/// The attributes of a bulk job that are personal data: the last directory row that was processed.
+const PERSONAL_IN_JOB: [&str; 1] = ["after"];
 
-/// The local AWS's own log line about an accepted mail, which names the addressee. SES has no such log.
-const MAIL_OF_STAND_IN: &str = " [ses-v2] SESv2 SendEmail: ";
+/// The log line of the local AWS about an accepted mail. It contains the recipient. SES has no such log.
+const EMULATOR_MAIL_LINE: &str = " [ses-v2] SESv2 SendEmail: ";
 
 /// A kind of canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +48,12 @@ pub enum Canary {
     AccessToken,
 }
 
-/// A canary in a place where none may be.
+/// A canary in a place where none is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leak {
-    /// What it is.
+    /// The kind of canary.
     pub canary: Canary,
-    /// Where it was found.
+    /// The place where it was found.
     pub place: Place,
     /// The text around it.
     pub text: String,
@@ -62,40 +62,40 @@ pub struct Leak {
 /// A place that is searched for canaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// A line of a function's log, metrics among them.
+    /// A line of a function's log. Metrics are such lines too.
     FunctionLog,
-    /// A line of the local AWS's log, where functions write too.
+    /// A line of the local AWS's log, which also contains the output of the functions.
     StackLog,
     /// A message in a queue.
     Message,
-    /// The keys of an item, and its other attributes that are not personal.
+    /// The keys of an item, and the attributes that are not personal data.
     Item,
-    /// A mail, without its addressee and its token.
+    /// A mail, without its recipient and its link token.
     Mail,
 }
 
-/// What was searched, and what was found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The number of each that were searched.
-    pub looked_at: BTreeMap<Place, usize>,
-    /// The number of canaries where they belong, by attribute; and the number of mailed tokens.
-    pub at_home: BTreeMap<&'static str, usize>,
-    /// The canaries where they must not be.
+    /// The number of texts that were searched, by place.
+    pub searched: BTreeMap<Place, usize>,
+    /// The number of canaries in allowed places, by attribute, and the number of mailed link tokens.
+    pub allowed: BTreeMap<&'static str, usize>,
+    /// The canaries in places where none is allowed.
     pub leaks: Vec<Leak>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Canaries where they belong: {:?}", self.at_home)?;
-        write!(f, "Canaries elsewhere: {} in {:?}", self.leaks.len(), self.looked_at)?;
+        writeln!(f, "Canaries in allowed places: {:?}", self.allowed)?;
+        write!(f, "Canaries elsewhere: {} in {:?}", self.leaks.len(), self.searched)?;
         self.leaks.iter().try_for_each(|Leak { canary, place, text }| write!(f, "\n  {canary:?} in {place:?}: {text}"))
     }
 }
 
-/// Searches for a canary whose value is known beforehand.
+/// Searches a text for a canary with a fixed value: a name, an address or a date of birth.
 #[must_use]
-pub fn heard(text: &str) -> Option<Canary> {
+pub fn find(text: &str) -> Option<Canary> {
     let lower = text.to_ascii_lowercase();
     if lower.contains(WORD) || WORD_IN_BASE64.iter().any(|word| text.contains(word)) {
         return Some(Canary::Word);
@@ -103,19 +103,19 @@ pub fn heard(text: &str) -> Option<Canary> {
     BORN_SPELLINGS.iter().any(|born| text.contains(born)).then_some(Canary::Born)
 }
 
-/// Reads everything that the system left behind.
+/// Searches logs, queues, items and mails of the stack for canaries.
 ///
 /// # Errors
 ///
 /// If something cannot be read. Leaks are not an error.
-pub fn look(stack: &StackFile) -> Result<Report> {
+pub fn search(stack: &StackFile) -> Result<Report> {
     let mails = mailbox::read(&stack.mailbox_url)?;
     let mut search = Search::new(&stack.tokens.staff, &mails);
     for line in aws::log_lines(stack)? {
         search.read(Place::FunctionLog, &line);
     }
-    let log = fs::read_to_string(&stack.log).with_context(|| format!("{} is not there", stack.log.display()))?;
-    for line in log.lines().filter(|line| !line.contains(MAIL_OF_STAND_IN)) {
+    let log = fs::read_to_string(&stack.log).with_context(|| format!("{} cannot be read", stack.log.display()))?;
+    for line in log.lines().filter(|line| !line.contains(EMULATOR_MAIL_LINE)) {
         search.read(Place::StackLog, line);
     }
     for message in aws::messages(stack)? {
@@ -133,7 +133,7 @@ pub fn look(stack: &StackFile) -> Result<Report> {
 struct Search {
     /// The secret halves of the tokens that were mailed.
     secrets: Vec<String>,
-    /// The common beginning of the identity provider's tokens, which one key signs.
+    /// The common header of the identity provider's tokens. One key signs them all.
     access_token: String,
     report: Report,
 }
@@ -143,41 +143,42 @@ impl Search {
     fn new(access_token: &str, mails: &[Mail]) -> Self {
         let secrets: Vec<String> = mails.iter().filter_map(token).map(|token| secret(token).to_owned()).collect();
         let access_token = access_token.split('.').next().unwrap_or_default().to_owned();
-        let report = Report { at_home: BTreeMap::from([("tokens", secrets.len())]), ..Report::default() };
+        let report = Report { allowed: BTreeMap::from([("tokens", secrets.len())]), ..Report::default() };
         Self { secrets, access_token, report }
     }
 
     fn find(&self, text: &str) -> Option<Canary> {
-        let opens = || self.secrets.iter().any(|secret| text.contains(secret)).then_some(Canary::Token);
-        heard(text).or_else(opens).or_else(|| text.contains(&self.access_token).then_some(Canary::AccessToken))
+        let link_token = || self.secrets.iter().any(|secret| text.contains(secret)).then_some(Canary::Token);
+        let access_token = || text.contains(&self.access_token).then_some(Canary::AccessToken);
+        find(text).or_else(link_token).or_else(access_token)
     }
 
     fn read(&mut self, place: Place, text: &str) {
-        *self.report.looked_at.entry(place).or_default() += 1;
+        *self.report.searched.entry(place).or_default() += 1;
         if let Some(canary) = self.find(text) {
             self.report.leaks.push(Leak { canary, place, text: text.to_owned() });
         }
     }
 
-    /// Removes an item's personal attributes, and searches the rest.
+    /// Removes the personal attributes of an item, and searches the rest.
     fn read_item(&mut self, mut item: Map<String, Value>) {
         let text = |name: &str| item.get(name).and_then(|key| key.get("S")?.as_str()).unwrap_or_default();
         let row = text("PK").ends_with("#DIRECTORY");
         let personal = match text("SK") {
-            "PORTAL" => PERSONAL_OF_RECORD.as_slice(),
-            "JOB" => &PERSONAL_OF_JOB,
-            _ if row => &PERSONAL_OF_ROW,
+            "PORTAL" => PERSONAL_IN_RECORD.as_slice(),
+            "JOB" => &PERSONAL_IN_JOB,
+            _ if row => &PERSONAL_IN_ROW,
             _ => &[],
         };
         for name in personal {
             let value = item.remove(*name).unwrap_or_default().to_string();
-            *self.report.at_home.entry(name).or_default() += usize::from(self.find(&value).is_some());
+            *self.report.allowed.entry(name).or_default() += usize::from(self.find(&value).is_some());
         }
-        // A directory row has the words of a name, or a date of birth, in its key, and nothing else.
+        // The key of a directory row may contain the words of a name or a date of birth, but no address.
         if row {
             let key = item.get("SK").map(Value::to_string).unwrap_or_default();
             if matches!(self.find(&key), Some(Canary::Word | Canary::Born)) && !key.contains('@') {
-                *self.report.at_home.entry("directory keys").or_default() += 1;
+                *self.report.allowed.entry("directory keys").or_default() += 1;
                 item.remove("SK");
             }
         }
@@ -196,7 +197,7 @@ fn token(mail: &Mail) -> Option<&str> {
     mail.activation_link()?.split_once('#').map(|(_, token)| token)
 }
 
-/// The secret half of a token; the other half is a link's id.
+/// The secret half of a token. The other half is the link's id.
 fn secret(token: &str) -> &str {
     token.split_once('.').map_or(token, |(_, secret)| secret)
 }
@@ -227,7 +228,7 @@ mod tests {
         Search::new("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", &[mail("Open it:")])
     }
 
-    /// The canaries that were found where they must not be.
+    /// The canaries that were found in places where none is allowed.
     fn leaks(read: impl FnOnce(&mut Search)) -> Vec<Canary> {
         let mut search = search();
         read(&mut search);
@@ -235,20 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_is_found_however_it_is_written() {
+    fn a_canary_is_found_in_every_spelling_and_encoding() {
         let encoded = ["", "a", "ab"].map(|before| STANDARD.encode(format!("{before}canary@example.com")));
         let written = ["Canary", "jo@x.CANARY.example.com", "canary%40example.com"].map(str::to_owned);
         for text in encoded.into_iter().chain(written) {
-            assert_eq!(heard(&format!("a line with {text} in it")), Some(Canary::Word), "{text}");
+            assert_eq!(find(&format!("a line with {text} in it")), Some(Canary::Word), "{text}");
         }
         for born in ["1980-02-29", "02/29/1980", "2/29/1980", "February 29, 1980"] {
-            assert_eq!(heard(&format!("born on {born}")), Some(Canary::Born), "{born}");
+            assert_eq!(find(&format!("born on {born}")), Some(Canary::Born), "{born}");
         }
-        assert_eq!(heard("2026-02-28 INFO p-1 invited"), None);
+        assert_eq!(find("2026-02-28 INFO p-1 invited"), None);
     }
 
     #[test]
-    fn logs_queues_and_mails_may_have_no_canary() {
+    fn a_canary_in_a_log_a_queue_or_a_mail_is_a_leak() {
         for (text, canary) in [
             ("saved Canary", Canary::Word),
             ("born: Some(1980-02-29)", Canary::Born),
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_personal_attributes_of_an_item_may_have_canaries() {
+    fn a_canary_in_an_item_is_allowed_in_personal_attributes_only() {
         let record = json!({
             "PK": { "S": "PRACTICE#oak#PATIENT#p-1" }, "SK": { "S": "PORTAL" }, "given": { "S": "Canary" },
             "born": { "S": "1980-02-29" }, "email": { "S": "jo@canary.example.com" }, "link_id": { "S": "link-1" },
@@ -280,8 +281,8 @@ mod tests {
             search.read_item(item.as_object().unwrap().clone());
         }
         assert_eq!(search.report.leaks, []);
-        let homes = ["after", "born", "directory keys", "email", "given", "tokens"];
-        assert_eq!(homes.map(|home| search.report.at_home[home]), [1, 1, 1, 1, 2, 1], "{homes:?}");
+        let places = ["after", "born", "directory keys", "email", "given", "tokens"];
+        assert_eq!(places.map(|place| search.report.allowed[place]), [1, 1, 1, 1, 2, 1], "{places:?}");
 
         for (item, attribute, value, canary) in [
             (&record, "PK", "PRACTICE#oak#PATIENT#canary", Canary::Word),

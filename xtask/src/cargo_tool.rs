@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result};
 
 use crate::{process, workspace::Workspace};
 
-/// A program of a package of the same name.
+/// A program that has the name of its package.
 pub struct CargoTool {
-    /// Its name.
+    /// The name of the program and the package.
     pub name: &'static str,
-    /// The exact version: a newer one may report more.
+    /// The exact version, because a newer one may report more.
     pub version: &'static str,
 }
 
@@ -22,8 +22,8 @@ impl CargoTool {
         let program = tools.join("bin").join(name);
         // A subcommand of cargo may expect its own name first.
         let subcommand = name.strip_prefix("cargo-").unwrap_or(name);
-        let asked = Command::new(&program).args([subcommand, "--version"]).output();
-        if asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(version)) {
+        let installed = Command::new(&program).args([subcommand, "--version"]).output();
+        if installed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(version)) {
             return Ok(program);
         }
         eprintln!("    compiling {name} {version} (once, some minutes)");

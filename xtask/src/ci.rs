@@ -1,4 +1,4 @@
-//! `ci`: everything that has to hold before a change is taken.
+//! `ci`: all checks that a change must pass.
 
 use std::process::{Command, ExitStatus};
 
@@ -9,7 +9,8 @@ use crate::{bench, clients::Clients, probe, process, progress::step, python::Env
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
 
-/// Runs every check, then the tests, then compares what was tested with its twins and counts its instructions. Stops at the first that fails.
+/// Runs every check and the tests, then compares the tested functions with their peers and counts their instructions. Stops
+/// at the first failure.
 ///
 /// # Errors
 ///
@@ -29,13 +30,13 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     let clients = Clients::generate(workspace)?;
     let tests = test::run(workspace, &[], |stack| {
         probe::run(workspace, stack, probe::Options::default())?;
-        clients.travel(stack)
+        clients.run_journeys(stack)
     })?;
     if !tests.success() {
         return Ok(tests);
     }
-    let twins = bench::twins(workspace)?;
-    if twins.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(twins) }
+    let peers = bench::peers(workspace)?;
+    if peers.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(peers) }
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
@@ -43,8 +44,8 @@ fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]
     process::check(command.current_dir(workspace.root()).args(arguments).envs(environment.iter().copied()))
 }
 
-/// Licences, sources and bans. Known vulnerabilities are not looked up here: their database is on the network, and
-/// what it says today must not decide whether yesterday's commit was good.
+/// Licences, sources and bans. Known vulnerabilities are not checked here: their database is on the network and changes
+/// every day, but the result for a commit must not change.
 fn check_dependencies(workspace: &Workspace, checks: &Environment) -> Result<()> {
     let arguments = ["--workspace", "--log-level", "error", "check", "bans", "licenses", "sources"];
     process::check(checks.command("cargo-deny").current_dir(workspace.root()).args(arguments))
@@ -60,7 +61,8 @@ fn check_infra(workspace: &Workspace, checks: &Environment) -> Result<()> {
     process::check(openapi.args(["--schema", "3.1"]).arg(workspace.path("infra/openapi.yaml")))
 }
 
-/// What is known to be dangerous in a template. `infra/scan/checkov.yaml` says how; the exceptions are in the template.
+/// Checks the templates for insecure settings. `infra/scan/checkov.yaml` configures the scan; the exceptions are in the
+/// templates.
 fn scan_template(workspace: &Workspace) -> Result<()> {
     let requirements = workspace.path("infra/scan/requirements.txt");
     let environment = Environment::prepare(workspace.local().join("scanner"), &requirements)?;

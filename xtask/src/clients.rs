@@ -1,7 +1,7 @@
-//! `clients`: clients that are generated from the API's description, in two languages and by four generators, each
-//! driven through the same journey on a running stack.
+//! `clients`: generates clients from the API's description, in two languages and with four generators, and runs the same
+//! journey with each on a running stack.
 //!
-//! `infra/clients` holds the tools, pinned, and the linters' rules; `tests/clients` holds a journey for each client.
+//! `infra/clients` contains the pinned tools and the linters' rules. `tests/clients` contains a journey for each client.
 
 use std::{
     ffi::OsString,
@@ -15,11 +15,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{StackFile, process, progress::step, python::Environment, workspace::Workspace};
 
-/// What is copied from `infra/clients` to where npm installs.
+/// The files that npm needs, copied from `infra/clients` to its working folder.
 const NPM_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 /// Written last, with the lock file that was installed.
 const NPM_MARKER: &str = "installed-package-lock.json";
-/// What a Python journey and a TypeScript journey are called.
+/// The names of the journeys, without the extension.
 const PYTHON_JOURNEYS: [&str; 2] = ["openapi_generator", "openapi_python_client"];
 const TYPESCRIPT_JOURNEYS: [&str; 2] = ["typescript_fetch", "openapi_fetch"];
 
@@ -27,22 +27,22 @@ const TYPESCRIPT_JOURNEYS: [&str; 2] = ["typescript_fetch", "openapi_fetch"];
 #[derive(Debug)]
 pub struct Clients {
     description: PathBuf,
-    /// The tools' own configuration.
+    /// The configuration of the tools.
     tools: PathBuf,
     journeys: PathBuf,
     folder: PathBuf,
     environment: Environment,
-    /// Where Node is installed.
+    /// The folder of Node.
     node: PathBuf,
 }
 
-/// Generates the clients, and drives each through its journey.
+/// Generates the clients, and runs the journey of each.
 ///
 /// # Errors
 ///
-/// See [`Clients::generate`] and [`Clients::travel`].
+/// See [`Clients::generate`] and [`Clients::run_journeys`].
 pub fn run(workspace: &Workspace, stack: &StackFile) -> Result<()> {
-    Clients::generate(workspace)?.travel(stack)
+    Clients::generate(workspace)?.run_journeys(stack)
 }
 
 impl Clients {
@@ -55,7 +55,7 @@ impl Clients {
         let clients = step("Tools for clients", || Self::prepare(workspace))?;
         step("Linters of the API's description", || in_parallel(clients.linters()))?;
         step("Clients of the API", || {
-            // What an earlier description had, and this one has not, must not be there.
+            // Removes files that were generated from an earlier description.
             let generated = clients.generated();
             if generated.exists() {
                 fs::remove_dir_all(generated)?;
@@ -63,21 +63,21 @@ impl Clients {
             in_parallel(clients.generators())
         })?;
         step("Types of the clients", || {
-            clients.lay_journeys()?;
+            clients.copy_journeys()?;
             in_parallel(clients.compilers())
         })?;
         Ok(clients)
     }
 
-    /// Drives each client through its journey. It leaves patients in the demo practice.
+    /// Runs the journey of each client. The journeys create patients in the demo practice.
     ///
     /// # Errors
     ///
-    /// If an answer is not what the journey expects of it.
-    pub fn travel(&self, stack: &StackFile) -> Result<()> {
+    /// If an answer is not the one that the journey expects.
+    pub fn run_journeys(&self, stack: &StackFile) -> Result<()> {
         let python = PYTHON_JOURNEYS.map(|name| {
             let mut command = self.environment.command("python");
-            // Without `-B` Python leaves its compiled modules beside the journeys.
+            // Without `-B`, Python writes compiled modules beside the journeys.
             command.arg("-B").arg(self.journeys.join(name).with_extension("py"));
             command.env("PYTHONPATH", self.python_path());
             command
@@ -107,7 +107,7 @@ impl Clients {
         Ok(clients)
     }
 
-    /// Installs what the lock file names, unless it is there already.
+    /// Installs the packages of the lock file, unless they are installed.
     fn install_npm_packages(&self) -> Result<()> {
         let lock = self.tools.join("package-lock.json");
         let wanted = fs::read_to_string(&lock).with_context(|| format!("{} is missing", lock.display()))?;
@@ -125,7 +125,7 @@ impl Clients {
         Ok(fs::write(&marker, wanted)?)
     }
 
-    /// Both have the recommended rules. A warning fails.
+    /// Both use their recommended rules. A warning is a failure.
     fn linters(&self) -> Vec<Command> {
         let mut redocly = self.npm_program("@redocly/cli/bin/cli.js");
         redocly.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
@@ -157,8 +157,8 @@ impl Clients {
         command
     }
 
-    /// The TypeScript journeys are compiled among what they import.
-    fn lay_journeys(&self) -> Result<()> {
+    /// Copies the TypeScript journeys beside the modules that they import.
+    fn copy_journeys(&self) -> Result<()> {
         for name in TYPESCRIPT_JOURNEYS.into_iter().chain(["journey"]).map(|name| format!("{name}.ts")) {
             fs::copy(self.journeys.join(&name), self.typescript().join(&name))?;
         }
@@ -192,7 +192,7 @@ impl Clients {
         self.typescript().join("typescript-fetch")
     }
 
-    /// Where Python finds the clients' packages.
+    /// The folders in which Python finds the clients' packages.
     fn python_path(&self) -> OsString {
         let mut path = self.generated().into_os_string();
         path.push(":");
@@ -215,7 +215,8 @@ fn with(mut command: Command, argument: &Path) -> Command {
     command
 }
 
-/// openapi-generator says `ERROR`, and ends well, when it passes over a part of the description.
+/// Whether the output reports no error. openapi-generator prints `ERROR` and still exits with 0 when it skips a part of the
+/// description.
 fn succeeded(written: &str) -> bool {
     !written.contains("ERROR")
 }

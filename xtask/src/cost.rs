@@ -135,8 +135,8 @@ pub fn bill(workspace: &Workspace, invitations: u64) -> Result<Bill> {
         steps: vec![
             Step { http_requests: 1.0, ..step(&counted, "invite")? },
             Step { batch: true, ..step(&counted, "deliver")? },
-            step(&counted, "heardSend")?,
-            step(&counted, "heardDelivery")?,
+            step(&counted, "recordSend")?,
+            step(&counted, "recordDelivery")?,
         ],
     };
     let sent = Design {
@@ -230,13 +230,13 @@ fn standing(assumptions: &Assumptions, sweep: &Step, template: &str) -> Amounts 
 }
 
 impl Prices {
-    fn of(&self, item: Item) -> Result<&Price> {
+    fn price(&self, item: Item) -> Result<&Price> {
         self.list.get(&item).with_context(|| format!("docs/cost/prices.json has no price for {item:?}"))
     }
 }
 
 fn total(amounts: &Amounts, prices: &Prices) -> Result<f64> {
-    amounts.iter().map(|(item, amount)| Ok(amount * prices.of(*item)?.each)).sum()
+    amounts.iter().map(|(item, amount)| Ok(amount * prices.price(*item)?.each)).sum()
 }
 
 fn text(
@@ -254,7 +254,7 @@ fn text(
     }
     writeln!(text, "|\n| --- {}|", "| ---: ".repeat(designs.len()))?;
     for item in amounts.first().into_iter().flat_map(BTreeMap::keys) {
-        let price = prices.of(*item)?;
+        let price = prices.price(*item)?;
         write!(text, "| {} ", price.what)?;
         for amounts in amounts {
             let amount = many * amounts.get(item).copied().unwrap_or_default();
@@ -269,12 +269,12 @@ fn text(
     writeln!(
         text,
         "|\n| {} {}|",
-        prices.of(Item::SesEmail)?.what,
-        format!("| {:.2} ", many * prices.of(Item::SesEmail)?.each).repeat(designs.len())
+        prices.price(Item::SesEmail)?.what,
+        format!("| {:.2} ", many * prices.price(Item::SesEmail)?.each).repeat(designs.len())
     )?;
     writeln!(text, "\nA month without invitations: {:.2}", total(standing, prices)?)?;
     for (item, amount) in standing.iter().filter(|(_, amount)| **amount > 0.0) {
-        let price = prices.of(*item)?;
+        let price = prices.price(*item)?;
         writeln!(text, "* {}: {:.2}", price.what, amount * price.each)?;
     }
     text.push('\n');

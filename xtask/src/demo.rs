@@ -1,4 +1,4 @@
-//! The demo data: two practices and a handful of patients, all invented, saved through the HTTP API like any other.
+//! The demo data: two practices and a few invented patients, saved through the HTTP API.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -8,12 +8,12 @@ use crate::{
     token::{self, Role},
 };
 
-/// The practice that most of the demo happens in.
+/// The practice of most demo patients.
 pub const PRACTICE: &str = "northside";
 /// Another practice, in another time zone.
 pub const OTHER_PRACTICE: &str = "harbor";
 
-/// Loads the demo data. Patient `p-1001` is left for the user's first calls.
+/// Loads the demo data. Patient `p-1001` does not exist, so that the user can create it.
 pub fn load(stack: &StackFile) -> Result<()> {
     save_practice(stack, PRACTICE, "Northside Family Medicine", "+1 555 0100", "America/New_York")?;
     save_practice(stack, OTHER_PRACTICE, "Harbor Pediatrics", "+1 555 0199", "America/Los_Angeles")?;
@@ -35,10 +35,10 @@ pub fn load(stack: &StackFile) -> Result<()> {
         "givenName": "Pia", "familyName": "Sampleton", "dateOfBirth": "2012-08-21", "email": "ana.sampleton@example.com",
     });
     put(stack, "/v1/patients/p-2005", &stack.tokens.staff, &shared_email)?;
-    let elsewhere = json!({
+    let other_practice = json!({
         "givenName": "Kim", "familyName": "Placeholder", "dateOfBirth": "2015-01-15", "email": "kim@example.org",
     });
-    put(stack, "/v1/patients/p-3001", &stack.tokens.other_staff, &elsewhere)
+    put(stack, "/v1/patients/p-3001", &stack.tokens.other_staff, &other_practice)
 }
 
 fn save_practice(stack: &StackFile, id: &str, name: &str, phone: &str, time_zone: &str) -> Result<()> {

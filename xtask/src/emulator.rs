@@ -1,4 +1,4 @@
-//! The local AWS: starting it, finding a running one, stopping it.
+//! The local AWS: starts it, finds a running one, and stops it.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,7 @@ use crate::{clock, interrupt, process, python::Environment, stack_file::CREDENTI
 /// The region of the local stack.
 pub const REGION: &str = "us-east-1";
 /// The default port, if it is free.
-const USUAL_PORT: u16 = 4580;
+const DEFAULT_PORT: u16 = 4580;
 const START_DEADLINE: Duration = Duration::from_mins(1);
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
@@ -30,12 +30,12 @@ const LOG_LINES_SHOWN: usize = 25;
 #[derive(Debug, Clone)]
 pub struct Emulator {
     folder: PathBuf,
-    /// The interpreter that runs it. A process counts as ours only if its command line begins with this, since
-    /// another program may have got its process id.
+    /// The interpreter that runs it. A process is ours only if its command line starts with this path, because another
+    /// program may have got the process id.
     python: PathBuf,
 }
 
-/// The record of a running one.
+/// The process of a running emulator, as its file records it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Process {
     pid: i32,
@@ -149,7 +149,7 @@ impl Emulator {
             while self.owns(process) && clock::now() < deadline {
                 thread::sleep(POLL);
             }
-            // The functions it ran are in its process group and may outlive it.
+            // The functions are in its process group and may still be running.
             process::signal_group(leader, Signal::KILL)?;
         }
         for file in [self.record(), self.stack_file()] {
@@ -227,13 +227,13 @@ pub fn aws_environment(endpoint: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The port to listen on: the requested one, if it is free; else the default, or any free one.
-pub fn choose_port(asked: Option<u16>) -> Result<u16> {
-    match asked {
+/// The port to listen on: the requested one, which must be free, or else the default one, or any free one.
+pub fn choose_port(requested: Option<u16>) -> Result<u16> {
+    match requested {
         Some(port) => free(port).with_context(|| {
             format!("port {port} is in use by another program; choose another with `--port`, or omit the option")
         }),
-        None => free(USUAL_PORT).or_else(|_taken| free_port()),
+        None => free(DEFAULT_PORT).or_else(|_in_use| free_port()),
     }
 }
 

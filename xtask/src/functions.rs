@@ -7,19 +7,18 @@ use serde::Deserialize;
 
 use crate::{process, workspace::Workspace};
 
-/// What is built with the functions.
+/// What to build.
 #[derive(Debug, Clone, Copy)]
 pub enum Extent {
-    /// Nothing.
+    /// The functions.
     FunctionsOnly,
-    /// Nothing, and the functions in the release profile, as they are deployed.
+    /// The functions in the release profile, as they are deployed.
     Deployed,
-    /// Everything that the tests need. One build for both, since cargo compiles a crate again for another set of
-    /// features.
+    /// The functions and the tests. It is one build, because cargo compiles a crate again for another set of features.
     WithTests,
 }
 
-/// A line of cargo's JSON output, as far as it is used here.
+/// A line of cargo's JSON output. Only the members that are used here.
 #[derive(Deserialize)]
 struct Artifact {
     reason: String,
@@ -50,12 +49,12 @@ pub fn build(workspace: &Workspace, extent: Extent) -> Result<PathBuf> {
         Extent::Deployed => cargo.arg("--release").args(functions_only()),
         Extent::WithTests => cargo.args(["--workspace", "--tests"]),
     };
-    let account = process::output(&mut cargo)?;
-    let built = executables(&account);
+    let output = process::output(&mut cargo)?;
+    let built = executables(&output);
     let mut folder = None;
     for name in &names {
         let Some(path) = built.get(name) else {
-            bail!("the function {name} has no program of that name");
+            bail!("the crate of the function {name} builds no program with this name");
         };
         folder = path.parent();
     }
@@ -77,9 +76,9 @@ pub fn names(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The programs that a build made, by name; test programs are left out.
-fn executables(account: &str) -> BTreeMap<String, PathBuf> {
-    account
+/// The programs that a build made, by name, without test programs.
+fn executables(cargo_output: &str) -> BTreeMap<String, PathBuf> {
+    cargo_output
         .lines()
         .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
         .filter(|artifact| artifact.reason == "compiler-artifact")
@@ -96,13 +95,13 @@ mod tests {
 
     #[test]
     fn programs_are_distinguished_from_tests_and_libraries() {
-        let account = r#"
+        let output = r#"
             {"reason":"compiler-artifact","target":{"name":"portal","kind":["lib"]},"profile":{"test":false},"executable":null}
             {"reason":"compiler-artifact","target":{"name":"status","kind":["bin"]},"profile":{"test":true},"executable":"/t/deps/status-1"}
             {"reason":"compiler-artifact","target":{"name":"status","kind":["bin"]},"profile":{"test":false},"executable":"/t/status"}
             {"reason":"build-finished","success":true}
         "#;
-        let built = executables(account);
+        let built = executables(output);
         assert_eq!(built.len(), 1);
         assert_eq!(built.get("status").map(|path| path.display().to_string()).as_deref(), Some("/t/status"));
     }

@@ -1,5 +1,5 @@
-//! Ctrl-C and requests to terminate. They only raise a flag. Waiting code checks it and returns an error, so every guard
-//! on the way out stops what it started.
+//! Ctrl-C and requests to terminate. They only set a flag. Waiting code checks it and returns an error, so every guard on
+//! the call stack stops what it started.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,8 +12,8 @@ static RAISED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 ///
 /// If the handler cannot be installed, or is installed already.
-pub fn watch() -> Result<()> {
-    ctrlc::set_handler(|| RAISED.store(true, Ordering::SeqCst)).context("the Ctrl-C handler could not be set")
+pub fn install_handler() -> Result<()> {
+    ctrlc::set_handler(|| RAISED.store(true, Ordering::SeqCst)).context("the Ctrl-C handler could not be installed")
 }
 
 /// Whether this process was asked to stop.
@@ -22,7 +22,7 @@ pub fn raised() -> bool {
     RAISED.load(Ordering::SeqCst)
 }
 
-/// Returns an error once this process was asked to stop.
+/// Returns an error if this process was asked to stop.
 pub(crate) fn check() -> Result<()> {
     if raised() {
         bail!("interrupted");

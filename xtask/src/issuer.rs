@@ -1,6 +1,6 @@
-//! The local identity provider: a key, and the two public documents with which an authorizer finds and checks it.
+//! The local identity provider: a key, and the two public documents with which an authorizer verifies tokens.
 //!
-//! There is no server for it. The local AWS stack serves the documents from a bucket, whose URL is the issuer.
+//! It has no server. The local AWS stack serves the documents from a bucket, whose URL is the issuer.
 
 use std::{
     fs,
@@ -25,13 +25,13 @@ pub(crate) const BUCKET: &str = "local-issuer";
 
 /// The private key that signs the local tokens.
 ///
-/// It is made once and kept, since the local stack caches the public key for two hours.
+/// It is generated once and kept, because the local stack caches the public key for two hours.
 pub struct SigningKey {
     pub(crate) key: EncodingKey,
 }
 
 impl SigningKey {
-    /// Makes a new key without a file. Tests use it to forge tokens.
+    /// Generates a key without a file. Tests forge tokens with it.
     ///
     /// # Errors
     ///
@@ -50,11 +50,11 @@ impl SigningKey {
         Self::from_pem(&pem)
     }
 
-    /// Makes the key's file if it is not there, readable by its owner only.
+    /// Reads the key from its file. Creates the file if it is missing, readable by its owner only.
     pub(crate) fn load_or_create(file: &Path) -> Result<Self> {
         if !file.exists() {
             let pem = generate_pem()?;
-            // Renamed when complete: an interrupted run must not leave half a key.
+            // Renamed when complete, because an interrupted run must not leave a part of a key.
             let draft = file.with_extension("draft");
             let mut options = fs::OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?.write_all(pem.as_bytes())?;
@@ -88,7 +88,7 @@ impl SigningKey {
 }
 
 fn generate_pem() -> Result<String> {
-    let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).context("no key could be made")?;
+    let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).context("the key could not be generated")?;
     let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().context("the key could not be written")?;
     Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref())))
 }

@@ -1,5 +1,5 @@
-//! The project's commands, as a library: the program `cargo xtask` is a thin layer over it. The system tests use it to
-//! call the local stack, to make tokens and to read its mailbox.
+//! The project's commands, as a library. The program `cargo xtask` calls it. The system tests use it to call the local
+//! stack, to make tokens and to read the mailbox.
 
 pub mod aws;
 pub mod bench;

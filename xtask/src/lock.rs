@@ -1,4 +1,4 @@
-//! Locks that keep a command from running twice at once in one folder.
+//! Locks that prevent a command from running twice at the same time in one folder.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// Locks a folder until the file is dropped, at the latest when this process ends. Makes the folder if there is none.
+/// Locks a folder until the file is dropped or this process ends. Creates the folder if it is missing.
 ///
 /// # Errors
 ///

@@ -83,7 +83,7 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Send generated requests to the local system, and hold each answer against the API's description
+    /// Send generated requests to the local system, and check each answer against the API's description
     ///
     /// It changes data of the demo practice.
     Probe {
@@ -94,21 +94,21 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Generate clients from the API's description, and drive each through a journey on the local system
+    /// Generate clients from the API's description, and run a journey with each on the local system
     ///
     /// In Python and TypeScript, with four generators: `docs/CLIENTS.md`. It leaves patients in the demo practice.
     Clients,
     /// Measure the functions as they are deployed, and write the figures to `docs/benchmarks`
     ///
-    /// Against stand-ins for Lambda and AWS, beside the same functions in other languages.
+    /// Local servers replace Lambda and AWS. The same functions in other languages are measured too.
     Bench(BenchOptions),
-    /// Count the instructions of the functions that the tests run, and compare them with those on file
+    /// Count the instructions of the functions that the tests run, and compare them with the stored counts
     ///
     /// Needs valgrind. Reports functions that have grown by more than 5 %.
     Instructions(InstructionOptions),
     /// Compare the answers of the functions that the tests run with those of the same functions in other languages
-    Twins,
-    /// Write what the deployed functions are made of, as `CycloneDX` bills of materials
+    Peers,
+    /// Write the `CycloneDX` bills of materials of the deployed functions
     Sbom,
     /// Check everything that a change must pass
     Ci,
@@ -129,7 +129,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
-    interrupt::watch()?;
+    interrupt::install_handler()?;
     let workspace = Workspace::locate()?;
     match command {
         Command::Up { detach, port } => stack::up(&workspace, Options { detach, port }, introduce)?,
@@ -155,7 +155,7 @@ fn run(command: Command) -> Result<ExitCode> {
         // Parsed here for its help and its errors, and passed on unchanged.
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
         Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
-        Command::Twins => return Ok(code(bench::twins(&workspace)?)),
+        Command::Peers => return Ok(code(bench::peers(&workspace)?)),
         Command::Sbom => {
             let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;
             println!("{components} components of {functions} functions: {}", folder.display());
@@ -180,7 +180,7 @@ fn print_mails(stack: &StackFile, to: Option<&str>, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Between two mails.
+/// The text between two mails.
 const SEPARATOR: &str = "\n----------------------------------------------------------------------\n\n";
 
 /// Prints how to try the running system.
@@ -210,7 +210,7 @@ Try it: save a patient, invite her, read her status.
     );
 }
 
-/// A test runner's exit code, passed on.
+/// The exit code of another program, as the exit code of this one.
 fn code(status: ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -1,4 +1,4 @@
-//! `openapi`: the API's description, from the types of the code.
+//! `openapi`: writes the API's description from the types of the code.
 
 use std::process::Command;
 
@@ -8,7 +8,8 @@ use crate::{process, workspace::Workspace};
 
 /// Writes `infra/openapi.yaml`, or only checks that it is up to date.
 ///
-/// The program that does so links all functions of the API, which this one must not: it would be built for each command.
+/// A program of its own does it, because it links all functions of the API. Linked here, they would be built for every
+/// command.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! `probe`: sends generated requests to a running API, and checks each answer against the API's description.
 //!
-//! `infra/probe/schemathesis.toml` says what is checked. The requests are generated from the description, valid and
-//! invalid ones, by a seed: the same seed generates the same ones.
+//! `infra/probe/schemathesis.toml` configures the checks. The requests are generated from the description and a seed, valid
+//! and invalid ones. The same seed generates the same requests.
 
 use anyhow::{Context as _, Result};
 
@@ -27,7 +27,7 @@ impl Default for Options {
 ///
 /// # Errors
 ///
-/// If any answer was a 5xx, or not as described. The prober has then printed which, and how to repeat it.
+/// If any answer was a 5xx, or not as described. The prober prints the answer and how to repeat the request.
 pub fn run(workspace: &Workspace, stack: &StackFile, options: Options) -> Result<()> {
     let requirements = workspace.path("infra/probe/requirements.txt");
     let environment = step("Prober", || Environment::prepare(workspace.local().join("prober"), &requirements))?;
@@ -45,5 +45,5 @@ pub fn run(workspace: &Workspace, stack: &StackFile, options: Options) -> Result
         .env("PORTAL_ADMIN_TOKEN", &stack.tokens.admin)
         .env("PORTAL_SUPPORT_TOKEN", &stack.tokens.support)
         .env("PORTAL_LOGIN_TOKEN", &stack.tokens.portal);
-    step("Generated requests", || process::check(&mut command)).context("an answer is not as the description says")
+    step("Generated requests", || process::check(&mut command)).context("an answer is a 5xx or not as described")
 }

@@ -1,7 +1,7 @@
 //! Running other programs so that Ctrl-C stops them too.
 //!
-//! Each runs in a process group of its own. So the terminal's Ctrl-C reaches this process only, which passes it on once,
-//! to the whole group, and waits. Otherwise a program could get it twice, and its children not at all.
+//! Each program runs in a process group of its own. The Ctrl-C of the terminal then reaches this process only, which sends
+//! it once to the whole group and waits. Otherwise a program could get it twice, and its children not at all.
 
 use std::{
     io::Read,
@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// The time that a program has to stop, before it is killed.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Runs a program to its end, and returns how it ended.
+/// Runs a program and returns its exit status.
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     let mut child = spawn(command)?;
     wait(&mut child)
@@ -35,8 +35,8 @@ pub fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program that has to succeed, and returns what it wrote to standard output. Standard error goes where the
-/// command sends it. If that is a pipe, it is shown when the program fails.
+/// Runs a program that has to succeed, and returns its standard output. If the command sends standard error to a pipe, it is
+/// shown when the program fails.
 pub fn output(command: &mut Command) -> Result<String> {
     let Captured { status, stdout, stderr } = capture(command)?;
     if !status.success() {
@@ -45,8 +45,8 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-/// Runs a program that has to succeed. What it writes is shown only when it fails. `accept` may refuse what was written
-/// although the program has succeeded.
+/// Runs a program that has to succeed. Its output is shown only when it fails. `accept` may reject the output of a program
+/// that has succeeded.
 pub fn check_quietly(command: &mut Command, accept: impl FnOnce(&str) -> bool) -> Result<()> {
     let Captured { status, stdout, stderr } = capture(command.stderr(Stdio::piped()))?;
     let written = stdout + &stderr;
@@ -56,7 +56,7 @@ pub fn check_quietly(command: &mut Command, accept: impl FnOnce(&str) -> bool) -
     Ok(())
 }
 
-/// How a program ended, and what it wrote to pipes.
+/// The exit status of a program, and its output to pipes.
 struct Captured {
     status: ExitStatus,
     stdout: String,
@@ -65,10 +65,10 @@ struct Captured {
 
 fn capture(command: &mut Command) -> Result<Captured> {
     let mut child = spawn(command.stdout(Stdio::piped()))?;
-    let stdout = child.stdout.take().map(read_aside);
-    let stderr = child.stderr.take().map(read_aside);
+    let stdout = child.stdout.take().map(read_in_background);
+    let stderr = child.stderr.take().map(read_in_background);
     let status = wait(&mut child);
-    let (stdout, stderr) = (finish(stdout)?, finish(stderr)?);
+    let (stdout, stderr) = (join_reader(stdout)?, join_reader(stderr)?);
     Ok(Captured { status: status?, stdout, stderr })
 }
 
@@ -82,7 +82,7 @@ pub fn spawn(command: &mut Command) -> Result<Child> {
         .with_context(|| format!("`{}` could not be started", name(command)))
 }
 
-/// Sends a signal to a process group. It is no error if the group has already ended.
+/// Sends a signal to a process group. It is not an error if the group has already ended.
 pub fn signal_group(leader: Pid, signal: Signal) -> Result<()> {
     match rustix::process::kill_process_group(leader, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
@@ -109,7 +109,7 @@ fn wait(child: &mut Child) -> Result<ExitStatus> {
     }
 }
 
-fn read_aside(mut pipe: impl Read + Send + 'static) -> JoinHandle<std::io::Result<String>> {
+fn read_in_background(mut pipe: impl Read + Send + 'static) -> JoinHandle<std::io::Result<String>> {
     thread::spawn(move || {
         let mut text = String::new();
         pipe.read_to_string(&mut text)?;
@@ -117,7 +117,7 @@ fn read_aside(mut pipe: impl Read + Send + 'static) -> JoinHandle<std::io::Resul
     })
 }
 
-fn finish(reader: Option<JoinHandle<std::io::Result<String>>>) -> Result<String> {
+fn join_reader(reader: Option<JoinHandle<std::io::Result<String>>>) -> Result<String> {
     match reader.map(JoinHandle::join) {
         None => Ok(String::new()),
         Some(Ok(text)) => text.context("a program's output could not be read"),

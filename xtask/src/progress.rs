@@ -1,4 +1,4 @@
-//! The steps of a command, and their time. On standard error, so that standard output has only the command's answer.
+//! The steps of a command, and their duration. They go to standard error, so that standard output has only the result.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::clock;
 
-/// Does one step of a command under its name.
+/// Runs one step of a command, and prints its name and duration.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(outcome)
 }
 
-/// A duration for people.
+/// A duration as text.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())

@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// Written last, with the installed requirements. An environment without it is incomplete, and one with another text is
-/// out of date. Both are built again.
+/// The file with the installed requirements, written last. An environment without it is incomplete. One with other
+/// requirements is out of date. Both are built again.
 const MARKER: &str = "installed-requirements.txt";
 
-/// Refuses a machine whose Python cannot make environments, with a clear message.
+/// Exits with a message if Python is too old or cannot create environments.
 const PROBE: &str = "\
 import sys
 if sys.version_info < (3, 10): sys.exit('it is Python ' + sys.version.split()[0])
@@ -43,8 +43,8 @@ impl Environment {
         process::output(
             Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment.folder).stderr(Stdio::piped()),
         )?;
-        // Only files with the pinned hashes. The file names every package, so pip must not resolve dependencies itself: for
-        // a package that another one needs with extras, it would look for the newest.
+        // Only files with the pinned hashes. The requirements name every package, so pip need not resolve dependencies. It
+        // must not either: for a package that another one needs with extras, it would install the newest version.
         let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"];
         let install = ["install", "--require-hashes", "--no-deps", "--requirement"];
         process::check(environment.command("python").args(pip).args(install).arg(requirements))?;

@@ -19,7 +19,7 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 /// What the tool appends to a program's name.
 const SUFFIX: &str = "_bin.cdx.json";
 
-/// A bill of materials, as far as it is checked here.
+/// A bill of materials. Only the members that are checked here.
 #[derive(Deserialize)]
 struct Bill {
     components: Vec<Component>,
@@ -39,14 +39,14 @@ struct Component {
 pub struct Written {
     /// The folder with one file for each function.
     pub folder: PathBuf,
-    /// How many files.
+    /// The number of files.
     pub functions: usize,
-    /// How many components they have, each counted once.
+    /// The number of different components in all files.
     pub components: usize,
 }
 
-/// Writes a bill of materials of each function, and checks it: every component has a version and a licence, and it has no
-/// path of this machine.
+/// Writes a bill of materials of each function, and checks it: every component has a version and a licence, and no path of
+/// this machine is in it.
 ///
 /// # Errors
 ///
@@ -68,25 +68,25 @@ fn write(workspace: &Workspace, program: &Path) -> Result<Written> {
             .args(["--no-build-deps", "--target", TARGET, "--manifest-path"])
             .arg(workspace.path("functions/status/Cargo.toml")),
     );
-    // It writes beside every manifest of the workspace, whichever one it is given. All these files are removed.
-    let bills: Vec<_> = names.iter().map(|name| fs::read_to_string(beside(workspace, name))).collect();
-    clear_away(workspace)?;
+    // The tool always writes a file beside every manifest of the workspace. All these files are removed.
+    let bills: Vec<_> = names.iter().map(|name| fs::read_to_string(tool_output(workspace, name))).collect();
+    remove_tool_outputs(workspace)?;
     made?;
     let mut components = BTreeSet::new();
     for (name, bill) in names.iter().zip(bills) {
         let bill = portable(&bill.with_context(|| format!("{name} has no bill of materials"))?, workspace.root());
-        components.extend(hold(&bill).with_context(|| format!("the bill of materials of {name} is not valid"))?);
+        components.extend(check(&bill).with_context(|| format!("the bill of materials of {name} is not valid"))?);
         fs::write(folder.join(format!("{name}.cdx.json")), bill)?;
     }
     Ok(Written { folder, functions: names.len(), components: components.len() })
 }
 
 /// The file to which the tool writes a function's bill.
-fn beside(workspace: &Workspace, name: &str) -> PathBuf {
+fn tool_output(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.path(&format!("functions/{name}/{name}{SUFFIX}"))
 }
 
-fn clear_away(workspace: &Workspace) -> Result<()> {
+fn remove_tool_outputs(workspace: &Workspace) -> Result<()> {
     for folder in ["functions", "shared", "tools", "."] {
         for entry in fs::read_dir(workspace.path(folder))? {
             let entry = entry?.path();
@@ -101,16 +101,16 @@ fn clear_away(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The bill without the path of this checkout, by which the tool identifies our own crates.
+/// Removes the path of this checkout, which the tool uses to identify our own crates.
 fn portable(bill: &str, root: &Path) -> String {
     bill.replace(&format!("path+file://{}/", root.display()), "workspace:")
 }
 
 /// Checks a bill and returns its components.
-fn hold(bill: &str) -> Result<Vec<String>> {
+fn check(bill: &str) -> Result<Vec<String>> {
     ensure!(!bill.contains("path+file:"), "it names a path of this machine");
     let Bill { components } = serde_json::from_str(bill)?;
-    ensure!(components.iter().any(|component| component.name == "portal"), "the product itself is not in it");
+    ensure!(components.iter().any(|component| component.name == "portal"), "the crate portal is not in it");
     for Component { name, version, licenses } in &components {
         ensure!(!version.is_empty(), "{name} has no version");
         ensure!(!licenses.is_empty(), "{name} {version} has no licence");
@@ -127,17 +127,17 @@ mod tests {
         { "bom-ref": "registry#http@1.0.0", "name": "http", "version": "1.0.0", "licenses": [{}] }] }"#;
 
     #[test]
-    fn a_bill_has_versions_and_licences_and_nothing_of_the_machine() {
+    fn a_bill_has_versions_and_licences_and_no_path_of_the_machine() {
         let good = portable(GOOD, Path::new("/home/jo/portal"));
         assert!(good.contains("\"workspace:shared/portal#0.1.0\""), "{good}");
-        assert_eq!(hold(&good).unwrap(), ["portal 0.1.0", "http 1.0.0"]);
+        assert_eq!(check(&good).unwrap(), ["portal 0.1.0", "http 1.0.0"]);
         for (bad, why) in [
             (GOOD.to_owned(), "it names a path of this machine"),
             (good.replace("\"1.0.0\", \"licenses\": [{}]", "\"1.0.0\""), "http 1.0.0 has no licence"),
             (good.replace("\"version\": \"1.0.0\", ", ""), "http has no version"),
-            (good.replace("\"portal\"", "\"other\""), "the product itself is not in it"),
+            (good.replace("\"portal\"", "\"other\""), "the crate portal is not in it"),
         ] {
-            assert_eq!(hold(&bad).unwrap_err().to_string(), why);
+            assert_eq!(check(&bad).unwrap_err().to_string(), why);
         }
     }
 }

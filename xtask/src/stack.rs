@@ -41,7 +41,7 @@ pub(crate) struct Stack<'w> {
 pub fn up(workspace: &Workspace, options: Options, ready: impl FnOnce(&StackFile)) -> Result<()> {
     let started = clock::now();
     let stack = Stack::new(workspace, workspace.local());
-    let lock = stack.lock("`cargo xtask up` is already at work in this checkout")?;
+    let lock = stack.lock("`cargo xtask up` is already running in this checkout")?;
     if let Some(process) = stack.emulator.running() {
         let file = stack.refresh(process, options)?;
         eprintln!("The local stack was up already, and is up to date ({}).", seconds(started.elapsed()));
@@ -91,7 +91,7 @@ impl<'w> Stack<'w> {
         Self { workspace, folder, emulator }
     }
 
-    /// Keeps a second command from starting the same stack. The lock ends with the process that holds it.
+    /// Prevents a second command from starting the same stack. The lock ends with this process at the latest.
     pub(crate) fn lock(&self, taken: &'static str) -> Result<File> {
         lock::take(&self.folder, taken)
     }
@@ -109,7 +109,7 @@ impl<'w> Stack<'w> {
         port: u16,
         binaries: &std::path::Path,
     ) -> Result<(Guard, StackFile)> {
-        // Removes what an earlier run left behind, if it was killed.
+        // Stops and removes what an earlier run left, if it was killed.
         self.emulator.stop()?;
         let (guard, process) = step("Local AWS", || self.emulator.start(self.workspace, environment, port))?;
         let file = step("Template", || self.deploy(environment, process, binaries))?;
@@ -118,7 +118,7 @@ impl<'w> Stack<'w> {
         Ok((guard, file))
     }
 
-    /// The file by which the tests find this stack.
+    /// The file that describes this stack to the tests.
     pub(crate) fn stack_file(&self) -> PathBuf {
         self.emulator.stack_file()
     }

@@ -1,4 +1,4 @@
-//! `stack.json`: what a script or a test needs to know about a running local stack.
+//! `stack.json`: the description of a running local stack, for scripts and tests.
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +42,7 @@ pub struct StackFile {
     pub other_practice_id: String,
     /// Tokens that are valid for weeks.
     pub tokens: Tokens,
-    /// How to make other tokens.
+    /// The identity provider, for making other tokens.
     pub issuer: Issuer,
 }
 
@@ -81,15 +81,15 @@ impl StackFile {
     ///
     /// # Errors
     ///
-    /// If there is none, or it is of another version.
+    /// If it is missing, or another version wrote it.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
-            .with_context(|| format!("{} is not there: `cargo xtask up` starts the local stack", path.display()))?;
+            .with_context(|| format!("{} is missing: `cargo xtask up` starts the local stack", path.display()))?;
         serde_json::from_str(&text)
-            .with_context(|| format!("{} is of another version: run `cargo xtask up` again", path.display()))
+            .with_context(|| format!("{} was written by another version: run `cargo xtask up` again", path.display()))
     }
 
-    /// Writes the file. It is renamed when complete, for scripts that wait for it.
+    /// Writes the file. It is renamed when complete, because scripts wait for it.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let draft = path.with_extension("draft");
         fs::write(&draft, serde_json::to_vec_pretty(self)?)?;

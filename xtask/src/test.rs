@@ -1,4 +1,4 @@
-//! `test`: every test of the workspace, against a stack of its own that is removed afterwards.
+//! `test`: runs every test of the workspace, against a stack of its own that is removed afterwards.
 
 use std::process::{Command, ExitStatus};
 
@@ -14,12 +14,13 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs the tests and returns how the test runner ended. `arguments` are for the runner: a filter, for example. When all
-/// have passed, what they left behind is searched for canaries, and `then` is called with the stack.
+/// Runs the tests and returns the test runner's exit status. `arguments` are for the runner, such as a filter. When all
+/// tests have passed, the stack is searched for canaries, and `then` is called with it.
 ///
 /// # Errors
 ///
-/// If the stack cannot be brought up, or what `then` says. Tests that fail are not an error here, but the runner's status.
+/// If the stack cannot be started, a canary is found, or `then` fails. Failed tests are not an error here, but the runner's
+/// status.
 pub fn run(
     workspace: &Workspace,
     arguments: &[String],
@@ -34,7 +35,7 @@ pub fn run(
     runner.current_dir(workspace.root()).env(STACK_FILE_VARIABLE, stack.stack_file());
     let status = step("Tests", || process::status(runner.args(command()).arg("--workspace").args(arguments)))?;
     let then = if status.success() {
-        step("Canaries", || look_for_canaries(&file)).and_then(|()| then(&file))
+        step("Canaries", || search_for_canaries(&file)).and_then(|()| then(&file))
     } else {
         Ok(())
     };
@@ -44,16 +45,16 @@ pub fn run(
     then.map(|()| status)
 }
 
-/// Checks that the tests left no personal data where it must not be. Another test checks that canaries occur in every
-/// place where they belong.
-fn look_for_canaries(stack: &StackFile) -> Result<()> {
-    let report = canaries::look(stack)?;
-    ensure!(report.leaks.is_empty(), "personal data is where it must not be\n{report}");
+/// Checks that the tests left no personal data in a place where it is not allowed. A process test checks that canaries occur
+/// in every allowed place.
+fn search_for_canaries(stack: &StackFile) -> Result<()> {
+    let report = canaries::search(stack)?;
+    ensure!(report.leaks.is_empty(), "personal data was found in a place where it is not allowed\n{report}");
     eprintln!("{report}");
     Ok(())
 }
 
-/// The test runner: nextest where it is installed, else cargo's own. Both run every test.
+/// The test runner: nextest if it is installed, otherwise cargo's own. Both run every test.
 fn command() -> &'static [&'static str] {
     let has_nextest =
         Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());

@@ -1,4 +1,4 @@
-//! Tokens for the local stack, as its identity provider would issue them.
+//! Access tokens for the local stack, like those that an identity provider issues.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,11 +17,11 @@ const LIFETIME_SECS: u64 = 30 * 24 * 60 * 60;
 /// The role of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
-    /// Reads, changes nothing.
+    /// Only reads.
     Read,
-    /// A practice's staff: keeps profiles and invites.
+    /// A practice's staff: saves profiles and invites patients.
     Staff,
-    /// Staff who also keep the practice's settings.
+    /// Staff who may also change the practice's settings.
     Admin,
     /// Customer Care, which belongs to no practice.
     Support,
@@ -106,7 +106,7 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// If the key does not fit.
+    /// If the key cannot sign.
     pub fn sign(&self, key: &SigningKey) -> Result<String> {
         sign(self, key)
     }
@@ -116,13 +116,13 @@ impl Claims {
 ///
 /// # Errors
 ///
-/// If the key does not fit.
+/// If the key cannot sign.
 pub fn sign(claims: &impl Serialize, key: &SigningKey) -> Result<String> {
     let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
     jsonwebtoken::encode(&header, claims, &key.key).context("the token could not be signed")
 }
 
-/// Makes a token of a role with the stack's own key.
+/// Makes a token for a role with the stack's own key.
 ///
 /// # Errors
 ///

@@ -14,31 +14,31 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the repository, from `cargo xtask` or from the system tests: both crates are directly below its top.
+    /// Finds the repository, from `cargo xtask` or from the system tests. Both crates are directly below its root.
     ///
     /// # Errors
     ///
     /// If the crate has no parent folder, which cannot happen in a checkout.
     pub fn locate() -> Result<Self> {
-        // Cargo's value at run time comes before that at build time: checkouts may share one target folder.
+        // The value at run time is preferred to the one at build time, because checkouts may share a target folder.
         let crate_folder = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&crate_folder).parent().context("the xtask crate has no parent folder")?;
         Ok(Self { root: root.to_owned() })
     }
 
-    /// The repository's top folder.
+    /// The repository's root folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A file or folder of the repository, by its path from the top.
+    /// A file or folder of the repository, by its path from the root.
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// Everything that the commands install, start or write. It can be deleted whenever no command runs.
+    /// The folder of everything that the commands install, start or write. It can be deleted while no command is running.
     #[must_use]
     pub fn local(&self) -> PathBuf {
         self.path(".local")

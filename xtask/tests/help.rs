@@ -1,5 +1,5 @@
 //! The command line prints its help.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 use std::process::{Command, Output};
 
@@ -8,7 +8,7 @@ fn xtask(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn every_command_explains_itself() {
+fn every_command_prints_its_help() {
     for command in ["up", "down", "token", "mail", "test", "bench", "instructions", "ci"] {
         let output = xtask(&[command, "--help"]);
         assert!(output.status.success(), "{command}: {output:?}");
