@@ -1,4 +1,4 @@
-//! The instruction counts on file, and what is held against them.
+//! The baseline: the stored instruction counts, and the comparison with new ones.
 
 use std::{collections::BTreeMap, fs};
 
@@ -10,27 +10,27 @@ use crate::measure::{Instructions, figure};
 
 /// The file.
 const FILE: &str = "docs/benchmarks/instructions.json";
-/// How much more a count may be: compilers, processors and the randomness of TLS change it by less.
+/// The growth of a count that is accepted. Compilers, processors and the randomness of TLS change it by less.
 const MOST_GROWTH: f64 = 0.05;
 
 /// Counts by function.
 pub type Counted = BTreeMap<String, Instructions>;
 
-/// The counts on file.
+/// The stored counts.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// Of the binaries that the tests run, which are not optimised: they are there when a change is checked.
+    /// Those of the binaries that the tests run, which are not optimised. They are already built when a change is checked.
     pub dev: Counted,
-    /// Of the binaries that are deployed.
+    /// Those of the binaries that are deployed.
     pub release: Counted,
 }
 
 impl Baseline {
-    /// Reads the file; nothing is on file if there is none.
+    /// Reads the file. Without a file, there are no counts.
     ///
     /// # Errors
-    /// If it is not what it should be.
+    /// If the file is invalid.
     pub fn read(workspace: &Workspace) -> Result<Self> {
         let file = workspace.path(FILE);
         if !file.exists() {
@@ -48,30 +48,30 @@ impl Baseline {
     }
 }
 
-/// What has grown by more than it may, and what is on file for one side only, in sentences.
+/// A sentence for each count that has grown by too much, and for each function without stored counts.
 #[must_use]
-pub fn complaints(filed: &Counted, counted: &Counted) -> Vec<String> {
-    let mut complaints = Vec::new();
+pub fn regressions(stored: &Counted, counted: &Counted) -> Vec<String> {
+    let mut regressions = Vec::new();
     for (function, now) in counted {
-        let Some(before) = filed.get(function) else {
-            complaints.push(format!("{function}: no counts are on file"));
+        let Some(before) = stored.get(function) else {
+            regressions.push(format!("{function}: no counts are stored"));
             continue;
         };
         for (what, before, now) in
             [("from its start to its first answer", before.cold, now.cold), ("for a warm call", before.warm, now.warm)]
         {
-            if grown(before, now) {
+            if has_grown(before, now) {
                 let growth = (figure(now) / figure(before) - 1.0) * 100.0;
-                complaints.push(format!("{function}: {now} instructions {what}, {growth:.1} % more than {before}"));
+                regressions.push(format!("{function}: {now} instructions {what}, {growth:.1} % more than {before}"));
             }
         }
     }
-    complaints
+    regressions
 }
 
-/// Whether a count is more than it may be.
+/// Whether a count has grown by more than is accepted.
 #[must_use]
-pub fn grown(before: u64, now: u64) -> bool {
+pub fn has_grown(before: u64, now: u64) -> bool {
     figure(now) > figure(before) * (1.0 + MOST_GROWTH)
 }
 
@@ -85,19 +85,19 @@ mod tests {
 
     #[test]
     fn a_count_may_grow_by_a_twentieth() {
-        let filed = counted(1_000, 100);
+        let stored = counted(1_000, 100);
         for (cold, warm) in [(1_000, 100), (1_050, 105), (500, 50)] {
-            assert_eq!(complaints(&filed, &counted(cold, warm)), [""; 0]);
+            assert_eq!(regressions(&stored, &counted(cold, warm)), [""; 0]);
         }
         let cold = "status: 1051 instructions from its start to its first answer, 5.1 % more than 1000";
-        assert_eq!(complaints(&filed, &counted(1_051, 100)), [cold]);
+        assert_eq!(regressions(&stored, &counted(1_051, 100)), [cold]);
         let warm = "status: 106 instructions for a warm call, 6.0 % more than 100";
-        assert_eq!(complaints(&filed, &counted(1_000, 106)), [warm]);
-        assert_eq!(complaints(&filed, &counted(1_051, 106)), [cold, warm]);
+        assert_eq!(regressions(&stored, &counted(1_000, 106)), [warm]);
+        assert_eq!(regressions(&stored, &counted(1_051, 106)), [cold, warm]);
     }
 
     #[test]
-    fn a_function_without_counts_is_complained_of() {
-        assert_eq!(complaints(&Counted::new(), &counted(1, 1)), ["status: no counts are on file"]);
+    fn a_function_without_stored_counts_is_reported() {
+        assert_eq!(regressions(&Counted::new(), &counted(1, 1)), ["status: no counts are stored"]);
     }
 }

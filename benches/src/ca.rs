@@ -1,4 +1,4 @@
-//! A certificate authority that is trusted by nobody but the programs that are measured.
+//! A certificate authority that only the measured programs trust.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -16,22 +16,23 @@ use tokio_rustls::{
 };
 use xtask::workspace::Workspace;
 
-/// Where machines keep what they trust: Debian, and Amazon Linux.
+/// The files of the trusted certificates on Debian and on Amazon Linux.
 const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// The authority's certificate as a file, and what a server needs that has one of its certificates.
+/// The authority's certificate in a file, and the TLS configuration of a server with a certificate of this authority.
 #[derive(Clone)]
 pub struct Authority {
-    /// The file that clients are told to trust.
+    /// The certificate file for clients.
     pub file: PathBuf,
-    /// The same with all that this machine trusts, about as much as a Lambda does; if it keeps that in one file.
+    /// The same with all certificates that this machine trusts, about as many as on Lambda. `None` if the machine does not
+    /// have them in one file.
     pub with_machines: Option<PathBuf>,
-    /// Takes TLS connections to 127.0.0.1.
+    /// Accepts TLS connections to 127.0.0.1.
     pub acceptor: TlsAcceptor,
 }
 
 impl Authority {
-    /// Makes the authority and the server's certificate. Both keys are RSA with 2,048 bits, as those of AWS are.
+    /// Creates the authority and the server's certificate. Both keys are RSA with 2,048 bits, like those of AWS.
     ///
     /// # Errors
     /// If the file cannot be written.

@@ -1,4 +1,4 @@
-//! Lambda on loopback: starts a program and plays the Runtime API to it.
+//! A fake Lambda on loopback: starts a program and serves the Runtime API to it.
 
 use std::{
     collections::BTreeMap,
@@ -31,50 +31,50 @@ use xtask::clock;
 
 use crate::proc;
 
-/// How long anything may take: a program in another program's hands is slow, and one that hangs must not hang us.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// How long an invocation is told that it has: as long as Lambda allows at most.
+/// The time limit for each step. It is long, because a program under valgrind is slow.
+const TIMEOUT: Duration = Duration::from_mins(2);
+/// The time from an invocation to its deadline: the maximum that Lambda allows.
 const DEADLINE_MILLIS: i64 = 900_000;
-/// The path that all others begin with.
+/// The common prefix of all paths.
 const RUNTIME: &str = "/2018-06-01/runtime/";
 
-/// A program that speaks the Runtime API.
+/// A program that uses the Runtime API.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// What it is called in reports: the language.
+    /// The name of the variant in reports: the language.
     pub variant: String,
-    /// Which of the functions it is.
+    /// The name of the function.
     pub function: String,
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// Where it is started.
+    /// The working folder.
     pub folder: PathBuf,
-    /// Its whole environment, but for what only the Runtime API and AWS's stand-in know.
+    /// The whole environment, except for the address of the Runtime API.
     pub environment: BTreeMap<String, String>,
     /// The file or folder that would be deployed.
     pub package: PathBuf,
 }
 
-/// A program that runs. Dropping it kills it.
+/// A running program. Dropping it kills it.
 pub struct Process {
     child: Child,
     pid: Pid,
     started: Instant,
     events: mpsc::UnboundedSender<Invocation>,
-    told: mpsc::UnboundedReceiver<Told>,
+    calls: mpsc::UnboundedReceiver<RuntimeCall>,
     invocations: u64,
     server: JoinHandle<()>,
     log: PathBuf,
 }
 
-/// What a program has answered to an event.
+/// The answer of a program to an event, and its times.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct TimedAnswer {
     /// The answer.
     pub answer: Value,
-    /// From the event's handing over to its answer.
+    /// The time from handing over the event to the answer.
     pub took: Duration,
-    /// From the program's start to the answer.
+    /// The time from the program's start to the answer.
     pub since_start: Duration,
 }
 
@@ -83,19 +83,19 @@ struct Invocation {
     event: Bytes,
 }
 
-/// What a program tells the Runtime API.
-enum Told {
+/// A call of the program to the Runtime API.
+enum RuntimeCall {
     /// It asks for the next event.
-    Asked { at: Instant },
-    /// It answers one.
-    Answered { answer: Bytes, at: Instant, took: Duration },
-    /// It says that it failed: itself, or with an event.
-    Failed { path: String, error: Bytes },
+    Next { at: Instant },
+    /// It answers an event.
+    Response { answer: Bytes, at: Instant, took: Duration },
+    /// It reports that its start or an event failed.
+    Error { path: String, error: Bytes },
 }
 
 struct Api {
     events: Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    told: mpsc::UnboundedSender<Told>,
+    calls: mpsc::UnboundedSender<RuntimeCall>,
     handed_over: Lock<Option<Instant>>,
 }
 
@@ -106,19 +106,19 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts the program, in the hands of another one unless `holder` is empty.
+    /// Starts the program, as an argument of the command `wrapper` unless that is empty.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub async fn start(program: &Program, holder: &[String], log: PathBuf) -> Result<Self> {
+    pub async fn start(program: &Program, wrapper: &[String], log: PathBuf) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free")?;
         let address = listener.local_addr()?;
-        let (events, to_be_taken) = mpsc::unbounded_channel();
-        let (tell, told) = mpsc::unbounded_channel();
-        let api = Api { events: Mutex::new(to_be_taken), told: tell, handed_over: Lock::default() };
+        let (events, events_of_api) = mpsc::unbounded_channel();
+        let (calls_of_api, calls) = mpsc::unbounded_channel();
+        let api = Api { events: Mutex::new(events_of_api), calls: calls_of_api, handed_over: Lock::default() };
         let server = tokio::spawn(serve(listener, Arc::new(api)));
         let output = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
-        let mut words = holder.iter().chain(&program.command);
+        let mut words = wrapper.iter().chain(&program.command);
         let mut command = Command::new(words.next().context("there is no command")?);
         command
             .args(words)
@@ -133,72 +133,75 @@ impl Process {
         let started = clock::now();
         let child = command.spawn().with_context(|| format!("{} cannot be started", program.command.join(" ")))?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).context("it has ended already")?;
-        Ok(Self { child, pid, started, events, told, invocations: 0, server, log })
+        Ok(Self { child, pid, started, events, calls, invocations: 0, server, log })
     }
 
-    /// Waits until it asks for an event. How long that took from its start.
+    /// Waits until the program asks for an event. Returns the time from its start.
     ///
     /// # Errors
-    /// If it ends, or says that it failed.
+    /// If it ends, or reports a failure.
     pub async fn ready(&mut self) -> Result<Duration> {
-        match self.next_told().await? {
-            Told::Asked { at } => Ok(at.duration_since(self.started)),
-            Told::Answered { .. } | Told::Failed { .. } => bail!("it answered what it was not asked{}", self.tail()),
+        match self.next_call().await? {
+            RuntimeCall::Next { at } => Ok(at.duration_since(self.started)),
+            RuntimeCall::Response { .. } | RuntimeCall::Error { .. } => {
+                bail!("it answered without an event{}", self.log_tail())
+            }
         }
     }
 
-    /// Hands an event over, and waits until it has been answered and the next one is asked for.
+    /// Hands over an event, and waits until the program has answered it and asks for the next one.
     ///
     /// # Errors
-    /// If it ends, says that it failed, or answers with what is not JSON.
-    pub async fn invoke(&mut self, event: &Value) -> Result<Answered> {
+    /// If it ends, reports a failure, or its answer is not JSON.
+    pub async fn invoke(&mut self, event: &Value) -> Result<TimedAnswer> {
         self.invocations += 1;
         let id = format!("8476a536-e9f4-11e8-9739-{:012x}", self.invocations);
-        self.events.send(Invocation { id, event: serde_json::to_vec(event)?.into() }).ok().context("nobody listens")?;
-        let Told::Answered { answer, at, took } = self.next_told().await? else {
-            bail!("it asked for an event before it had answered one{}", self.tail());
+        let invocation = Invocation { id, event: serde_json::to_vec(event)?.into() };
+        self.events.send(invocation).ok().context("the Runtime API has stopped")?;
+        let RuntimeCall::Response { answer, at, took } = self.next_call().await? else {
+            bail!("it asked for the next event without an answer{}", self.log_tail());
         };
-        let answer = serde_json::from_slice(&answer).context("an answer is no JSON")?;
+        let answer = serde_json::from_slice(&answer).context("an answer is not JSON")?;
         self.ready().await?;
-        Ok(Answered { answer, took, since_start: at.duration_since(self.started) })
+        Ok(TimedAnswer { answer, took, since_start: at.duration_since(self.started) })
     }
 
-    async fn next_told(&mut self) -> Result<Told> {
-        let told = tokio::select! {
-            told = timeout(PATIENCE, self.told.recv()) => told,
-            ended = self.child.wait() => bail!("it ended with {}{}", ended?, self.tail()),
+    async fn next_call(&mut self) -> Result<RuntimeCall> {
+        let call = tokio::select! {
+            call = timeout(TIMEOUT, self.calls.recv()) => call,
+            ended = self.child.wait() => bail!("it ended with {}{}", ended?, self.log_tail()),
         };
-        match told {
-            Ok(Some(Told::Failed { path, error })) => {
-                bail!("it failed at {path}: {}{}", String::from_utf8_lossy(&error), self.tail())
+        match call {
+            Ok(Some(RuntimeCall::Error { path, error })) => {
+                bail!("it failed at {path}: {}{}", String::from_utf8_lossy(&error), self.log_tail())
             }
-            Ok(Some(told)) => Ok(told),
-            Ok(None) => bail!("the Runtime API is gone"),
-            Err(_) => bail!("it has said nothing for {} s{}", PATIENCE.as_secs(), self.tail()),
+            Ok(Some(call)) => Ok(call),
+            Ok(None) => bail!("the Runtime API has stopped"),
+            Err(_) => bail!("it made no call for {} s{}", TIMEOUT.as_secs(), self.log_tail()),
         }
     }
 
-    /// The end of its log, for an error's message.
-    fn tail(&self) -> String {
+    /// The end of the log, for an error message.
+    fn log_tail(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(20).collect();
         lines.iter().rev().fold(String::new(), |text, line| format!("{text}\n    | {line}"))
     }
 
-    /// The process.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Ends it by a signal that its holder survives and takes for the end of its work.
+    /// Ends the program with a signal. Its wrapper survives the signal and writes its results.
     ///
     /// # Errors
     /// If it does not end.
     pub async fn end(mut self) -> Result<()> {
-        let held = proc::child(self.pid).unwrap_or(self.pid);
-        kill_process(held, Signal::TERM)?;
-        timeout(PATIENCE, self.child.wait()).await.context("it does not end")??;
+        let program = proc::child(self.pid).unwrap_or(self.pid);
+        kill_process(program, Signal::TERM)?;
+        timeout(TIMEOUT, self.child.wait()).await.context("it does not end")??;
         Ok(())
     }
 }
@@ -212,7 +215,7 @@ async fn serve(listener: TcpListener, api: Arc<Api>) {
             }
             let service = service_fn(|request| answer(&api, request));
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // It ends when the program does.
+            // The connection ends when the program ends.
             drop(connection.await);
         });
     }
@@ -225,21 +228,22 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Full<B
     }
     let Ok(body) = request.into_body().collect().await else { return Ok(Response::new(Full::default())) };
     let (body, at) = (body.to_bytes(), clock::now());
-    let told = if path.starts_with(RUNTIME) && path.ends_with("/response") {
+    let call = if path.starts_with(RUNTIME) && path.ends_with("/response") {
         let handed_over = api.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Told::Answered { answer: body, at, took: handed_over.map_or(Duration::ZERO, |from| at.duration_since(from)) }
+        let took = handed_over.map_or(Duration::ZERO, |from| at.duration_since(from));
+        RuntimeCall::Response { answer: body, at, took }
     } else {
-        Told::Failed { path, error: body }
+        RuntimeCall::Error { path, error: body }
     };
-    // Whoever ends a program does not wait for what it still says.
-    let status = if api.told.send(told).is_ok() { StatusCode::ACCEPTED } else { StatusCode::GONE };
+    // The receiver is gone if the process was dropped.
+    let status = if api.calls.send(call).is_ok() { StatusCode::ACCEPTED } else { StatusCode::GONE };
     let mut response = Response::new(Full::from(r#"{"status":"OK"}"#));
     *response.status_mut() = status;
     Ok(response)
 }
 
 async fn next(api: &Api) -> Response<Full<Bytes>> {
-    let asked = api.told.send(Told::Asked { at: clock::now() });
+    let asked = api.calls.send(RuntimeCall::Next { at: clock::now() });
     let Some(Invocation { id, event }) = api.events.lock().await.recv().await.filter(|_| asked.is_ok()) else {
         let mut gone = Response::new(Full::default());
         *gone.status_mut() = StatusCode::GONE;
@@ -257,7 +261,7 @@ async fn next(api: &Api) -> Response<Full<Bytes>> {
 }
 
 /// Milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "programs that are measured have the real clock")]
+#[expect(clippy::disallowed_methods, reason = "measured programs use the real clock")]
 pub fn now_millis() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_millis().try_into().unwrap_or(i64::MAX)

@@ -3,11 +3,11 @@
 mod aws;
 mod baseline;
 mod ca;
+mod compare;
 mod lambda;
 mod measure;
 mod proc;
 mod report;
-mod same;
 mod scenario;
 mod template;
 mod throughput;
@@ -34,7 +34,7 @@ use crate::{
     lambda::Program,
     measure::{
         Instructions, Measured,
-        calls::{self, Turn},
+        calls::{self, Candidate},
         instructions, package, system_calls,
     },
     report::Run,
@@ -47,12 +47,12 @@ use crate::{
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "The benchmarks")]
 enum Cli {
-    /// Measure the functions that are beside this program
+    /// Measure the functions in this program's folder
     Bench(BenchOptions),
-    /// Count the instructions of the functions that are beside this program
+    /// Count the instructions of the functions in this program's folder
     Instructions(InstructionOptions),
-    /// Compare the answers of the functions that are beside this program with those in other languages
-    Twins,
+    /// Compare the answers of the functions in this program's folder with those in other languages
+    Peers,
 }
 
 #[tokio::main]
@@ -73,14 +73,14 @@ async fn run(command: Cli) -> Result<()> {
     let bench = prepare(workspace)?;
     match command {
         Cli::Bench(options) => self::bench(bench, &options).await,
-        Cli::Instructions(options) => hold(bench, &options).await,
-        Cli::Twins => compare(&bench).await,
+        Cli::Instructions(options) => check_instructions(bench, &options).await,
+        Cli::Peers => compare_peers(&bench).await,
     }
 }
 
-/// The functions that were built with this program are in its folder.
+/// Uses the functions that were built with this program and are in its folder.
 fn prepare(workspace: Workspace) -> Result<Bench> {
-    let program = env::current_exe().context("where this program is")?;
+    let program = env::current_exe().context("the path of this program")?;
     let binaries = program.parent().context("this program is in no folder")?;
     let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
     Ok(Bench {
@@ -91,17 +91,17 @@ fn prepare(workspace: Workspace) -> Result<Bench> {
     })
 }
 
-/// The scenarios of these functions; of all, if nothing is named.
-fn selected(only: &[String]) -> Result<Vec<&'static Scenario>> {
+/// The scenarios of these functions, or all if no function is named.
+fn select_scenarios(only: &[String]) -> Result<Vec<&'static Scenario>> {
     if only.is_empty() {
         return Ok(SCENARIOS.iter().collect());
     }
-    only.iter().filter(|name| *name != throughput::NAME).map(|function| scenario::of(function)).collect()
+    only.iter().filter(|name| *name != throughput::NAME).map(|function| scenario::find(function)).collect()
 }
 
 async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     instructions::require_valgrind()?;
-    let scenarios = selected(&options.only)?;
+    let scenarios = select_scenarios(&options.only)?;
     let without_peers = options.without_peers || scenarios.is_empty();
     let peers = if without_peers { Vec::new() } else { Variant::peers(&bench.workspace, Purpose::Measure)? };
     let mut measured = Vec::new();
@@ -133,7 +133,7 @@ async fn bench(bench: Bench, options: &BenchOptions) -> Result<()> {
     Ok(())
 }
 
-/// All that is measured of one function, in every language that has it.
+/// Measures one function, in every language that has it.
 async fn measure(
     bench: &Bench,
     peers: &[Variant],
@@ -141,20 +141,20 @@ async fn measure(
     options: &BenchOptions,
 ) -> Result<Vec<Measured>> {
     let events = calls::events(options.calls) + system_calls::EVENTS;
-    let mut turns = turns(bench, peers, scenario, events).await?;
-    let times = calls::times(bench, scenario, &mut turns, options.calls).await?;
+    let mut candidates = candidates(bench, peers, scenario, events).await?;
+    let times = calls::times(bench, scenario, &mut candidates, options.calls).await?;
     let mut throttled = Vec::new();
     if options.throttle {
-        throttled = calls::throttled(bench, scenario, &mut turns).await?;
+        throttled = calls::throttled(bench, scenario, &mut candidates).await?;
     }
     let mut throttled = throttled.into_iter();
     let mut measured = Vec::new();
-    for (turn, times) in turns.iter_mut().zip(times) {
-        let Turn { program, world } = turn;
+    for (candidate, times) in candidates.iter_mut().zip(times) {
+        let Candidate { program, world } = candidate;
         let (mut counted, mut with_machines_trust) = (None, None);
         if program.variant == OURS {
             let events = instructions::MEDIAN_EVENTS + instructions::TRUST_EVENTS;
-            let (program, mut world) = counted_world(bench, scenario, events).await?;
+            let (program, mut world) = instruction_world(bench, scenario, events).await?;
             counted = Some(instructions::median(bench, scenario, &program, &mut world).await?);
             with_machines_trust = instructions::cold_with_machines_trust(bench, scenario, &program, &mut world).await?;
         }
@@ -182,39 +182,44 @@ async fn measure(
     Ok(measured)
 }
 
-/// A program of each variant that has this function, in a world of its own for so many events.
-async fn turns(bench: &Bench, peers: &[Variant], scenario: &'static Scenario, events: usize) -> Result<Vec<Turn>> {
-    let mut turns = Vec::new();
-    let having = peers.iter().filter(|peer| peer.has(scenario.function));
-    for variant in std::iter::once(&bench.functions).chain(having) {
+/// A program of each variant that has this function, each with a world of its own for this number of events.
+async fn candidates(
+    bench: &Bench,
+    peers: &[Variant],
+    scenario: &'static Scenario,
+    events: usize,
+) -> Result<Vec<Candidate>> {
+    let mut candidates = Vec::new();
+    let peers = peers.iter().filter(|peer| peer.has(scenario.function));
+    for variant in std::iter::once(&bench.functions).chain(peers) {
         let world = bench.world(scenario, events, scenario.patients_each).await?;
         if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
-            turns.push(Turn { program, world });
+            candidates.push(Candidate { program, world });
         }
     }
-    Ok(turns)
+    Ok(candidates)
 }
 
-/// Compares what the functions in other languages make of one event with what ours make of it. Measures nothing.
-async fn compare(bench: &Bench) -> Result<()> {
+/// Compares the results of the functions in other languages for one event with those of ours. Measures nothing.
+async fn compare_peers(bench: &Bench) -> Result<()> {
     let peers = Variant::peers(&bench.workspace, Purpose::Compare)?;
     for scenario in SCENARIOS.iter().filter(|scenario| peers.iter().any(|peer| peer.has(scenario.function))) {
-        let mut turns = turns(bench, &peers, scenario, 1).await?;
-        calls::start_each(bench, scenario, &mut turns).await.context(scenario.function)?;
-        eprintln!("    {}: {} programs do the same", scenario.function, turns.len());
+        let mut candidates = candidates(bench, &peers, scenario, 1).await?;
+        calls::start_each(bench, scenario, &mut candidates).await.context(scenario.function)?;
+        eprintln!("    {}: {} programs have the same results", scenario.function, candidates.len());
     }
     Ok(())
 }
 
-/// Counts the instructions of the functions that the tests run, and holds them against those on file.
-async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
+/// Counts the instructions of the functions that the tests run, and compares them with the stored counts.
+async fn check_instructions(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let mut baseline = Baseline::read(&bench.workspace)?;
     let mut counted = Counted::new();
-    // One after the other: two at once would run into their own timeouts.
-    for scenario in selected(&options.only)? {
-        let filed = baseline.dev.get(scenario.function);
-        let now = count(&bench, scenario, filed).await.context(scenario.function)?;
+    // One after the other, because two at the same time would exceed their own timeouts.
+    for scenario in select_scenarios(&options.only)? {
+        let stored = baseline.dev.get(scenario.function);
+        let now = count(&bench, scenario, stored).await.context(scenario.function)?;
         eprintln!("    {}: {} from start to first answer, {} a warm call", scenario.function, now.cold, now.warm);
         counted.insert(scenario.function.to_owned(), now);
     }
@@ -222,31 +227,30 @@ async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
         baseline.dev.extend(counted);
         return baseline.write(&bench.workspace);
     }
-    let complaints = baseline::complaints(&baseline.dev, &counted);
+    let regressions = baseline::regressions(&baseline.dev, &counted);
     ensure!(
-        complaints.is_empty(),
-        "more work than before:\n  {}\nIf it is meant to be: cargo xtask instructions --accept",
-        complaints.join("\n  ")
+        regressions.is_empty(),
+        "more work than before:\n  {}\nIf that is intended: cargo xtask instructions --accept",
+        regressions.join("\n  ")
     );
     Ok(())
 }
 
-/// Counts a function once. If that is more than what is on file, it may have been the chance that is in TLS: then the
-/// median decides.
-async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instructions>) -> Result<Instructions> {
-    if let Some(filed) = filed {
-        let (program, mut world) = counted_world(bench, scenario, instructions::EVENTS).await?;
+/// Counts a function once. If that is too much, the randomness of TLS may be the reason. Then the median decides.
+async fn count(bench: &Bench, scenario: &'static Scenario, stored: Option<&Instructions>) -> Result<Instructions> {
+    if let Some(stored) = stored {
+        let (program, mut world) = instruction_world(bench, scenario, instructions::EVENTS).await?;
         let counted = instructions::count(bench, scenario, &program, &mut world).await?;
-        if !baseline::grown(filed.cold, counted.cold) && !baseline::grown(filed.warm, counted.warm) {
+        if !baseline::has_grown(stored.cold, counted.cold) && !baseline::has_grown(stored.warm, counted.warm) {
             return Ok(counted);
         }
     }
-    let (program, mut world) = counted_world(bench, scenario, instructions::MEDIAN_EVENTS).await?;
+    let (program, mut world) = instruction_world(bench, scenario, instructions::MEDIAN_EVENTS).await?;
     instructions::median(bench, scenario, &program, &mut world).await
 }
 
-/// One of the functions, and a world that it is counted in.
-async fn counted_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
+/// One of our functions, and the world for counting its instructions.
+async fn instruction_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
     let world = bench.world(scenario, events, scenario.patients_each_counted).await?;
     let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
     Ok((program, world))
@@ -258,9 +262,9 @@ fn compiler() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// What the machine calls its processor.
+/// The name of the processor.
 fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    name.map_or_else(|| "an unnamed processor".to_owned(), |(_, name)| name.to_owned())
+    name.map_or_else(|| "an unknown processor".to_owned(), |(_, name)| name.to_owned())
 }

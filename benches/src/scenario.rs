@@ -1,5 +1,5 @@
-//! What each function is made to do: its sample event, for one patient after the other, and how its answer is told from a
-//! failure.
+//! The scenarios: for each function its sample event, changed for one patient after the other, and the answer that it must
+//! give.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, SecondsFormat};
@@ -10,10 +10,10 @@ use crate::{
     lambda::now_millis,
 };
 
-/// How far patients have come.
+/// The stage that patients have reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// There is not even a practice.
+    /// There is no practice.
     Nothing,
     /// There is a practice.
     Practice,
@@ -27,49 +27,49 @@ pub enum Stage {
     Registered,
 }
 
-/// One patient, and what has become of them.
+/// One patient, with the message and the mail about them.
 #[derive(Clone, Debug)]
 pub struct Patient {
-    /// Their id.
+    /// The id.
     pub id: String,
-    /// Their address.
+    /// The email address.
     pub email: String,
-    /// The queue's message about them, once they are invited.
+    /// The queue message about the patient, after the invitation.
     pub message: Option<String>,
-    /// The mail to them, once it is sent.
+    /// The mail to the patient, after it was sent.
     pub mail: Option<Mail>,
 }
 
-/// How a right answer is told.
+/// The expected answer.
 enum Expected {
     /// The status, and members of the body.
     Http(u16, &'static [(&'static str, &'static str)]),
-    /// The very answer.
+    /// The whole answer.
     Exactly(&'static str),
 }
 
-/// What one function is made to do.
+/// The scenario of one function.
 pub struct Scenario {
     /// The function's name.
     pub function: &'static str,
-    /// The stage that its patients must have come to.
+    /// The stage that its patients must have reached.
     pub stage: Stage,
-    /// A function that has done its part for each of them besides, if one has to.
+    /// Another function that must have processed each patient before, if any.
     pub after: Option<&'static str>,
-    /// How many patients one event is about.
+    /// The number of patients of one event.
     pub patients_each: usize,
-    /// The same where instructions are counted: many would take minutes under valgrind, and show no more.
+    /// The same for counting instructions. More patients would take minutes under valgrind and show nothing new.
     pub patients_each_counted: usize,
-    /// Minutes that pass before the first event about a patient, and before each further one.
+    /// Minutes that pass before the first event of a patient, and before each further one.
     pub minutes_before: i64,
     sample: &'static str,
     edit: fn(&mut Value, &Patient) -> Result<()>,
     expected: Expected,
-    /// Calls to AWS that an event cannot be worked without.
+    /// The calls to AWS that an event needs at least.
     needed: &'static [(&'static str, u64)],
 }
 
-/// All of them.
+/// The scenarios of all functions.
 pub static SCENARIOS: [Scenario; 15] = [
     Scenario {
         expected: Expected::Http(200, &[("/invitation/state", "sent"), ("/panel/activatedOn/status", "date")]),
@@ -88,7 +88,7 @@ pub static SCENARIOS: [Scenario; 15] = [
         ..scenario("reinvite", "reinvite/same-email.json", Stage::Sent)
     },
     Scenario {
-        edit: the_message,
+        edit: set_message,
         expected: Expected::Exactly(r#"{"batchItemFailures":[]}"#),
         needed: &[("SendEmail", 1), ("TransactWriteItems", 1)],
         ..scenario("sender", "sender/one-invitation.json", Stage::Invited)
@@ -99,31 +99,31 @@ pub static SCENARIOS: [Scenario; 15] = [
         needed: &[("UpdateItem", SWEPT), ("SendMessageBatch", SWEPT / 10)],
         patients_each: 100,
         patients_each_counted: 10,
-        // Longer than the sweep itself waits before it comes back to a mail.
+        // Longer than the delay after which the sweep queues a mail again.
         minutes_before: 20,
         ..scenario("sweep", "sweep/scheduled.json", Stage::Invited)
     },
     Scenario {
-        edit: the_news,
+        edit: set_mail_event,
         expected: Expected::Exactly("null"),
         needed: &[("TransactWriteItems", 1)],
         ..scenario("mail-events", "mail-events/delivery.json", Stage::Sent)
     },
     Scenario {
-        edit: the_token,
+        edit: set_token,
         expected: Expected::Http(201, &[]),
         needed: &[("TransactWriteItems", 2)],
         ..scenario("register", "register/register.json", Stage::Sent)
     },
     Scenario {
-        edit: the_login,
+        edit: set_login,
         expected: Expected::Http(204, &[]),
         needed: &[("UpdateItem", 1)],
         ..scenario("track-login", "track-login/track-login.json", Stage::Registered)
     },
     Scenario {
         edit: |event, patient| {
-            the_patient(event, patient)?;
+            set_patient(event, patient)?;
             set_body(event, [("email", &format!("new-{}", patient.email))])
         },
         expected: Expected::Http(200, &[("/account/state", "active")]),
@@ -143,14 +143,14 @@ pub static SCENARIOS: [Scenario; 15] = [
     },
     Scenario {
         after: Some("bulk"),
-        edit: the_message,
+        edit: set_message,
         expected: Expected::Exactly(r#"{"batchItemFailures":[]}"#),
         needed: &[("PutItem", 1), ("TransactWriteItems", 2), ("SendMessage", 1)],
         ..scenario("bulk-runner", "bulk-runner/one-job.json", Stage::Saved)
     },
     Scenario {
         edit: |event, patient| {
-            the_patient(event, patient)?;
+            set_patient(event, patient)?;
             set_body(event, [("email", &patient.email)])
         },
         expected: Expected::Http(201, &[("/familyName", "N\u{fa}\u{f1}ez")]),
@@ -170,7 +170,7 @@ pub static SCENARIOS: [Scenario; 15] = [
     },
 ];
 
-/// How many mails were lost that a sweep finds, each time.
+/// The number of lost mails that each sweep finds.
 const SWEPT: u64 = 100;
 
 const fn scenario(function: &'static str, sample: &'static str, stage: Stage) -> Scenario {
@@ -182,7 +182,7 @@ const fn scenario(function: &'static str, sample: &'static str, stage: Stage) ->
         patients_each_counted: 1,
         minutes_before: 0,
         sample,
-        edit: the_patient,
+        edit: set_patient,
         expected: Expected::Exactly(""),
         needed: &[],
     }
@@ -192,16 +192,16 @@ const fn scenario(function: &'static str, sample: &'static str, stage: Stage) ->
 ///
 /// # Errors
 /// If there is none.
-pub fn of(function: &str) -> Result<&'static Scenario> {
+pub fn find(function: &str) -> Result<&'static Scenario> {
     let found = SCENARIOS.iter().find(|scenario| scenario.function == function);
     found.with_context(|| format!("there is no scenario for the function {function}"))
 }
 
 impl Scenario {
-    /// The event about this patient, as the `number`th that a program gets.
+    /// The event number `number` of a program, about this patient.
     ///
     /// # Errors
-    /// If the sample cannot be read, or the patient has not come far enough.
+    /// If the sample cannot be read, or the patient has not reached the needed stage.
     pub fn event(&self, samples: &std::path::Path, patient: &Patient, number: usize) -> Result<Value> {
         let sample = samples.join(self.sample);
         let text = std::fs::read(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
@@ -213,21 +213,21 @@ impl Scenario {
         Ok(event)
     }
 
-    /// Holds an answer against what it has to be.
+    /// Checks an answer.
     ///
     /// # Errors
-    /// What it is instead.
+    /// If it is not the expected one.
     pub fn check(&self, answer: &Value) -> Result<()> {
         match &self.expected {
             Expected::Exactly(expected) => {
                 let expected: Value = serde_json::from_str(expected)?;
-                ensure!(*answer == expected, "{} answered {answer} for {expected}", self.function);
+                ensure!(*answer == expected, "{} answered {answer} instead of {expected}", self.function);
             }
             Expected::Http(status, members) => {
-                ensure!(answer["statusCode"] == *status, "{} answered {answer} for a {status}", self.function);
+                ensure!(answer["statusCode"] == *status, "{} answered {answer} instead of a {status}", self.function);
                 let body: Value = match answer["body"].as_str() {
                     Some("") | None => Value::Null,
-                    Some(body) => serde_json::from_str(body).context("the body is no JSON")?,
+                    Some(body) => serde_json::from_str(body).context("the body is not JSON")?,
                 };
                 for (pointer, expected) in *members {
                     if body.pointer(pointer).and_then(Value::as_str) != Some(expected) {
@@ -239,20 +239,20 @@ impl Scenario {
         Ok(())
     }
 
-    /// Holds what was asked of AWS for so many events against what they need.
+    /// Checks that the calls to AWS for this number of events include those that they need.
     ///
     /// # Errors
-    /// What was not asked.
+    /// If a call is missing, or the fake AWS does not have an operation.
     pub fn check_calls(&self, counts: &Counts, events: u64) -> Result<()> {
         for (operation, each) in self.needed {
             let calls = counts.calls.get(*operation).copied().unwrap_or_default();
             let (function, needed) = (self.function, each * events);
-            ensure!(calls >= needed, "{function} made {calls} calls of {operation} for {needed}: {counts:?}");
+            ensure!(calls >= needed, "{function} made {calls} calls of {operation} instead of {needed}: {counts:?}");
         }
         for call in counts.calls.keys() {
             ensure!(
                 call.chars().all(char::is_alphanumeric),
-                "{} asked AWS for what is not played: {call}",
+                "{} made a call that the fake AWS does not have: {call}",
                 self.function
             );
         }
@@ -260,16 +260,16 @@ impl Scenario {
     }
 }
 
-fn the_patient(event: &mut Value, patient: &Patient) -> Result<()> {
+fn set_patient(event: &mut Value, patient: &Patient) -> Result<()> {
     let path = event.get("rawPath").and_then(Value::as_str).context("no path")?.replace("p-1001", &patient.id);
     set(event, "/rawPath", path.as_str())?;
     set(event, "/requestContext/http/path", path.as_str())?;
     set(event, "/pathParameters/patientId", patient.id.as_str())
 }
 
-/// Replaces what is at a place of an event, which has something there.
-fn set(event: &mut Value, place: &str, value: impl Into<Value>) -> Result<()> {
-    *event.pointer_mut(place).with_context(|| format!("the sample has no {place}"))? = value.into();
+/// Replaces a member of an event, which the sample must have.
+fn set(event: &mut Value, pointer: &str, value: impl Into<Value>) -> Result<()> {
+    *event.pointer_mut(pointer).with_context(|| format!("the sample has no {pointer}"))? = value.into();
     Ok(())
 }
 
@@ -282,11 +282,11 @@ fn set_body<const N: usize>(event: &mut Value, members: [(&str, &str); N]) -> Re
     set(event, "/body", body.to_string())
 }
 
-fn the_message(event: &mut Value, patient: &Patient) -> Result<()> {
+fn set_message(event: &mut Value, patient: &Patient) -> Result<()> {
     set(event, "/Records/0/body", patient.message.as_deref().context("not invited")?)
 }
 
-fn the_news(event: &mut Value, patient: &Patient) -> Result<()> {
+fn set_mail_event(event: &mut Value, patient: &Patient) -> Result<()> {
     let mail = patient.mail.as_ref().context("not mailed")?;
     set(event, "/detail/mail/messageId", mail.message_id.as_str())?;
     for (name, value) in &mail.tags {
@@ -295,14 +295,14 @@ fn the_news(event: &mut Value, patient: &Patient) -> Result<()> {
     Ok(())
 }
 
-fn the_token(event: &mut Value, patient: &Patient) -> Result<()> {
+fn set_token(event: &mut Value, patient: &Patient) -> Result<()> {
     let mail = patient.mail.as_ref().context("not mailed")?;
     let (_, rest) = mail.text.split_once("/activate#").context("no link in the mail")?;
     set_body(event, [("token", rest.split(|c: char| !c.is_ascii_graphic()).next().unwrap_or_default())])
 }
 
-fn the_login(event: &mut Value, patient: &Patient) -> Result<()> {
-    let now = DateTime::from_timestamp_millis(now_millis()).context("the clock is off")?;
+fn set_login(event: &mut Value, patient: &Patient) -> Result<()> {
+    let now = DateTime::from_timestamp_millis(now_millis()).context("the clock is wrong")?;
     let now = now.to_rfc3339_opts(SecondsFormat::Millis, true);
     set_body(event, [("email", &patient.email), ("at", &now), ("eventId", &format!("login-{}", patient.id))])
 }

@@ -1,4 +1,4 @@
-//! What `infra/template.yaml` says of the table, and of a function's environment.
+//! The table and the functions' environments, as `infra/template.yaml` defines them.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use system_tests::yaml;
 
 use crate::aws::{TABLE, sqs};
 
-/// Keys the fingerprints: as long as the template has it made.
+/// The pepper. It is as long as the generated one of the template.
 const PEPPER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// The template, with its tags as objects of one member.
+/// The template. A YAML tag is an object with one member.
 pub struct Template(Value);
 
 impl Template {
-    /// Reads it.
+    /// Reads the template.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -24,7 +24,7 @@ impl Template {
         yaml::read("infra/template.yaml", tagged).map(Self).map_err(anyhow::Error::msg)
     }
 
-    /// The `CreateTable` that makes the table.
+    /// The `CreateTable` request of the table.
     ///
     /// # Errors
     /// If the template has no table.
@@ -40,10 +40,10 @@ impl Template {
         }))
     }
 
-    /// The variables of a function, where AWS's stand-in is at `endpoint`.
+    /// The variables of a function, if the fake AWS is at `endpoint`.
     ///
     /// # Errors
-    /// If there is no such function, or a variable comes from something that is not known here.
+    /// If there is no such function, or a variable has a value that is unknown here.
     pub fn environment(&self, function: &str, endpoint: &str) -> Result<BTreeMap<String, String>> {
         let resources = self.0.get("Resources").and_then(Value::as_object).context("the template has no resources")?;
         let properties = resources
@@ -76,9 +76,9 @@ impl Template {
                 .0
                 .pointer(&format!("/Parameters/{parameter}/Default"))
                 .and_then(Value::as_str)
-                .with_context(|| format!("nothing is known of {parameter}"))?
+                .with_context(|| format!("{parameter} has no known value"))?
                 .to_owned(),
-            None => bail!("nothing is known of {value}"),
+            None => bail!("{value} has no known value"),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What one core does in a second: a program of our own carries operations out, one after the other, and batches of mails.
+//! Throughput of one core: a separate program carries out operations, one after the other, and sends batches of mails.
 
 use std::{fs, process::Stdio};
 
@@ -8,32 +8,31 @@ use tokio::process::Command;
 
 use crate::{aws::Aws, world::Bench};
 
-/// The name of the program, and what it is called on the command line.
+/// The name of the program, and its name on the command line.
 pub const NAME: &str = "throughput";
 
-/// How fast one thing is: what the program `throughput` says of it.
+/// The throughput of one operation, as the program `throughput` reports it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throughput {
-    /// What it is.
+    /// The operation.
     pub name: String,
-    /// How many times it was done.
+    /// The number of measured operations.
     pub count: usize,
-    /// Microseconds from the beginning of one to its end, what AWS's stand-in takes included; of a mail, its share of its
-    /// batch.
+    /// Microseconds of one operation, including the time of the fake AWS. For a mail, its share of the batch.
     pub micros_each: f64,
     /// Milliseconds of a batch of mails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_millis: Option<f64>,
-    /// Microseconds of processor time of one.
+    /// Microseconds of processor time of one operation.
     pub processor_micros_each: f64,
-    /// How many one environment does in a second.
+    /// Operations that one environment carries out in a second.
     pub a_second: f64,
-    /// How many a core does in a second that does nothing else.
+    /// Operations that a core can carry out in a second if it does nothing else.
     pub a_second_a_core: f64,
 }
 
-/// Runs the program, which was built with this one, in the environment of the functions whose work it does.
+/// Runs the program, which was built with this one, in the environment of the functions that it measures.
 ///
 /// # Errors
 /// If it fails.
@@ -50,5 +49,5 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Throughput>> {
     command.arg(&results).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
     let status = command.status().await.context("the program cannot be started")?;
     ensure!(status.success(), "the program ended with {status}: see .local/bench/throughput.log");
-    serde_json::from_slice(&fs::read(&results)?).context("the program's results are not what they should be")
+    serde_json::from_slice(&fs::read(&results)?).context("the program's results cannot be read")
 }

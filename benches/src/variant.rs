@@ -1,4 +1,4 @@
-//! What is measured: the functions, as they are deployed, and the same functions in other languages.
+//! Variants: the functions, as they are deployed, and the same functions in other languages.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +18,13 @@ use crate::{
     lambda::Program,
 };
 
-/// What the functions themselves are called.
+/// The name of our own variant.
 pub const OURS: &str = "Rust";
 
-/// All functions in one language, or those there are.
+/// All functions in one language, or some of them.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// What it is called.
+    /// The name.
     pub name: String,
     folder: PathBuf,
     package: Option<String>,
@@ -45,7 +45,7 @@ struct Peer {
     compare: Option<Comparison>,
 }
 
-/// How a peer is installed and started where it is compared only, if that takes less.
+/// How a peer is installed and started for a comparison without measurements, if that takes less time.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Comparison {
@@ -53,17 +53,17 @@ struct Comparison {
     functions: BTreeMap<String, Vec<String>>,
 }
 
-/// What peers are installed for.
+/// The purpose of the installed peers.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
-    /// To be measured: as they would be deployed.
+    /// They are measured. They are installed as they would be deployed.
     Measure,
-    /// To be compared with ours: whatever answers as they would.
+    /// Their results are compared with ours. Another way to install them is enough if the results are the same.
     Compare,
 }
 
 impl Variant {
-    /// The functions whose binaries are in this folder.
+    /// Our functions, with the binaries in this folder.
     #[must_use]
     pub fn ours(binaries: &Path, names: &[String]) -> Self {
         let command = |name: &String| (name.clone(), vec![binaries.join(name).display().to_string()]);
@@ -76,7 +76,7 @@ impl Variant {
         }
     }
 
-    /// The functions in other languages, installed.
+    /// Installs the functions in other languages.
     ///
     /// # Errors
     /// If one cannot be installed.
@@ -92,7 +92,7 @@ impl Variant {
         folders.into_iter().map(|folder| Self::peer(workspace, folder, purpose)).collect()
     }
 
-    /// Whether it has this function.
+    /// Whether the variant has this function.
     #[must_use]
     pub fn has(&self, function: &str) -> bool {
         self.functions.contains_key(function)
@@ -107,18 +107,18 @@ impl Variant {
             (peer.install, peer.functions) = (comparison.install, comparison.functions);
             installed = workspace.local().join("bench/compared").join(language);
         }
-        let place = |word: &String| {
+        let expand = |word: &String| {
             word.replace("{folder}", &folder.display().to_string())
                 .replace("{installed}", &installed.display().to_string())
         };
-        let places = |words: &Vec<String>| words.iter().map(place).collect::<Vec<_>>();
-        let commands: Vec<_> = peer.install.iter().map(places).collect();
+        let expand_all = |words: &Vec<String>| words.iter().map(expand).collect::<Vec<_>>();
+        let commands: Vec<_> = peer.install.iter().map(expand_all).collect();
         step(&format!("{} (benches/peers)", peer.name), || install(&folder, &installed, &commands))?;
         Ok(Self {
             name: peer.name,
-            package: peer.package.as_ref().map(place),
-            functions: peer.functions.iter().map(|(name, words)| (name.clone(), places(words))).collect(),
-            environment: peer.environment.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
+            package: peer.package.as_ref().map(expand),
+            functions: peer.functions.iter().map(|(name, words)| (name.clone(), expand_all(words))).collect(),
+            environment: peer.environment.iter().map(|(name, value)| (name.clone(), expand(value))).collect(),
             folder,
         })
     }
@@ -150,7 +150,7 @@ impl Variant {
             ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
-            // As long as those of a role.
+            // As long as the token of a role.
             ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLETOKEN".repeat(30)),
             ("AWS_ENDPOINT_URL", aws.endpoint()),
             ("SSL_CERT_FILE", ca.clone()),
@@ -174,10 +174,10 @@ impl Variant {
     }
 }
 
-/// Runs a peer's commands, unless they have succeeded for the very files that it has now.
+/// Runs a peer's install commands, unless they have succeeded with the same files before.
 fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<()> {
     let mut files = Md5::new();
-    // Those of all peers: they share some.
+    // The files of all peers, because they share some.
     digest(folder.parent().context("the peer's folder is in no folder")?, &mut files)?;
     let wanted = hexadecimal(&files.finalize());
     let marker = installed.join("installed-files.txt");
@@ -198,7 +198,7 @@ fn install(folder: &Path, installed: &Path, commands: &[Vec<String>]) -> Result<
     Ok(())
 }
 
-/// Takes in all files of a folder, with their names, in the order of these.
+/// Adds the names and contents of all files of a folder to the digest, in the order of the names.
 fn digest(folder: &Path, files: &mut Md5) -> Result<()> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();

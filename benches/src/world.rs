@@ -1,4 +1,4 @@
-//! An AWS with a practice and patients in it, put there by the functions themselves.
+//! Worlds: a fake AWS with a practice and patients, which the functions themselves create.
 
 use std::path::PathBuf;
 
@@ -14,21 +14,21 @@ use crate::{
     variant::Variant,
 };
 
-/// What every world is made with.
+/// Everything that is needed to create worlds.
 pub struct Bench {
     /// The repository.
     pub workspace: Workspace,
-    /// Whom programs trust.
+    /// The certificate authority that programs trust.
     pub authority: Authority,
-    /// The table's and the functions' description.
+    /// The template.
     pub template: Template,
-    /// The functions that make the worlds.
+    /// Our functions, which create the data.
     pub functions: Variant,
 }
 
-/// A practice, its patients, and how far the programs that are measured have come with them.
+/// A practice and its patients, and the number of events that the measured program has got.
 pub struct World {
-    /// Their AWS.
+    /// The fake AWS.
     pub aws: Aws,
     scenario: &'static Scenario,
     patients: Vec<Patient>,
@@ -36,7 +36,7 @@ pub struct World {
 }
 
 impl Bench {
-    /// Where a program's output goes.
+    /// The file for a program's output.
     #[must_use]
     pub fn log(&self, program: &Program) -> PathBuf {
         self.workspace.local().join(format!("bench/{}-{}.log", program.variant, program.function))
@@ -45,17 +45,17 @@ impl Bench {
     /// The program of a variant's function, in the environment that the template gives it.
     ///
     /// # Errors
-    /// If the template does not know it.
+    /// If the template does not have the function.
     pub fn program(&self, variant: &Variant, function: &str, aws: &Aws) -> Result<Option<Program>> {
         let template = self.template.environment(function, &aws.endpoint())?;
         Ok(variant.program(function, template, aws, &self.authority))
     }
 
-    /// A world for so many events of a scenario, each of which is about so many patients: another one each time, or the
-    /// same ones again.
+    /// Creates a world for a number of events of a scenario. Each event is about another patient. If an event is about
+    /// several patients, all events are about the same ones.
     ///
     /// # Errors
-    /// If a function does not do its part.
+    /// If a function fails to create its data.
     pub async fn world(&self, scenario: &'static Scenario, events: usize, patients_each: usize) -> Result<World> {
         let aws = Aws::start(&self.authority, &self.template).await?;
         let count = if patients_each > 1 { patients_each } else { events };
@@ -75,20 +75,20 @@ impl Bench {
         let stages = stages.into_iter().filter(|(stage, _)| *stage <= scenario.stage).map(|(_, function)| function);
         for function in stages.chain(scenario.after) {
             let patients = if function == "practice" { patients.get_mut(..1) } else { patients.get_mut(..) };
-            self.act(&aws, function, patients.unwrap_or_default())
+            self.seed(&aws, function, patients.unwrap_or_default())
                 .await
-                .with_context(|| format!("seeding by {function}"))?;
+                .with_context(|| format!("creating data with {function}"))?;
         }
         if scenario.minutes_before > 0 {
-            aws.dynamo().let_pass(scenario.minutes_before * 60_000)?;
+            aws.dynamo().advance_time(scenario.minutes_before * 60_000)?;
         }
         drop(aws.take_counts());
         Ok(World { aws, scenario, patients, events: 0 })
     }
 
-    /// Has a function do its part for each patient.
-    async fn act(&self, aws: &Aws, function: &str, patients: &mut [Patient]) -> Result<()> {
-        let scenario = scenario::of(function)?;
+    /// Creates data by one event of a function for each patient.
+    async fn seed(&self, aws: &Aws, function: &str, patients: &mut [Patient]) -> Result<()> {
+        let scenario = scenario::find(function)?;
         let program = self.program(&self.functions, function, aws)?.context("the function is not built")?;
         let mut process = Process::start(&program, &[], self.log(&program)).await?;
         process.ready().await?;
@@ -109,15 +109,14 @@ impl World {
     /// If there are no patients left for it.
     pub fn next_event(&mut self, bench: &Bench) -> Result<serde_json::Value> {
         let patient = if self.scenario.patients_each > 1 {
-            // The same ones again.
-            self.aws.dynamo().let_pass(self.scenario.minutes_before * 60_000)?;
+            self.aws.dynamo().advance_time(self.scenario.minutes_before * 60_000)?;
             self.patients.first()
         } else {
             self.patients.get(self.events)
         };
         let patient = patient.context("there are too few patients")?;
         self.events += 1;
-        // Numbers that no seed has used: a request that is the same as one before would get the same answer.
+        // A number that `seed` has not used, because a request with a known id would get the earlier answer.
         self.scenario.event(&bench.workspace.path("events"), patient, 100_000 + self.events)
     }
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the packages into the folder $1, and bundles the functions there. What follows $1 is for npm.
+# Installs the packages into the folder $1, and bundles the functions there. The other arguments are for npm.
 set -eu
 installed=$1
 shift

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what the functions need into the folder $1, and bundles them there.
+# Installs the packages and the tools for compiling them, and bundles the functions in the folder $1.
 set -eu
 
-# `aws-lambda-ric` comes as source: it compiles a curl and an addon of its own.
+# `aws-lambda-ric` is a source package: it compiles curl and an addon.
 missing=
 for tool in cmake autoconf automake libtoolize make g++; do
   command -v "$tool" > /dev/null || missing="$missing $tool"
@@ -18,7 +18,7 @@ if [ -n "$missing" ]; then
   apt-get install --quiet=2 --yes --no-install-recommends $packages
 fi
 
-# The headers that came with Node, if it came with any, rather than ones from the network.
+# The headers of the installed Node, if it has any, instead of headers from the network.
 prefix=$(node -p 'path.resolve(process.execPath, "../..")')
 if [ -e "$prefix/include/node/node_api.h" ]; then
   export npm_config_nodedir="$prefix"

@@ -9,8 +9,8 @@ use super::TABLE;
 /// The database.
 pub struct Dynamo(Database);
 
-/// An answer, and the units that it would be billed with.
-pub struct Asked {
+/// An answer, and the units that AWS would bill for it.
+pub struct BilledAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The JSON body.
@@ -22,20 +22,20 @@ pub struct Asked {
 }
 
 impl Dynamo {
-    /// An empty table, made by this `CreateTable`.
+    /// Creates an empty table with this `CreateTable` request.
     ///
     /// # Errors
-    /// If the database does not take it.
+    /// If the database refuses it.
     pub fn with_table(table: &Value) -> Result<Self> {
         let database = Database::memory()?;
         database.create_table(serde_json::from_value(table.clone())?)?;
         Ok(Self(database))
     }
 
-    /// Does what an operation's request asks for.
+    /// Carries out a request.
     ///
     /// # Errors
-    /// DynamoDB's refusal.
+    /// The error that DynamoDB would return.
     pub fn call(&self, operation: &str, request: Value) -> Result<Value, DynoxideError> {
         macro_rules! call {
             ($method:ident) => {
@@ -49,14 +49,14 @@ impl Dynamo {
             "Query" => call!(query),
             "TransactWriteItems" => call!(transact_write_items),
             "UpdateItem" => call!(update_item),
-            _ => Err(DynoxideError::ValidationException(format!("{operation} is not played here"))),
+            _ => Err(DynoxideError::ValidationException(format!("the fake DynamoDB has no {operation}"))),
         }
     }
 
-    /// Answers a request that came over the wire. DynamoDB is made to say how many units it took; that is taken out of
-    /// the answer again, since the client did not ask for it.
-    pub(super) fn answer(&self, operation: &str, body: &[u8]) -> Asked {
-        let asked = serde_json::from_slice(body)
+    /// Answers an HTTP request. The consumed units are requested from DynamoDB, and removed from the answer, because the
+    /// client did not ask for them.
+    pub(super) fn answer(&self, operation: &str, body: &[u8]) -> BilledAnswer {
+        let outcome = serde_json::from_slice(body)
             .map_err(|error| DynoxideError::SerializationException(error.to_string()))
             .and_then(|mut request: Value| {
                 if let Some(members) = request.as_object_mut() {
@@ -64,25 +64,25 @@ impl Dynamo {
                 }
                 self.call(operation, request)
             });
-        match asked {
+        match outcome {
             Ok(mut answer) => {
                 let consumed = answer.as_object_mut().and_then(|answer| answer.remove("ConsumedCapacity"));
                 let units = units(&consumed.unwrap_or_default());
                 let writes = matches!(operation, "PutItem" | "TransactWriteItems" | "UpdateItem");
                 let (read_units, write_units) = if writes { (0.0, units) } else { (units, 0.0) };
-                Asked { status: 200, body: answer.to_string(), read_units, write_units }
+                BilledAnswer { status: 200, body: answer.to_string(), read_units, write_units }
             }
             Err(error) => {
-                Asked { status: error.status_code(), body: error.to_json(), read_units: 0.0, write_units: 0.0 }
+                BilledAnswer { status: error.status_code(), body: error.to_json(), read_units: 0.0, write_units: 0.0 }
             }
         }
     }
 
-    /// Lets time pass: makes every instant in the table so much earlier.
+    /// Simulates that time has passed: moves every instant in the table into the past.
     ///
     /// # Errors
     /// If the table cannot be read or written.
-    pub fn let_pass(&self, millis: i64) -> Result<()> {
+    pub fn advance_time(&self, millis: i64) -> Result<()> {
         let mut request = json!({ "TableName": TABLE });
         let mut items = Vec::new();
         loop {
@@ -93,33 +93,33 @@ impl Dynamo {
         }
         for item in items {
             let mut item = serde_json::to_value(item)?;
-            earlier(&mut item, millis);
+            move_back(&mut item, millis);
             self.0.put_item(serde_json::from_value(json!({ "TableName": TABLE, "Item": item }))?)?;
         }
         Ok(())
     }
 }
 
-/// Numbers of this size are instants, in milliseconds since 1970; nothing else in the table comes near to them.
+/// Numbers in this range are instants, in milliseconds since 1970. All other numbers in the table are much smaller.
 const INSTANTS: std::ops::Range<i64> = 1_000_000_000_000..10_000_000_000_000;
 
-fn earlier(value: &mut Value, millis: i64) {
+fn move_back(value: &mut Value, millis: i64) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
                 let instant = member.as_str().filter(|_| name == "N").and_then(|number| number.parse::<i64>().ok());
                 match instant.filter(|instant| INSTANTS.contains(instant)) {
                     Some(instant) => *member = (instant - millis).to_string().into(),
-                    None => earlier(member, millis),
+                    None => move_back(member, millis),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| earlier(item, millis)),
+        Value::Array(items) => items.iter_mut().for_each(|item| move_back(item, millis)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// `ConsumedCapacity` is an object, or a list of one for each table.
+/// The units of `ConsumedCapacity`, which is an object, or a list with an object for each table.
 fn units(consumed: &Value) -> f64 {
     match consumed.as_array() {
         Some(tables) => tables.iter().map(units).sum(),

@@ -1,4 +1,4 @@
-//! AWS on loopback: one TLS endpoint for all services, which counts what it is asked for.
+//! A fake AWS on loopback: one TLS endpoint for all services, which counts the calls.
 
 pub mod dynamodb;
 mod ses;
@@ -32,7 +32,7 @@ pub const TABLE: &str = "portal";
 /// The access key that requests must be signed with.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
-/// What was asked of AWS.
+/// The calls to AWS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -50,7 +50,7 @@ pub struct Counts {
     pub write_units: f64,
 }
 
-/// The services, and what is in them.
+/// The services and their data.
 pub struct Cloud {
     dynamo: Dynamo,
     sqs: Mutex<sqs::Sqs>,
@@ -81,7 +81,7 @@ impl Aws {
     /// Starts the services, with an empty table.
     ///
     /// # Errors
-    /// If the table cannot be made or no port is free.
+    /// If the table cannot be created or no port is free.
     pub async fn start(authority: &Authority, template: &Template) -> Result<Self> {
         let cloud = Arc::new(Cloud {
             dynamo: Dynamo::with_table(&template.table()?)?,
@@ -107,19 +107,19 @@ impl Aws {
         &self.cloud.dynamo
     }
 
-    /// What was asked for since this was last called.
+    /// The calls since the last call of this function.
     #[must_use]
     pub fn take_counts(&self) -> Counts {
         std::mem::take(&mut lock(&self.cloud.counts))
     }
 
-    /// The bodies of the messages that came to the queue since this was last called.
+    /// The bodies of the messages that were sent since the last call of this function.
     #[must_use]
     pub fn take_messages(&self) -> Vec<String> {
         lock(&self.cloud.sqs).take()
     }
 
-    /// The mails that were handed over since this was last called.
+    /// The mails that were accepted since the last call of this function.
     #[must_use]
     pub fn take_mails(&self) -> Vec<Mail> {
         lock(&self.cloud.ses).take()
@@ -137,18 +137,18 @@ async fn serve(listener: TcpListener, authority: Authority, cloud: Arc<Cloud>) {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let service = service_fn(|request| answer(&cloud, request));
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // It ends when the client goes, which is no matter of ours.
+            // The connection ends when the client closes it.
             drop(connection.await);
         });
     }
 }
 
-/// Answers as the service that the request names.
+/// Answers a request as the service that it names.
 async fn answer(cloud: &Cloud, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Ok(Response::new(Full::default())) };
     let body = body.to_bytes();
-    // DynamoDB tells anybody how it is, and bills nobody for it.
+    // The public health check of DynamoDB, which is unsigned and free.
     if parts.method == Method::GET && parts.uri.path() == "/" {
         return Ok(Response::new(Full::from("healthy: dynamodb.us-east-1.amazonaws.com ")));
     }
@@ -161,11 +161,11 @@ async fn answer(cloud: &Cloud, request: Request<Incoming>) -> Result<Response<Fu
     let (name, answer) = match (signed, service, operation) {
         (false, ..) => ("unsigned".to_owned(), refusal(403, "MissingAuthenticationTokenException")),
         (true, "DynamoDB_20120810", operation) => {
-            let asked = cloud.dynamo.answer(operation, &body);
+            let answer = cloud.dynamo.answer(operation, &body);
             let mut counts = lock(&cloud.counts);
-            counts.read_units += asked.read_units;
-            counts.write_units += asked.write_units;
-            (operation.to_owned(), Answer { status: asked.status, body: asked.body })
+            counts.read_units += answer.read_units;
+            counts.write_units += answer.write_units;
+            (operation.to_owned(), Answer { status: answer.status, body: answer.body })
         }
         (true, "AmazonSQS", operation) => (operation.to_owned(), lock(&cloud.sqs).answer(operation, &body)),
         (true, "", "/v2/email/outbound-emails") => ("SendEmail".to_owned(), lock(&cloud.ses).answer(&body)),

@@ -1,4 +1,4 @@
-//! SES v2: takes mails and keeps what leads from them back to a patient.
+//! A fake SES v2: accepts mails and keeps what identifies their patients.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Answer, refusal};
 
-/// A mail that was handed over.
+/// An accepted mail.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// What SES called it.
+    /// SES's id of the mail.
     pub message_id: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
@@ -17,7 +17,7 @@ pub struct Mail {
     pub text: String,
 }
 
-/// The mails that were handed over.
+/// The accepted mails.
 #[derive(Default)]
 pub(super) struct Ses {
     mails: Vec<Mail>,

@@ -1,4 +1,4 @@
-//! SQS: takes messages and keeps them.
+//! A fake SQS: accepts messages and keeps them.
 
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ impl Sqs {
     }
 }
 
-/// Bytes in hexadecimal digits.
+/// Bytes as hexadecimal digits.
 #[must_use]
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))

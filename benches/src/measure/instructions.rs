@@ -1,4 +1,4 @@
-//! Instructions, as valgrind's callgrind counts them: unlike times they are the same on a busy machine.
+//! Instructions, as valgrind's callgrind counts them. Unlike times, they are the same on a busy machine.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,28 +13,30 @@ use crate::{
 
 /// Warm calls that are counted.
 const CALLS: usize = 5;
-/// Starts that may fail: a program runs fifty times slower under valgrind, so that on a busy machine its own timeouts
-/// may strike, and what it does then is not what is to be counted.
+/// Attempts of one count. A program is fifty times slower under valgrind, so on a busy machine its own timeouts may expire,
+/// and then it does other work than the work to be counted.
 const MOST_TRIES: usize = 3;
-/// How often a function is counted for a median: TLS draws random keys, and not all take the same work.
+/// Counts of one median. The counts differ, because the work of TLS depends on random keys.
 const ROUNDS: usize = 3;
-/// Events that one count takes at most.
+/// The maximum number of events of one count.
 pub const EVENTS: usize = (2 + CALLS) * MOST_TRIES;
-/// Events that a median takes at most.
+/// The maximum number of events of a median.
 pub const MEDIAN_EVENTS: usize = EVENTS * ROUNDS;
-/// Events that [`cold_with_machines_trust`] takes at most.
+/// The maximum number of events of [`cold_with_machines_trust`].
 pub const TRUST_EVENTS: usize = MOST_TRIES;
 
-/// Holds that valgrind is there.
+/// Checks that valgrind is installed.
 ///
 /// # Errors
-/// If it is not, with what to do.
+/// If it is not. The message says how to install it.
 pub fn require_valgrind() -> Result<()> {
     let version = Command::new("valgrind").arg("--version").output();
     if version.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    bail!("valgrind counts the instructions, and it is not installed (Debian, Ubuntu: apt-get install valgrind)")
+    bail!(
+        "valgrind is needed to count instructions, and it is not installed (Debian, Ubuntu: apt-get install valgrind)"
+    )
 }
 
 /// The medians of several counts.
@@ -56,7 +58,7 @@ fn middle(mut counts: Vec<u64>) -> Result<u64> {
     counts.get(counts.len() / 2).copied().context("nothing was counted")
 }
 
-/// Counts from the start to the first answer, where the program trusts all that the machine does, as in Lambda.
+/// Counts from the start to the first answer, with all certificates that the machine trusts, as in Lambda.
 ///
 /// # Errors
 /// If the program fails.
@@ -69,21 +71,21 @@ pub async fn cold_with_machines_trust(
     let Some(bundle) = &bench.authority.with_machines else { return Ok(None) };
     let mut program = program.clone();
     program.environment.insert("SSL_CERT_FILE".to_owned(), bundle.display().to_string());
-    patiently(bench, scenario, &program, world, 0).await.map(Some)
+    run_with_retries(bench, scenario, &program, world, 0).await.map(Some)
 }
 
-/// Counts twice, once with warm calls and once without: the difference is theirs.
+/// Counts twice, with and without warm calls. The difference is the count of the warm calls.
 ///
 /// # Errors
 /// If the program fails.
 pub async fn count(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut World) -> Result<Instructions> {
-    let cold = patiently(bench, scenario, program, world, 0).await?;
-    let all = patiently(bench, scenario, program, world, CALLS).await?;
+    let cold = run_with_retries(bench, scenario, program, world, 0).await?;
+    let all = run_with_retries(bench, scenario, program, world, CALLS).await?;
     let warm = all.checked_sub(cold).context("warm calls took no instructions")? / u64::try_from(CALLS)?;
     Ok(Instructions { cold, warm })
 }
 
-async fn patiently(
+async fn run_with_retries(
     bench: &Bench,
     scenario: &Scenario,
     program: &Program,
@@ -101,32 +103,32 @@ async fn patiently(
 async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut World, calls: usize) -> Result<u64> {
     let log = bench.log(program);
     let counts = log.with_extension("callgrind");
-    let holder =
+    let wrapper =
         ["valgrind".to_owned(), "--tool=callgrind".to_owned(), format!("--callgrind-out-file={}", counts.display())];
-    let mut process = Process::start(program, &holder, log.clone()).await?;
+    let mut process = Process::start(program, &wrapper, log.clone()).await?;
     process.ready().await?;
     for _ in 0..=calls {
         scenario.check(&process.invoke(&world.next_event(bench)?).await?.answer)?;
     }
     process.end().await?;
     ensure!(
-        !warns(&fs::read_to_string(&log)?),
-        "it warned, as it does on a machine that has too much to do ({} says of what)",
+        !has_warning(&fs::read_to_string(&log)?),
+        "it logged a warning; the machine is probably too busy ({})",
         log.display()
     );
     read(&counts)
 }
 
-/// Whether a log has a warning. A function whose time limit for its first connection has struck goes on without it, and
-/// then counts more than it should.
-fn warns(log: &str) -> bool {
+/// Whether a log has a warning. After a timeout of its first connection, a function logs a warning and continues, and the
+/// count is too high.
+fn has_warning(log: &str) -> bool {
     log.contains(r#""level":"WARN""#)
 }
 
 fn read(file: &Path) -> Result<u64> {
-    let text = fs::read_to_string(file).with_context(|| format!("{} is not there", file.display()))?;
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).context("callgrind has no totals")?;
-    let total = total.trim().parse().context("callgrind's total is no number")?;
+    let total = total.trim().parse().context("callgrind's total is not a number")?;
     ensure!(total > 0, "callgrind counted nothing");
     Ok(total)
 }
@@ -136,10 +138,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_warning_is_told_from_other_lines() {
+    fn only_the_level_makes_a_line_a_warning() {
         let line =
             |level: &str| format!(r#"==1== Callgrind{}{{"timestamp":"","level":"{level}","message":"WARN"}}"#, '\n');
-        assert!(warns(&line("WARN")));
-        assert!(!warns(&line("INFO")));
+        assert!(has_warning(&line("WARN")));
+        assert!(!has_warning(&line("INFO")));
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured of a function, and how.
+//! The measurements of a function.
 
 pub mod calls;
 pub mod instructions;
@@ -10,21 +10,21 @@ use serde::Serialize;
 
 use crate::{aws::Counts, variant::OURS};
 
-/// What was measured of one variant of a function.
+/// The measurements of one variant of a function.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measured {
     /// The function's name.
     pub function: String,
-    /// In which language.
+    /// The variant's name: the language.
     pub variant: String,
-    /// Events that a record or a mail takes part in at once: figures of a call are of so many.
+    /// The number of records or mails of one call. The figures of a call are for all of them.
     pub records_each: usize,
     /// Starts and first calls.
     pub cold: Cold,
     /// Calls after the first.
     pub warm: Warm,
-    /// The same with the processor time that Lambda gives to 128 MB.
+    /// The times with the processor time that Lambda gives to 128 MB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttled: Option<Throttled>,
     /// Instructions, if they were counted.
@@ -37,22 +37,22 @@ pub struct Measured {
     /// System calls of a warm call, if they were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_calls: Option<f64>,
-    /// The most memory that it had, in bytes, with all warm calls.
+    /// The peak memory after all warm calls, in bytes.
     pub peak_memory_bytes: u64,
-    /// What would be deployed, in bytes.
+    /// The size of the deployed package, in bytes.
     pub package_bytes: u64,
-    /// The same in a zip.
+    /// The size of the package in a zip, in bytes.
     pub zip_bytes: u64,
 }
 
 impl Measured {
-    /// Whether it answers requests of the HTTP API that come to AWS.
+    /// Whether the function answers requests of the HTTP API.
     #[must_use]
     pub fn is_http(&self) -> bool {
         self.variant == OURS && !["sender", "sweep", "mail-events"].contains(&self.function.as_str())
     }
 
-    /// Of what all warm calls took, the share of one.
+    /// The average of one warm call, given the total of all warm calls.
     #[must_use]
     pub fn each(&self, count: u64) -> f64 {
         round(figure(count) / self.calls())
@@ -68,7 +68,7 @@ impl Measured {
         self.each(self.warm.aws.calls.values().sum())
     }
 
-    /// The same, for each record that the call is about.
+    /// Calls to AWS of a warm call, for each of its records.
     #[must_use]
     pub fn aws_calls_per_record(&self) -> f64 {
         self.aws_calls() / figure(self.records_each.try_into().unwrap_or(u64::MAX))
@@ -86,7 +86,8 @@ impl Measured {
         round(self.warm.aws.write_units / self.calls())
     }
 
-    /// Processor time from start to first answer, in times of another's: the median over starts that took turns.
+    /// The ratio of the processor time from start to first answer to that of another variant: the median of the ratios of
+    /// starts that followed each other.
     #[must_use]
     pub fn cold_cpu_times(&self, other: &Self) -> f64 {
         let pairs = self.cold.cpu_millis_each.iter().zip(&other.cold.cpu_millis_each);
@@ -94,28 +95,28 @@ impl Measured {
     }
 }
 
-/// To hundredths, so that tables have no more than that.
+/// Rounds to hundredths, for tables.
 fn round(figure: f64) -> f64 {
     (figure * 100.0).round() / 100.0
 }
 
-/// Starts and first calls: medians, and the processor time of each start for pairing.
+/// Starts and first calls: medians, and the processor time of each start for ratios.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cold {
     /// Starts that were measured.
     pub starts: usize,
-    /// From the start to the first request for an event.
+    /// The time from the start to the first request for an event.
     pub first_next_millis: f64,
-    /// From the start to the first answer.
+    /// The time from the start to the first answer.
     pub first_answer_millis: f64,
     /// Processor time until the first answer.
     pub cpu_millis: f64,
-    /// The same of each start, in the order in which the variants took turns.
+    /// The processor time of each start, in the order of the starts.
     pub cpu_millis_each: Vec<f64>,
-    /// The most memory until the first answer, in bytes.
+    /// The peak memory until the first answer, in bytes.
     pub peak_memory_bytes: u64,
-    /// What the first call asked of AWS.
+    /// The calls to AWS of the first call.
     pub aws: Counts,
 }
 
@@ -125,15 +126,15 @@ pub struct Cold {
 pub struct Warm {
     /// Calls that were measured.
     pub calls: usize,
-    /// From handing an event over to its answer: half of the calls took no longer.
+    /// The median of the time from handing over an event to its answer.
     pub p50_micros: f64,
-    /// 95 of 100 took no longer.
+    /// The 95th percentile.
     pub p95_micros: f64,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile.
     pub p99_micros: f64,
     /// Processor time of a call.
     pub cpu_micros: f64,
-    /// What all of them asked of AWS.
+    /// The calls to AWS of all these calls.
     pub aws: Counts,
 }
 
@@ -141,13 +142,13 @@ pub struct Warm {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throttled {
-    /// From the start, which is not throttled, to the first answer.
+    /// The time from the start, which is not throttled, to the first answer.
     pub first_answer_millis: f64,
-    /// The first call alone.
+    /// The time of the first call alone.
     pub first_call_millis: f64,
-    /// Half of the warm calls took no longer.
+    /// The median of the warm calls.
     pub p50_micros: f64,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile of the warm calls.
     pub p99_micros: f64,
 }
 
@@ -168,7 +169,7 @@ pub fn percentile(values: &[f64], percent: usize) -> f64 {
     values.get(rank).copied().unwrap_or_default()
 }
 
-/// The middle one.
+/// The median.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -176,9 +177,9 @@ pub fn median(values: &[f64]) -> f64 {
     percentile(&sorted, 50)
 }
 
-/// A count as a figure.
+/// A count as a floating-point number.
 #[must_use]
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "no count here comes near to 2 to the 52nd")]
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "all counts here are far below 2 to the 52nd")]
 pub fn figure(count: u64) -> f64 {
     count as f64
 }
@@ -188,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_measured() {
+    fn a_percentile_is_one_of_the_values() {
         let values: Vec<f64> = (1..=200).map(f64::from).collect();
         for (percent, expected) in [(50, 100.0), (95, 190.0), (99, 198.0), (100, 200.0)] {
             assert!((percentile(&values, percent) - expected).abs() < f64::EPSILON, "{percent}");

@@ -1,4 +1,4 @@
-//! How large a function is, as it would be deployed.
+//! The size of a function's deployed package.
 
 use std::{
     fs,
@@ -9,15 +9,15 @@ use std::{
 use anyhow::{Context as _, Result};
 use flate2::{Compression, write::DeflateEncoder};
 
-/// What a zip adds to each file: a header before it and an entry at the end, each with its name.
+/// The bytes that a zip adds to each file: a header before it and an entry at the end, each with its name.
 const ZIP_ENTRY_BYTES: u64 = 30 + 46 + 2 * 9;
 
-/// Bytes, as they are and in a zip.
+/// The size of a package.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Size {
-    /// As they are.
+    /// Bytes, not compressed.
     pub bytes: u64,
-    /// In a zip.
+    /// Bytes in a zip.
     pub zip_bytes: u64,
 }
 
@@ -39,17 +39,17 @@ fn add(path: &Path, size: &mut Size) -> Result<()> {
         return Ok(());
     }
     let content = fs::read(path)?;
-    let mut packed = DeflateEncoder::new(Counted(0), Compression::default());
+    let mut packed = DeflateEncoder::new(ByteCounter(0), Compression::default());
     packed.write_all(&content)?;
     size.bytes += u64::try_from(content.len())?;
     size.zip_bytes += packed.finish()?.0 + ZIP_ENTRY_BYTES;
     Ok(())
 }
 
-/// Counts what is written to it.
-struct Counted(u64);
+/// Counts the bytes that are written to it.
+struct ByteCounter(u64);
 
-impl io::Write for Counted {
+impl io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += u64::try_from(bytes.len()).map_err(io::Error::other)?;
         Ok(bytes.len())

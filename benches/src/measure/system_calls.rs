@@ -11,20 +11,20 @@ use crate::{
     world::{Bench, World},
 };
 
-/// Warm calls of the shorter run, which settle what only happens once.
+/// Warm calls of the shorter run. They include everything that happens only once.
 const FEW: usize = 2;
 /// Warm calls of the longer run.
 const MANY: usize = 22;
-/// Events that one count takes.
+/// The number of events of one count.
 pub const EVENTS: usize = 2 + FEW + MANY;
 
-/// Whether strace is there.
+/// Whether strace is installed.
 #[must_use]
 pub fn has_strace() -> bool {
     Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Counts with few and with many warm calls: the difference is that of the calls that are more.
+/// Counts with few and with many warm calls. The difference is the count of the additional calls.
 ///
 /// # Errors
 /// If the program fails.
@@ -37,9 +37,9 @@ pub async fn count(bench: &Bench, scenario: &Scenario, program: &Program, world:
 async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut World, calls: usize) -> Result<f64> {
     let log = bench.log(program);
     let counts = log.with_extension("strace");
-    let holder = ["strace", "--follow-forks", "--summary-only", "--output"];
-    let holder: Vec<String> = holder.into_iter().map(str::to_owned).chain([counts.display().to_string()]).collect();
-    let mut process = Process::start(program, &holder, log).await?;
+    let wrapper = ["strace", "--follow-forks", "--summary-only", "--output"];
+    let wrapper: Vec<String> = wrapper.into_iter().map(str::to_owned).chain([counts.display().to_string()]).collect();
+    let mut process = Process::start(program, &wrapper, log).await?;
     process.ready().await?;
     for _ in 0..=calls {
         scenario.check(&process.invoke(&world.next_event(bench)?).await?.answer)?;
@@ -48,7 +48,7 @@ async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut 
     read(&fs::read_to_string(&counts)?)
 }
 
-/// The last line of the summary: percent, seconds, microseconds a call, calls, perhaps errors, `total`.
+/// Reads the last line of the summary: percent, seconds, microseconds per call, calls, errors if any, `total`.
 fn read(summary: &str) -> Result<f64> {
     let total = summary.lines().find(|line| line.ends_with(" total")).context("strace has no total")?;
     let calls = total.split_whitespace().nth(3).context("strace's total has no calls")?;

@@ -1,7 +1,7 @@
 //! The processor time that Lambda gives to a function of 128 MB.
 //!
-//! Lambda's scheduler gives a function so much of each 20 ms, by its memory: a whole processor at 1,769 MB. Here a process
-//! that has used its share is stopped until the period is over.
+//! Lambda gives a function a share of each 20 ms in proportion to its memory: a whole processor at 1,769 MB. Here a process
+//! that has used its share is stopped until the period ends.
 
 use std::{
     sync::{
@@ -18,24 +18,24 @@ use xtask::clock;
 use crate::proc;
 
 const PERIOD: Duration = Duration::from_millis(20);
-/// 128 MB of the 1,769 that come with one processor.
+/// The share of 128 MB, where 1,769 MB have one processor.
 const SHARE: Duration = Duration::from_micros(20_000 * 128 / 1_769);
-/// How often the process is looked at.
-const LOOK: Duration = Duration::from_micros(100);
+/// The interval between two checks of the process.
+const POLL: Duration = Duration::from_micros(100);
 
-/// Holds a process to its share until it is dropped.
+/// Limits a process to its share, until this is dropped.
 pub struct Throttle {
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Throttle {
-    /// Begins a period.
+    /// Starts to limit the process.
     #[must_use]
     pub fn new(pid: Pid) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
-        let watched = Arc::clone(&ended);
-        let thread = thread::spawn(move || while !watched.load(Ordering::Relaxed) && period(pid).is_some() {});
+        let ended_flag = Arc::clone(&ended);
+        let thread = thread::spawn(move || while !ended_flag.load(Ordering::Relaxed) && period(pid).is_some() {});
         Self { ended, thread: Some(thread) }
     }
 }
@@ -44,22 +44,22 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say: it ends with the period, or with the process.
+            // The thread returns nothing. It ends with the period, or with the process.
             drop(thread.join());
         }
     }
 }
 
-/// One period. `None` if the process has ended.
+/// Limits the process during one period. `None` if the process has ended.
 fn period(pid: Pid) -> Option<()> {
-    let (begun, used_before) = (clock::now(), proc::processor_time(pid).ok()?);
-    while begun.elapsed() < PERIOD {
+    let (started, used_before) = (clock::now(), proc::processor_time(pid).ok()?);
+    while started.elapsed() < PERIOD {
         if proc::processor_time(pid).ok()?.saturating_sub(used_before) >= SHARE {
             kill_process(pid, Signal::STOP).ok()?;
-            thread::sleep(PERIOD.saturating_sub(begun.elapsed()));
+            thread::sleep(PERIOD.saturating_sub(started.elapsed()));
             return kill_process(pid, Signal::CONT).ok();
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL);
     }
     Some(())
 }

@@ -1,4 +1,4 @@
-//! The budgets, and whether they are met.
+//! The budgets, and whether the measurements meet them.
 
 use crate::{
     measure::{Measured, figure},
@@ -8,31 +8,31 @@ use crate::{
 
 /// One budget.
 pub struct Budget {
-    /// What is limited.
+    /// The figure that is limited.
     pub what: String,
-    /// In which unit.
+    /// Its unit.
     pub unit: &'static str,
     /// The limit.
     pub limit: Limit,
-    /// What was measured.
+    /// The measured value.
     pub measured: f64,
-    /// Of which function, or of which other than the worst.
-    pub of: String,
-    /// Decimal places that say something.
+    /// The details, such as the function with the worst value.
+    pub detail: String,
+    /// Significant decimal places.
     pub places: usize,
 }
 
-/// What a figure has to be.
+/// The limit of a figure.
 #[derive(Clone, Copy)]
 pub enum Limit {
-    /// At most this, and better at most that.
+    /// At most the first value. The second one is the aim.
     AtMost(f64, Option<f64>),
     /// At least this.
     AtLeast(f64),
 }
 
 impl Budget {
-    /// Whether it is met.
+    /// Whether the budget is met.
     #[must_use]
     pub fn is_met(&self) -> bool {
         match self.limit {
@@ -42,30 +42,30 @@ impl Budget {
     }
 }
 
-/// Every budget, as far as its figures were measured.
+/// The budgets of all figures that were measured.
 #[must_use]
-pub fn of(run: &Run) -> Vec<Budget> {
-    let mut budgets = of_starts(run);
-    budgets.extend(of_warm_calls(run));
-    budgets.extend(of_what_aws_bills(run));
-    budgets.extend(against_peers(run));
+pub fn budgets(run: &Run) -> Vec<Budget> {
+    let mut budgets = start_budgets(run);
+    budgets.extend(warm_call_budgets(run));
+    budgets.extend(aws_budgets(run));
+    budgets.extend(peer_budgets(run));
     budgets
 }
 
-/// Of a start and of what is deployed, each by the function that is worst.
-fn of_starts(run: &Run) -> Vec<Budget> {
+/// The budgets of starts and packages, each for the function with the worst value.
+fn start_budgets(run: &Run) -> Vec<Budget> {
     let mut budgets = Vec::new();
-    let mut worst = |what: &str, unit, places, most: f64, aim: Option<f64>, of: fn(&Measured) -> Option<f64>| {
-        let figures: Vec<_> = run.ours().filter_map(|measured| Some((of(measured)?, &measured.function))).collect();
+    let mut worst = |what: &str, unit, places, most: f64, aim: Option<f64>, figure: fn(&Measured) -> Option<f64>| {
+        let figures: Vec<_> = run.ours().filter_map(|measured| Some((figure(measured)?, &measured.function))).collect();
         let within = figures.iter().filter(|(figure, _)| *figure <= most).count();
         if let Some((measured, function)) = figures.iter().max_by(|(one, _), (other, _)| one.total_cmp(other)) {
-            let of = format!("most: {function}; {within} of {} within", figures.len());
+            let detail = format!("most: {function}; {within} of {} within", figures.len());
             budgets.push(Budget {
                 what: what.to_owned(),
                 unit,
                 limit: Limit::AtMost(most, aim),
                 measured: *measured,
-                of,
+                detail,
                 places,
             });
         }
@@ -82,7 +82,7 @@ fn of_starts(run: &Run) -> Vec<Budget> {
     budgets
 }
 
-fn of_warm_calls(run: &Run) -> Vec<Budget> {
+fn warm_call_budgets(run: &Run) -> Vec<Budget> {
     let mut budgets = Vec::new();
     for measured in run.ours().filter(|measured| measured.is_http()) {
         let calls = measured.aws_calls();
@@ -93,7 +93,7 @@ fn of_warm_calls(run: &Run) -> Vec<Budget> {
             unit: "million",
             limit: Limit::AtMost(0.8 + further, Some(0.65 + further)),
             measured: millions(instructions.warm),
-            of: format!("{calls} AWS calls"),
+            detail: format!("{calls} AWS calls"),
             places: 3,
         });
     }
@@ -104,14 +104,14 @@ fn of_warm_calls(run: &Run) -> Vec<Budget> {
             unit: "calls",
             limit: Limit::AtMost(16.0, None),
             measured: system_calls,
-            of: "1 AWS call".to_owned(),
+            detail: "1 AWS call".to_owned(),
             places: 1,
         });
     }
     budgets
 }
 
-fn of_what_aws_bills(run: &Run) -> Vec<Budget> {
+fn aws_budgets(run: &Run) -> Vec<Budget> {
     let mut budgets = Vec::new();
     for (function, most) in
         [("status", 1.0), ("track-login", 2.0), ("invite", 3.0), ("reinvite", 3.0), ("sender", 3.0), ("sweep", 1.1)]
@@ -122,7 +122,7 @@ fn of_what_aws_bills(run: &Run) -> Vec<Budget> {
             unit: "calls",
             limit: Limit::AtMost(most, None),
             measured: measured.aws_calls_per_record(),
-            of: if measured.records_each > 1 {
+            detail: if measured.records_each > 1 {
                 format!("a record, of {}", measured.records_each)
             } else {
                 String::new()
@@ -137,7 +137,7 @@ fn of_what_aws_bills(run: &Run) -> Vec<Budget> {
             unit: "units",
             limit: Limit::AtMost(18.0, Some(14.0)),
             measured: invite + sender,
-            of: format!("invite {invite}, sender {sender}"),
+            detail: format!("invite {invite}, sender {sender}"),
             places: 1,
         });
     }
@@ -146,13 +146,13 @@ fn of_what_aws_bills(run: &Run) -> Vec<Budget> {
         unit: "$",
         limit: Limit::AtMost(13.0, Some(8.0)),
         measured: run.dollars_per_million,
-        of: "`cargo xtask cost`".to_owned(),
+        detail: "`cargo xtask cost`".to_owned(),
         places: 2,
     });
     budgets
 }
 
-fn against_peers(run: &Run) -> Vec<Budget> {
+fn peer_budgets(run: &Run) -> Vec<Budget> {
     let mut budgets = Vec::new();
     for (peer, cpu) in [("Python", 40.0), ("Node", 25.0)] {
         for measured in run.measured.iter().filter(|measured| measured.variant.starts_with(peer)) {
@@ -163,7 +163,7 @@ fn against_peers(run: &Run) -> Vec<Budget> {
                     unit: "times",
                     limit: Limit::AtLeast(least),
                     measured,
-                    of: String::new(),
+                    detail: String::new(),
                     places: 1,
                 });
             };
@@ -181,7 +181,7 @@ pub fn millions(count: u64) -> f64 {
 }
 
 impl Run {
-    /// The functions themselves.
+    /// The measurements of our own functions.
     pub fn ours(&self) -> impl Iterator<Item = &Measured> {
         self.measured.iter().filter(|measured| measured.variant == OURS)
     }

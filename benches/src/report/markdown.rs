@@ -13,17 +13,17 @@ use crate::{measure::Measured, throughput::Throughput, variant::OURS};
 /// The whole document.
 ///
 /// # Errors
-/// Never: a text takes all that is written to it.
+/// Never, because writing to a string cannot fail.
 pub fn tables(run: &Run, budgets: &[Budget]) -> Result<String> {
     let mut text = String::from(
         "# Benchmarks\n\nWritten by `cargo xtask bench`; `benches/README.md` says what is measured, and how. Figures that end in\n\
-         \"times\" are medians of ratios of runs that took turns. MB are millions of bytes.\n\n",
+         \"times\" are medians of ratios of runs that followed each other. MB are millions of bytes.\n\n",
     );
     writeln!(text, "Measured on {} x {}, {}.\n", run.processors, run.processor, run.compiler)?;
     writeln!(text, "![The figures as a picture](results.svg)\n\n## Budgets\n")?;
     writeln!(text, "| budget | limit | measured | | |\n| --- | ---: | ---: | --- | --- |")?;
     for budget in budgets {
-        let Budget { what, unit, limit, measured, of, places } = budget;
+        let Budget { what, unit, limit, measured, detail, places } = budget;
         let limit = match limit {
             Limit::AtMost(most, Some(aim)) => {
                 format!("{most:.places$} (aim {aim:.places$})", places = limit_places(*places))
@@ -32,13 +32,13 @@ pub fn tables(run: &Run, budgets: &[Budget]) -> Result<String> {
             Limit::AtLeast(least) => format!("at least {least}"),
         };
         let mark = if budget.is_met() { "met" } else { "**missed**" };
-        writeln!(text, "| {what} | {limit} | {measured:.places$} {unit} | {mark} | {of} |")?;
+        writeln!(text, "| {what} | {limit} | {measured:.places$} {unit} | {mark} | {detail} |")?;
     }
     cold(&mut text, run)?;
     warm(&mut text, run)?;
-    asked(&mut text, run)?;
+    aws_calls(&mut text, run)?;
     throttled(&mut text, run)?;
-    pairs(&mut text, run)?;
+    peers(&mut text, run)?;
     throughput(&mut text, run)?;
     Ok(text)
 }
@@ -87,7 +87,7 @@ fn cold(text: &mut String, run: &Run) -> Result<()> {
 fn warm(text: &mut String, run: &Run) -> Result<()> {
     writeln!(
         text,
-        "\n## Warm calls\n\nFrom handing an event over to its answer, of {} calls each; AWS's share of it is that of the stand-ins.\n\n\
+        "\n## Warm calls\n\nFrom handing over an event to its answer, of {} calls each, including the time of the fake AWS.\n\n\
          | function | p50, µs | p95, µs | p99, µs | processor, µs | instructions, million | system calls | memory, MB |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         run.measured.first().map_or(0, |measured| measured.warm.calls)
@@ -110,10 +110,10 @@ fn warm(text: &mut String, run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn asked(text: &mut String, run: &Run) -> Result<()> {
+fn aws_calls(text: &mut String, run: &Run) -> Result<()> {
     writeln!(
         text,
-        "\n## What a warm call asks of AWS\n\n\
+        "\n## AWS calls of a warm call\n\n\
          | function | calls | | bytes sent | bytes received | read units | write units |\n\
          | --- | ---: | --- | ---: | ---: | ---: | ---: |"
     )?;
@@ -150,8 +150,8 @@ fn throttled(text: &mut String, run: &Run) -> Result<()> {
     }
     writeln!(
         text,
-        "\n## With the processor time of 128 MB\n\nThe start has all the processor time there is, as in Lambda; from the first event on a\n\
-         program that has used its share of 20 ms is stopped until they are over.\n\n\
+        "\n## With the processor time of 128 MB\n\nThe start has a whole processor, as in Lambda. From the first event on, a\n\
+         program that has used its share of 20 ms is stopped until they end.\n\n\
          | function | first answer, ms | of it the first call, ms | warm p50, µs | warm p99, µs |\n\
          | --- | ---: | ---: | ---: | ---: |"
     )?;
@@ -170,15 +170,15 @@ fn throttled(text: &mut String, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// The other languages, in times of ours.
-fn pairs(text: &mut String, run: &Run) -> Result<()> {
+/// The other languages, as multiples of ours.
+fn peers(text: &mut String, run: &Run) -> Result<()> {
     let others: Vec<&Measured> = run.measured.iter().filter(|measured| measured.variant != OURS).collect();
     if others.is_empty() {
         return Ok(());
     }
     writeln!(
         text,
-        "\n## The same functions in other languages, in times of ours\n\n\
+        "\n## The same functions in other languages, as multiples of ours\n\n\
          | function | processor, cold | first answer | processor, warm | warm p50 | memory | zip |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     )?;
@@ -199,16 +199,16 @@ fn pairs(text: &mut String, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// What one core does in a second.
+/// The throughput of one core.
 fn throughput(text: &mut String, run: &Run) -> Result<()> {
     if run.throughput.is_empty() {
         return Ok(());
     }
     writeln!(
         text,
-        "\n## Throughput\n\nThe operations in a process of their own, over TLS to the stand-ins, without Lambda and the HTTP edge; and the\n\
-         function `sender`, ten mails a batch, while the mail service takes so much longer for a mail than its stand-in does.\n\
-         An environment does one thing at a time and waits for AWS meanwhile; a core does not wait.\n\n\
+        "\n## Throughput\n\nThe operations in a process of their own, over TLS to the fake AWS, without Lambda and the HTTP edge; and the\n\
+         function `sender`, ten mails a batch, with a mail service that takes longer for a mail by the given time. An environment\n\
+         carries out one operation at a time and waits for AWS meanwhile; a core does not wait.\n\n\
          | what | times | each, ms | batch of ten, ms | processor, µs | a second, one environment | a second, one core |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     )?;

@@ -1,4 +1,4 @@
-//! What is written to `docs/benchmarks`.
+//! The reports in `docs/benchmarks`.
 
 mod budgets;
 mod markdown;
@@ -16,17 +16,17 @@ use crate::{measure::Measured, throughput::Throughput};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// The processor that it ran on.
+    /// The name of the processor.
     pub processor: String,
-    /// How many of them.
+    /// The number of processors.
     pub processors: usize,
     /// The compiler of the functions.
     pub compiler: String,
-    /// What a million invitations cost until their mails are handed over, without SES's own price.
+    /// The cost of a million invitations until their mails are handed over, without SES's own price.
     pub dollars_per_million: f64,
-    /// What was measured.
+    /// The measurements.
     pub measured: Vec<Measured>,
-    /// What one core does in a second; nothing if only some functions were measured.
+    /// The throughput of one core. Empty if only some functions were measured.
     pub throughput: Vec<Throughput>,
 }
 
@@ -34,12 +34,12 @@ pub struct Run {
 pub const FOLDER: &str = "docs/benchmarks";
 
 impl Run {
-    /// Shows the figures.
+    /// Prints the figures.
     ///
     /// # Errors
-    /// If they cannot be written down.
+    /// As for [`markdown::tables`].
     pub fn show(&self) -> Result<()> {
-        eprintln!("{}", markdown::tables(self, &budgets::of(self))?);
+        eprintln!("{}", markdown::tables(self, &budgets::budgets(self))?);
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Run {
             fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))
         };
         write("results.json", &(serde_json::to_string_pretty(self)? + "\n"))?;
-        write("results.md", &markdown::tables(self, &budgets::of(self))?)?;
+        write("results.md", &markdown::tables(self, &budgets::budgets(self))?)?;
         write("results.svg", &plot::draw(self)?)
     }
 }

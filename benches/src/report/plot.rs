@@ -15,8 +15,8 @@ use crate::{measure::Measured, variant::OURS};
 
 const WIDTH: u32 = 1_000;
 const PANEL_HEIGHT: u32 = 330;
-const WITHIN: RGBColor = RGBColor(66, 113, 174);
-const BEYOND: RGBColor = RGBColor(214, 96, 45);
+const WITHIN_LIMIT: RGBColor = RGBColor(66, 113, 174);
+const ABOVE_LIMIT: RGBColor = RGBColor(214, 96, 45);
 const LIMIT: RGBColor = RGBColor(180, 30, 30);
 
 /// A part of the picture: a bar for each function, or for each language that has it.
@@ -24,9 +24,9 @@ struct Panel {
     title: &'static str,
     /// The budget's limit.
     limit: Option<f64>,
-    /// Whether the other languages are shown, too.
+    /// Whether the other languages are also shown.
     peers: bool,
-    of: fn(&Measured) -> Option<f64>,
+    value: fn(&Measured) -> Option<f64>,
 }
 
 const OWN: [Panel; 6] = [
@@ -34,65 +34,67 @@ const OWN: [Panel; 6] = [
         title: "Instructions, exec to first answer, million",
         limit: Some(20.0),
         peers: false,
-        of: |measured| Some(millions(measured.instructions?.cold)),
+        value: |measured| Some(millions(measured.instructions?.cold)),
     },
     Panel {
         title: "Instructions of a warm call and its AWS calls, million",
         limit: None,
         peers: false,
-        // A sweep of a hundred records is of another size.
-        of: |measured| measured.instructions.filter(|_| measured.records_each == 1).map(|count| millions(count.warm)),
+        // The counts of a sweep of a hundred records would be too large for the chart.
+        value: |measured| {
+            measured.instructions.filter(|_| measured.records_each == 1).map(|count| millions(count.warm))
+        },
     },
     Panel {
         title: "Peak memory, MB",
         limit: Some(12.0),
         peers: false,
-        of: |measured| Some(millions(measured.peak_memory_bytes)),
+        value: |measured| Some(millions(measured.peak_memory_bytes)),
     },
-    Panel { title: "Zip, MB", limit: Some(3.5), peers: false, of: |measured| Some(millions(measured.zip_bytes)) },
+    Panel { title: "Zip, MB", limit: Some(3.5), peers: false, value: |measured| Some(millions(measured.zip_bytes)) },
     Panel {
         title: "Processor time, exec to first answer, ms",
         limit: None,
         peers: false,
-        of: |measured| Some(measured.cold.cpu_millis),
+        value: |measured| Some(measured.cold.cpu_millis),
     },
     Panel {
         title: "AWS calls of a warm call",
         limit: None,
         peers: false,
-        of: |measured| Some(measured.aws_calls()).filter(|_| measured.records_each == 1),
+        value: |measured| Some(measured.aws_calls()).filter(|_| measured.records_each == 1),
     },
 ];
 
-const BESIDE_PEERS: [Panel; 4] = [
+const PEERS: [Panel; 4] = [
     Panel {
         title: "Processor time, exec to first answer, ms",
         limit: None,
         peers: true,
-        of: |measured| Some(measured.cold.cpu_millis),
+        value: |measured| Some(measured.cold.cpu_millis),
     },
     Panel {
         title: "Processor time of a warm call, \u{b5}s",
         limit: None,
         peers: true,
-        of: |measured| Some(measured.warm.cpu_micros),
+        value: |measured| Some(measured.warm.cpu_micros),
     },
     Panel {
         title: "Peak memory, MB",
         limit: None,
         peers: true,
-        of: |measured| Some(millions(measured.peak_memory_bytes)),
+        value: |measured| Some(millions(measured.peak_memory_bytes)),
     },
-    Panel { title: "Zip, MB", limit: None, peers: true, of: |measured| Some(millions(measured.zip_bytes)) },
+    Panel { title: "Zip, MB", limit: None, peers: true, value: |measured| Some(millions(measured.zip_bytes)) },
 ];
 
-/// Draws it.
+/// Draws the picture, as SVG.
 ///
 /// # Errors
-/// If the plotting library cannot.
+/// If the plotting library fails.
 pub fn draw(run: &Run) -> Result<String> {
     let has_peers = run.measured.iter().any(|measured| measured.variant != OURS);
-    let panels: Vec<&Panel> = OWN.iter().chain(BESIDE_PEERS.iter().filter(|_| has_peers)).collect();
+    let panels: Vec<&Panel> = OWN.iter().chain(PEERS.iter().filter(|_| has_peers)).collect();
     let rows = panels.len().div_ceil(2);
     let mut picture = String::new();
     {
@@ -107,7 +109,7 @@ pub fn draw(run: &Run) -> Result<String> {
 }
 
 impl Panel {
-    /// The bars, from the top down.
+    /// The bars, from bottom to top.
     fn bars(&self, run: &Run) -> Vec<(String, f64)> {
         let peers_have = |function: &str| {
             run.measured.iter().any(|measured| measured.variant != OURS && measured.function == function)
@@ -124,7 +126,7 @@ impl Panel {
                 } else {
                     function.clone()
                 };
-                Some((name, (self.of)(measured)?))
+                Some((name, (self.value)(measured)?))
             })
             .collect();
         bars.reverse();
@@ -157,7 +159,7 @@ impl Panel {
             })
             .draw()?;
         chart.draw_series(bars.iter().enumerate().map(|(bar, (_, value))| {
-            let color = if self.limit.is_some_and(|limit| *value > limit) { BEYOND } else { WITHIN };
+            let color = if self.limit.is_some_and(|limit| *value > limit) { ABOVE_LIMIT } else { WITHIN_LIMIT };
             let corners = [(0.0, SegmentValue::Exact(bar)), (*value, SegmentValue::Exact(bar + 1))];
             let mut rectangle = Rectangle::new(corners, color.filled());
             rectangle.set_margin(3, 3, 0, 0);

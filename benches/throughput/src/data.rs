@@ -1,4 +1,4 @@
-//! A practice and its patients. All of them are invented.
+//! An invented practice and its patients.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ use portal::{
 };
 use portal_aws::{clock::SystemClock, queue::SqsQueue};
 
-/// Somebody to be invited, by a request of this id.
+/// A patient to be invited, and the id of the request.
 pub struct Patient {
     pub id: PatientId,
     pub profile: Profile,
@@ -31,23 +31,23 @@ impl Patient {
     }
 }
 
-/// The queue, and what went into it.
-pub struct KeptHints {
+/// A queue that also records the hints.
+pub struct RecordingQueue {
     queue: SqsQueue,
     hints: Mutex<Vec<Hint>>,
 }
 
-impl KeptHints {
+impl RecordingQueue {
     pub const fn new(queue: SqsQueue) -> Self {
         Self { queue, hints: Mutex::new(Vec::new()) }
     }
 
-    pub fn taken(self) -> Vec<Hint> {
+    pub fn into_hints(self) -> Vec<Hint> {
         self.hints.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue for KeptHints {
+impl Queue for RecordingQueue {
     async fn send(&self, hints: &[Hint]) -> Result<(), QueueError> {
         self.queue.send(hints).await?;
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(hints);
@@ -58,8 +58,8 @@ impl Queue for KeptHints {
 /// The scope of the practice's staff.
 ///
 /// # Errors
-/// None, unless ids have other rules than they had.
-#[expect(clippy::disallowed_methods, reason = "there is no gateway here that would verify claims")]
+/// If the rules for ids no longer allow these.
+#[expect(clippy::disallowed_methods, reason = "there is no gateway here that could verify claims")]
 pub fn scope() -> Result<TenantScope> {
     let actor = Actor { role: Role::Staff, subject: Some(Subject::parse("staff-7")?) };
     Ok(TenantScope::from_verified_claims(PracticeId::parse("lakeside")?, actor))
@@ -68,7 +68,7 @@ pub fn scope() -> Result<TenantScope> {
 /// The practice's settings.
 ///
 /// # Errors
-/// None, unless settings have other rules than they had.
+/// If the rules for settings no longer allow these.
 pub fn settings() -> Result<PracticeSettings> {
     Ok(PracticeSettings {
         name: DisplayName::parse("Lakeside Family Medicine")?,
@@ -80,10 +80,10 @@ pub fn settings() -> Result<PracticeSettings> {
     })
 }
 
-/// So many patients.
+/// This number of patients.
 ///
 /// # Errors
-/// None, unless profiles have other rules than they had.
+/// If the rules for profiles no longer allow these.
 pub fn patients(count: usize) -> Result<Vec<Patient>> {
     let born = date_of_birth("1980-02-29", SystemClock.now()).context("no date of birth")?;
     let patient = |number| {

@@ -1,4 +1,4 @@
-//! The function `sender`, batch after batch, while the mail service takes more or less time for a mail.
+//! Measures the function `sender`, with mail services of different latency.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use portal_aws::{clock::SystemClock, entropy::OsEntropy, metrics::StandardOutput
 use sender::Sender;
 use tokio::time::sleep;
 
-use crate::measure::{Figures, Spent, Stopwatch};
+use crate::measure::{Figures, Stopwatch, TimeSpent};
 
-/// Mails in a batch: as many as Lambda gives at once.
+/// Mails in a batch: the batch size of the event source.
 pub const BATCH: usize = 10;
 /// Batches for each of [`LATENCIES_MILLIS`].
 pub const BATCHES: usize = 50;
-/// How much longer than the stand-in the mail service takes for a mail.
+/// The latency that is added to that of the fake mail service.
 pub const LATENCIES_MILLIS: [u64; 3] = [0, 10, 50];
-/// How long a run may take: as long as the template lets the function.
-const PATIENCE_MILLIS: i64 = 60_000;
+/// The time limit of a run: the function's timeout in the template.
+const TIMEOUT_MILLIS: i64 = 60_000;
 
-/// A mail service that takes its time. It waits in this process, where a request that is under way would, too.
-struct Slow<M> {
+/// A mailer with additional latency. It waits in this process, as it would for a real answer.
+struct SlowMailer<M> {
     mailer: M,
     latency: Duration,
 }
 
-impl<M: Mailer> Mailer for Slow<M> {
+impl<M: Mailer> Mailer for SlowMailer<M> {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
         sleep(self.latency).await;
         self.mailer.send(mail).await
@@ -42,10 +42,10 @@ impl<M: Mailer> Mailer for Slow<M> {
     }
 }
 
-/// Sends all mails that the hints are about. For each latency how long a batch took, and what a mail cost.
+/// Sends the mails of all hints. Returns the figures for each latency.
 ///
 /// # Errors
-/// If there are not as many hints as mails to be sent, or a mail is not sent.
+/// If there are too few hints, or a mail is not sent.
 pub async fn measure<S: DeliveryStore + Clone, M: Mailer + Clone>(
     store: S,
     mailer: M,
@@ -53,32 +53,31 @@ pub async fn measure<S: DeliveryStore + Clone, M: Mailer + Clone>(
 ) -> Result<Vec<Figures>> {
     let senders = LATENCIES_MILLIS.map(|millis| Sender {
         store: store.clone(),
-        mailer: Slow { mailer: mailer.clone(), latency: Duration::from_millis(millis) },
+        mailer: SlowMailer { mailer: mailer.clone(), latency: Duration::from_millis(millis) },
         clock: SystemClock,
         entropy: OsEntropy,
         breaker: Breaker::default(),
         metrics: StandardOutput,
     });
-    let mut spent = LATENCIES_MILLIS.map(|_| Spent::default());
+    let mut spent = LATENCIES_MILLIS.map(|_| TimeSpent::default());
     let mut batches = hints.chunks_exact(BATCH);
-    // In turns: whatever else this machine does, it does to all of them.
+    // In turns, so that other load on the machine affects all of them alike.
     for _ in 0..BATCHES {
         for (sender, spent) in senders.iter().zip(&mut spent) {
             let event = event(batches.next().context("there are too few hints")?)?;
-            let watch = Stopwatch::start()?;
+            let stopwatch = Stopwatch::start()?;
             let answer = sender.work(event).await.map_err(anyhow::Error::from_boxed)?;
-            *spent = *spent + watch.spent()?;
+            *spent = *spent + stopwatch.spent()?;
             ensure!(answer.batch_item_failures.is_empty(), "not all mails were sent: {answer:?}");
         }
     }
-    let figures = LATENCIES_MILLIS
-        .into_iter()
-        .zip(spent)
-        .map(|(millis, spent)| Figures::of(format!("sender, {millis} ms"), BATCHES * BATCH, spent).in_batches(BATCHES));
+    let figures = LATENCIES_MILLIS.into_iter().zip(spent).map(|(millis, spent)| {
+        Figures::new(format!("sender, {millis} ms"), BATCHES * BATCH, spent).in_batches(BATCHES)
+    });
     Ok(figures.collect())
 }
 
-/// A batch of messages, as Lambda hands it to the function.
+/// A batch of messages, as Lambda gives it to the function.
 fn event(hints: &[Hint]) -> Result<LambdaEvent<SqsEvent>> {
     let message = |(number, hint): (usize, &Hint)| {
         let mut message = SqsMessage::default();
@@ -90,6 +89,6 @@ fn event(hints: &[Hint]) -> Result<LambdaEvent<SqsEvent>> {
     event.records = hints.iter().enumerate().map(message).collect::<Result<_>>()?;
     let mut context = Context::default();
     "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
-    context.deadline = u64::try_from(SystemClock.now().timestamp_millis() + PATIENCE_MILLIS)?;
+    context.deadline = u64::try_from(SystemClock.now().timestamp_millis() + TIMEOUT_MILLIS)?;
     Ok(LambdaEvent::new(event, context))
 }

@@ -1,8 +1,9 @@
-//! What one core does in a second: the operations `invite` and `status` over the table, and the function `sender`, without
-//! Lambda and without the HTTP edge.
+//! Measures the throughput of one core: the operations `invite` and `status`, and the function `sender`, without Lambda and
+//! without the HTTP edge.
 //!
-//! The benchmark (`benches/README.md`) starts it with a function's environment, so that all that this process spends is
-//! ours, and what plays AWS is in another one. It writes what it measured, as JSON, to the file that is its argument.
+//! The benchmark (`benches/README.md`) starts this program with a function's environment. The fake AWS runs in another
+//! process, so all processor time of this one is spent by our code. The results are written, as JSON, to the file that is
+//! the argument.
 
 mod data;
 mod mails;
@@ -26,7 +27,7 @@ use portal_aws::{
 };
 
 use self::{
-    data::KeptHints,
+    data::RecordingQueue,
     mails::{BATCH, BATCHES, LATENCIES_MILLIS},
     measure::{Figures, Stopwatch},
 };
@@ -36,12 +37,12 @@ type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, MailSettings);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let results: PathBuf = std::env::args_os().nth(1).context("which file the results go to is missing")?.into();
+    let results: PathBuf = std::env::args_os().nth(1).context("the argument with the results file is missing")?.into();
     let (aws, table, pepper, queue, mail): Config =
         bootstrap::start(module_path!()).map_err(anyhow::Error::from_boxed)?;
     let aws = Aws::new(aws);
     let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
-    let queue = KeptHints::new(aws.queue(queue));
+    let queue = RecordingQueue::new(aws.queue(queue));
     let (clock, entropy, scope) = (SystemClock, OsEntropy, data::scope()?);
 
     let ports = Ports { store: &store, clock: &clock };
@@ -52,18 +53,18 @@ async fn main() -> Result<()> {
     }
 
     let mut figures = Vec::new();
-    let watch = Stopwatch::start()?;
+    let stopwatch = Stopwatch::start()?;
     for patient in &patients {
         invite(&ports, &queue, &entropy, &patient.command(&scope), None).await?;
     }
-    figures.push(Figures::of("invite", patients.len(), watch.spent()?));
-    let watch = Stopwatch::start()?;
+    figures.push(Figures::new("invite", patients.len(), stopwatch.spent()?));
+    let stopwatch = Stopwatch::start()?;
     for patient in &patients {
         status(&ports, &scope, &patient.id).await?;
     }
-    figures.push(Figures::of("status", patients.len(), watch.spent()?));
+    figures.push(Figures::new("status", patients.len(), stopwatch.spent()?));
 
     let mailer = aws.mailer(mail);
-    figures.extend(mails::measure(store, mailer, queue.taken()).await?);
+    figures.extend(mails::measure(store, mailer, queue.into_hints()).await?);
     fs::write(&results, serde_json::to_vec_pretty(&figures)?).context("the results cannot be written")
 }

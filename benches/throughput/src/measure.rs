@@ -1,4 +1,4 @@
-//! How long something takes, and how much of that this process works.
+//! Measures elapsed time and the processor time of this process.
 
 use std::{
     iter::Sum,
@@ -10,36 +10,36 @@ use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// Time, and this process's work in it.
+/// Elapsed time, and this process's processor time in it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spent {
-    whole: Duration,
+pub struct TimeSpent {
+    elapsed: Duration,
     processor: Duration,
 }
 
-/// Measures from its start on.
+/// Measures the time since its start.
 pub struct Stopwatch {
     started: Instant,
-    worked_before: Duration,
+    processor_before: Duration,
 }
 
-/// What something cost, so many times.
+/// The measured figures of an operation.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
-    /// What it was.
+    /// The operation.
     pub name: String,
-    /// How many times it was done.
+    /// The number of measured operations.
     pub count: usize,
-    /// Microseconds from the beginning of one to its end, what AWS's stand-in takes included.
+    /// Microseconds of one operation, including the time of the fake AWS.
     pub micros_each: f64,
-    /// Milliseconds of a batch; nothing for what is done one after the other.
+    /// Milliseconds of a batch. `None` for operations that were carried out one after the other.
     pub batch_millis: Option<f64>,
-    /// Microseconds of processor time of one.
+    /// Microseconds of processor time of one operation.
     pub processor_micros_each: f64,
-    /// How many one environment does in a second, one after the other.
+    /// Operations that one environment carries out in a second, one after the other.
     pub a_second: f64,
-    /// How many a core does in a second that does nothing else: environments wait, cores do not.
+    /// Operations that a core can carry out in a second if it does nothing else. Environments wait, cores do not.
     pub a_second_a_core: f64,
 }
 
@@ -47,58 +47,59 @@ impl Stopwatch {
     /// Starts to measure.
     ///
     /// # Errors
-    /// If the kernel does not say how much this process has worked.
-    #[expect(clippy::disallowed_methods, reason = "this is what measures")]
+    /// If the kernel does not give the processor time of this process.
+    #[expect(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
     pub fn start() -> Result<Self> {
-        Ok(Self { started: Instant::now(), worked_before: worked()? })
+        Ok(Self { started: Instant::now(), processor_before: processor_time()? })
     }
 
-    /// What was spent since the start.
+    /// The time since the start.
     ///
     /// # Errors
     /// As for [`Self::start`].
-    pub fn spent(&self) -> Result<Spent> {
-        Ok(Spent { whole: self.started.elapsed(), processor: worked()?.saturating_sub(self.worked_before) })
+    pub fn spent(&self) -> Result<TimeSpent> {
+        let processor = processor_time()?.saturating_sub(self.processor_before);
+        Ok(TimeSpent { elapsed: self.started.elapsed(), processor })
     }
 }
 
-impl Add for Spent {
+impl Add for TimeSpent {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { whole: self.whole + other.whole, processor: self.processor + other.processor }
+        Self { elapsed: self.elapsed + other.elapsed, processor: self.processor + other.processor }
     }
 }
 
-impl Sum for Spent {
+impl Sum for TimeSpent {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), Add::add)
     }
 }
 
 impl Figures {
-    /// The same for what was done in so many batches.
+    /// Adds the time of a batch, for operations that were carried out in batches.
     pub fn in_batches(self, batches: usize) -> Self {
         let each = f64::from(u32::try_from(self.count / batches).unwrap_or(u32::MAX));
         Self { batch_millis: Some(self.micros_each * each / 1e3), ..self }
     }
 
-    /// The figures of something that was done so many times.
-    pub fn of(name: impl Into<String>, count: usize, spent: Spent) -> Self {
+    /// The figures of an operation that was carried out `count` times.
+    pub fn new(name: impl Into<String>, count: usize, spent: TimeSpent) -> Self {
         let times = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        let (whole, processor) = (spent.whole.as_secs_f64() / times, spent.processor.as_secs_f64() / times);
+        let (elapsed, processor) = (spent.elapsed.as_secs_f64() / times, spent.processor.as_secs_f64() / times);
         Self {
             name: name.into(),
             count,
-            micros_each: whole * 1e6,
+            micros_each: elapsed * 1e6,
             batch_millis: None,
             processor_micros_each: processor * 1e6,
-            a_second: whole.recip(),
+            a_second: elapsed.recip(),
             a_second_a_core: processor.recip(),
         }
     }
 }
 
-fn worked() -> Result<Duration> {
+fn processor_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::ProcessCPUTime).try_into()?)
 }

@@ -1,4 +1,4 @@
-// From an event of the gateway to an answer: who asks, the items that are asked about, and what is refused.
+// Reads an event of the gateway, loads the items, and makes the answer or the refusal.
 
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { BatchGetCommand, DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
@@ -11,7 +11,7 @@ const ID = /^[A-Za-z0-9._:-]{1,64}$/;
 
 export const dynamodb = DynamoDBDocumentClient.from(new DynamoDBClient());
 
-// A request is refused. Named by its code; `members` are what its answer says besides.
+// A refusal, by its code. `members` are further members of the answer.
 export class Problem extends Error {
   constructor(code, members = {}) {
     super(code);
@@ -19,7 +19,7 @@ export class Problem extends Error {
   }
 }
 
-// The practice of the verified token, and who asks.
+// The practice and the subject of the verified token.
 export function caller(event, scope) {
   const claims = event.requestContext.authorizer?.jwt?.claims;
   if (!claims) throw new Problem("unauthenticated");
@@ -29,7 +29,7 @@ export function caller(event, scope) {
   return { practice, subject: claims.sub };
 }
 
-// The patient's record and the practice's settings, as last written, in one call.
+// The patient's record and the practice's settings, read consistently in one call.
 export async function load(practice, patient) {
   if (!ID.test(patient)) throw new Problem("patient_not_found");
   const Keys = [
@@ -44,7 +44,7 @@ export async function load(practice, patient) {
   return { record, settings: Responses[TABLE].find(({ SK }) => SK === "SETTINGS") ?? {} };
 }
 
-// A handler that answers with the status and the panel that `work` gives, or with what it refuses.
+// A handler that answers with the status and the panel that `work` returns, or with its refusal.
 export const answering = (work) => async (event) => {
   try {
     const [status, panel] = await work(event);

@@ -4,9 +4,9 @@ import { createHash, createHmac, randomUUID } from "node:crypto";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { answering, caller, dynamodb, load, Problem, TABLE } from "./edge.js";
-import { mayInvite, panel, requireKnown } from "./panel.js";
+import { mayInvite, panel, requireSupported } from "./panel.js";
 
-const FIRST_NUDGE = 120_000; // milliseconds
+const FIRST_RESCHEDULE = 120_000; // milliseconds
 const MOST_ROUNDS = 8;
 const FAILED = "ConditionalCheckFailed";
 
@@ -16,22 +16,22 @@ export const handler = answering(async (event) => {
   const { practice, subject } = caller(event, "portal/invite");
   const conditions = event.headers["if-match"] ?? event.headers["idempotency-key"];
   if (conditions || Object.keys(JSON.parse(event.body || "{}")).length > 0) {
-    throw new Error("an address, If-Match and Idempotency-Key are not known here");
+    throw new Error("an address, If-Match and Idempotency-Key are not supported");
   }
   const { patientId: patient } = event.pathParameters;
   const invitation = randomUUID();
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const { record, settings } = await load(practice, patient);
     const now = Date.now();
-    requireKnown(record, now);
+    requireSupported(record, now);
     const refusal = mayInvite(record, settings);
     if (refusal) throw new Problem(refusal);
     const invited = {
       ...record,
       version: record.version + 1,
       ...{ invitation_id: invitation, invitation_email: record.email, invitation_state: "queued" },
-      ...{ queued_at: now, attempt: 0, tries_left: 5, nudges: 0, reminders_sent: 0 },
-      ...{ next_action: "deliver", due_shard: shard(record.PK), due_at: now + FIRST_NUDGE },
+      ...{ queued_at: now, attempt: 0, tries_left: 5, reschedules: 0, reminders_sent: 0 },
+      ...{ next_action: "deliver", due_shard: shard(record.PK), due_at: now + FIRST_RESCHEDULE },
     };
     const shown = panel(invited, settings, now);
     if (await commit(record, invited, `${practice}#${patient}`, subject, event.requestContext.requestId)) {
@@ -46,7 +46,7 @@ export const handler = answering(async (event) => {
   throw new Problem("unavailable", { retryAfter: 1 });
 });
 
-// Writes the record, its event and the claim of the address, all or none. False if somebody else was first.
+// Writes the record, its event and the claim of the address in one transaction. False if it lost a race.
 async function commit(record, invited, me, subject, request) {
   const event = {
     ...{ PK: record.PK, SK: `EVENT#${String(invited.version).padStart(10, "0")}`, schema: 1 },
@@ -87,14 +87,14 @@ async function commit(record, invited, me, subject, request) {
   }
 }
 
-// In which part of the calendar of what is due the record is.
+// The shard of the calendar for the record.
 function shard(partition) {
   const [first] = createHash("sha256").update(partition).digest();
   return `DUE#${String(first % 16).padStart(2, "0")}`;
 }
 
-// What stands for an address in keys: the mailbox is the same however it is written.
+// The fingerprint of an address. Letter case does not matter.
 function fingerprint(address) {
-  if (!/^[\x21-\x7e]+$/.test(address)) throw new Error("the address has letters that are not known here");
+  if (!/^[\x21-\x7e]+$/.test(address)) throw new Error("the address has letters that are not supported");
   return createHmac("sha256", process.env.FINGERPRINT_PEPPER).update(address.toLowerCase()).digest("base64url");
 }

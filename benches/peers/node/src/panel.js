@@ -1,28 +1,28 @@
-// The status panel, and the rules that decide what it offers.
+// The status panel, and the rules that decide which actions are allowed.
 //
-// They know a patient on the way from being saved to being invited. About a record that has gone another way (opted
-// out, bounced, revoked, registered) they say nothing rather than something wrong: the invocation fails.
+// They support only patients who were saved, invited and mailed. For a record in another state (opted out, bounced,
+// revoked, registered) the invocation fails.
 
 import problems from "../../problems.json";
 
 const MINUTE = 60_000; // milliseconds
 const DAY = 86_400_000;
 
-// Lets nothing pass that the rules here do not know.
-export function requireKnown(record, now) {
+// Throws an error if the rules here do not support the record.
+export function requireSupported(record, now) {
   const { invitation_state: state } = record;
-  let known = !record.account_state && !record.inactive && !record.opted_out_at;
-  if (state) known &&= record.invitation_email === record.email;
+  let supported = !record.account_state && !record.inactive && !record.opted_out_at;
+  if (state) supported &&= record.invitation_email === record.email;
   if (state === "sent") {
     const works = (record.guesses ?? 5) < 5 && now < record.expires_at;
-    known &&= works && ["accepted", "delivered"].includes(record.delivery);
+    supported &&= works && ["accepted", "delivered"].includes(record.delivery);
   }
-  if (!known || !["queued", "sent", undefined].includes(state)) {
-    throw new Error("the record has gone a way that is not known here");
+  if (!supported || !["queued", "sent", undefined].includes(state)) {
+    throw new Error("the record has a state that is not supported");
   }
 }
 
-// Why the patient may not be invited, if so.
+// The code of the refusal to invite the patient, if any.
 export function mayInvite(record, settings) {
   if (!settings.activated_at) return "portal_not_activated";
   if (!record.born) return "date_of_birth_missing";
@@ -30,7 +30,7 @@ export function mayInvite(record, settings) {
   return record.email ? undefined : "email_required";
 }
 
-// Why the patient may not be invited again, if so, and for how many seconds if that passes.
+// The code of the refusal to invite the patient again, if any, and the seconds until it ends, if it does.
 function mayReinvite(record, settings, now) {
   const refusal = mayInvite(record, settings);
   if (refusal !== "already_invited") return [!refusal || refusal === "email_required" ? "not_invited" : refusal];
@@ -45,12 +45,12 @@ function action(refusal, retryAfter) {
   return { allowed: false, code: refusal, sentence: problems[refusal][1], retryAfter };
 }
 
-// Where the patient stands. `now` is in milliseconds, as all times in the items are.
+// The status panel of the patient. `now` is in milliseconds, like all times in the items.
 export function panel(record, settings, now) {
-  requireKnown(record, now);
+  requireSupported(record, now);
   const timeZone = settings.time_zone ?? "UTC";
   const instant = (millis) => new Date(millis).toISOString();
-  // The Swedish way to write a date is ISO 8601's.
+  // The Swedish date format is the one of ISO 8601.
   const date = (millis) => new Intl.DateTimeFormat("sv", { timeZone }).format(millis);
   const longDate = (millis) => new Intl.DateTimeFormat("en-US", { timeZone, dateStyle: "long" }).format(millis);
   const shown = (millis, otherwise) =>

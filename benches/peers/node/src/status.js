@@ -1,4 +1,4 @@
-// Answers where a patient stands.
+// Answers with the status panel of a patient.
 
 import { answering, caller, load } from "./edge.js";
 import { panel } from "./panel.js";

@@ -1,4 +1,4 @@
-"""From an event of the gateway to an answer: who asks, the items that are asked about, and what is refused."""
+"""Reads an event of the gateway, loads the items, and makes the answer or the refusal."""
 
 import json
 import os
@@ -17,7 +17,7 @@ dynamodb = boto3.resource("dynamodb")
 
 
 class Problem(Exception):
-    """A request is refused. Named by its code; `members` are what its answer says besides."""
+    """A refusal, by its code. `members` are further members of the answer."""
 
     def __init__(self, code, **members):
         super().__init__(code)
@@ -25,7 +25,7 @@ class Problem(Exception):
 
 
 def caller(event, scope):
-    """The practice of the verified token, and who asks."""
+    """The practice and the subject of the verified token."""
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims")
     if claims is None:
         raise Problem("unauthenticated")
@@ -36,7 +36,7 @@ def caller(event, scope):
 
 
 def load(practice, patient):
-    """The patient's record and the practice's settings, as last written, in one call."""
+    """The patient's record and the practice's settings, read consistently in one call."""
     if not ID.fullmatch(patient):
         raise Problem("patient_not_found")
     keys = [
@@ -53,7 +53,7 @@ def load(practice, patient):
 
 
 def answering(work):
-    """A handler that answers with the status and the panel that `work` gives, or with what it refuses."""
+    """A handler that answers with the status and the panel that `work` returns, or with its refusal."""
 
     def handler(event, _context):
         try:

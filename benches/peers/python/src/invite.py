@@ -13,11 +13,11 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from edge import TABLE, Problem, answering, caller, dynamodb, load
-from panel import may_invite, panel, require_known
+from panel import may_invite, panel, require_supported
 
 PEPPER = os.environ["FINGERPRINT_PEPPER"].encode()
 QUEUE_URL = os.environ["QUEUE_URL"]
-FIRST_NUDGE = 120_000  # milliseconds
+FIRST_RESCHEDULE = 120_000  # milliseconds
 MOST_ROUNDS = 8
 FAILED = "ConditionalCheckFailed"
 
@@ -28,19 +28,19 @@ sqs = boto3.client("sqs")
 def handler(event):
     practice, subject = caller(event, "portal/invite")
     if event["headers"].keys() & {"if-match", "idempotency-key"} or json.loads(event.get("body") or "{}"):
-        raise NotImplementedError("an address, If-Match and Idempotency-Key are not known here")
+        raise NotImplementedError("an address, If-Match and Idempotency-Key are not supported")
     patient, invitation = event["pathParameters"]["patientId"], str(uuid.uuid4())
     for _ in range(MOST_ROUNDS):
         record, settings = load(practice, patient)
         now = time.time_ns() // 1_000_000
-        require_known(record, now)
+        require_supported(record, now)
         if refusal := may_invite(record, settings):
             raise Problem(refusal)
         invited = record | {
             "version": record["version"] + 1,
             "invitation_id": invitation, "invitation_email": record["email"], "invitation_state": "queued",
-            "queued_at": now, "attempt": 0, "tries_left": 5, "nudges": 0, "reminders_sent": 0,
-            "next_action": "deliver", "due_shard": shard(record["PK"]), "due_at": now + FIRST_NUDGE,
+            "queued_at": now, "attempt": 0, "tries_left": 5, "reschedules": 0, "reminders_sent": 0,
+            "next_action": "deliver", "due_shard": shard(record["PK"]), "due_at": now + FIRST_RESCHEDULE,
         }
         shown = panel(invited, settings, now)
         if commit(record, invited, f"{practice}#{patient}", subject, event["requestContext"]["requestId"]):
@@ -54,7 +54,7 @@ def handler(event):
 
 
 def commit(record, invited, me, subject, request):
-    """Writes the record, its event and the claim of the address, all or none. False if somebody else was first."""
+    """Writes the record, its event and the claim of the address in one transaction. False if it lost a race."""
     event = {
         "PK": record["PK"], "SK": f"EVENT#{int(invited['version']):010}", "schema": 1, "version": invited["version"],
         "kind": "invited", "at": invited["queued_at"], "role": "staff", "by": subject, "request": request,
@@ -93,13 +93,13 @@ def commit(record, invited, me, subject, request):
 
 
 def shard(partition):
-    """In which part of the calendar of what is due the record is."""
+    """The shard of the calendar for the record."""
     return f"DUE#{hashlib.sha256(partition.encode()).digest()[0] % 16:02}"
 
 
 def fingerprint(address):
-    """What stands for an address in keys: the mailbox is the same however it is written."""
+    """The fingerprint of an address. Letter case does not matter."""
     if not address.isascii():
-        raise NotImplementedError("the address has letters that are not known here")
+        raise NotImplementedError("the address has letters that are not supported")
     digest = hmac.digest(PEPPER, address.lower().encode(), "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

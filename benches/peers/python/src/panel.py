@@ -1,7 +1,7 @@
-"""The status panel, and the rules that decide what it offers.
+"""The status panel, and the rules that decide which actions are allowed.
 
-They know a patient on the way from being saved to being invited. About a record that has gone another way (opted out,
-bounced, revoked, registered) they say nothing rather than something wrong: the invocation fails.
+They support only patients who were saved, invited and mailed. For a record in another state (opted out, bounced,
+revoked, registered) the invocation fails.
 """
 
 from datetime import datetime, timezone
@@ -12,21 +12,21 @@ from edge import PROBLEMS
 MINUTE, DAY = 60_000, 86_400_000  # milliseconds
 
 
-def require_known(record, now):
-    """Lets nothing pass that the rules here do not know."""
+def require_supported(record, now):
+    """Raises an error if the rules here do not support the record."""
     state = record.get("invitation_state")
-    known = state in (None, "queued", "sent") and not record.keys() & {"account_state", "inactive", "opted_out_at"}
-    if known and state is not None:
-        known = record["invitation_email"] == record.get("email")
-    if known and state == "sent":
+    supported = state in (None, "queued", "sent") and not record.keys() & {"account_state", "inactive", "opted_out_at"}
+    if supported and state is not None:
+        supported = record["invitation_email"] == record.get("email")
+    if supported and state == "sent":
         works = record.get("guesses", 5) < 5 and now < record["expires_at"]
-        known = works and record["delivery"] in ("accepted", "delivered")
-    if not known:
-        raise NotImplementedError("the record has gone a way that is not known here")
+        supported = works and record["delivery"] in ("accepted", "delivered")
+    if not supported:
+        raise NotImplementedError("the record has a state that is not supported")
 
 
 def may_invite(record, practice):
-    """Why the patient may not be invited, if so."""
+    """The code of the refusal to invite the patient, if any."""
     if "activated_at" not in practice:
         return "portal_not_activated"
     if "born" not in record:
@@ -37,14 +37,14 @@ def may_invite(record, practice):
 
 
 def may_reinvite(record, practice, now):
-    """Why the patient may not be invited again, if so, and for how many seconds if that passes."""
+    """The code of the refusal to invite the patient again, if any, and the seconds until it ends, if it does."""
     refusal = may_invite(record, practice)
     if refusal != "already_invited":
         return "not_invited" if refusal in (None, "email_required") else refusal, None
     if record["invitation_state"] == "queued":
         return "send_in_progress", None
-    by_hand = record.get("reinvites", [])
-    free_at = max(record["queued_at"] + MINUTE, by_hand[-5] + DAY if len(by_hand) >= 5 else 0)
+    reinvites = record.get("reinvites", [])
+    free_at = max(record["queued_at"] + MINUTE, reinvites[-5] + DAY if len(reinvites) >= 5 else 0)
     return ("too_soon", int(free_at - now + 999) // 1000) if free_at > now else (None, None)
 
 
@@ -56,8 +56,8 @@ def action(refusal, retry_after=None):
 
 
 def panel(record, practice, now):
-    """Where the patient stands. `now` is in milliseconds, as all times in the items are."""
-    require_known(record, now)
+    """The status panel of the patient. `now` is in milliseconds, like all times in the items."""
+    require_supported(record, now)
     zone = ZoneInfo(practice.get("time_zone", "UTC"))
 
     def at(millis, zone=timezone.utc):

@@ -1,4 +1,4 @@
-"""Answers where a patient stands."""
+"""Answers with the status panel of a patient."""
 
 import time
 
