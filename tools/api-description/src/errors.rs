@@ -1,4 +1,4 @@
-//! The answers that refuse: which codes each status has, with the words and an example of each.
+//! The error answers: the codes of each status, with the sentence and an example of each.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub const PROBLEM_DETAILS: &str = "ProblemDetails";
 
 /// The media type of a problem.
 const PROBLEM: &str = "application/problem+json";
-/// Statuses that the gateway may answer with before our code runs, and its words.
+/// The statuses with which the gateway may answer before our code runs, and its messages.
 const GATEWAY: [(u16, &str); 5] = [
     (401, "Unauthorized"),
     (413, "Request Entity Too Large"),
@@ -34,12 +34,12 @@ const GATEWAY: [(u16, &str); 5] = [
     (503, "Service Unavailable"),
 ];
 
-/// Why an operation answers with a code, as far as the code alone does not tell.
+/// Why an operation answers with an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The code tells.
+    /// The cause is the one of this code.
     Code(ProblemCode),
-    /// A part of the request is malformed. The name is the example's.
+    /// A part of the request is malformed. The name is that of the example.
     Malformed(&'static str, Malformed),
 }
 
@@ -51,7 +51,7 @@ impl Cause {
         }
     }
 
-    /// Its examples, by their names.
+    /// The examples, by name.
     fn problems(&self) -> Result<Vec<(String, Problem)>> {
         let code = match self {
             Self::Malformed(name, part) => return Ok(vec![(format!("malformed_{name}"), (*part).into())]),
@@ -101,20 +101,20 @@ fn edge_problem(code: EdgeCode) -> Problem {
     }
 }
 
-/// Collects the examples of all answers that refuse.
+/// Collects the error answers and their examples.
 #[derive(Default)]
 pub struct Errors {
     examples: BTreeMap<String, Value>,
-    /// Answers that operations share, by the names of their examples.
+    /// Answers that operations share. Each is named by its examples.
     responses: BTreeMap<String, Value>,
 }
 
-/// An answer with more examples is one operation's own.
+/// The maximum number of examples of a shared answer. An answer with more is written in its operation.
 const MOST_SHARED: usize = 4;
 
 impl Errors {
-    /// The answers of an operation that refuse, by status. The gateway can answer every operation with a 429, but asks
-    /// for a token only where the operation wants one.
+    /// The error answers of an operation, by status. The gateway can answer every operation with a 429, but requires a
+    /// token only if the operation needs one.
     pub fn responses(&mut self, causes: &[Cause]) -> Result<BTreeMap<u16, Value>> {
         let mut by_status: BTreeMap<u16, Vec<&Cause>> = BTreeMap::from([(429, Vec::new())]);
         for cause in causes {
@@ -123,7 +123,7 @@ impl Errors {
         by_status.into_iter().map(|(status, causes)| Ok((status, self.shared(status, &causes)?))).collect()
     }
 
-    /// A reference to an answer that other operations may give too.
+    /// A reference to an answer that other operations can have too.
     fn shared(&mut self, status: u16, causes: &[&Cause]) -> Result<Value> {
         let response = self.response(status, causes)?;
         let examples = response["content"][PROBLEM]["examples"].as_object();
@@ -143,7 +143,8 @@ impl Errors {
         self.responses.iter().map(|(name, response)| (name.clone(), response.clone())).collect()
     }
 
-    /// The answers to requests that no operation takes, with their examples: linters do not follow references from there.
+    /// The answers to requests that match no operation. The examples are inline, because linters do not follow references
+    /// there.
     pub fn unrouted() -> Result<Value> {
         let answer = |code: ProblemCode| {
             let (mut errors, status) = (Self::default(), code.status().as_u16());
@@ -183,7 +184,7 @@ impl Errors {
         if !shown.is_empty() {
             content.insert(PROBLEM.to_owned(), json!({ "schema": schema, "examples": shown }));
         }
-        let gateway = GATEWAY.iter().find(|(of_gateway, _)| *of_gateway == status);
+        let gateway = GATEWAY.iter().find(|(gateway_status, _)| *gateway_status == status);
         if let Some((_, message)) = gateway {
             let examples = json!({ "gateway": { "value": { "message": message } } });
             content.insert("application/json".to_owned(), json!({ "schema": schema, "examples": examples }));
@@ -219,15 +220,15 @@ const fn headers_of(status: u16) -> &'static [Header] {
     }
 }
 
-/// The schema of problems. The gateway's own answers have the same one, because generated clients know one type for each
-/// status: so no member is required.
+/// The schema of problems. The gateway's own answers have the same schema, because generated clients have one type for each
+/// status. Therefore no member is required.
 pub fn problem_details(schemas: &mut Schemas) -> Result<Value> {
     let mut schema = schemas.definition::<ProblemDetails<'_>>(PROBLEM_DETAILS)?;
     let members = schema.as_object_mut().context("a schema is an object")?;
     members.remove("required");
     let properties = members.get_mut("properties").and_then(Value::as_object_mut).context("a problem has members")?;
     let message =
-        json!({ "description": "What the gateway says. All other members are absent then.", "type": "string" });
+        json!({ "description": "The message of the gateway. All other members are then absent.", "type": "string" });
     properties.insert("message".to_owned(), message);
     Ok(schema)
 }

@@ -1,4 +1,4 @@
-//! Examples: the sample events that the functions' tests send, and the answers that their snapshots hold.
+//! Examples: the sample events that the functions' tests send, and the answers in their snapshots.
 
 use std::{fs, path::Path};
 
@@ -23,12 +23,12 @@ pub fn requests(root: &Path, function: &str, route_key: &str) -> Result<Map<Stri
     Ok(found)
 }
 
-/// A body as an example shows it: JSON, or the members of a form.
+/// A body as an example: JSON, or the members of a form.
 fn body_of(body: &str) -> Value {
     serde_json::from_str(body).unwrap_or_else(|_| body.split('&').filter_map(|member| member.split_once('=')).collect())
 }
 
-/// The body of an answer that a snapshot holds. The snapshot is named as `function/file`.
+/// The body of the answer in a snapshot. The name of a snapshot is `function/file`.
 pub fn answer(root: &Path, snapshot: &str) -> Result<Value> {
     let (function, file) = snapshot.split_once('/').context("a snapshot is named function/file")?;
     let path = root.join(format!("functions/{function}/tests/snapshots/{file}.snap"));

@@ -1,4 +1,4 @@
-//! The operations: what each takes and answers.
+//! The operations, with their parameters, bodies and answers.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ use crate::{
     security,
 };
 
-/// Where an operation stands in the document.
+/// The group of an operation in the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
 enum Tag {
     Patients,
@@ -43,12 +43,12 @@ pub fn tags() -> Value {
     Tag::iter()
         .map(|tag| {
             let about = match tag {
-                Tag::Patients => "What the EHR knows of its patients.",
-                Tag::Portal => "Where a patient stands, and what staff can do about it.",
-                Tag::Bulk => "Inviting many patients at once, and finding out beforehand what would happen.",
+                Tag::Patients => "The profiles of the practice's patients.",
+                Tag::Portal => "The portal status of a patient, and the commands that change it.",
+                Tag::Bulk => "Inviting many patients with one request, and previewing the result.",
                 Tag::Practice => "The practice's settings, and the activation of its portal.",
-                Tag::CustomerCare => "What only Customer Care may do. Customer Care belongs to no practice.",
-                Tag::Logins => "What the portal itself reports. It is a machine and belongs to no practice.",
+                Tag::CustomerCare => "Commands for Customer Care only. Customer Care belongs to no practice.",
+                Tag::Logins => "Reports of the portal itself. It is a machine and belongs to no practice.",
                 Tag::Link => {
                     "For the page that the mailed link opens, `<portal>/activate#<token>`. The answer is the same for \
                      every link that does not work: unknown, expired, used, locked, revoked, or of a patient who has \
@@ -60,7 +60,7 @@ pub fn tags() -> Value {
         .collect()
 }
 
-/// A body that an operation takes.
+/// The body of a request.
 struct Body {
     is_required: bool,
     media_type: &'static str,
@@ -68,8 +68,8 @@ struct Body {
     has_email: bool,
 }
 
-/// An answer that an operation gives when it is done.
-struct Done {
+/// An answer to a request that succeeded.
+struct Success {
     status: u16,
     about: &'static str,
     headers: &'static [Header],
@@ -77,16 +77,16 @@ struct Done {
     content: Vec<(&'static str, Value, &'static [&'static str])>,
 }
 
-/// What an operation takes and answers, beside what the table of operations says of it.
+/// The parts of an operation that the table of operations does not have.
 struct Parts {
     tag: Tag,
     parameters: &'static [Parameter],
-    /// What is said of malformed parameters of the query, by the names of the examples.
+    /// The problems of malformed query parameters, by the names of the examples.
     malformed: Vec<(&'static str, Malformed)>,
     body: Option<Body>,
-    done: Vec<Done>,
-    /// Codes of the edge that follow from none of the above.
-    also: &'static [EdgeCode],
+    successes: Vec<Success>,
+    /// Codes of the edge that do not follow from the members above.
+    other_codes: &'static [EdgeCode],
 }
 
 const JSON: &str = "application/json";
@@ -108,12 +108,12 @@ fn answer<T: JsonSchema>(
     about: &'static str,
     headers: &'static [Header],
     snapshots: &'static [&'static str],
-) -> Result<Done> {
-    Ok(Done { status, about, headers, content: vec![(JSON, schemas.of::<T>()?, snapshots)] })
+) -> Result<Success> {
+    Ok(Success { status, about, headers, content: vec![(JSON, schemas.schema::<T>()?, snapshots)] })
 }
 
-const fn empty(about: &'static str) -> Done {
-    Done { status: 204, about, headers: &[], content: Vec::new() }
+const fn empty(about: &'static str) -> Success {
+    Success { status: 204, about, headers: &[], content: Vec::new() }
 }
 
 const STATUS_EXAMPLES: &[&str] = &[
@@ -124,11 +124,11 @@ const STATUS_EXAMPLES: &[&str] = &[
     "change-email/change_email__changed",
 ];
 
-fn status(schemas: &mut Schemas, about: &'static str) -> Result<Done> {
+fn status(schemas: &mut Schemas, about: &'static str) -> Result<Success> {
     answer::<StatusJson<'_>>(schemas, 200, about, &[Header::ETag], STATUS_EXAMPLES)
 }
 
-fn queued(schemas: &mut Schemas, about: &'static str) -> Result<Done> {
+fn queued(schemas: &mut Schemas, about: &'static str) -> Result<Success> {
     answer::<StatusJson<'_>>(schemas, 202, about, &[Header::ETag], &["status/status__queued"])
 }
 
@@ -138,9 +138,10 @@ const INVITED_SINCE: &str = "A repeated command (`Idempotency-Key`), after which
 
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
-    // For readers that compare with the time: nothing is read here.
+    // The time for parsers of dates. No body is parsed here.
     let now = DateTime::UNIX_EPOCH;
-    let plain = |tag, done| Parts { tag, parameters: &[], malformed: Vec::new(), body: None, done, also: &[] };
+    let plain =
+        |tag, successes| Parts { tag, parameters: &[], malformed: Vec::new(), body: None, successes, other_codes: &[] };
     Ok(match operation {
         Operation::SavePatient => Parts {
             parameters: &[Parameter::IfMatchVersion, Parameter::IdempotencyKey],
@@ -172,7 +173,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
                 )?],
             )
         },
-        Operation::ReadStatus => plain(Tag::Portal, vec![status(schemas, "Where the patient stands.")?]),
+        Operation::ReadStatus => plain(Tag::Portal, vec![status(schemas, "The status panel.")?]),
         Operation::ReadTimeline => Parts {
             parameters: &[Parameter::Cursor],
             malformed: vec![("timeline_cursor", Malformed::Query(status::MALFORMED_CURSOR))],
@@ -223,28 +224,29 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
                 vec![answer::<bulk::json::JobJson<'_>>(
                     schemas,
                     202,
-                    "The job is begun, or is the one that was begun under this key.",
+                    "The new job, or the one that an earlier request with this key began.",
                     &[Header::Location],
                     &["bulk/bulk__accepted", "bulk/bulk__never_invited"],
                 )?],
             )
         },
-        Operation::ReadBulkJob => {
-            Parts { also: &[EdgeCode::JobNotFound], ..plain(Tag::Bulk, vec![job(schemas, "The job as it is now.")?]) }
-        }
+        Operation::ReadBulkJob => Parts {
+            other_codes: &[EdgeCode::JobNotFound],
+            ..plain(Tag::Bulk, vec![job(schemas, "The job as it is now.")?])
+        },
         Operation::CancelBulkJob => Parts {
             body: Some(optional(schemas, "NoMembers", no_members)),
-            also: &[EdgeCode::JobNotFound],
+            other_codes: &[EdgeCode::JobNotFound],
             ..plain(Tag::Bulk, vec![job(schemas, "The job as it is now.")?])
         },
         Operation::ReadBulkResults => Parts {
             parameters: &[Parameter::Cursor],
             malformed: vec![("results_cursor", Malformed::Query(bulk::MALFORMED_CURSOR))],
-            also: &[EdgeCode::JobNotFound],
+            other_codes: &[EdgeCode::JobNotFound],
             ..plain(Tag::Bulk, vec![results(schemas)?])
         },
         Operation::ReadPractice => {
-            Parts { also: &[EdgeCode::PracticeNotSetUp], ..plain(Tag::Practice, vec![practice(schemas)?]) }
+            Parts { other_codes: &[EdgeCode::PracticeNotSetUp], ..plain(Tag::Practice, vec![practice(schemas)?]) }
         }
         Operation::SavePractice => Parts {
             parameters: &[Parameter::IfMatchVersion],
@@ -308,7 +310,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
                 schema: json!({
                     "type": "object",
                     "title": "OneClick",
-                    "description": "What RFC 8058 has a mail program send. It is not read.",
+                    "description": "The body that a mail program sends (RFC 8058). It is not read.",
                     "properties": { "List-Unsubscribe": { "type": "string" } },
                 }),
                 has_email: false,
@@ -318,29 +320,29 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
     })
 }
 
-fn profile(schemas: &mut Schemas, status: u16, about: &'static str) -> Result<Done> {
+fn profile(schemas: &mut Schemas, status: u16, about: &'static str) -> Result<Success> {
     let snapshots = &["patients/patients__read"];
     answer::<patients::profile::ProfileJson<'_>>(schemas, status, about, &[Header::ETag], snapshots)
 }
 
-fn practice(schemas: &mut Schemas) -> Result<Done> {
+fn practice(schemas: &mut Schemas) -> Result<Success> {
     let snapshots = &["practice/practice__saved"];
     answer::<practice::settings::PracticeJson<'_>>(schemas, 200, "The settings.", &[Header::ETag], snapshots)
 }
 
-fn job(schemas: &mut Schemas, about: &'static str) -> Result<Done> {
+fn job(schemas: &mut Schemas, about: &'static str) -> Result<Success> {
     answer::<bulk::json::JobJson<'_>>(schemas, 200, about, &[], &["bulk/bulk__running", "bulk/bulk__cancelled"])
 }
 
-fn results(schemas: &mut Schemas) -> Result<Done> {
+fn results(schemas: &mut Schemas) -> Result<Success> {
     let table = json!({
         "description":
             "Comma-separated values (RFC 4180): a line with the names of the columns, and one for each result.",
         "type": "string",
         "pattern": "^patientId,outcome,sentence\r\n",
     });
-    let page = schemas.of::<bulk::json::ResultsJson<'_>>()?;
-    Ok(Done {
+    let page = schemas.schema::<bulk::json::ResultsJson<'_>>()?;
+    Ok(Success {
         status: 200,
         about: "A page of results.",
         headers: &[Header::ContentDisposition, Header::Link],
@@ -348,21 +350,21 @@ fn results(schemas: &mut Schemas) -> Result<Done> {
     })
 }
 
-/// The codes of the answers that refuse: those of the rules, and those of the edge that follow from what is asked for.
+/// The causes of the error answers: those of the rules, and those of the edge that follow from the operation's parts.
 fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
     let is_public = operation.access() == Access::Public;
     let edge = |code| Cause::Code(ProblemCode::Edge(code));
     let mut causes: Vec<Cause> = Vec::new();
     let json = parts.body.as_ref().filter(|body| body.media_type == JSON);
-    let takes = |wanted: &[Parameter]| parts.parameters.iter().any(|parameter| wanted.contains(parameter));
-    let conditional = takes(&[Parameter::IfMatch, Parameter::IfMatchVersion]);
+    let has = |wanted: &[Parameter]| parts.parameters.iter().any(|parameter| wanted.contains(parameter));
+    let conditional = has(&[Parameter::IfMatch, Parameter::IfMatchVersion]);
     if json.is_some() {
         causes.push(Cause::Malformed("body", Malformed::Body));
     }
     if conditional {
         causes.push(Cause::Malformed("if_match", Malformed::IfMatch));
     }
-    if takes(&[Parameter::IdempotencyKey]) {
+    if has(&[Parameter::IdempotencyKey]) {
         causes.push(Cause::Malformed("idempotency_key", Malformed::IdempotencyKey));
     }
     causes.extend(parts.malformed.iter().map(|(name, part)| Cause::Malformed(name, *part)));
@@ -370,7 +372,7 @@ fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
         causes.extend([edge(EdgeCode::Unauthenticated), edge(EdgeCode::Forbidden)]);
     }
     causes.extend(operation.refusals().iter().map(|code| Cause::Code(ProblemCode::Rule(*code))));
-    causes.extend(parts.also.iter().map(|code| edge(*code)));
+    causes.extend(parts.other_codes.iter().map(|code| edge(*code)));
     if conditional {
         causes.push(edge(EdgeCode::VersionConflict));
     }
@@ -380,15 +382,15 @@ fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
             causes.push(edge(EdgeCode::EmailInvalid));
         }
     }
-    // To the holder of a link, a key that was used for another request is a link that does not work.
-    if takes(&[Parameter::IdempotencyKey]) && !is_public {
+    // The holder of a link gets another answer for a reused key: the link does not work.
+    if has(&[Parameter::IdempotencyKey]) && !is_public {
         causes.push(edge(EdgeCode::IdempotencyKeyReused));
     }
     causes.extend([EdgeCode::Internal, EdgeCode::Unavailable].map(edge));
     causes
 }
 
-/// An operation in the document.
+/// The operation, as the document describes it.
 pub fn describe(operation: Operation, root: &Path, schemas: &mut Schemas, errors: &mut Errors) -> Result<Value> {
     let parts = parts(operation, schemas)?;
     let (summary, about) = prose(operation);
@@ -399,8 +401,8 @@ pub fn describe(operation: Operation, root: &Path, schemas: &mut Schemas, errors
         "description": about,
         "security": security(operation.access()),
     });
-    let of_path = Parameter::of_path(operation.path())?;
-    let all = of_path.iter().chain(parts.parameters).map(|parameter| parameter.reference());
+    let in_path = Parameter::from_path(operation.path())?;
+    let all = in_path.iter().chain(parts.parameters).map(|parameter| parameter.reference());
     let all: Vec<Value> = all.collect();
     if !all.is_empty() {
         described["parameters"] = all.into();
@@ -412,8 +414,8 @@ pub fn describe(operation: Operation, root: &Path, schemas: &mut Schemas, errors
         described["requestBody"] = json!({ "required": body.is_required, "content": { body.media_type: content } });
     }
     let mut responses = Map::new();
-    for done in &parts.done {
-        responses.insert(done.status.to_string(), success(done, root)?);
+    for success in &parts.successes {
+        responses.insert(success.status.to_string(), response(success, root)?);
     }
     for (status, response) in errors.responses(&causes(operation, &parts))? {
         responses.insert(status.to_string(), response);
@@ -422,14 +424,14 @@ pub fn describe(operation: Operation, root: &Path, schemas: &mut Schemas, errors
     Ok(described)
 }
 
-fn success(done: &Done, root: &Path) -> Result<Value> {
-    let mut response = json!({ "description": done.about });
-    let headers = Header::references(done.headers);
+fn response(success: &Success, root: &Path) -> Result<Value> {
+    let mut response = json!({ "description": success.about });
+    let headers = Header::references(success.headers);
     if !headers.is_empty() {
         response["headers"] = headers.into();
     }
     let mut content = Map::new();
-    for (media_type, schema, snapshots) in &done.content {
+    for (media_type, schema, snapshots) in &success.content {
         let mut shown = Map::new();
         for snapshot in *snapshots {
             let (_, name) = snapshot.split_once("__").context("a snapshot's name has two parts")?;
@@ -443,8 +445,8 @@ fn success(done: &Done, root: &Path) -> Result<Value> {
     Ok(response)
 }
 
-/// The summary and the description that an operation's doc comment has. Without paragraphs of its own, the summary is
-/// the description too.
+/// The summary and the description from an operation's doc comment. Without further paragraphs, the summary is also the
+/// description.
 fn prose(operation: Operation) -> (String, String) {
     let lines: Vec<&str> = operation.doc().iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     let mut paragraphs = lines.split(|line| line.is_empty()).map(|paragraph| paragraph.join(" "));

@@ -35,12 +35,12 @@ impl Parameter {
     }
 
     /// The parameters of a path.
-    pub fn of_path(path: &str) -> Result<Vec<Self>> {
+    pub fn from_path(path: &str) -> Result<Vec<Self>> {
         let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         names.map(|name| Self::iter().find(|it| it.json()["name"] == name).context("an unknown parameter")).collect()
     }
 
-    /// All parameters, by the names that references have for them.
+    /// All parameters, by the names in references.
     pub fn all() -> Value {
         Self::iter().map(|parameter| (<&str>::from(parameter).to_owned(), parameter.json())).collect()
     }
@@ -67,14 +67,14 @@ impl Parameter {
                 "name": "If-Match",
                 "in": "header",
                 "description":
-                    "The `ETag` of what the command was decided on, or `*` for whatever is stored.",
+                    "The `ETag` of the status that the caller has read, or `*` for any version.",
                 "schema": { "type": "string", "pattern": r#"^(\*|"(0|[1-9][0-9]*)")$"# },
                 "example": "\"3\"",
             }),
             Self::IfMatchVersion => json!({
                 "name": "If-Match",
                 "in": "header",
-                "description": "The `ETag` of what is to be replaced. With it, nothing is created.",
+                "description": "The `ETag` of the version to replace. With it, nothing is created.",
                 "schema": { "type": "string", "pattern": r#"^"(0|[1-9][0-9]*)"$"# },
                 "example": "\"1\"",
             }),
@@ -155,10 +155,10 @@ pub enum Header {
 }
 
 impl Header {
-    /// Headers as an answer has them, by their names.
+    /// The headers of an answer, by name.
     pub fn references(headers: &[Self]) -> Map<String, Value> {
         let reference = |header: &Self| match header {
-            // Only the answers to requests that no operation takes have it, and linters do not look there.
+            // Only the answers to requests that match no operation have it, and linters do not follow references there.
             Self::Allow => header.json(),
             Self::ETag
             | Self::Location
@@ -172,13 +172,13 @@ impl Header {
         headers.iter().map(reference).map(|(name, header)| (name.to_owned(), header)).collect()
     }
 
-    /// All headers that references lead to, by the names that those have for them.
+    /// All headers that references name.
     pub fn all() -> Value {
         let shared = Self::iter().filter(|header| *header != Self::Allow);
         shared.map(|header| (<&str>::from(header).to_owned(), header.json().1)).collect()
     }
 
-    /// Its name, and the header in the document.
+    /// The name of the header, and the header in the document.
     fn json(self) -> (&'static str, Value) {
         match self {
             Self::ETag => (
@@ -193,7 +193,7 @@ impl Header {
             Self::Location => (
                 "Location",
                 json!({
-                    "description": "Where to read the job.",
+                    "description": "The path of the job.",
                     "required": true,
                     "schema": { "type": "string", "pattern": "^/v1/invitations/bulk/[A-Za-z0-9-]{1,64}$" },
                     "example": "/v1/invitations/bulk/0199c0de-7c3a-7d2e-9f00-0123456789ab",
@@ -202,7 +202,7 @@ impl Header {
             Self::ContentDisposition => (
                 "Content-Disposition",
                 json!({
-                    "description": "Only with a table, which is to be saved.",
+                    "description": "Only with a table, which browsers save as a file.",
                     "schema": { "type": "string", "pattern": "^attachment$" },
                     "example": "attachment",
                 }),

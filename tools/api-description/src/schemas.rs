@@ -1,4 +1,4 @@
-//! From the JSON Schemas of the types to what generators of clients make good types of.
+//! Changes the JSON Schemas of the types so that generators of clients make good types of them.
 
 use anyhow::{Context as _, Result, ensure};
 use portal_aws::http::value::NAMES;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 pub struct Schemas(SchemaGenerator);
 
 impl Schemas {
-    /// None yet.
+    /// No schemas.
     pub fn new() -> Self {
         let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
@@ -18,17 +18,17 @@ impl Schemas {
         Self(settings.into_generator())
     }
 
-    /// The schema of a type of an answer: a reference to it, if it has a name.
-    pub fn of<T: JsonSchema>(&mut self) -> Result<Value> {
+    /// The schema of a type of an answer. If the schema has a name, a reference to it.
+    pub fn schema<T: JsonSchema>(&mut self) -> Result<Value> {
         plain(self.0.subschema_for::<T>().into())
     }
 
-    /// The schema of a body, by the function that reads it.
+    /// The schema of a body, made by `schema`.
     pub fn body(&mut self, schema: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Value {
         schema(&mut self.0).into()
     }
 
-    /// All schemas that have names.
+    /// All schemas with a name.
     pub fn finish(&mut self) -> Result<Map<String, Value>> {
         let mut named: Vec<_> = self.0.take_definitions(false).into_iter().collect();
         named.sort_by(|(name, _), (other, _)| name.cmp(other));
@@ -36,7 +36,7 @@ impl Schemas {
     }
 }
 
-/// A schema as generators take it.
+/// Changes a schema for generators of clients.
 fn plain(schema: Value) -> Result<Value> {
     let Value::Object(members) = schema else {
         return match schema {
@@ -53,7 +53,10 @@ fn plain(schema: Value) -> Result<Value> {
     let mut members: Map<String, Value> = members.collect::<Result<_>>()?;
     without_null(&mut members);
     if let Some(reference) = members.get("$ref") {
-        ensure!(members.len() == 1, "{reference} has members beside it: write them in the documentation of its type");
+        ensure!(
+            members.len() == 1,
+            "{reference} has other members beside it: write them in the documentation of its type"
+        );
     }
     if let Some(Value::Object(names)) = members.remove(NAMES) {
         open_enum(&mut members, names);
@@ -71,7 +74,7 @@ fn plain(schema: Value) -> Result<Value> {
     Ok(Value::Object(members))
 }
 
-/// A member without a value is left out of an answer, never null.
+/// Removes the type null: a member without a value is left out of an answer.
 fn without_null(members: &mut Map<String, Value>) {
     if let Some(Value::Array(kinds)) = members.get_mut("type") {
         kinds.retain(|kind| kind != "null");
@@ -90,8 +93,8 @@ fn without_null(members: &mut Map<String, Value>) {
     }
 }
 
-/// An enum of an answer is a text with known values: a client that was generated with a closed enum fails on a value
-/// that is added later.
+/// Describes an enum of an answer as a string with known values. A client that was generated with a closed enum would fail
+/// on a value that is added later.
 fn open_enum(members: &mut Map<String, Value>, names: Map<String, Value>) {
     let mut lines: Vec<String> =
         members.get("description").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
@@ -109,7 +112,7 @@ fn open_enum(members: &mut Map<String, Value>, names: Map<String, Value>) {
 }
 
 impl Schemas {
-    /// The schema of a type itself, of this name.
+    /// The schema of a type, which has this name, instead of a reference.
     pub fn definition<T: JsonSchema>(&mut self, name: &str) -> Result<Value> {
         self.0.subschema_for::<T>();
         let schema = self.0.definitions_mut().remove(name);

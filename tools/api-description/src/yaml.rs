@@ -1,4 +1,4 @@
-//! JSON as YAML, for people to read and to compare.
+//! Writes JSON as YAML, which people can read and compare.
 
 use std::fmt::Write as _;
 
@@ -11,8 +11,7 @@ pub fn text(value: &Value) -> String {
     text
 }
 
-/// Writes a value that stands at this depth. A text begins on the line of its name; what has lines of its own begins on
-/// the next one.
+/// Writes a value at this depth. A string starts on the line of its name. Objects and lists start on the next line.
 fn write(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(members) if !members.is_empty() => {
@@ -20,14 +19,14 @@ fn write(out: &mut String, value: &Value, depth: usize) {
                 indent(out, depth);
                 out.push_str(&scalar(name));
                 out.push(':');
-                follow(out, value, depth);
+                write_after(out, value, depth);
             }
         }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
                 indent(out, depth);
                 out.push('-');
-                follow(out, item, depth);
+                write_after(out, item, depth);
             }
         }
         Value::Object(_) => out.push_str("{}\n"),
@@ -42,7 +41,8 @@ fn write(out: &mut String, value: &Value, depth: usize) {
     }
 }
 
-fn follow(out: &mut String, value: &Value, depth: usize) {
+/// Writes a value after its name or the hyphen of its item.
+fn write_after(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             out.push('\n');
@@ -64,7 +64,7 @@ fn indent(out: &mut String, depth: usize) {
     (0..depth).for_each(|_| out.push_str("  "));
 }
 
-/// Whether a text is written as lines.
+/// Whether a string is written as a block of lines.
 fn is_block(text: &str) -> bool {
     text.contains('\n') && !text.contains('\r') && !text.starts_with([' ', '\n']) && !text.ends_with('\n')
 }
@@ -80,13 +80,14 @@ fn block(out: &mut String, text: &str, depth: usize) {
     }
 }
 
-/// A text on one line: as it is where YAML reads that as the same text, otherwise in quotes, as JSON.
+/// A string on one line: without quotes if YAML reads it as the same string, otherwise in quotes, as JSON.
 fn scalar(text: &str) -> String {
-    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '$');
-    let plain = text.chars().all(|c| c.is_alphanumeric() || " /$_-.,()'+{};:".contains(c));
-    let apart = text.contains(": ") || text.ends_with([':', ' ']);
-    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
-    if begins && plain && !apart && !word { text.to_owned() } else { Value::from(text).to_string() }
+    let starts_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '$');
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || " /$_-.,()'+{};:".contains(c));
+    let like_member = text.contains(": ") || text.ends_with([':', ' ']);
+    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let is_word = words.contains(&text.to_lowercase().as_str());
+    if starts_plain && is_plain && !like_member && !is_word { text.to_owned() } else { Value::from(text).to_string() }
 }
 
 #[cfg(test)]

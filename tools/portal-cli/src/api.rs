@@ -1,4 +1,4 @@
-//! The API client: sends one request, retries it while the API asks to wait or does not answer, and reads the answer.
+//! The API client: sends a request, retries it while the API asks to wait or does not answer, and reads the answer.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,22 +18,22 @@ use ureq::{
 
 use crate::{fhir, stop::Stop};
 
-/// The header that makes a request safe to repeat.
+/// The header with the key that makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Most tries of one request, if the API asks to wait or does not answer.
+/// The maximum number of tries of one request, if the API asks to wait or does not answer.
 const MOST_TRIES: u32 = 6;
 
-/// Longest wait between two tries, whatever the API asks for.
+/// The maximum wait between two tries, even if the API asks for more.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Longest time of one try.
+/// The timeout of one try.
 const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest answer that is read, in bytes: no answer of a Lambda function is longer.
+/// The maximum length of an answer, in bytes: that of a Lambda function.
 const LONGEST_ANSWER: u64 = 6 * 1024 * 1024;
 
-/// Longest text that is copied from a problem document, in characters.
+/// The maximum length of a text that is copied from a problem document, in characters.
 const LONGEST_DETAIL: usize = 300;
 
 /// Why the API cannot be called.
@@ -94,13 +94,13 @@ pub struct Refused {
 /// Why no further request can succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Halt {
-    /// The token is missing, expired or another system's.
+    /// The token is missing, expired or of another system.
     #[error("the API does not accept the token (401): get a new one, and try again")]
     Unauthenticated,
     /// The token does not permit it.
     #[error("the token does not permit this (403): ask an administrator for the scope that --help names")]
     Forbidden,
-    /// The answer is not the API's.
+    /// Another server than the API has answered.
     #[error("the address does not answer like the API (status {0}): check --api")]
     NotTheApi(u16),
     /// There is no answer.
@@ -140,8 +140,8 @@ impl Api {
             .timeout_global(Some(TRY_TIMEOUT))
             .user_agent(concat!("portal/", env!("CARGO_PKG_VERSION")));
         let config = match uri.scheme_str() {
-            Some("https") => config.https_only(true).tls_config(trust()?),
-            // To this machine itself, without a proxy.
+            Some("https") => config.https_only(true).tls_config(tls_config()?),
+            // A loopback address is called without a proxy.
             Some("http") if uri.host().is_some_and(is_loopback) => config.proxy(None),
             Some("http") => return Err(InvalidApi::NotSecret),
             Some(_) | None => return Err(InvalidApi::NoUrl),
@@ -176,7 +176,7 @@ impl Api {
         })
     }
 
-    /// Sends a command. With a key it is carried out once, however often it is sent.
+    /// Sends a command. With a key it is carried out once, even if it is sent several times.
     pub(crate) fn post(&self, path: &str, key: Option<&str>, body: &Value, stop: &Stop) -> Result<Success, Failure> {
         send_with_retries(stop, || {
             let request = self.authorized(self.agent.post(self.url(path)));
@@ -279,8 +279,8 @@ impl Refused {
     }
 }
 
-/// The machine's trusted certificates, with the same library that the SDK uses.
-fn trust() -> Result<TlsConfig, InvalidApi> {
+/// The machine's trusted certificates, with the TLS library that the SDK uses.
+fn tls_config() -> Result<TlsConfig, InvalidApi> {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> = found.certs.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
     if roots.is_empty() {
@@ -298,12 +298,12 @@ fn is_loopback(host: &str) -> bool {
     plain == "localhost" || plain.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// The wait in seconds; the API gives no dates.
+/// The requested wait in seconds. The API never gives a date.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// The wait that the API asks for, else a second, doubled after each try.
+/// The wait that the API asks for, or else one second, doubled after each try.
 fn wait(requested: Option<u64>, tries: u32) -> Duration {
     let wait = requested.map_or_else(|| Duration::from_secs(1) * 2_u32.saturating_pow(tries - 1), Duration::from_secs);
     wait.min(LONGEST_WAIT)
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_follow_the_api_within_a_bound() {
+    fn the_client_waits_as_the_api_asks_up_to_a_maximum() {
         for (requested, tries, secs) in [
             (None, 1, 1),
             (None, 2, 2),
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_has_its_code_its_sentence_and_its_places() {
+    fn a_problem_has_its_code_its_sentence_and_the_places_of_the_errors() {
         let document = json!({
             "code": "invalid_fields", "detail": "Some\u{1b} are wrong.",
             "errors": [{ "pointer": "/givenName", "code": "invalid" }, { "pointer": "/email", "code": "email_invalid" }, 7],

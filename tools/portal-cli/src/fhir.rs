@@ -38,9 +38,9 @@ pub struct Mapped {
 /// A resource that is not saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The patient's id, as far as it is known.
+    /// The patient's id, if it is known.
     pub id: Option<PatientId>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -191,7 +191,7 @@ fn id(resource: &Value, mapping: &Mapping) -> Result<PatientId, Reason> {
     usable.ok_or(Reason::IdUnusable)
 }
 
-/// Given and family name of the official name, else of the usual one, else of the first that is neither former nor
+/// Given and family name of the official name, or else of the usual one, or else of the first that is neither former nor
 /// temporary.
 fn names(resource: &Value, now: DateTime<Utc>) -> Result<(PersonName, PersonName), Reason> {
     let all: Vec<&Value> = list(resource, "name").filter(|name| in_period(name, now)).collect();
@@ -223,7 +223,7 @@ fn birth_date(resource: &Value, now: DateTime<Utc>) -> Result<Redacted<NaiveDate
     date_of_birth(given, now).ok_or(Reason::BirthDateUnusable)
 }
 
-/// The address that the patient ranks first; without ranks, the first.
+/// The address with the best rank. Without ranks, the first one.
 fn email(resource: &Value, now: DateTime<Utc>) -> Result<Option<EmailAddress>, Reason> {
     let rank = |contact: &&Value| contact.get("rank").and_then(Value::as_u64).unwrap_or(u64::MAX);
     let address = list(resource, "telecom")
@@ -234,7 +234,7 @@ fn email(resource: &Value, now: DateTime<Utc>) -> Result<Option<EmailAddress>, R
     address.map(EmailAddress::parse).transpose().map_err(|_| Reason::EmailUnusable)
 }
 
-/// The preferred language, else the only one.
+/// The preferred language, or else the only one.
 fn language(resource: &Value) -> (Language, Option<Note>) {
     let spoken: Vec<&Value> = list(resource, "communication").collect();
     let preferred = spoken.iter().find(|one| one.get("preferred").and_then(Value::as_bool) == Some(true));
@@ -277,7 +277,7 @@ fn in_period(element: &Value, now: DateTime<Utc>) -> bool {
     limit("start").is_none_or(|start| start.start <= now) && limit("end").is_none_or(|end| end.end >= now)
 }
 
-/// The time during which it is that moment, day, month or year anywhere on Earth.
+/// The time range of that moment, day, month or year in any time zone.
 fn moments(date_time: &str) -> Option<Range<DateTime<Utc>>> {
     if let Ok(at) = DateTime::parse_from_rfc3339(date_time) {
         return Some(at.to_utc()..at.to_utc());

@@ -25,22 +25,22 @@ use crate::{
     stop::Stop,
 };
 
-/// Longest line, in bytes. A patient with a photograph has some hundred thousand.
+/// The maximum length of a line, in bytes. A patient with a photograph has some hundred thousand.
 const LONGEST_LINE: usize = 8 * 1024 * 1024;
 
 /// How often an idle worker checks whether it should stop.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Where rows go.
+/// What is done with the rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'api> {
-    /// To the API.
+    /// They are saved with the API.
     Api(&'api Api),
-    /// Nowhere: they are only checked.
+    /// They are only checked.
     DryRun,
 }
 
-/// The result of the rows so far.
+/// The counts of the rows so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Bytes of the file that were read for them.
@@ -64,7 +64,7 @@ pub struct Counts {
 pub struct ReportRow {
     /// The line's number in the file, from 1.
     pub line: u64,
-    /// The patient's id, as far as it is known.
+    /// The patient's id, if it is known.
     pub id: Option<PatientId>,
     /// Whether it was saved, or would be.
     pub saved: bool,
@@ -271,7 +271,7 @@ struct Collector<'run, A> {
 }
 
 impl<A: Observer> Collector<'_, A> {
-    /// Takes one outcome, and delivers all that no longer wait for an earlier row.
+    /// Takes one outcome, and delivers all outcomes that need not wait for an earlier row.
     fn take(&mut self, place: u64, outcome: Processed) -> io::Result<()> {
         self.pending.insert(place, outcome);
         while let Some(outcome) = self.pending.remove(&self.next_place) {
@@ -281,7 +281,7 @@ impl<A: Observer> Collector<'_, A> {
         Ok(())
     }
 
-    /// Delivers the rest: after a stop, rows are missing in between.
+    /// Delivers the remaining outcomes. After a stop, some rows between them are missing.
     fn end(mut self) -> io::Result<(Counts, Ended)> {
         while let Some((_, outcome)) = self.pending.pop_first() {
             self.deliver(outcome)?;

@@ -1,4 +1,4 @@
-//! Invites many patients: one bulk job after the other, each watched until it is over.
+//! Invites many patients: one bulk job after the other. Each is watched until it ends.
 //!
 //! A job runs at the API, whether or not it is watched. The user can stop watching, and continue later or cancel it.
 
@@ -10,20 +10,20 @@ use crate::{
     stop::Stop,
 };
 
-/// How often a job is polled: first after the shortest wait, then after twice as long each time.
+/// The waits between polls of a job. They double from the shortest to the longest.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct PollIntervals {
     /// The first wait.
     pub shortest: Duration,
-    /// No wait is longer.
+    /// The maximum wait.
     pub longest: Duration,
 }
 
-impl Pace {
+impl PollIntervals {
     /// Fast enough for a person, and little load for the API.
-    pub const POLITE: Self = Self { shortest: Duration::from_millis(500), longest: Duration::from_secs(5) };
+    pub const DEFAULT: Self = Self { shortest: Duration::from_millis(500), longest: Duration::from_secs(5) };
 
-    /// How long to wait after so many polls, the first being 0.
+    /// The wait after the poll with this number. The first one is 0.
     fn wait(self, polls: u32) -> Duration {
         self.shortest.saturating_mul(2_u32.saturating_pow(polls)).min(self.longest)
     }
@@ -31,7 +31,7 @@ impl Pace {
 
 /// Receives the progress of jobs.
 pub trait Observer {
-    /// Whether to read every result. Otherwise only as many are read as it takes to know each refusal's sentence.
+    /// Whether to read every result. Otherwise results are read only until the sentence of each refusal is known.
     fn wants_every_result(&self) -> bool;
 
     /// A job was polled.
@@ -44,12 +44,12 @@ pub trait Observer {
     fn result(&mut self, result: &PatientResult) -> io::Result<()>;
 }
 
-/// What is known about the jobs so far.
+/// The progress of the jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobsProgress {
-    /// Jobs that are known to have begun.
+    /// The number of jobs that are known to have begun.
     pub begun: usize,
-    /// The last of them, as last polled.
+    /// The last of them, at the last poll.
     pub job: Option<Job>,
     /// The counts of the jobs before it.
     earlier: Counts,
@@ -58,7 +58,7 @@ pub struct JobsProgress {
 }
 
 impl JobsProgress {
-    /// The counts of all of them.
+    /// The counts of all jobs.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = self.earlier.clone();
@@ -105,20 +105,20 @@ impl From<Failure> for Ended {
 #[derive(Debug)]
 pub struct Watcher<'run, A> {
     api: &'run Api,
-    pace: Pace,
+    intervals: PollIntervals,
     stop: &'run Stop,
     observer: &'run mut A,
     progress: JobsProgress,
 }
 
 impl<'run, A: Observer> Watcher<'run, A> {
-    /// Watches at this pace, until it is stopped.
+    /// A watcher that polls at these intervals, until `stop` is raised.
     #[must_use]
-    pub fn new(api: &'run Api, pace: Pace, stop: &'run Stop, observer: &'run mut A) -> Self {
-        Self { api, pace, stop, observer, progress: JobsProgress::default() }
+    pub fn new(api: &'run Api, intervals: PollIntervals, stop: &'run Stop, observer: &'run mut A) -> Self {
+        Self { api, intervals, stop, observer, progress: JobsProgress::default() }
     }
 
-    /// Begins the jobs, each when the one before it is done.
+    /// Begins and watches the jobs, one after the other.
     #[must_use]
     pub fn invite(mut self, jobs: &[NewJob]) -> (JobsProgress, Ended) {
         let ended = jobs.iter().try_for_each(|job| {
@@ -138,25 +138,25 @@ impl<'run, A: Observer> Watcher<'run, A> {
         (self.progress, ended.err().unwrap_or(Ended::Done))
     }
 
-    /// Watches a job until it is over, and reads its results.
+    /// Watches a job until it ends, and reads its results.
     fn watch_to_end(&mut self, mut job: Job) -> Result<(), Ended> {
         self.progress.next();
         for polls in 0.. {
             self.progress.job = Some(job.clone());
             self.observer.polled(&self.progress, &job);
-            if job.state.is_final() || self.stop.wait(self.pace.wait(polls)) {
+            if job.state.is_final() || self.stop.wait(self.intervals.wait(polls)) {
                 break;
             }
             job = self.api.job(&job.id, self.stop)?;
         }
         match job.state {
             State::Queued | State::Running => Err(Ended::Interrupted),
-            State::Done => self.results(&job),
-            State::Cancelled => self.results(&job).and(Err(Ended::Cancelled)),
+            State::Done => self.read_results(&job),
+            State::Cancelled => self.read_results(&job).and(Err(Ended::Cancelled)),
         }
     }
 
-    fn results(&mut self, job: &Job) -> Result<(), Ended> {
+    fn read_results(&mut self, job: &Job) -> Result<(), Ended> {
         let (mut next, mut more) = (None, true);
         while more && (self.observer.wants_every_result() || self.is_missing_a_sentence(job)) {
             if self.stop.raised() {
@@ -179,11 +179,11 @@ impl<'run, A: Observer> Watcher<'run, A> {
 
 #[cfg(test)]
 mod tests {
-    use super::Pace;
+    use super::PollIntervals;
 
     #[test]
-    fn a_job_is_polled_less_and_less_often_up_to_a_bound() {
-        let waits: Vec<u128> = [0, 1, 2, 3, 4, 40].map(|polls| Pace::POLITE.wait(polls).as_millis()).to_vec();
+    fn the_wait_between_polls_doubles_up_to_a_maximum() {
+        let waits: Vec<u128> = [0, 1, 2, 3, 4, 40].map(|polls| PollIntervals::DEFAULT.wait(polls).as_millis()).to_vec();
         assert_eq!(waits, [500, 1_000, 2_000, 4_000, 5_000, 5_000]);
     }
 }

@@ -14,10 +14,10 @@ use crate::{
 /// Path of the jobs.
 const JOBS: &str = "/v1/invitations/bulk";
 
-/// Most patients of one job that names them.
+/// The maximum number of patients of one job that names them.
 pub const MOST_PATIENTS: usize = 500;
 
-/// Longest id of a job, in characters.
+/// The maximum length of a job's id, in characters.
 const LONGEST_ID: usize = 128;
 
 /// The patients to invite.
@@ -38,7 +38,7 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// Splits the patients into jobs. Each has a key of its own, so it stays one job however often the request is sent.
+    /// Splits the patients into jobs. Each has a key of its own, so a repeated request begins no second job.
     ///
     /// # Errors
     /// Those of `new_key`.
@@ -120,7 +120,7 @@ pub struct Job {
     pub counts: Counts,
 }
 
-/// How many patients had which outcome.
+/// The number of patients for each outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Counts(BTreeMap<Outcome, u64>);
 
@@ -136,13 +136,13 @@ impl Counts {
         self.sum(Outcome::is_good)
     }
 
-    /// Patients who were not.
+    /// Patients who were not invited, or could not be.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.sum(|outcome| !outcome.is_good())
     }
 
-    /// Adds those of another job.
+    /// Adds the counts of another job.
     pub(crate) fn add(&mut self, other: &Self) {
         for (outcome, count) in other.each() {
             let sum = self.0.entry(outcome.clone()).or_default();
@@ -170,7 +170,7 @@ pub enum State {
 }
 
 impl State {
-    /// Whether the job is over.
+    /// Whether the job has ended.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
@@ -265,7 +265,7 @@ impl Api {
         self.get(&format!("{JOBS}/{id}/results"), next, stop)?.read(200)
     }
 
-    /// Cancels a job. One that is done, or was cancelled, stays as it is.
+    /// Cancels a job. A job that is done or cancelled does not change.
     ///
     /// # Errors
     /// [`Failure`]

@@ -1,4 +1,4 @@
-//! Reads a file line by line. Only one line is in memory, and of a line that is too long only its beginning.
+//! Reads a file line by line. Only one line is in memory. Of a line that is too long, only the beginning is kept.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -8,11 +8,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// One line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Its number in the file, from 1; blank lines count.
+    /// Its number in the file, from 1. Blank lines count.
     pub number: u64,
     /// Bytes of the file up to its end.
     pub end: u64,
-    /// Its text, without the line's end; `None` if it is too long.
+    /// Its text, without the line break. `None` if it is too long.
     pub text: Option<Vec<u8>>,
 }
 
@@ -31,7 +31,7 @@ impl<R: BufRead> Lines<R> {
         Self { source, number: 0, end: 0, longest }
     }
 
-    /// The next line that is not blank; `None` at the end.
+    /// The next line that is not blank. `None` at the end.
     ///
     /// # Errors
     /// If the source cannot be read.

@@ -64,13 +64,13 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-#[expect(clippy::disallowed_methods, reason = "everything else gets the time as an argument")]
+#[expect(clippy::disallowed_methods, reason = "all other code receives the time as an argument")]
 fn now() -> DateTime<Utc> {
     std::time::SystemTime::now().into()
 }
 
-/// A key that nobody has used before. It is no secret.
-#[expect(clippy::disallowed_methods, reason = "everything else is handed the keys")]
+/// A random key, which is unique. It is not a secret.
+#[expect(clippy::disallowed_methods, reason = "all other code receives keys as arguments")]
 fn new_key() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;

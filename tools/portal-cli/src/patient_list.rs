@@ -9,13 +9,13 @@ use portal::ids::PatientId;
 
 use crate::lines::{Line, Lines};
 
-/// Most ids of one list, which is kept in memory.
+/// The maximum number of ids of one list, which is kept in memory.
 pub const MOST_IDS: usize = 100_000;
 
-/// Longest line, in bytes: an id, and a comment.
+/// The maximum length of a line, in bytes: an id and a comment.
 const LONGEST_LINE: usize = 1024;
 
-/// Most bad lines that a message lists. The others are counted.
+/// The maximum number of bad lines that a message lists. The others are counted.
 const MOST_SHOWN: usize = 20;
 
 /// Why a list is rejected.
@@ -78,7 +78,7 @@ pub fn read(source: impl BufRead) -> Result<Vec<PatientId>, InvalidList> {
     if ids.is_empty() { Err(InvalidList::Empty) } else { Ok(ids) }
 }
 
-/// The id of a line, if there is more on it than a comment. A comment may have any encoding.
+/// The id of a line. `None` if the line has only a comment. A comment may have any encoding.
 fn id(text: Option<&[u8]>) -> Result<Option<PatientId>, LineError> {
     let text = text.ok_or(LineError::TooLong)?;
     let id = text.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();

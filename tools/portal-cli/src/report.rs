@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// A report of `N` columns in CSV (RFC 4180). No cell is a formula to a spreadsheet program.
+/// A report of `N` columns in CSV (RFC 4180). A spreadsheet program finds no formula in it.
 #[derive(Debug)]
 pub struct Report<W: Write, const N: usize>(csv::Writer<W>);
 
@@ -34,7 +34,7 @@ impl<W: Write, const N: usize> Report<W, N> {
     }
 }
 
-/// The text as a cell that a spreadsheet program does not compute.
+/// The text as a cell that a spreadsheet program does not evaluate as a formula.
 fn plain(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{text}") } else { text.to_owned() }

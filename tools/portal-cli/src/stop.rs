@@ -5,24 +5,24 @@ use std::{
     time::Duration,
 };
 
-/// A flag that is raised once and that threads can wait for.
+/// A flag that is raised once. Threads can wait for it.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
 
 impl Stop {
-    /// Raises it. All waiting threads continue at once.
+    /// Raises the flag. All waiting threads continue at once.
     pub fn raise(&self) {
         *self.lock() = true;
         self.0.1.notify_all();
     }
 
-    /// Whether it is raised.
+    /// Whether the flag is raised.
     #[must_use]
     pub fn raised(&self) -> bool {
         *self.lock()
     }
 
-    /// Waits for this time, or until it is raised. Returns whether it is raised.
+    /// Waits for this time, or until the flag is raised. Returns whether it is raised.
     #[must_use]
     pub fn wait(&self, time: Duration) -> bool {
         let waited = self.0.1.wait_timeout_while(self.lock(), time, |raised| !*raised);
@@ -30,7 +30,7 @@ impl Stop {
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        // A panic cannot leave a flag half-written.
+        // After a panic of another thread the flag is still valid.
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -42,7 +42,7 @@ mod tests {
     use super::Stop;
 
     #[test]
-    fn waiting_ends_when_it_is_raised() {
+    fn waiting_ends_when_the_flag_is_raised() {
         let stop = Stop::default();
         assert!(!stop.wait(Duration::ZERO) && !stop.raised());
         thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! From a FHIR `Patient` to a profile: each rule by examples, and that no input makes it panic.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The mapping of a FHIR `Patient` to a profile: examples of each rule, and random input, which must not cause a panic.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 use chrono::{DateTime, Utc};
 use portal::ids::PatientId;
@@ -43,7 +43,7 @@ fn reason(members: &Value) -> Reason {
 }
 
 #[test]
-fn a_whole_patient_becomes_a_whole_profile() {
+fn a_complete_patient_becomes_a_complete_profile() {
     let resource = patient(&json!({
         "meta": { "versionId": "7" }, "gender": "male", "active": true,
         "telecom": [{ "system": "phone", "value": "+1 555 0100" }, { "system": "email", "value": "Jose@example.com" }],
@@ -108,7 +108,7 @@ fn an_identifier_of_the_chosen_system_is_the_id() {
 }
 
 #[test]
-fn the_official_name_is_taken_else_the_usual_one_else_the_first_that_lasts() {
+fn the_official_name_is_used_or_else_the_usual_one_or_else_the_first_that_is_in_use() {
     let name = |usage: Value, family: &str| json!({ "use": usage, "family": family, "given": ["A"] });
     let ended = |end: &str| json!({ "use": "official", "family": "Ended", "given": ["A"], "period": { "end": end } });
     let (official, usual) = (name(json!("official"), "Official"), name(json!("usual"), "Usual"));
@@ -180,7 +180,7 @@ fn a_birth_date_is_a_whole_date() {
 }
 
 #[test]
-fn the_address_ranked_first_is_taken_or_none() {
+fn the_address_with_the_best_rank_is_used() {
     let email = |value: &str, more: Value| {
         let mut contact = json!({ "system": "email", "value": value });
         contact.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -208,7 +208,7 @@ fn the_address_ranked_first_is_taken_or_none() {
 }
 
 #[test]
-fn the_language_is_the_preferred_one_else_the_only_one() {
+fn the_language_is_the_preferred_one_or_else_the_only_one() {
     let speaks = |code: &str| json!({ "language": { "coding": [{ "system": "urn:ietf:bcp:47", "code": code }] } });
     let prefers = |code: &str| {
         let mut one = speaks(code);
@@ -259,7 +259,7 @@ fn a_deceased_or_inactive_patient_is_saved_as_inactive() {
 }
 
 #[test]
-fn the_sample_has_one_of_each() {
+fn the_sample_has_rows_of_each_kind() {
     let outcomes: Vec<_> = include_str!("../sample.ndjson")
         .lines()
         .map(|line| map(&serde_json::from_str(line).unwrap()))
@@ -281,7 +281,7 @@ fn the_sample_has_one_of_each() {
     assert_eq!(outcomes, expected);
 }
 
-/// Any JSON, made of the words that the mapping reads and of others.
+/// Random JSON with the names that the mapping reads, and with others.
 fn any_json() -> impl Strategy<Value = Value> {
     let words = || {
         prop::sample::select(vec![
@@ -334,7 +334,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn nothing_makes_it_panic_and_no_rejection_quotes_a_value(
+    fn random_input_causes_no_panic_and_no_rejection_quotes_a_value(
         members in prop::collection::vec(any_json(), 8),
         secret in "[A-Z]{12}",
     ) {

@@ -11,7 +11,7 @@ use portal_cli::{
 use super::{Connection, INTERRUPTED, SOME_REPORTED, begin_report, open, stop_on_ctrl_c};
 use crate::{now, progress::ImportProgress};
 
-/// Its arguments.
+/// The arguments of `portal import`.
 #[derive(clap::Args)]
 pub struct Options {
     /// The file, or `-` for standard input

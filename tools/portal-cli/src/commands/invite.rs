@@ -16,7 +16,7 @@ use portal_cli::{
 use super::{open, watching::Watching};
 use crate::new_key;
 
-/// Its arguments.
+/// The arguments of `portal invite`.
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("whom").required(true).args(["file", "never_invited"]))]
 pub struct Options {

@@ -12,7 +12,7 @@ use portal_cli::{
 use super::{Connection, INTERRUPTED, stop_on_ctrl_c, watching::Watching};
 use crate::progress::summary_line;
 
-/// Its arguments.
+/// The arguments of `portal job`.
 #[derive(clap::Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -30,8 +30,8 @@ enum Command {
     Watch(Watch),
     /// Cancel a job: it invites no more patients
     ///
-    /// Patients who were invited stay invited. A job that is done, or was cancelled before, stays as it is. The token needs the
-    /// scope `portal/invite`.
+    /// Patients who were invited stay invited. A job that is done or cancelled does not change. The token needs the scope
+    /// `portal/invite`.
     ///
     /// Exit code: 0 the job is over, 2 it could not be cancelled, 130 it was interrupted.
     Cancel(Cancel),

@@ -17,9 +17,9 @@ use secrecy::SecretString;
 
 use crate::variable;
 
-/// Some patients were not saved or not invited; the others were.
+/// The exit code if some patients were not saved or not invited.
 pub const SOME_REPORTED: u8 = 1;
-/// The command could not run, or not to its end.
+/// The exit code if the command could not run, or not to its end.
 pub const COULD_NOT_RUN: u8 = 2;
 /// The exit code that a shell expects after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
@@ -57,7 +57,7 @@ impl Connection {
     }
 }
 
-/// Opens the file or standard input (`-`). Returns the length too, if there is one.
+/// Opens the file or standard input (`-`). Returns the length too, if it is known.
 fn open(path: &Path) -> Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     if path == Path::new("-") {
         return Ok((Box::new(BufReader::new(io::stdin())), None));
@@ -84,7 +84,7 @@ fn begin_report<const N: usize>(path: &Path, columns: [&str; N], input: Option<&
 /// A stop that Ctrl-C raises. Ctrl-C no longer ends the program by itself.
 fn stop_on_ctrl_c() -> Result<Stop> {
     let stop = Stop::default();
-    let wish = stop.clone();
-    ctrlc::set_handler(move || wish.raise()).context("the Ctrl-C handler could not be set")?;
+    let raised_by_handler = stop.clone();
+    ctrlc::set_handler(move || raised_by_handler.raise()).context("the Ctrl-C handler could not be installed")?;
     Ok(stop)
 }

@@ -9,14 +9,14 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use portal_cli::{
-    invite::{Ended, JobsProgress, Pace, Watcher},
+    invite::{Ended, JobsProgress, PollIntervals, Watcher},
     job::{Job, PatientResult},
 };
 
 use super::{COULD_NOT_RUN, Connection, INTERRUPTED, SOME_REPORTED, begin_report, stop_on_ctrl_c};
 use crate::progress::{InviteProgress, summary_line};
 
-/// Its arguments.
+/// The common arguments of watching commands.
 #[derive(clap::Args)]
 pub struct Watching {
     #[command(flatten)]
@@ -42,7 +42,7 @@ impl Watching {
         let stop = stop_on_ctrl_c()?;
 
         let mut progress = InviteProgress::begin(jobs, patients, report);
-        let (jobs_progress, ended) = watch(Watcher::new(&api, Pace::POLITE, &stop, &mut progress));
+        let (jobs_progress, ended) = watch(Watcher::new(&api, PollIntervals::DEFAULT, &stop, &mut progress));
         let ended = progress.end().map_or_else(Ended::ReportFailed, |()| ended);
         if let Some(job) = &jobs_progress.job {
             println!("{}", summary(&jobs_progress, job.dry_run));
@@ -88,7 +88,7 @@ impl Watching {
     }
 }
 
-/// The outcomes, the most frequent first, each refusal with its sentence.
+/// The counts, and each refusal with its sentence, the most frequent first.
 fn summary(jobs_progress: &JobsProgress, dry_run: bool) -> String {
     let counts = jobs_progress.counts();
     let nothing_done = if dry_run { " No patient was invited." } else { "" };

@@ -9,7 +9,7 @@ use portal_cli::{
 
 use super::Progress;
 
-/// Most rows that are shown on standard error when there is no report.
+/// The maximum number of rows that are shown on standard error if there is no report.
 const MOST_SHOWN: u64 = 20;
 
 /// The progress of an import.
@@ -45,7 +45,7 @@ impl<W: Write> Observer for ImportProgress<W> {
             (Some(row), None) => {
                 self.shown += 1;
                 if self.shown <= MOST_SHOWN {
-                    self.progress.say(&row.to_string());
+                    self.progress.print(&row.to_string());
                 }
                 Ok(())
             }

@@ -15,9 +15,9 @@ pub struct InviteProgress<W: Write> {
     progress: Progress,
     /// Patients of all jobs, if they were named.
     patients: Option<u64>,
-    /// Jobs to begin.
+    /// The number of jobs to begin.
     jobs: usize,
-    /// Jobs that were announced.
+    /// The number of jobs that were announced.
     announced: usize,
     report: Option<Report<W, { PatientResult::COLUMNS.len() }>>,
 }
@@ -49,7 +49,7 @@ impl<W: Write> Observer for InviteProgress<W> {
             self.announced = jobs.begun;
             let patients = job.total.map(|total| format!(", {total} patients")).unwrap_or_default();
             let place = if self.jobs > 1 { format!(" {} of {}", jobs.begun, self.jobs) } else { String::new() };
-            self.progress.say(&format!("Job{place}: {}{patients}", job.id));
+            self.progress.print(&format!("Job{place}: {}{patients}", job.id));
         }
         let counts = jobs.counts();
         let done = counts.good().saturating_add(counts.refused());

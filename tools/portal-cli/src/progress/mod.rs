@@ -12,7 +12,7 @@ pub use import::ImportProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub use invite::{InviteProgress, summary_line};
 
-/// Without a terminal, a line is printed after this many rows or patients.
+/// Without a terminal, a line is printed each time that this number of rows or patients is done.
 const LINE_INTERVAL: u64 = 1_000;
 
 /// A bar, or a spinner while the length is unknown.
@@ -20,7 +20,7 @@ struct Progress {
     /// Draws nothing without a terminal.
     bar: ProgressBar,
     terminal: bool,
-    /// Lines that were printed without a terminal.
+    /// The number of lines that were printed without a terminal.
     lines: u64,
 }
 
@@ -49,12 +49,12 @@ impl Progress {
         self.bar.set_position(position);
         if !self.terminal && done / LINE_INTERVAL > self.lines {
             self.lines = done / LINE_INTERVAL;
-            self.say(&so_far);
+            self.print(&so_far);
         }
         self.bar.set_message(so_far);
     }
 
-    fn say(&self, line: &str) {
+    fn print(&self, line: &str) {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 

@@ -1,4 +1,4 @@
-//! The whole client against a stand-in for the API.
+//! The whole client against a fake of the API.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
     sync::mpsc,
 };
 
-use crate::stand_in::{Reply, StandIn, now, problem, reply};
+use crate::fake_api::{FakeApi, Reply, problem, reply, retry_at_once};
 use chrono::Utc;
 use portal_cli::{
     api::{Api, Failure, Halt},
@@ -39,7 +39,7 @@ fn row(id: &str) -> String {
 }
 
 fn run_with(
-    server: &StandIn,
+    server: &FakeApi,
     source: impl Read + Send + 'static,
     at_once: u8,
     stop: &Stop,
@@ -52,14 +52,14 @@ fn run_with(
     (counts, ended, recorded.0)
 }
 
-fn run(server: &StandIn, file: &str) -> (Counts, Ended, Vec<String>) {
+fn run(server: &FakeApi, file: &str) -> (Counts, Ended, Vec<String>) {
     run_with(server, Cursor::new(file.to_owned()), 4, &Stop::default())
 }
 
 #[test]
-fn the_sample_is_saved_row_by_row_and_the_rest_reported() {
+fn the_rows_of_the_sample_are_saved_or_reported() {
     let server =
-        StandIn::answering(|asked, _| reply(if asked.line.contains("p-5001") { 200 } else { 201 }, &json!({})));
+        FakeApi::start(|request, _| reply(if request.line.contains("p-5001") { 200 } else { 201 }, &json!({})));
     let (counts, ended, recorded) = run(&server, include_str!("../../sample.ndjson"));
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     let bytes = u64::try_from(include_bytes!("../../sample.ndjson").len()).unwrap();
@@ -73,22 +73,22 @@ fn the_sample_is_saved_row_by_row_and_the_rest_reported() {
             "line 10: not saved, not_patient: The resource is not a Patient.",
         ]
     );
-    let asked = server.asked();
-    assert_eq!(asked.len(), 7);
-    let second = asked.iter().find(|asked| asked.line == "PUT /stage/v1/patients/p-5002 HTTP/1.1").unwrap();
+    let requests = server.requests();
+    assert_eq!(requests.len(), 7);
+    let second = requests.iter().find(|request| request.line == "PUT /stage/v1/patients/p-5002 HTTP/1.1").unwrap();
     assert_eq!(second.authorization, "Bearer hush-hush");
     let body = json!({
         "givenName": "José", "familyName": "Núñez Ejemplo", "dateOfBirth": "1980-02-29",
         "email": "jose.nunez@example.com", "language": "es", "active": true,
     });
     assert_eq!(second.body, body);
-    let inactive = asked.iter().filter(|asked| asked.body["active"] == json!(false)).count();
+    let inactive = requests.iter().filter(|request| request.body["active"] == json!(false)).count();
     assert_eq!(inactive, 2);
 }
 
 #[test]
 fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_continues() {
-    let server = StandIn::answering(|_, _| reply(201, &json!({})));
+    let server = FakeApi::start(|_, _| reply(201, &json!({})));
     let file = format!(
         "{}\n{{\"resourceType\":\n{}{{}}\n{}\u{ff}not json\n{}",
         row("p-1"),
@@ -111,8 +111,8 @@ fn bad_lines_are_reported_in_the_order_of_the_file_and_the_rest_continues() {
 }
 
 #[test]
-fn what_the_api_refuses_is_reported_with_its_words() {
-    let server = StandIn::answering(|asked, _| match asked.line.split(['/', ' ']).nth(5).unwrap() {
+fn a_row_that_the_api_refuses_is_reported_with_the_apis_sentence() {
+    let server = FakeApi::start(|request, _| match request.line.split(['/', ' ']).nth(5).unwrap() {
         "p-1" => problem(409, "email_in_use"),
         "p-2" => {
             let errors = json!([{ "pointer": "/email", "code": "email_invalid" }]);
@@ -138,14 +138,14 @@ fn what_the_api_refuses_is_reported_with_its_words() {
 }
 
 #[test]
-fn the_client_waits_as_the_api_asks_up_to_a_bound() {
-    let server = StandIn::answering(|asked, before| {
-        if asked.line.contains("p-2") {
-            now(problem(503, "unavailable"))
+fn a_request_is_retried_as_the_api_asks_up_to_a_maximum_of_tries() {
+    let server = FakeApi::start(|request, before| {
+        if request.line.contains("p-2") {
+            retry_at_once(problem(503, "unavailable"))
         } else if before == 0 {
-            now(reply(429, &json!({ "message": "Too Many Requests" })))
+            retry_at_once(reply(429, &json!({ "message": "Too Many Requests" })))
         } else if before == 1 {
-            now(problem(503, "unavailable"))
+            retry_at_once(problem(503, "unavailable"))
         } else {
             reply(201, &json!({}))
         }
@@ -154,12 +154,12 @@ fn the_client_waits_as_the_api_asks_up_to_a_bound() {
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!((counts.created, counts.reported), (1, 1));
     assert_eq!(recorded, ["line 2, p-2: not saved, unavailable: A fixed sentence."]);
-    assert_eq!(server.asked().len(), 3 + 6, "and each time the same request");
-    assert_eq!(server.asked()[0].body, server.asked()[2].body);
+    assert_eq!(server.requests().len(), 3 + 6, "three tries of one row, six of the other");
+    assert_eq!(server.requests()[0].body, server.requests()[2].body);
 }
 
 #[test]
-fn what_makes_every_row_fail_stops_the_import_at_once() {
+fn an_error_that_would_fail_every_row_stops_the_import() {
     let not_found = json!({ "message": "Not Found" });
     let cases: [(Reply, Halt); 5] = [
         (reply(401, &json!({ "message": "Unauthorized" })), Halt::Unauthenticated),
@@ -169,8 +169,7 @@ fn what_makes_every_row_fail_stops_the_import_at_once() {
         ((302, vec![("location", "http://127.0.0.1:1/".to_owned())], String::new()), Halt::NotTheApi(302)),
     ];
     for (answer, expected) in cases {
-        let server =
-            StandIn::answering(move |_, before| if before < 3 { reply(201, &json!({})) } else { answer.clone() });
+        let server = FakeApi::start(move |_, before| if before < 3 { reply(201, &json!({})) } else { answer.clone() });
         let file: String = (0..500).map(|number| row(&format!("p-{number}"))).collect();
         let (counts, ended, recorded) = run(&server, &file);
         let Ended::Halted(halt) = ended else { unreachable!("{ended:?}") };
@@ -178,42 +177,46 @@ fn what_makes_every_row_fail_stops_the_import_at_once() {
         assert!(!halt.to_string().contains("hush"));
         assert_eq!((counts.created, counts.reported), (3, 0), "{halt}");
         assert_eq!(recorded, Vec::<String>::new());
-        assert!(server.asked().len() <= 3 + 4, "{halt}: none but those under way");
+        assert!(server.requests().len() <= 3 + 4, "{halt}: only the requests in progress are finished");
     }
 }
 
 #[test]
 fn a_server_without_tls_is_reported_and_receives_no_token() {
-    let server = StandIn::answering(|_, _| reply(201, &json!({})));
+    let server = FakeApi::start(|_, _| reply(201, &json!({})));
     let api = Api::new(&server.url.replace("http:", "https:"), &"hush-hush".into()).unwrap();
     let stop = Stop::default();
     // The import stops during the first wait between two tries.
     stop.raise();
     let mapped = portal_cli::fhir::map(&serde_json::from_str(&row("p-1")).unwrap(), &mapping()).unwrap();
     assert_eq!(api.save(&mapped.id, &mapped.profile, &stop), Err(Failure::Abandoned));
-    assert!(server.asked().is_empty());
+    assert!(server.requests().is_empty());
 }
 
 #[test]
 fn a_stop_finishes_the_rows_in_progress_and_begins_none() {
     let stop = Stop::default();
-    let wish = stop.clone();
-    let server = StandIn::answering(move |_, before| {
+    let raised_by_server = stop.clone();
+    let server = FakeApi::start(move |_, before| {
         if before == 5 {
-            wish.raise();
+            raised_by_server.raise();
         }
         reply(201, &json!({}))
     });
     let file: String = (0..500).map(|number| row(&format!("p-{number}"))).collect();
     let (counts, ended, _) = run_with(&server, Cursor::new(file), 2, &stop);
     assert!(matches!(ended, Ended::Interrupted), "{ended:?}");
-    assert_eq!(counts.created, u64::try_from(server.asked().len()).unwrap(), "each answer was waited for and counted");
+    assert_eq!(
+        counts.created,
+        u64::try_from(server.requests().len()).unwrap(),
+        "each answer was waited for and counted"
+    );
     assert!((6..=7).contains(&counts.created), "{counts:?}");
 }
 
 #[test]
 fn a_silent_source_does_not_prevent_stopping() {
-    /// Returns what it is sent, and waits for more.
+    /// A source that waits for more data.
     struct Pipe(mpsc::Receiver<Vec<u8>>, Vec<u8>);
     impl Read for Pipe {
         fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
@@ -228,9 +231,9 @@ fn a_silent_source_does_not_prevent_stopping() {
     let (pipe, source) = mpsc::channel();
     pipe.send(row("p-1").into_bytes()).unwrap();
     let stop = Stop::default();
-    let wish = stop.clone();
-    let server = StandIn::answering(move |_, _| {
-        wish.raise();
+    let raised_by_server = stop.clone();
+    let server = FakeApi::start(move |_, _| {
+        raised_by_server.raise();
         reply(201, &json!({}))
     });
     let (counts, ended, _) = run_with(&server, Pipe(source, Vec::new()), 4, &stop);
@@ -247,7 +250,7 @@ fn a_file_that_cannot_be_read_to_its_end_is_reported_after_the_rows_read() {
             Err(io::ErrorKind::ConnectionReset.into())
         }
     }
-    let server = StandIn::answering(|_, _| reply(201, &json!({})));
+    let server = FakeApi::start(|_, _| reply(201, &json!({})));
     let source = Cursor::new(row("p-1")).chain(Broken);
     let (counts, ended, _) = run_with(&server, source, 4, &Stop::default());
     assert!(matches!(ended, Ended::Unreadable(_)), "{ended:?}");
@@ -270,12 +273,12 @@ fn an_observer_that_cannot_write_stops_the_import() {
 
 #[test]
 fn many_rows_at_once_are_each_saved_once() {
-    let server = StandIn::answering(|_, _| reply(201, &json!({})));
+    let server = FakeApi::start(|_, _| reply(201, &json!({})));
     let file: String = (0..300).map(|number| row(&format!("p-{number}"))).collect();
     let (counts, ended, _) = run_with(&server, Cursor::new(file), 16, &Stop::default());
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!((counts.rows, counts.created), (300, 300));
-    let lines: BTreeSet<String> = server.asked().into_iter().map(|asked| asked.line).collect();
+    let lines: BTreeSet<String> = server.requests().into_iter().map(|request| request.line).collect();
     assert_eq!(lines.len(), 300);
 }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
+    fake_api::{FakeApi, reply},
     program::{self, file, interrupt, output_of},
-    stand_in::{StandIn, reply},
 };
 use serde_json::json;
 
@@ -27,8 +27,8 @@ fn first_of_sample(lines: usize) -> String {
 }
 
 #[test]
-fn the_sample_is_imported_and_the_report_has_what_was_not() {
-    let server = StandIn::answering(|_, _| reply(201, &json!({})));
+fn the_sample_is_imported_and_the_other_rows_are_in_the_report() {
+    let server = FakeApi::start(|_, _| reply(201, &json!({})));
     let report = file("sample-report.csv");
     let output = portal(&[&sample(), "--api", &server.url, "--report", report.to_str().unwrap()]).output().unwrap();
     let summary = "10 rows: 7 saved new, 0 changed or unchanged, 3 reported. With a note: 1.\n";
@@ -42,9 +42,9 @@ fn the_sample_is_imported_and_the_report_has_what_was_not() {
 }
 
 #[test]
-fn all_saved_is_0_and_the_token_may_come_from_a_file() {
-    let server = StandIn::answering(|asked, _| {
-        reply(if asked.authorization == "Bearer from-a-file" { 200 } else { 401 }, &json!({}))
+fn the_exit_code_is_0_if_all_rows_are_saved_with_a_token_from_a_file() {
+    let server = FakeApi::start(|request, _| {
+        reply(if request.authorization == "Bearer from-a-file" { 200 } else { 401 }, &json!({}))
     });
     let (rows, token) = (file("good.ndjson"), file("token"));
     fs::write(&rows, first_of_sample(6)).unwrap();
@@ -53,11 +53,11 @@ fn all_saved_is_0_and_the_token_may_come_from_a_file() {
     let output = portal(&arguments).env("PORTAL_API", &server.url).output().unwrap();
     let summary = "6 rows: 0 saved new, 6 changed or unchanged, 0 reported. With a note: 0.\n";
     assert_eq!(output_of(&output), (Some(0), summary.to_owned(), String::new()));
-    assert_eq!(server.asked().len(), 6);
+    assert_eq!(server.requests().len(), 6);
 }
 
 #[test]
-fn without_a_terminal_there_is_a_line_every_thousand_rows_and_twenty_reported_ones() {
+fn without_a_terminal_a_line_is_printed_every_thousand_rows_and_for_twenty_reported_ones() {
     let rows = file("many.ndjson");
     fs::write(&rows, "{}\n".repeat(2_500)).unwrap();
     let output = portal(&[rows.to_str().unwrap(), "--dry-run"]).output().unwrap();
@@ -74,8 +74,8 @@ fn without_a_terminal_there_is_a_line_every_thousand_rows_and_twenty_reported_on
 }
 
 #[test]
-fn what_cannot_run_is_2_and_says_why() {
-    let server = StandIn::answering(|_, _| reply(401, &json!({ "message": "Unauthorized" })));
+fn the_exit_code_is_2_with_a_reason_if_the_import_cannot_run() {
+    let server = FakeApi::start(|_, _| reply(401, &json!({ "message": "Unauthorized" })));
     let sample = sample();
     let copy = file("copy.ndjson");
     fs::copy(&sample, &copy).unwrap();
@@ -100,7 +100,7 @@ fn what_cannot_run_is_2_and_says_why() {
         assert_eq!(code, Some(2), "{arguments:?}: {err}");
         assert!(err.contains(expected), "{arguments:?}: {err}");
     }
-    assert_eq!(fs::read_to_string(copy).unwrap(), fs::read_to_string(&sample).unwrap(), "it is as it was");
+    assert_eq!(fs::read_to_string(copy).unwrap(), fs::read_to_string(&sample).unwrap(), "the input file is unchanged");
     let output = portal(&[&sample, "--api", &server.url]).env_remove("PORTAL_TOKEN").output().unwrap();
     assert!(output_of(&output).2.contains("give an access token"));
 }
@@ -108,7 +108,7 @@ fn what_cannot_run_is_2_and_says_why() {
 #[test]
 fn ctrl_c_finishes_the_rows_in_progress_and_prints_the_summary() {
     let (arrived, arrival) = mpsc::channel();
-    let server = StandIn::answering(move |_, _| {
+    let server = FakeApi::start(move |_, _| {
         arrived.send(()).unwrap();
         reply(201, &json!({}))
     });

@@ -1,6 +1,6 @@
 //! Jobs in the API's answers.
 
-use crate::stand_in::{Reply, reply};
+use crate::fake_api::{Reply, reply};
 use serde_json::{Value, json};
 
 /// The sentence of a refusal.

@@ -1,10 +1,10 @@
-//! The whole client, and its commands, against a stand-in for the API.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The whole client and its commands, with a fake of the API.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
+mod fake_api;
 mod import;
 mod import_command;
 mod invite;
 mod invite_command;
 mod jobs;
 mod program;
-mod stand_in;

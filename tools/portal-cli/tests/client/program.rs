@@ -28,7 +28,7 @@ pub fn output_of(output: &Output) -> (Option<i32>, String, String) {
     (output.status.code(), out, err)
 }
 
-/// What Ctrl-C does.
+/// Sends the signal of Ctrl-C.
 pub fn interrupt(child: &Child) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();

@@ -1,4 +1,4 @@
-//! A stand-in for the API, in this process.
+//! A fake of the API, in this process.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A request that was received.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ReceivedRequest {
     pub line: String,
     pub authorization: String,
     pub idempotency_key: Option<String>,
@@ -19,16 +19,16 @@ pub struct Asked {
 }
 
 /// A server with scripted answers.
-pub struct StandIn {
+pub struct FakeApi {
     pub url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 /// Status, headers and body.
 pub type Reply = (u16, Vec<(&'static str, String)>, String);
 
-/// Instead of a status: the answer is cut off.
-pub const BROKEN_OFF: u16 = 0;
+/// A reply with this status is sent with another one and cut off.
+pub const CUT_OFF: u16 = 0;
 
 pub fn reply(status: u16, body: &Value) -> Reply {
     (status, Vec::new(), body.to_string())
@@ -39,34 +39,39 @@ pub fn problem(status: u16, code: &str) -> Reply {
 }
 
 /// The reply, with a request to retry at once.
-pub fn now(mut reply: Reply) -> Reply {
+pub fn retry_at_once(mut reply: Reply) -> Reply {
     reply.1.push(("retry-after", "0".to_owned()));
     reply
 }
 
-impl StandIn {
-    /// Answers each request as `answer` says. Its second argument is how many requests came before.
-    pub fn answering(answer: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+impl FakeApi {
+    /// Starts a server that answers each request with the reply of `answer`. Its second argument is the number of earlier
+    /// requests.
+    pub fn start(answer: impl Fn(&ReceivedRequest, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/stage", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (all, answer) = (asked.clone(), Arc::new(answer));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (all, answer) = (requests.clone(), Arc::new(answer));
         thread::spawn(move || {
             for connection in listener.incoming() {
                 let (all, answer) = (all.clone(), answer.clone());
                 thread::spawn(move || serve(connection.unwrap(), &all, &*answer));
             }
         });
-        Self { url, asked }
+        Self { url, requests }
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
-/// One request and its answer.
-fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked, usize) -> Reply) {
+/// Receives and answers one request.
+fn serve(
+    mut connection: TcpStream,
+    all: &Mutex<Vec<ReceivedRequest>>,
+    answer: &dyn Fn(&ReceivedRequest, usize) -> Reply,
+) {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
     let mut head = Vec::new();
     loop {
@@ -86,7 +91,7 @@ fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&As
     };
     let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
     reader.read_exact(&mut body).unwrap();
-    let asked = Asked {
+    let request = ReceivedRequest {
         line: head[0].clone(),
         authorization: header("authorization").unwrap_or_default(),
         idempotency_key: header("idempotency-key"),
@@ -94,12 +99,12 @@ fn serve(mut connection: TcpStream, all: &Mutex<Vec<Asked>>, answer: &dyn Fn(&As
     };
     let before = {
         let mut all = all.lock().unwrap();
-        all.push(asked.clone());
+        all.push(request.clone());
         all.len() - 1
     };
-    let (status, headers, body) = answer(&asked, before);
+    let (status, headers, body) = answer(&request, before);
     let headers = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect::<String>();
-    let (status, missing) = if status == BROKEN_OFF { (202, 1) } else { (status, 0) };
+    let (status, missing) = if status == CUT_OFF { (202, 1) } else { (status, 0) };
     let length = body.len() + missing;
     write!(connection, "HTTP/1.1 {status} S\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
         .unwrap();
