@@ -1,4 +1,4 @@
-//! A table of its own for each test, in an in-process DynamoDB or wherever a client leads.
+//! A separate table for each test, in an in-process DynamoDB or in the DynamoDB of a client.
 
 use std::{
     sync::{Arc, OnceLock, mpsc},
@@ -17,27 +17,27 @@ use portal_aws::aws_sdk_dynamodb::{
 };
 use portal_aws::store::{DynamoStore, keys};
 
-/// A table, and the adapter over it.
+/// A table, and the store over it.
 pub(crate) struct Table {
     pub(crate) client: Client,
     pub(crate) name: String,
     pub(crate) store: Arc<DynamoStore<Pepper>>,
 }
 
-/// A table in a DynamoDB that lives in this process.
+/// A table in the in-process DynamoDB.
 pub(crate) async fn in_process(test: &str) -> Table {
     let (endpoint, _) = local_dynamodb();
     Table::create(local_client(endpoint, "us-east-1"), test).await
 }
 
-/// Where the DynamoDB of this process answers, and what it holds.
+/// The endpoint and the database of the in-process DynamoDB.
 pub(crate) fn local_dynamodb() -> &'static (String, Database) {
     static LOCAL: OnceLock<(String, Database)> = OnceLock::new();
     LOCAL.get_or_init(|| {
         let (send, receive) = mpsc::channel();
         let database = Database::memory().unwrap();
         let served = database.clone();
-        // A runtime of its own: the server outlives the test that happens to start it.
+        // It has its own runtime, because the server continues after the test that starts it.
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -61,7 +61,7 @@ pub(crate) fn local_client(endpoint: &str, region: &str) -> Client {
 }
 
 impl Table {
-    /// Creates a table as the template does.
+    /// Creates a table like that of the template.
     pub(crate) async fn create(client: Client, test: &str) -> Self {
         let name = format!("test-{}-{test}", std::process::id());
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();

@@ -1,4 +1,4 @@
-//! What the cases need of a store beside its ports.
+//! The stores under test, with what the cases need besides the ports.
 
 use std::sync::Arc;
 
@@ -26,14 +26,14 @@ pub(crate) trait Backend {
 
     fn store(&self) -> &Arc<Self::Store>;
 
-    /// A record's history as it is stored, oldest first, in whatever form.
+    /// The stored events of a record, oldest first, in any form.
     async fn history(&self, key: &RecordKey) -> Vec<String>;
 }
 
-/// The store in memory.
+/// The in-memory store.
 pub(crate) struct Memory(Arc<MemoryStore>);
 
-#[expect(clippy::unused_async, reason = "other stores take their time")]
+#[expect(clippy::unused_async, reason = "the functions of other stores are async")]
 impl Memory {
     pub(crate) async fn start(_: &str) -> Option<Self> {
         Some(Self(Arc::default()))

@@ -1,4 +1,4 @@
-//! What a DynamoDB client is made to do: calls, and the units that they cost.
+//! Counts the calls of a DynamoDB client, and their units.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,22 +22,22 @@ use portal_aws::aws_sdk_dynamodb::{
     types::{ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem},
 };
 
-/// Counts the calls by their name, and has DynamoDB say how many units they took, indexes included.
+/// Counts the calls by name, and the units that DynamoDB reports, indexes included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts(Arc<Mutex<Counted>>);
 
-/// What was counted.
+/// The counted calls and units.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Counted {
     pub(crate) calls: BTreeMap<&'static str, u32>,
-    /// The actions that the calls need by IAM's rules: those of its items for a transaction.
+    /// The IAM actions that the calls need. A transaction needs those of its items.
     pub(crate) actions: BTreeSet<&'static str>,
     pub(crate) read_units: f64,
     pub(crate) write_units: f64,
 }
 
 impl Counts {
-    /// What was counted since it was last asked.
+    /// The counts since the last call of this function.
     pub(crate) fn take(&self) -> Counted {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -49,9 +49,9 @@ impl Counted {
     }
 }
 
-/// The actions that an item of a transaction needs.
-fn actions_of(write: &TransactWriteItem) -> impl Iterator<Item = &'static str> {
-    let action = |there: bool, name| there.then_some(name);
+/// The IAM actions that an item of a transaction needs.
+fn actions_for(write: &TransactWriteItem) -> impl Iterator<Item = &'static str> {
+    let action = |is_needed: bool, name| is_needed.then_some(name);
     [
         action(write.condition_check.is_some(), "ConditionCheckItem"),
         action(write.delete.is_some(), "DeleteItem"),
@@ -84,7 +84,7 @@ impl Intercept for Counts {
             "PutItem"
         } else if let Some(transaction) = input.downcast_mut::<TransactWriteItemsInput>() {
             transaction.return_consumed_capacity = total;
-            counted.actions.extend(transaction.transact_items.iter().flatten().flat_map(actions_of));
+            counted.actions.extend(transaction.transact_items.iter().flatten().flat_map(actions_for));
             "TransactWriteItems"
         } else if let Some(query) = input.downcast_mut::<QueryInput>() {
             query.return_consumed_capacity = total;

@@ -1,4 +1,4 @@
-//! DynamoDB's adapter as a store under test: on an in-process DynamoDB, or on an external one.
+//! The DynamoDB store under test: on an in-process DynamoDB, or on an external one.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,12 +18,12 @@ use crate::{
     table::{self, Table, local_client, local_dynamodb},
 };
 
-/// A table in a DynamoDB that lives in this process.
+/// A table in the in-process DynamoDB.
 pub(crate) async fn in_process(case: &str) -> Option<Table> {
     Some(table::in_process(case).await)
 }
 
-/// The same, and all that is asked of it counted.
+/// The same with counted calls.
 pub(crate) async fn counted(case: &str) -> (Table, Counts) {
     let counts = Counts::default();
     let (endpoint, _) = local_dynamodb();
@@ -32,7 +32,7 @@ pub(crate) async fn counted(case: &str) -> (Table, Counts) {
     (Table::create(Client::from_conf(counting), case).await, counts)
 }
 
-/// A table wherever the environment says; `None`, and a line that says so, if it says nothing.
+/// A table in the DynamoDB that the environment names. Without one, returns `None` and prints a line.
 #[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
 pub(crate) async fn external(case: &str) -> Option<Table> {
     if let Ok(endpoint) = std::env::var("PORTAL_CONTRACT_ENDPOINT") {
@@ -45,7 +45,7 @@ pub(crate) async fn external(case: &str) -> Option<Table> {
 }
 
 impl Table {
-    /// An item as it is stored.
+    /// A stored record.
     pub(crate) async fn item(&self, key: &RecordKey) -> HashMap<String, AttributeValue> {
         let get = self
             .client
@@ -56,7 +56,7 @@ impl Table {
         get.send().await.unwrap().item.unwrap()
     }
 
-    /// Puts items as they are, as many at a time as there may be in a call.
+    /// Puts items unchanged, with as few calls as possible.
     pub(crate) async fn put(&self, items: Vec<HashMap<String, AttributeValue>>) {
         for items in items.chunks(25) {
             let put = |item: &HashMap<_, _>| PutRequest::builder().set_item(Some(item.clone())).build().unwrap();

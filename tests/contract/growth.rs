@@ -1,7 +1,7 @@
-//! What operations cost in a practice of a thousand patients, and of as many as one likes: the same.
+//! Operations cost the same in a small practice and in a large one.
 //!
 //! `PORTAL_SCALE_PATIENTS=1000000 cargo test -p system-tests --test contract growth -- --nocapture` fills the table with
-//! a million; without it ten thousand are enough to tell a cost that grows.
+//! a million patients. By default there are ten thousand, which is enough to find a cost that grows.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ use crate::{
     table::{Table, local_client, local_dynamodb},
 };
 
-/// Items of some partition, as they are stored.
+/// The first stored items of a partition.
 async fn stored(table: &Table, partition: &str) -> Vec<HashMap<String, Stored>> {
     let query = table
         .client
@@ -41,7 +41,7 @@ async fn stored(table: &Table, partition: &str) -> Vec<HashMap<String, Stored>> 
     items.into_iter().map(|item| item.into_iter().map(|(name, value)| (name, as_stored(value))).collect()).collect()
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK may add kinds; no item has others than these")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK may add types, but no item has others than these")]
 fn as_stored(value: AttributeValue) -> Stored {
     match value {
         AttributeValue::S(text) => Stored::S(text),
@@ -59,7 +59,7 @@ fn key(number: usize) -> RecordKey {
     samples::key("lake", &format!("p-{number}"))
 }
 
-/// Everything that is stored of a patient of this number, made of what is stored of the first.
+/// All items of the patient with this number, copied from those of the first patient.
 fn copies(
     record: &[HashMap<String, Stored>],
     directory: &[HashMap<String, Stored>],
@@ -78,7 +78,7 @@ fn copies(
     own.chain(rows).collect()
 }
 
-/// What operations cost in a practice of so many patients.
+/// The calls and units of operations in a practice with this number of patients.
 async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     let (endpoint, database) = local_dynamodb();
     let counts = Counts::default();
@@ -95,45 +95,45 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     let places: Vec<String> =
         rows(&key(0).patient, &profile).iter().map(|row| keys::directory_place(&row.place)).collect();
     directory.sort_by_key(|item| places.iter().position(|place| item[keys::SORT] == Stored::S(place.clone())));
-    let begun = clock::now();
+    let started = clock::now();
     for numbers in (1..patients).collect::<Vec<_>>().chunks(10_000) {
         let items = numbers.iter().flat_map(|number| copies(&record, &directory, *number)).collect();
         database.import_items(&table.name, items, ImportOptions::default()).unwrap();
     }
-    eprintln!("{patients} patients put in {} s", begun.elapsed().as_secs());
+    eprintln!("{patients} patients put in {} s", started.elapsed().as_secs());
 
     let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::default(), TestEntropy::default());
     let ports = Ports { store, clock: &clock };
     let patient = key(patients / 2).patient;
     let mut costs = Vec::new();
     counts.take();
-    let mut note = |operation, counted: Counted| {
+    let mut record_cost = |operation, counted: Counted| {
         eprintln!("{patients} patients, {operation}: {counted:?}");
         costs.push((operation, counted));
     };
     status(&ports, &scope, &patient).await.unwrap();
-    note("status", counts.take());
+    record_cost("status", counts.take());
     let hits =
         search(&ports, &scope, &DirectoryQuery::parse(profile.family_name.expose()).unwrap(), None).await.unwrap();
-    assert!(hits.next.is_some(), "there are more than a page of them");
-    note("search", counts.take());
+    assert!(hits.next.is_some(), "there is more than one page");
+    record_cost("search", counts.take());
     let request = samples::request_id("invite");
     let command = Command { scope: &scope, patient: &patient, request: &request, if_match: None, keyed: None };
     let address = EmailAddress::parse("growth@example.com").unwrap();
     invite(&ports, &queue, &entropy, &command, Some(&address)).await.unwrap();
-    note("invite", counts.take());
-    // Its hint is taken for lost.
+    record_cost("invite", counts.take());
+    // The hint counts as lost.
     clock.advance(TimeDelta::minutes(3));
     let (deadline, run) = (samples::noon() + TimeDelta::days(1), samples::request_id("sweep"));
     assert_eq!(Box::pin(sweep(&ports, &queue, &entropy, deadline, &run)).await.unwrap().queued, 1);
-    note("sweep", counts.take());
+    record_cost("sweep", counts.take());
     table.end().await;
     costs
 }
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
-async fn a_practice_of_any_size_costs_the_same() {
+async fn operations_cost_the_same_in_a_practice_of_any_size() {
     let many = std::env::var("PORTAL_SCALE_PATIENTS").map_or(10_000, |patients| patients.parse().unwrap());
     assert_eq!(Box::pin(costs(1_000)).await, Box::pin(costs(many)).await);
 }

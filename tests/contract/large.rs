@@ -41,27 +41,27 @@ const SYLLABLES: [&str; 20] = [
     "gu",
 ];
 
-/// What was asked of DynamoDB: the limit of each query, and the rows that DynamoDB looked at for it.
+/// Records the limit of each query, and the number of rows that DynamoDB read for it.
 #[derive(Clone, Debug, Default)]
-struct Watch(Arc<Mutex<QueryCounts>>);
+struct QueryRecorder(Arc<Mutex<QueryCounts>>);
 
 #[derive(Debug, Default)]
 struct QueryCounts {
     calls: usize,
     limits: Vec<Option<i32>>,
-    looked_at: Vec<i32>,
+    scanned: Vec<i32>,
 }
 
-impl Watch {
-    /// What was seen since the last time.
+impl QueryRecorder {
+    /// The counts since the last call of this function.
     fn take(&self) -> QueryCounts {
         mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
-impl Intercept for Watch {
+impl Intercept for QueryRecorder {
     fn name(&self) -> &'static str {
-        "watch"
+        "query recorder"
     }
 
     fn read_before_execution(
@@ -69,9 +69,9 @@ impl Intercept for Watch {
         context: &BeforeSerializationInterceptorContextRef<'_>,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let mut seen = self.0.lock().unwrap();
-        seen.calls += 1;
-        seen.limits.extend(context.input().downcast_ref::<QueryInput>().map(QueryInput::limit));
+        let mut counts = self.0.lock().unwrap();
+        counts.calls += 1;
+        counts.limits.extend(context.input().downcast_ref::<QueryInput>().map(QueryInput::limit));
         Ok(())
     }
 
@@ -83,12 +83,12 @@ impl Intercept for Watch {
     ) -> Result<(), BoxError> {
         let output = context.output_or_error().and_then(Result::ok);
         let output = output.and_then(|output| output.downcast_ref::<QueryOutput>());
-        self.0.lock().unwrap().looked_at.extend(output.map(QueryOutput::scanned_count));
+        self.0.lock().unwrap().scanned.extend(output.map(QueryOutput::scanned_count));
         Ok(())
     }
 }
 
-/// The patient of a number: 8,000 family names, 400 given names, and twenty thousand dates of birth.
+/// The patient with this number. There are 8,000 family names, 400 given names, and 20,000 dates of birth.
 fn patient(number: usize) -> Profile {
     let syllable = |place: u32| SYLLABLES[(number * 7_919 / 20_usize.pow(place)) % 20];
     let name = |text: String| PersonName::parse(&text).unwrap();
@@ -101,7 +101,7 @@ fn patient(number: usize) -> Profile {
     }
 }
 
-/// A row as it is stored, but for what makes it another patient's.
+/// The stored row of another patient, made from a template.
 fn stored(template: &HashMap<String, Stored>, row: &DirectoryRow) -> HashMap<String, Stored> {
     let mut item = template.clone();
     for (name, text) in [
@@ -116,7 +116,7 @@ fn stored(template: &HashMap<String, Stored>, row: &DirectoryRow) -> HashMap<Str
     item
 }
 
-/// A table without the indexes, which a search has no use for and which take most of the time of filling it.
+/// A table without the indexes. A search does not need them, and they would take most of the time of filling the table.
 async fn bare_table(client: &Client) -> String {
     let name = format!("contract-{}-large", std::process::id());
     let mut create = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
@@ -130,7 +130,7 @@ async fn bare_table(client: &Client) -> String {
     name
 }
 
-/// Some row of a practice's directory, as it is stored.
+/// A stored row of a practice's directory.
 async fn any_row(client: &Client, table: &str, practice: &PracticeId) -> HashMap<String, Stored> {
     let query = client
         .query()
@@ -146,16 +146,16 @@ async fn any_row(client: &Client, table: &str, practice: &PracticeId) -> HashMap
     row.into_iter().map(|(name, value)| (name, stored(value))).collect()
 }
 
-/// What the search finds on its first page, by the rows that the query reaches.
+/// The expected first page of a search, from the rows that the query reaches, and whether there are more.
 fn expected<'rows>(all: &'rows [DirectoryRow], query: &DirectoryQuery) -> (Vec<&'rows DirectoryRow>, bool) {
     let mut reached: Vec<&DirectoryRow> = all.iter().filter(|row| query.reaches(&row.place)).collect();
     reached.sort_by(|one, other| one.place.cmp(&other.place));
-    let (mut hits, mut looked_at) = (Vec::new(), 0);
-    while looked_at < usize::from(query.rows_a_page()).min(reached.len()) && hits.len() < MOST_HITS {
-        hits.extend(Some(reached[looked_at]).filter(|row| query.finds(row)));
-        looked_at += 1;
+    let (mut hits, mut scanned) = (Vec::new(), 0);
+    while scanned < usize::from(query.rows_a_page()).min(reached.len()) && hits.len() < MOST_HITS {
+        hits.extend(Some(reached[scanned]).filter(|row| query.finds(row)));
+        scanned += 1;
     }
-    (hits, looked_at < reached.len())
+    (hits, scanned < reached.len())
 }
 
 #[tokio::test]
@@ -163,12 +163,12 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
     let (endpoint, database) = local_dynamodb();
     let client = local_client(endpoint, "us-east-1");
     let table = bare_table(&client).await;
-    let watch = Watch::default();
-    let watched = Client::from_conf(client.config().to_builder().interceptor(watch.clone()).build());
-    let store = DynamoStore::new(&watched, &table).with_pepper(Pepper::new("a pepper for tests".into()));
+    let recorder = QueryRecorder::default();
+    let recorded = Client::from_conf(client.config().to_builder().interceptor(recorder.clone()).build());
+    let store = DynamoStore::new(&recorded, &table).with_pepper(Pepper::new("a pepper for tests".into()));
     let (scope, clock) = (samples::scope("lake"), TestClock::default());
 
-    // One patient is saved as any other, and shows what a row is like.
+    // One patient is saved by a commit. Its row is the template of all others.
     let first = samples::new_patient(&samples::key("lake", "p-0"), patient(0));
     assert_eq!(store.commit(&first).await.unwrap(), CommitOutcome::Committed);
     let template = any_row(&client, &table, scope.practice()).await;
@@ -176,14 +176,14 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
         (0..PATIENTS).flat_map(|number| rows(&samples::patient_id(&format!("p-{number}")), &patient(number))).collect();
     let items = all.iter().map(|row| stored(&template, row)).collect();
     database.import_items(&table, items, ImportOptions::default()).unwrap();
-    watch.take();
+    recorder.take();
 
     for (text, limit) in [("jo", 21), ("joma", 21), ("joma mace", 201), ("mace", 21), ("06/07/1985", 21), ("xx", 21)] {
         let query = DirectoryQuery::parse(text).unwrap();
         let page = search(&Ports { store: &store, clock: &clock }, &scope, &query, None).await.unwrap();
-        let seen = watch.take();
-        assert_eq!((seen.calls, seen.limits.as_slice()), (1, [Some(limit)].as_slice()), "{text}");
-        assert!(matches!(seen.looked_at.as_slice(), [rows] if *rows <= limit), "{text}: {seen:?}");
+        let counts = recorder.take();
+        assert_eq!((counts.calls, counts.limits.as_slice()), (1, [Some(limit)].as_slice()), "{text}");
+        assert!(matches!(counts.scanned.as_slice(), [rows] if *rows <= limit), "{text}: {counts:?}");
         let (hits, more) = expected(&all, &query);
         assert_eq!(hits.is_empty(), text == "xx", "{text}");
         assert_eq!(page.hits.iter().collect::<Vec<_>>(), hits, "{text}");

@@ -1,26 +1,26 @@
-//! The store contract: what every store must do, as the same cases on each of them.
+//! The store contract: the same cases on every store.
 //!
-//! * `memory`: the reference in memory
-//! * `dynoxide`: DynamoDB's adapter on an in-process DynamoDB
-//! * `external`: the same on another one: the local AWS stack that `PORTAL_STACK_FILE` describes, or whatever answers
-//!   at `PORTAL_CONTRACT_ENDPOINT` (DynamoDB Local, or AWS itself with the credentials of the environment)
+//! * `memory`: the in-memory store, which is the reference
+//! * `dynoxide`: the DynamoDB store on an in-process DynamoDB
+//! * `external`: the DynamoDB store on another DynamoDB: that of the local AWS stack that `PORTAL_STACK_FILE` describes, or
+//!   that at `PORTAL_CONTRACT_ENDPOINT` (DynamoDB Local, or AWS itself with the credentials of the environment)
 //!
-//! Every case has a store, or a table, of its own.
+//! Every case has its own store or table.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the failure")]
 
 mod backend;
-mod bill;
 mod cases;
+mod cost_counts;
 mod counts;
 mod dynamo;
 mod growth;
 mod large;
 mod scale;
-mod story;
 #[path = "../common/table.rs"]
 mod table;
+mod test_patient;
 
-/// Makes a test of each case for the store that `$start` starts; `None` from it skips them.
+/// Makes a test of each case for the store that `$start` starts. If `$start` returns `None`, the cases are skipped.
 macro_rules! tests_of {
     ($start:path: $($module:ident: $($case:ident)*;)*) => {
         $($(
@@ -40,54 +40,54 @@ macro_rules! contract {
     ($start:path) => {
         tests_of! { $start:
             states:
-                profiles_read_back invitations_read_back deliveries_read_back words_of_ses_read_back endings_read_back accounts_read_back choices_read_back
+                profiles_read_back invitations_read_back deliveries_read_back late_mail_events_read_back ended_invitations_read_back accounts_read_back choices_read_back
                 links_read_back requests_read_back;
             versions:
-                a_stale_version_writes_nothing a_stale_fence_writes_nothing a_patient_is_begun_once
-                a_repeated_commit_recognises_itself a_rival_is_not_taken_for_a_repetition history_is_never_rewritten;
+                a_stale_version_writes_nothing a_stale_fence_writes_nothing a_patient_is_created_once
+                a_repeated_commit_is_recognised a_concurrent_change_is_not_mistaken_for_a_repetition an_event_is_never_overwritten;
             emails:
-                an_address_has_one_owner another_practice_is_never_named a_profile_keeps_its_address_from_others
-                ones_own_profile_does_not_matter more_than_fifty_profiles_are_everybodys a_full_list_can_be_left
-                revoking_frees_the_address another_address_swaps_the_claim a_swap_that_is_refused_changes_nothing
-                the_account_keeps_and_swaps_its_address a_new_address_that_is_taken_leaves_the_account_its_own
-                of_many_accounts_that_want_one_address_one_gets_it a_reinvite_looks_at_the_address_again;
+                an_address_has_one_owner a_holder_in_another_practice_is_never_named an_address_in_a_profile_is_in_use_for_other_patients
+                the_patients_own_profile_does_not_block_the_address an_address_in_more_than_fifty_profiles_stays_in_use profiles_can_be_removed_from_a_full_list
+                revoking_frees_the_address a_reinvite_to_another_address_moves_the_claim a_refused_move_of_the_claim_changes_nothing
+                an_account_keeps_its_address_until_it_is_changed an_account_keeps_its_address_if_the_new_one_is_in_use
+                only_one_of_many_accounts_gets_an_address a_reinvite_checks_the_address_again;
             claims:
-                a_queued_mail_is_claimed_once a_lease_and_its_grace_must_be_over what_is_done_is_not_claimed
-                tries_run_out an_opted_out_mail_is_abandoned a_repeated_claim_recognises_itself a_claim_is_given_back
-                only_the_holder_gives_a_claim_back of_many_senders_one_claims;
+                a_queued_mail_is_claimed_once a_mail_is_claimed_again_only_after_lease_and_grace a_finished_mail_is_not_claimed
+                a_mail_without_tries_left_is_not_claimed a_mail_of_an_opted_out_patient_is_not_claimed a_repeated_claim_is_recognised a_deferred_mail_is_claimed_again
+                only_the_current_claim_can_be_deferred only_one_of_many_senders_claims_a_mail;
             calendar:
-                what_is_due_comes_in_order_and_in_portions a_row_says_what_the_record_does of_many_nudges_one_wins
-                an_outlived_row_is_not_nudged;
+                due_entries_are_in_order_and_limited a_calendar_row_agrees_with_its_record only_one_of_many_reschedules_succeeds
+                a_stale_entry_is_not_rescheduled;
             notices:
-                notices_read_back notices_are_due_at_once_and_until_they_are_gone of_many_senders_one_claims_the_notices
-                a_stale_notice_writes_nothing_twice;
-            links: a_link_leads_to_its_record_and_no_further a_dead_link_leads_nowhere
-                a_used_link_of_a_keyed_registration_still_leads_there;
+                notices_read_back notices_are_due_until_all_are_sent_or_failed only_one_of_many_senders_claims_the_notices
+                a_stale_or_repeated_notice_writes_nothing;
+            links: a_link_finds_only_its_record a_revoked_link_finds_no_record
+                a_used_link_of_a_keyed_registration_finds_its_record;
             logins:
-                only_the_latest_login_is_kept a_repeated_event_is_known_whatever_its_time
-                who_has_no_account_logs_in_nowhere a_stale_change_takes_no_login_back;
+                only_the_latest_login_is_kept a_repeated_login_event_changes_nothing_at_any_time
+                a_login_without_an_account_is_not_recorded a_stale_change_does_not_overwrite_a_login;
             directory:
-                the_first_letters_of_each_word_find_a_patient only_ones_own_patients_are_found
-                a_date_of_birth_finds_who_was_born_on_it a_new_name_takes_the_place_of_the_old_one
-                pages_follow_one_another several_words_are_looked_for_in_portions;
-            timeline: a_history_comes_newest_first_in_pages a_history_is_its_patients_alone;
+                the_first_letters_of_each_word_find_a_patient only_patients_of_the_practice_are_found
+                a_date_of_birth_finds_its_patients a_new_name_replaces_the_old_one
+                the_pages_of_a_search_have_each_patient_once a_search_of_several_words_reads_a_limited_number_of_rows;
+            timeline: a_timeline_is_paged_with_the_newest_event_first a_timeline_contains_only_events_of_its_patient;
             sweeps:
-                of_two_sweeps_at_once_each_row_is_ones a_killed_sweep_loses_nothing_and_doubles_nothing
-                a_sweep_that_is_hours_late_keeps_to_the_daytime a_sweep_that_is_stopped_goes_on_in_the_next_run
-                a_struck_row_is_gone_and_an_outlived_one_is_not_struck pages_go_on_after_a_row_that_is_gone;
+                only_one_of_two_sweeps_acts_on_an_entry a_killed_sweep_loses_and_repeats_nothing
+                a_late_sweep_sends_reminders_in_the_daytime_only a_stopped_sweep_continues_in_the_next_run
+                an_entry_is_unscheduled_unless_it_is_stale the_next_page_starts_after_a_row_that_was_rescheduled;
             bulk:
-                a_job_is_begun_once a_job_is_saved_by_version_and_with_its_slice slices_come_in_order_and_in_pages
-                who_has_a_date_of_birth_is_found_once many_are_read_at_once
-                of_many_runners_at_once_each_patient_is_ones;
-            practices: a_practice_is_saved_by_version practices_are_apart;
+                a_job_is_begun_once a_job_is_saved_by_version_and_with_its_slice slices_are_paged_in_order
+                each_patient_with_a_date_of_birth_is_listed_once many_records_and_addresses_are_read_in_one_call
+                only_one_of_many_runs_invites_a_patient;
+            practices: a_practice_is_saved_by_version practices_are_separate;
         }
     };
 }
 
-/// The races, for stores that have real ones.
+/// The cases with races, for stores in which calls run concurrently.
 macro_rules! races {
     ($start:path) => {
-        tests_of! { $start: race: of_many_invitations_to_one_address_one_wins of_many_guesses_at_once_five_are_compared; }
+        tests_of! { $start: race: only_one_of_many_invitations_gets_an_address only_five_of_many_dates_of_birth_are_compared; }
     };
 }
 

@@ -1,7 +1,7 @@
-//! What a sweep costs, from some hundreds due to a hundred thousand: calls and units, as the SDK makes them.
+//! The calls and units of a sweep do not grow with the number of due entries.
 //!
-//! `PORTAL_SWEEP_DUE=100000 cargo test -p system-tests --test contract scale -- --nocapture` takes minutes; without it
-//! two thousand are enough to tell a cost that grows.
+//! `PORTAL_SWEEP_DUE=100000 cargo test -p system-tests --test contract scale -- --nocapture` takes minutes. By default there
+//! are two thousand due entries, which is enough to find a cost that grows.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -46,7 +46,7 @@ fn patient(number: usize) -> RecordKey {
     }
 }
 
-/// A record that was invited an hour ago, and whose hint was lost.
+/// A record that was invited an hour ago. Its hint was lost.
 fn invited(key: &RecordKey, address: &str) -> [Change; 2] {
     let act = |step: &str| samples::act(now() - TimeDelta::hours(1), &format!("{step}-{}", key.patient));
     let created = PortalRecord::save_profile(None, key.clone(), samples::profile(Some(address)), act("save")).unwrap();
@@ -65,10 +65,10 @@ async fn commit(table: &Table, change: &Change) {
     assert_eq!(table.store().commit(change).await.unwrap(), CommitOutcome::Committed);
 }
 
-/// Beside what is due, so many records that are due tomorrow.
+/// The number of additional records, which are due tomorrow.
 const NOT_DUE: usize = 1_000;
 
-/// Puts so many records that are due for their first mail, and some that are not yet, all of them as one was stored.
+/// Puts records that are due for their first mail, and some that are not due yet. All are copies of one record.
 async fn put_invited(table: &Table, due: usize) {
     let [created, invited] = invited(&patient(0), "p0@example.com");
     commit(table, &created).await;
@@ -87,7 +87,7 @@ async fn put_invited(table: &Table, due: usize) {
     table.put((1..due + NOT_DUE).map(copy).collect()).await;
 }
 
-/// A queue that counts the calls that SQS would get: one for every ten messages.
+/// A queue that counts the calls that SQS would get: one for ten messages.
 #[derive(Default)]
 struct CountedQueue {
     queue: MemoryQueue,
@@ -101,7 +101,7 @@ impl Queue for CountedQueue {
     }
 }
 
-/// What a run cost, for each record that was due.
+/// The cost of a sweep, for each record that was due.
 struct Cost {
     swept: SweepReport,
     counted: Counted,
@@ -112,12 +112,12 @@ struct Cost {
 async fn cost(table: &Table, counts: &Counts, due: usize) -> Cost {
     let (queue, clock, entropy) = (CountedQueue::default(), TestClock::at(now()), TestEntropy::default());
     counts.take();
-    let begun = clock::now();
+    let started = clock::now();
     let ports = Ports { store: &**table.store(), clock: &clock };
     let request = samples::request_id("sweep");
     let deadline = now() + TimeDelta::minutes(1);
     let swept = Box::pin(sweep(&ports, &queue, &entropy, deadline, &request)).await.unwrap();
-    let (took, counted) = (begun.elapsed().as_millis(), counts.take());
+    let (took, counted) = (started.elapsed().as_millis(), counts.take());
     let batches = queue.calls.into_inner();
     let per_record = |count: f64| count / f64::from(u32::try_from(due.max(1)).unwrap());
     let calls = per_record(f64::from(counted.all() + u32::try_from(batches).unwrap()));
@@ -130,12 +130,12 @@ async fn cost(table: &Table, counts: &Counts, due: usize) -> Cost {
     Cost { swept, counted, calls, units }
 }
 
-fn flat(one: &Cost, other: &Cost) {
+fn assert_same_cost(one: &Cost, other: &Cost) {
     assert!((one.calls / other.calls - 1.0).abs() < 0.1, "{} and {} calls", one.calls, other.calls);
     assert!((one.units / other.units - 1.0).abs() < 0.1, "{} and {} units", one.units, other.units);
 }
 
-/// The sweep of so many lost mails.
+/// The cost of a sweep of this number of lost mails.
 async fn lost_mails(due: usize) -> Cost {
     let (table, counts) = table(&format!("lost-{due}")).await;
     put_invited(&table, due).await;
@@ -149,15 +149,15 @@ async fn lost_mails(due: usize) -> Cost {
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
-async fn a_lost_mail_costs_the_same_however_many_there_are() {
+async fn the_cost_of_a_lost_mail_does_not_grow_with_their_number() {
     let many = std::env::var("PORTAL_SWEEP_DUE").map_or(2_000, |due| due.parse().unwrap());
     let (few, many) = (lost_mails(500).await, lost_mails(many).await);
-    flat(&few, &many);
+    assert_same_cost(&few, &many);
     assert!(many.calls <= 1.15, "{}", many.calls);
     assert_eq!(many.counted.calls.keys().copied().collect::<Vec<_>>(), ["Query", "UpdateItem"]);
 }
 
-/// The sweep of so many reminders.
+/// The cost of a sweep of this number of reminders.
 async fn reminders(due: usize) -> Cost {
     let (table, counts) = table(&format!("reminders-{due}")).await;
     let practice = samples::practice("lake");
@@ -172,7 +172,7 @@ async fn reminders(due: usize) -> Cost {
         let sending = invited.after.claim(&samples::claim_request(&id, at, 1)).unwrap();
         let act = samples::act_of(Role::Sender, at, &format!("send-{number}"));
         let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), act).unwrap();
-        // The claim itself is no matter of the sweep's: the stamp is written as if there had been none.
+        // The sweep does not depend on the claim, so the stamp is written without one.
         let stamped = Change { before: Some(invited.after), ..sent };
         commit(&table, &stamped).await;
     }
@@ -184,43 +184,43 @@ async fn reminders(due: usize) -> Cost {
 }
 
 #[tokio::test]
-async fn a_reminder_costs_the_same_however_many_there_are() {
+async fn the_cost_of_a_reminder_does_not_grow_with_their_number() {
     let (few, many) = (reminders(150).await, reminders(450).await);
-    flat(&few, &many);
+    assert_same_cost(&few, &many);
 }
 
 #[tokio::test]
-async fn what_is_not_due_costs_nothing() {
+async fn entries_that_are_not_due_cost_nothing() {
     let (table, counts) = table("not-due").await;
-    let at_rest = |counted: &Counted| (counted.calls.clone(), counted.all());
+    let calls = |counted: &Counted| (counted.calls.clone(), counted.all());
     let queries = ([("Query", u32::from(DueShard::COUNT))].into(), u32::from(DueShard::COUNT));
     let empty = cost(&table, &counts, 0).await;
-    assert_eq!(at_rest(&empty.counted), queries, "an empty calendar is one look at each shard");
+    assert_eq!(calls(&empty.counted), queries, "an empty calendar takes one query for each shard");
     put_invited(&table, 500).await;
     assert_eq!(cost(&table, &counts, 500).await.swept.queued, 500);
     let rest = cost(&table, &counts, 0).await;
-    assert_eq!(at_rest(&rest.counted), queries, "and so is one in which nothing is due");
+    assert_eq!(calls(&rest.counted), queries, "a calendar in which nothing is due takes the same");
     table.end().await;
 }
 
-/// The rows of a shard as they were at some time.
+/// The rows of shards at earlier times.
 type Index = HashMap<(u8, DateTime<Utc>), Vec<DueEntry>>;
 
-/// A store each of whose reschedules takes two milliseconds of a run's time, and whose index lags as far as it can: it shows
-/// a shard as it was when the run began it.
-struct Timed<'a> {
+/// A store in which each reschedule takes two milliseconds of the run's time. Its index lags by a whole run: it has the rows
+/// that a shard had when the run began with it.
+struct LaggingStore<'a> {
     store: &'a MemoryStore,
     clock: &'a TestClock,
     index: Mutex<Index>,
 }
 
-impl ChangeStore for Timed<'_> {
+impl ChangeStore for LaggingStore<'_> {
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         self.store.commit(change).await
     }
 }
 
-impl DeliveryStore for Timed<'_> {
+impl DeliveryStore for LaggingStore<'_> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         self.store.claim(key, request).await
     }
@@ -265,9 +265,9 @@ impl DeliveryStore for Timed<'_> {
     }
 }
 
-/// Each run does what its minute allows, and the next one goes on where it stopped: nothing is kept beside the calendar.
+/// Each run processes what it can in a minute. The next one continues. No state is stored besides the calendar.
 #[tokio::test]
-async fn a_hundred_thousand_are_drained_in_as_many_runs_as_their_time_takes() {
+async fn a_hundred_thousand_due_entries_are_processed_in_four_runs() {
     const DUE: usize = 100_000;
     let store = MemoryStore::with_practices([samples::practice("lake")]);
     let [_, invited] = invited(&patient(0), "p0@example.com");
@@ -275,7 +275,7 @@ async fn a_hundred_thousand_are_drained_in_as_many_runs_as_their_time_takes() {
         store.put(PortalRecord { key: patient(number), ..invited.after.clone() });
     }
     let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::at(now()), TestEntropy::default());
-    let store = Timed { store: &store, clock: &clock, index: Mutex::default() };
+    let store = LaggingStore { store: &store, clock: &clock, index: Mutex::default() };
     let (mut runs, mut hinted) = (Vec::new(), BTreeSet::new());
     loop {
         let minute = now() + TimeDelta::minutes(i64::try_from(runs.len()).unwrap());
@@ -288,7 +288,7 @@ async fn a_hundred_thousand_are_drained_in_as_many_runs_as_their_time_takes() {
             let Hint::Invitation(message) = hint else { unreachable!("there are no notices") };
             let claimed = store.claim(&message.key, &samples::claim_request(&message.invitation, minute, 1)).await;
             assert!(matches!(claimed, Ok(ClaimOutcome::Claimed(_))));
-            assert!(hinted.insert(message.key), "hinted at once");
+            assert!(hinted.insert(message.key), "each is hinted once");
         }
         if !swept.stopped_early {
             break;
@@ -296,7 +296,7 @@ async fn a_hundred_thousand_are_drained_in_as_many_runs_as_their_time_takes() {
     }
     eprintln!("{DUE} due, 2 ms each, runs of a minute: {runs:?}");
     assert_eq!(hinted.len(), DUE);
-    // Two milliseconds each make thirty thousand a minute, and whatever has been begun is finished.
+    // A minute has thirty thousand times two milliseconds. Batches that have begun are finished.
     assert_eq!(runs.len(), 4);
     assert!(runs[..3].iter().all(|queued| (30_000..30_000 + 100 * 16).contains(queued)), "{runs:?}");
 }

@@ -1,4 +1,4 @@
-//! Texts that the domain parses: addresses, links, searches, places.
+//! The parsers of the domain: addresses, links, searches, places.
 
 use bolero::check;
 use portal::{
@@ -12,32 +12,32 @@ use portal_aws::http::DirectoryCursors;
 
 use crate::{Edits, ITERATIONS, spliced};
 
-/// What becomes of a text that is taken for an address.
-fn holds_for_address(text: &str) {
+/// Checks the properties of an address, if the text is one.
+fn check_address(text: &str) {
     let Ok(email) = EmailAddress::parse(text) else { return };
     let again = EmailAddress::parse(email.canonical()).unwrap();
-    assert_eq!(again.canonical(), email.canonical(), "the canonical form is its own");
+    assert_eq!(again.canonical(), email.canonical(), "a canonical form is its own canonical form");
     assert_eq!(EmailAddress::parse(email.typed()).unwrap().canonical(), email.canonical());
     let (local, domain) = email.canonical().rsplit_once('@').unwrap();
     assert!(!local.is_empty() && local.len() <= 64 && email.canonical().len() <= 254);
     assert!(domain.is_ascii() && domain.contains('.') && domain == domain.to_lowercase());
     for text in [email.canonical(), email.typed()] {
-        assert!(!text.chars().any(char::is_control), "no address breaks a header");
-        assert!(!text.contains([',', ';', '<', '>', ' ']), "no address is a list, or has a name");
+        assert!(!text.chars().any(char::is_control), "an address cannot break a header");
+        assert!(!text.contains([',', ';', '<', '>', ' ']), "an address is not a list and has no name");
     }
     assert!(!email.masked().contains(email.canonical()));
 }
 
 #[test]
 fn fuzz_email() {
-    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| holds_for_address(&String::from_utf8_lossy(bytes)));
+    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| check_address(&String::from_utf8_lossy(bytes)));
 }
 
 #[test]
 fn fuzz_email_like() {
     check!().with_iterations(ITERATIONS).with_type::<Edits>().for_each(|edits| {
         for sample in ["Jose.Nunez+a@Mail.Example.com", "джон@пример.example", "x@bücher.example"] {
-            holds_for_address(&String::from_utf8_lossy(&spliced(sample.as_bytes(), edits)));
+            check_address(&String::from_utf8_lossy(&spliced(sample.as_bytes(), edits)));
         }
     });
 }
@@ -49,7 +49,7 @@ fn fuzz_token() {
         let text = spliced(good.to_text().expose().as_bytes(), edits);
         let Ok(text) = String::from_utf8(text) else { return };
         if let Some(token) = Token::parse(&text) {
-            assert_eq!(token.to_text().expose(), &text, "a token is written in one way only");
+            assert_eq!(token.to_text().expose(), &text, "a token has only one spelling");
         }
     });
 }
@@ -61,7 +61,11 @@ fn fuzz_search() {
         let Ok(query) = DirectoryQuery::parse(&text) else { return };
         let normalised = query.normalised();
         let again = DirectoryQuery::parse(normalised.expose());
-        assert_eq!(again.unwrap().normalised().expose(), normalised.expose(), "what it means is said in one way");
+        assert_eq!(
+            again.unwrap().normalised().expose(),
+            normalised.expose(),
+            "a normalised query is its own normalised form"
+        );
     });
 }
 
@@ -86,6 +90,6 @@ fn fuzz_cursor() {
         let text = spliced(good.as_bytes(), edits);
         let Ok(text) = String::from_utf8(text) else { return };
         let opened = cursors.0.0.open(&cursors.0.1, &cursors.0.2, &text);
-        assert_eq!(opened.is_ok(), text == good, "nothing but what was sealed opens");
+        assert_eq!(opened.is_ok(), text == good, "only the sealed cursor can be opened");
     });
 }

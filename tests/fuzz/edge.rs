@@ -1,4 +1,4 @@
-//! Requests as the gateway hands them over: bodies and claims.
+//! The parsers of HTTP requests: bodies and claims.
 
 use bolero::check;
 use patients::Patients;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{Edits, ITERATIONS, spliced};
 
-/// What a stranger would look for in an answer.
+/// A text in the request that no refusal may contain.
 const MARK: &str = "markmark";
 
 fn function() -> Edge<Patients<MemoryStore, TestClock>> {
@@ -23,9 +23,8 @@ fn function() -> Edge<Patients<MemoryStore, TestClock>> {
     edge(Patients { store, clock: TestClock::default(), cursors })
 }
 
-/// Asks, and holds the answer to what is promised of every answer: no fault of ours, and nothing of the request in a
-/// refusal.
-fn holds_for(request: &Sample) {
+/// Sends a request, and checks the answer: it is not a fault of ours, and a refusal quotes nothing from the request.
+fn check_answer(request: &Sample) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let function = function();
     let answer = runtime.block_on(request.ask(&function));
@@ -37,7 +36,7 @@ fn holds_for(request: &Sample) {
     }
 }
 
-/// A body that is nearly a profile.
+/// A valid body, which the edits change.
 fn profile() -> String {
     format!(
         r#"{{"givenName":"{MARK}","familyName":"{MARK}","dateOfBirth":"1980-02-29","email":"{MARK}@example.com","language":"es"}}"#
@@ -47,7 +46,7 @@ fn profile() -> String {
 #[test]
 fn fuzz_body() {
     let save = Sample::new("patients/save");
-    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| holds_for(&save.clone().bytes(bytes)));
+    check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| check_answer(&save.clone().bytes(bytes)));
 }
 
 #[test]
@@ -56,7 +55,7 @@ fn fuzz_body_like() {
     check!()
         .with_iterations(ITERATIONS)
         .with_type::<Edits>()
-        .for_each(|edits| holds_for(&save.clone().bytes(spliced(profile.as_bytes(), edits))));
+        .for_each(|edits| check_answer(&save.clone().bytes(spliced(profile.as_bytes(), edits))));
 }
 
 #[test]
@@ -68,7 +67,7 @@ fn fuzz_claims() {
         let claimed = read.clone().claim("practice_id", practice).claim("scope", scope);
         let answer = runtime.block_on(claimed.ask(&function));
         assert!([403, 404].contains(&answer.status), "{answer:?}");
-        // An authorizer's whole answer, spoilt: whatever is left of it lets nobody in who was not let in.
+        // A changed authorizer context never permits anything.
         let claims = br#"{"jwt":{"claims":{"practice_id":"lakeside","scope":"portal/invite","sub":"staff-7"}}}"#;
         let Ok(authorizer) = serde_json::from_slice::<Value>(&spliced(claims, edits)) else { return };
         if authorizer.is_object() {

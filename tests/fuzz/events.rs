@@ -1,4 +1,4 @@
-//! What other services of AWS hand over: queue messages, and SES's events.
+//! The parsers of events of other AWS services: queue messages and SES events.
 
 use bolero::check;
 use portal::testing::samples;
@@ -18,7 +18,7 @@ fn fuzz_queue_message() {
     check!().with_iterations(ITERATIONS).with_type::<Edits>().for_each(|edits| {
         let text = spliced(good, edits);
         let Ok(hint) = queue::from_body(&String::from_utf8_lossy(&text)) else { return };
-        assert_eq!(queue::from_body(&queue::to_body(&hint).unwrap()).unwrap(), hint, "it is read as it is written");
+        assert_eq!(queue::from_body(&queue::to_body(&hint).unwrap()).unwrap(), hint, "it can be written and read back");
     });
 }
 
@@ -31,7 +31,7 @@ fn fuzz_job_message() {
         assert_eq!(
             job_queue::from_body(&job_queue::to_body(&key).unwrap()).unwrap(),
             key,
-            "it is read as it is written"
+            "it can be written and read back"
         );
     });
 }
@@ -42,7 +42,7 @@ fn fuzz_mail_tag() {
     check!().with_iterations(ITERATIONS).with_type::<Edits>().for_each(|edits| {
         let Ok(text) = String::from_utf8(spliced(good.as_bytes(), edits)) else { return };
         if let Some(key) = mail_tags::parse_record(&text) {
-            assert_eq!(mail_tags::encode_record(&key), text, "a tag is written in one way only");
+            assert_eq!(mail_tags::encode_record(&key), text, "a tag has only one spelling");
         }
     });
 }
@@ -54,7 +54,7 @@ fn fuzz_ses_event() {
     check!().with_iterations(ITERATIONS).with_type::<Edits>().for_each(|edits| {
         let Ok(event) = serde_json::from_slice::<Value>(&spliced(good.as_bytes(), edits)) else { return };
         if let Err(error) = read(&event, origin) {
-            assert!(!format!("{error}").contains('@'), "an error names no address: {error}");
+            assert!(!format!("{error}").contains('@'), "an error quotes no address: {error}");
         }
     });
 }

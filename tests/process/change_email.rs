@@ -190,7 +190,7 @@ fn what_is_refused_changes_nothing_and_tells_nobody() {
 }
 
 #[test]
-fn of_many_accounts_that_want_one_address_one_gets_it() {
+fn only_one_of_many_accounts_gets_an_address() {
     const RIVALS: usize = 6;
     let Some(practice) = Practice::open("want-one") else { return };
     let patients: Vec<String> = (0..RIVALS).map(|number| format!("p-{number}")).collect();

@@ -32,7 +32,7 @@ fn a_link_is_looked_at_and_registers_once() {
 }
 
 #[test]
-fn of_many_guesses_at_once_five_are_compared() {
+fn only_five_of_many_dates_of_birth_are_compared() {
     let Some(practice) = Practice::open("guesses") else { return };
     let token = practice.mailed("p-1");
     let codes: Vec<Value> = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What the tests of the whole system share.
+//! The common parts of the tests of the whole system.
 
 pub mod openapi;
 pub mod yaml;
@@ -7,11 +7,11 @@ use std::{path::Path, sync::OnceLock};
 
 use xtask::{StackFile, stack_file::STACK_FILE_VARIABLE};
 
-/// The local stack that the tests run against. `None`, and a line that says so, if nothing names one.
+/// The local stack that the tests run against. Without one, returns `None` and prints a line, and the tests are skipped.
 ///
 /// # Panics
 ///
-/// If the file that is named cannot be read: then the tests were meant to run, and must not be skipped.
+/// If the stack's file cannot be read, because then the tests must not be skipped.
 #[must_use]
 #[expect(clippy::disallowed_methods, clippy::expect_used, reason = "the tests' configuration is the environment")]
 pub fn stack() -> Option<&'static StackFile> {

@@ -1,4 +1,4 @@
-//! The API's description, `infra/openapi.yaml`, as something that answers and requests can be held against.
+//! The API's description, `infra/openapi.yaml`, for checking requests and answers against it.
 
 use std::{
     borrow::Cow,
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use crate::yaml;
 
-/// Under which name schemas refer to the document that they are in.
+/// The URI of the document in references.
 const URI: &str = "urn:openapi";
-/// The headers that tell a client what to do. An answer has no others of them than its operation documents.
-const TELLING: [&str; 7] =
+/// The headers that are for a client. An answer may have one of them only if its operation documents it.
+const CLIENT_HEADERS: [&str; 7] =
     ["allow", "content-disposition", "etag", "link", "location", "retry-after", "www-authenticate"];
 /// The media type of a problem.
 const PROBLEM: &str = "application/problem+json";
-/// What a path of the document can have beside methods.
+/// The members of a path item that are methods.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// A description of an API.
@@ -35,25 +35,25 @@ pub struct Operation {
     pub method: String,
     /// The path, with `{parameters}`.
     pub path: String,
-    /// Where in the document it is.
+    /// The JSON pointer to it.
     pub pointer: String,
 }
 
-/// An answer, as it came.
+/// A received answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'answer> {
     /// The status.
     pub status: u16,
     /// The headers.
     pub headers: &'answer HeaderMap,
-    /// The whole body; empty if there is none.
+    /// The whole body. Empty if there is none.
     pub body: &'answer str,
 }
 
 /// An example.
 #[derive(Debug)]
 pub struct Example<'document> {
-    /// Where the schema is that it is an example of.
+    /// The JSON pointer to its schema.
     pub schema: String,
     /// Its value.
     pub value: &'document Value,
@@ -73,21 +73,21 @@ impl Document {
         &DOCUMENT
     }
 
-    /// A document, taken more strictly than clients may: its objects are closed and its enums have no other values, so
-    /// that what is not described is noticed.
+    /// A document that is stricter than the one for clients: its objects have no other members and its enums no other
+    /// values, so that the tests find everything that is not described.
     #[must_use]
     pub fn new(mut json: Value) -> Self {
         close(&mut json);
         Self { json, schemas: Mutex::default() }
     }
 
-    /// All of it.
+    /// The whole document.
     #[must_use]
     pub fn json(&self) -> &Value {
         &self.json
     }
 
-    /// What is at a JSON pointer; null if there is nothing.
+    /// The value at a JSON pointer. Null if there is none.
     #[must_use]
     pub fn at(&self, pointer: &str) -> &Value {
         self.json.pointer(pointer).unwrap_or(&Value::Null)
@@ -106,35 +106,36 @@ impl Document {
         operations
     }
 
-    /// Checks that an answer is one that the document has for this request. `path` may have a query.
+    /// Checks that the document describes this answer to this request. `path` may have a query.
     ///
-    /// Whatever is no operation must be answered as the document says of all such requests.
+    /// A request that matches no operation must get one of the answers under `x-unrouted`.
     ///
     /// # Errors
-    /// What is wrong with it, in words for a failed test.
+    /// The reason why the answer is not described.
     pub fn check_answer(&self, method: &str, path: &str, answer: Answer<'_>) -> Result<(), String> {
         let path = path.split('?').next().unwrap_or_default();
-        let there: Vec<Operation> = self.operations().into_iter().filter(|operation| operation.takes(path)).collect();
-        let operation = there.iter().find(|operation| operation.method == method);
+        let at_path: Vec<Operation> =
+            self.operations().into_iter().filter(|operation| operation.matches(path)).collect();
+        let operation = at_path.iter().find(|operation| operation.method == method);
         let responses = operation.map_or("/x-unrouted".to_owned(), |operation| child(&operation.pointer, "responses"));
         let response = self.follow(child(&responses, &answer.status.to_string()));
         if self.at(&response).is_null() {
             return Err(format!("{} is not documented at {responses}", answer.status));
         }
         if operation.is_none() {
-            check_unrouted(&there, answer)?;
+            check_unrouted(&at_path, answer)?;
         }
         // The answer to HEAD is the one to GET without its body.
         self.check_response(&response, answer, method != "HEAD").map_err(|error| format!("{response}: {error}"))
     }
 
-    /// Checks that the document has a request with this body, of this media type.
+    /// Checks that the document describes a request with this body, of this media type.
     ///
     /// # Errors
     /// As for [`Self::check_answer`].
     pub fn check_request(&self, method: &str, path: &str, media_type: &str, body: &str) -> Result<(), String> {
         let operations = self.operations();
-        let operation = operations.iter().find(|operation| operation.method == method && operation.takes(path));
+        let operation = operations.iter().find(|operation| operation.method == method && operation.matches(path));
         let operation = operation.ok_or_else(|| format!("there is no {method} {path}"))?;
         let pointer = self.follow(child(&operation.pointer, "requestBody"));
         match (self.at(&pointer), body) {
@@ -161,17 +162,17 @@ impl Document {
     /// Checks a value against the schema at a JSON pointer.
     ///
     /// # Errors
-    /// Where the value does not fit; or that there is no such schema.
+    /// The places where the value is invalid, or that there is no such schema.
     pub fn check_value(&self, schema: &str, value: &Value) -> Result<(), String> {
-        let mistakes: Vec<String> = self
+        let errors: Vec<String> = self
             .schema(schema)?
             .iter_errors(value)
             .map(|error| format!("{error} at {:?} of {value}", error.instance_path().to_string()))
             .collect();
-        if mistakes.is_empty() { Ok(()) } else { Err(format!("{schema}: {}", mistakes.join("; "))) }
+        if errors.is_empty() { Ok(()) } else { Err(format!("{schema}: {}", errors.join("; "))) }
     }
 
-    /// Every object in it, with where it is.
+    /// Every object of the document, with its JSON pointer.
     #[must_use]
     pub fn objects(&self) -> Vec<(String, &Value)> {
         let (mut found, mut rest) = (Vec::new(), vec![(String::new(), &self.json)]);
@@ -190,7 +191,7 @@ impl Document {
         found
     }
 
-    /// Every example: of bodies, parameters and headers, and those within the schemas themselves.
+    /// Every example: those of bodies, parameters and headers, and those in schemas.
     #[must_use]
     pub fn examples(&self) -> Vec<Example<'_>> {
         let mut found = Vec::new();
@@ -208,7 +209,7 @@ impl Document {
         found
     }
 
-    /// Where what a JSON pointer names really is: at the end of all references.
+    /// Follows the references at a JSON pointer to their target.
     #[must_use]
     pub fn follow(&self, pointer: String) -> String {
         match self.at(&pointer).get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#')) {
@@ -217,7 +218,7 @@ impl Document {
         }
     }
 
-    /// The members of the object at a JSON pointer; none if there is no object.
+    /// The members of the object at a JSON pointer. None if there is no object.
     pub fn members(&self, pointer: &str) -> impl Iterator<Item = (&String, &Value)> {
         self.at(pointer).as_object().into_iter().flatten()
     }
@@ -235,22 +236,22 @@ impl Document {
             }
         }
         let documented = |name: &str| self.members(&headers).any(|(header, _)| header.eq_ignore_ascii_case(name));
-        if let Some(name) = TELLING.iter().find(|name| answer.header(name).is_some() && !documented(name)) {
+        if let Some(name) = CLIENT_HEADERS.iter().find(|name| answer.header(name).is_some() && !documented(name)) {
             return Err(format!("{name} is not documented"));
         }
         let content = child(response, "content");
         if !has_body || self.at(&content).is_null() {
             return if answer.body.is_empty() { Ok(()) } else { Err("there is a body".to_owned()) };
         }
-        let media_type = answer.header(CONTENT_TYPE.as_str()).ok_or("the body is of no type")?;
-        // A character set is no other type.
+        let media_type = answer.header(CONTENT_TYPE.as_str()).ok_or("the body has no content type")?;
+        // The charset is not a part of the media type.
         let media_type = media_type.split_once(';').map_or(media_type, |(media_type, _)| media_type);
         let content = child(&content, media_type);
         if self.at(&content).is_null() {
             return Err(format!("{media_type} is not documented"));
         }
         let body = if media_type.contains("json") {
-            serde_json::from_str(answer.body).map_err(|error| format!("the body is no JSON: {error}"))?
+            serde_json::from_str(answer.body).map_err(|error| format!("the body is not JSON: {error}"))?
         } else {
             Value::from(answer.body)
         };
@@ -259,17 +260,19 @@ impl Document {
         check_agreement(&body, answer)
     }
 
-    /// A problem has all that a problem must have and a code of its response; what the gateway says has a message only.
+    /// Checks that a problem has all required members and a code of its response, and that an answer of the gateway has only
+    /// a message.
     fn check_problem(&self, response: &str, media_type: &str, body: &Value) -> Result<(), String> {
         let members: BTreeSet<&str> = body.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         if media_type != PROBLEM {
-            let is_of_gateway = self.at(&child(response, "content")).get(media_type).is_some_and(|content| {
+            let from_gateway = self.at(&child(response, "content")).get(media_type).is_some_and(|content| {
                 content
                     .pointer("/schema/$ref")
                     .is_some_and(|reference| reference == "#/components/schemas/ProblemDetails")
             });
             let is_message = members == BTreeSet::from(["message"]);
-            return if is_of_gateway && !is_message { Err(format!("the gateway does not say {body}")) } else { Ok(()) };
+            let is_wrong = from_gateway && !is_message;
+            return if is_wrong { Err(format!("the gateway does not answer {body}")) } else { Ok(()) };
         }
         let required = BTreeSet::from(["type", "title", "status", "detail", "instance", "code"]);
         if let Some(missing) = required.difference(&members).next() {
@@ -290,7 +293,7 @@ impl Document {
         }
         let registry = Registry::new().add(URI, &self.json).and_then(RegistryBuilder::prepare);
         let registry = registry.map_err(|error| error.to_string())?;
-        // Braces of a path's parameters must not stand in a reference as they are.
+        // A reference must not contain the braces of path parameters.
         let reference = format!("{URI}#{}", pointer.replace('{', "%7B").replace('}', "%7D"));
         let options = jsonschema::options().with_registry(&registry).should_validate_formats(true);
         let schema = options.build(&json!({ "$ref": reference })).map_err(|error| format!("{pointer}: {error}"))?;
@@ -301,12 +304,12 @@ impl Document {
 }
 
 impl Operation {
-    /// Whether a request's path is one of this operation's.
+    /// Whether the path of a request matches this operation.
     #[must_use]
-    pub fn takes(&self, path: &str) -> bool {
-        let (wanted, given): (Vec<&str>, Vec<&str>) = (self.path.split('/').collect(), path.split('/').collect());
-        let fits = |(wanted, given): (&&str, &&str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
-        wanted.len() == given.len() && wanted.iter().zip(&given).all(fits)
+    pub fn matches(&self, path: &str) -> bool {
+        let (own, given): (Vec<&str>, Vec<&str>) = (self.path.split('/').collect(), path.split('/').collect());
+        let fits = |(own, given): (&&str, &&str)| own == given || (own.starts_with('{') && !given.is_empty());
+        own.len() == given.len() && own.iter().zip(&given).all(fits)
     }
 }
 
@@ -316,7 +319,7 @@ impl<'answer> Answer<'answer> {
     }
 }
 
-/// A member's place below a JSON pointer.
+/// The JSON pointer to a member of the object at a JSON pointer.
 #[must_use]
 pub fn child(pointer: &str, name: &str) -> String {
     let name =
@@ -324,7 +327,7 @@ pub fn child(pointer: &str, name: &str) -> String {
     format!("{pointer}/{name}")
 }
 
-/// Closes the objects and the enums of every schema within.
+/// Allows no other members and values in the objects and enums of every schema in a node.
 fn close(node: &mut Value) {
     if let Value::Array(items) = node {
         items.iter_mut().for_each(close);
@@ -339,30 +342,30 @@ fn close(node: &mut Value) {
     }
 }
 
-/// To a request that is no operation: 405 and the methods that there are, or 404 if there are none.
-fn check_unrouted(there: &[Operation], answer: Answer<'_>) -> Result<(), String> {
-    let wanted: BTreeSet<&str> = there.iter().map(|operation| operation.method.as_str()).collect();
+/// Checks the answer to a request that matches no operation: 405 with the methods of the path, or 404 if it has none.
+fn check_unrouted(at_path: &[Operation], answer: Answer<'_>) -> Result<(), String> {
+    let expected: BTreeSet<&str> = at_path.iter().map(|operation| operation.method.as_str()).collect();
     let allowed: BTreeSet<&str> = answer.header("allow").into_iter().flat_map(|value| value.split(", ")).collect();
-    let status = if wanted.is_empty() { 404 } else { 405 };
-    if (answer.status, &allowed) == (status, &wanted) {
+    let status = if expected.is_empty() { 404 } else { 405 };
+    if (answer.status, &allowed) == (status, &expected) {
         Ok(())
     } else {
-        Err(format!("it must be {status} and allow {wanted:?}, and is {} and allows {allowed:?}", answer.status))
+        Err(format!("it must be {status} and allow {expected:?}, and is {} and allows {allowed:?}", answer.status))
     }
 }
 
-/// What an answer says twice, it says alike.
+/// Checks that a header and a member with the same meaning have the same value.
 fn check_agreement(body: &Value, answer: Answer<'_>) -> Result<(), String> {
     let member = |name: &str| body.get(name).map(Value::to_string);
     let etag = answer.header("etag").map(|tag| tag.trim_matches('"').to_owned());
     let code = body.get("code").and_then(Value::as_str);
-    let alike = [
+    let pairs = [
         ("the version and the ETag", etag.is_some() && member("version") != etag),
         ("the seconds to wait", member("retryAfter") != answer.header("retry-after").map(str::to_owned)),
         ("the statuses", code.is_some() && member("status") != Some(answer.status.to_string())),
         ("the code and the type", code.is_some_and(|code| body["type"] != format!("/problems/{code}"))),
     ];
-    let differing = alike.iter().find(|(_, differ)| *differ);
+    let differing = pairs.iter().find(|(_, differ)| *differ);
     differing.map_or(Ok(()), |(what, _)| Err(format!("{what} differ: {answer:?}")))
 }
 
@@ -372,7 +375,7 @@ mod tests {
 
     use super::*;
 
-    /// A status panel, as it is answered.
+    /// A status panel, as the API answers it.
     fn status() -> Value {
         let examples = "/responses/200/content/application~1json/examples";
         Document::load().at(&format!("/paths/~1v1~1patients~1{{patientId}}~1portal/get{examples}/sent/value")).clone()
@@ -392,8 +395,8 @@ mod tests {
         Document::load().check_answer(method, path, Answer { status, headers: &headers, body })
     }
 
-    /// What is wrong with the answer to a read of the status.
-    fn mistake(status: u16, headers: &[(&str, &str)], body: &Value) -> String {
+    /// The reason why an answer to a read of the status is not described.
+    fn reason(status: u16, headers: &[(&str, &str)], body: &Value) -> String {
         check("GET /v1/patients/p-1001/portal", status, headers, &body.to_string()).unwrap_err()
     }
 
@@ -402,7 +405,7 @@ mod tests {
     const ETAG: (&str, &str) = ("etag", "\"3\"");
 
     #[test]
-    fn what_is_documented_passes() {
+    fn a_documented_answer_passes() {
         let (read, command) = ("GET /v1/patients/p-1001/portal", "POST /v1/patients/p-1001/portal/reinvite?x=1");
         let gateway = json!({ "message": "Unauthorized" }).to_string();
         assert_eq!(check(read, 200, &[JSON, ETAG], &status().to_string()), Ok(()));
@@ -414,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_operation_has_its_own_answers() {
+    fn a_request_that_matches_no_operation_has_its_own_answers() {
         let (path, method) = (problem("not_found").to_string(), problem("method_not_allowed").to_string());
         let (both, one) = (("allow", "GET, PUT"), ("allow", "GET"));
         for request in ["GET /", "POST /v1/patients/p-1/nothing", "GET /v1/patients//portal", "PUT /V1/practice"] {
@@ -424,14 +427,14 @@ mod tests {
         assert_eq!(check("DELETE /v1/practice", 405, &[PROBLEM, both], &method), Ok(()));
         assert_eq!(check("HEAD /v1/practice", 405, &[PROBLEM, both], ""), Ok(()));
         assert!(check("HEAD /v1/practice", 405, &[PROBLEM, both], &method).is_err(), "HEAD has no body");
-        assert!(check("DELETE /v1/practice", 405, &[PROBLEM, one], &method).is_err(), "GET is not all");
-        assert!(check("DELETE /v1/practice", 404, &[PROBLEM], &path).is_err(), "there is the path");
-        assert!(check("OPTIONS /v1/practice", 204, &[], "").is_err(), "nothing is said of OPTIONS");
+        assert!(check("DELETE /v1/practice", 405, &[PROBLEM, one], &method).is_err(), "PUT is missing");
+        assert!(check("DELETE /v1/practice", 404, &[PROBLEM], &path).is_err(), "the path exists");
+        assert!(check("OPTIONS /v1/practice", 204, &[], "").is_err(), "OPTIONS is not documented");
         assert!(check("GET /v1/practice", 405, &[PROBLEM, both], &method).is_err(), "it is an operation");
     }
 
     #[test]
-    fn an_answer_that_is_not_documented_is_noticed() {
+    fn an_answer_that_is_not_documented_is_an_error() {
         let with = |mut body: Value, name: &str, value: Value| {
             body[name] = value;
             body
@@ -441,7 +444,7 @@ mod tests {
             ("there is no ETag", 200, &[JSON], status()),
             ("not match", 200, &[JSON, ("etag", "3")], status()),
             ("the version and the ETag differ", 200, &[JSON, ("etag", "\"4\"")], status()),
-            ("the body is of no type", 200, &[ETAG], status()),
+            ("the body has no content type", 200, &[ETAG], status()),
             ("text/json is not documented", 200, &[("content-type", "text/json"), ETAG], status()),
             ("retry-after is not documented", 200, &[JSON, ETAG, ("retry-after", "1")], status()),
             ("'secret' was unexpected", 200, &[JSON, ETAG], with(status(), "secret", json!(1))),
@@ -455,7 +458,7 @@ mod tests {
                 json!({ "type": "/problems/patient_not_found", "title": "", "status": 404 }),
             ),
             ("a problem has no message", 404, &[PROBLEM], with(problem("patient_not_found"), "message", json!(""))),
-            ("the gateway does not say", 503, &[JSON], problem("unavailable")),
+            ("the gateway does not answer", 503, &[JSON], problem("unavailable")),
             ("is not one of", 200, &[JSON, ETAG], with(status(), "invitation", json!({ "state": "lost" }))),
             (
                 "the code and the type differ",
@@ -467,15 +470,15 @@ mod tests {
             ("the seconds to wait differ", 503, &[PROBLEM, ("retry-after", "2")], problem("unavailable")),
             ("the seconds to wait differ", 503, &[PROBLEM], problem("unavailable")),
         ] {
-            let mistake = mistake(answered, headers, &body);
-            assert!(mistake.contains(what), "{what}: {mistake}");
+            let reason = reason(answered, headers, &body);
+            assert!(reason.contains(what), "{what}: {reason}");
         }
         assert!(check("POST /v1/activation/decline", 204, &[JSON], "{}").unwrap_err().contains("there is a body"));
-        assert!(check("GET /v1/practice", 200, &[JSON, ETAG], "nonsense").unwrap_err().contains("no JSON"));
+        assert!(check("GET /v1/practice", 200, &[JSON, ETAG], "nonsense").unwrap_err().contains("not JSON"));
     }
 
     #[test]
-    fn a_request_that_is_not_documented_is_noticed() {
+    fn a_request_that_is_not_documented_is_an_error() {
         let check = |request: &str, media_type: &str, body: &str| {
             let (method, path) = request.split_once(' ').unwrap();
             Document::load().check_request(method, path, media_type, body)

@@ -6,17 +6,17 @@ use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::Value;
 use xtask::workspace::Workspace;
 
-/// A file of the repository, by its path from the top. `tagged` says what a value with a tag is.
+/// Reads a file of the repository, by its path from the root. `tagged` gives the JSON of a value with a tag.
 ///
 /// # Errors
-/// If the file cannot be read, or has anything that this project's files have no use for.
+/// If the file cannot be read, or contains YAML that is not supported here.
 pub fn read(relative: &str, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Value, String> {
     let path = Workspace::locate().map_err(|error| error.to_string())?.path(relative);
     let text = fs::read_to_string(path).map_err(|error| format!("{relative}: {error}"))?;
     parse(&text, tagged).map_err(|error| format!("{relative}: {error}"))
 }
 
-/// One document.
+/// Parses one document.
 ///
 /// # Errors
 /// As for [`read`].
@@ -36,7 +36,7 @@ fn to_json(node: &Yaml<'_>, tagged: fn(&str, &Value) -> Option<Value>) -> Result
         Yaml::Sequence(items) => items.iter().map(|item| to_json(item, tagged)).collect(),
         Yaml::Mapping(members) => {
             let member = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
-                let name = name.as_str().ok_or_else(|| format!("a name is no text: {name:?}"))?;
+                let name = name.as_str().ok_or_else(|| format!("a name is not a string: {name:?}"))?;
                 Ok((name.to_owned(), to_json(value, tagged)?))
             };
             members.iter().map(member).collect()
@@ -44,6 +44,6 @@ fn to_json(node: &Yaml<'_>, tagged: fn(&str, &Value) -> Option<Value>) -> Result
         Yaml::Tagged(tag, value) => {
             tagged(&tag.suffix, &to_json(value, tagged)?).ok_or_else(|| format!("unknown tag {}", tag.suffix))
         }
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => Err(format!("there is no use for {node:?}")),
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => Err(format!("{node:?} is not supported")),
     }
 }

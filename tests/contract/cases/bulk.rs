@@ -1,4 +1,4 @@
-//! Bulk jobs, and what they read.
+//! Bulk jobs, and the reads of their runs.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,7 +28,7 @@ fn patients(count: usize) -> Vec<PatientId> {
     (0..count).map(|number| samples::patient_id(&format!("p-{number:02}"))).collect()
 }
 
-/// Each with an address and a date of birth of their own.
+/// Saves patients, each with their own address and date of birth.
 async fn admit(backend: &impl Backend, practice: &str, patients: &[PatientId]) {
     for (number, patient) in patients.iter().enumerate() {
         let born = samples::date_of_birth() + chrono::TimeDelta::days(number.try_into().unwrap());
@@ -53,18 +53,18 @@ pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
     let most: Vec<_> = (0..MOST_BULK_PATIENTS).map(|number| samples::patient_id(&format!("{number:064}"))).collect();
     let job = samples::bulk_job("lake", "job-1", 500);
     assert_eq!(begin(backend, &job, &most).await, None);
-    assert_eq!(begin(backend, &job, &most).await, None, "a repetition finds its own");
+    assert_eq!(begin(backend, &job, &most).await, None, "a repeated request finds its own job");
     let other = BulkJob { dry_run: true, content: Some([7; 16]), ..samples::bulk_job("lake", "job-1", 1) };
     assert_eq!(begin(backend, &other, &most[..1]).await, Some(job.clone()));
     assert_eq!(store.job(&scope, &job.id).await.unwrap(), Some(job.clone()));
     assert_eq!(store.job_of(&scope.job(&job.id)).await.unwrap(), Some(job.clone()));
     assert_eq!(store.named_patients(&scope, &job.id).await.unwrap(), most);
 
-    let everybody =
+    let never_invited =
         BulkJob { audience: Audience::NeverInvited { after: None }, ..samples::bulk_job("lake", "job-2", 0) };
-    assert_eq!(begin(backend, &everybody, &[]).await, None);
-    assert_eq!(store.job(&scope, &everybody.id).await.unwrap(), Some(everybody.clone()));
-    assert!(store.named_patients(&scope, &everybody.id).await.unwrap().is_empty());
+    assert_eq!(begin(backend, &never_invited, &[]).await, None);
+    assert_eq!(store.job(&scope, &never_invited.id).await.unwrap(), Some(never_invited.clone()));
+    assert!(store.named_patients(&scope, &never_invited.id).await.unwrap().is_empty());
 
     let south = samples::scope("south");
     assert_eq!(store.job(&south, &job.id).await.unwrap(), None);
@@ -74,7 +74,7 @@ pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
     assert_eq!(store.job(&scope, &samples::job_id("job-3")).await.unwrap(), None);
 }
 
-fn seen(count: u32, patients: &[PatientId]) -> SliceProgress {
+fn progress(count: u32, patients: &[PatientId]) -> SliceProgress {
     let result = |patient: &PatientId| BulkResult { patient: patient.clone(), outcome: BulkOutcome::Invited };
     SliceProgress {
         audience: Audience::Named { total: 50, seen: count },
@@ -93,8 +93,8 @@ pub(crate) async fn a_job_is_saved_by_version_and_with_its_slice(backend: &impl 
     assert_eq!(begin(backend, &begun, &patients(50)).await, None);
     let claimed = begun.claim(&run, samples::noon()).unwrap();
     let rival = begun.claim(&samples::request_id("run-2"), samples::noon()).unwrap();
-    let (after, slice) = claimed.advance(&run, seen(20, &patients(20)), samples::noon()).unwrap();
-    let (other, another) = claimed.advance(&run, seen(1, &patients(1)), samples::noon()).unwrap();
+    let (after, slice) = claimed.advance(&run, progress(20, &patients(20)), samples::noon()).unwrap();
+    let (other, another) = claimed.advance(&run, progress(1, &patients(1)), samples::noon()).unwrap();
     for (job, slice, outcome) in [
         (&after, slice.as_ref(), CommitOutcome::Stale),
         (&claimed, None, CommitOutcome::Committed),
@@ -118,14 +118,14 @@ async fn fill(store: &impl BulkStore, id: &str, slices: u32) -> JobId {
     for _ in 0..slices {
         let claimed = job.claim(&run, samples::noon()).unwrap();
         store.save_job(&job.scope, &claimed, None).await.unwrap();
-        let (after, slice) = claimed.advance(&run, seen(0, &patients(2)), samples::noon()).unwrap();
+        let (after, slice) = claimed.advance(&run, progress(0, &patients(2)), samples::noon()).unwrap();
         store.save_job(&job.scope, &after, slice.as_ref()).await.unwrap();
         job = after;
     }
     job.id
 }
 
-pub(crate) async fn slices_come_in_order_and_in_pages(backend: &impl Backend) {
+pub(crate) async fn slices_are_paged_in_order(backend: &impl Backend) {
     let (store, scope) = (&**backend.store(), samples::scope("lake"));
     let (first, _other) = (fill(store, "job-1", 12).await, fill(store, "job-10", 3).await);
     let numbers = |slices: Vec<Slice>| slices.iter().map(|slice| slice.number).collect::<Vec<_>>();
@@ -140,12 +140,12 @@ pub(crate) async fn slices_come_in_order_and_in_pages(backend: &impl Backend) {
     assert_eq!((page.slices.len(), page.next), (5, SlicePlace::parse("5")));
 }
 
-pub(crate) async fn who_has_a_date_of_birth_is_found_once(backend: &impl Backend) {
+pub(crate) async fn each_patient_with_a_date_of_birth_is_listed_once(backend: &impl Backend) {
     let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(7));
     admit(backend, "lake", &all).await;
     admit(backend, "lake:1", &patients(2)).await;
-    let dateless = Profile { date_of_birth: None, ..samples::profile(None) };
-    save(backend, "lake", &samples::patient_id("x"), dateless).await;
+    let without_date = Profile { date_of_birth: None, ..samples::profile(None) };
+    save(backend, "lake", &samples::patient_id("x"), without_date).await;
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let places = store.list_by_birth_date(&scope, after.as_ref(), 3).await.unwrap();
@@ -156,17 +156,17 @@ pub(crate) async fn who_has_a_date_of_birth_is_found_once(backend: &impl Backend
         }
     }
     assert_eq!(found, all);
-    // The place is that of a search.
+    // The place is the same as in a search.
     let query = DirectoryQuery::parse("02/29/1980").unwrap();
     let row = store.search(&scope, &query, None, 1).await.unwrap().remove(0);
     assert_eq!(store.list_by_birth_date(&scope, None, 1).await.unwrap(), [row.place]);
     assert!(store.list_by_birth_date(&samples::scope("sea"), None, 3).await.unwrap().is_empty());
 }
 
-pub(crate) async fn many_are_read_at_once(backend: &impl Backend) {
+pub(crate) async fn many_records_and_addresses_are_read_in_one_call(backend: &impl Backend) {
     let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(20));
-    let nobody = store.load_all(&scope, &all).await.unwrap();
-    assert!(nobody.practice.is_none() && nobody.records.is_empty());
+    let empty = store.load_all(&scope, &all).await.unwrap();
+    assert!(empty.practice.is_none() && empty.records.is_empty());
     store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
     admit(backend, "lake", &all[..15]).await;
     admit(backend, "hill", &all).await;
@@ -193,8 +193,8 @@ pub(crate) async fn many_are_read_at_once(backend: &impl Backend) {
     );
 }
 
-/// Two jobs about the same patients, three runners for each, all at once.
-pub(crate) async fn of_many_runners_at_once_each_patient_is_ones(backend: &impl Backend) {
+/// Two jobs with the same patients and three runners for each job, all at the same time.
+pub(crate) async fn only_one_of_many_runs_invites_a_patient(backend: &impl Backend) {
     let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(45));
     store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
     admit(backend, "lake", &all).await;
@@ -218,7 +218,7 @@ pub(crate) async fn of_many_runners_at_once_each_patient_is_ones(backend: &impl 
                     Ok(RunOutcome::Slice(_)) => {}
                     Ok(RunOutcome::Held) => tokio::task::yield_now().await,
                     Ok(RunOutcome::Missing) => unreachable!("the job is begun"),
-                    // The others wait for its lease to be over.
+                    // The other runners wait until its lease has expired.
                     Err(_) => clock.advance(BULK_LEASE),
                 }
             }
@@ -237,6 +237,6 @@ pub(crate) async fn of_many_runners_at_once_each_patient_is_ones(backend: &impl 
     assert_eq!(invited, 45);
     for patient in &all {
         let record = store.load(&scope, patient).await.unwrap().record.unwrap();
-        assert_eq!(record.version, 2, "saved and invited, each once");
+        assert_eq!(record.version, 2, "saved once and invited once");
     }
 }

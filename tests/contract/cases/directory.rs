@@ -1,4 +1,4 @@
-//! Finding patients in a practice's directory.
+//! Searches in a practice's directory.
 
 use portal::{
     operations::search::search,
@@ -12,7 +12,7 @@ use portal::{
     timeline::Role,
 };
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 fn named(given: &str, family: &str) -> Profile {
     let name = |text| PersonName::parse(text).unwrap();
@@ -62,7 +62,7 @@ pub(crate) async fn the_first_letters_of_each_word_find_a_patient(backend: &impl
     ] {
         assert_eq!(found(backend, "lake", text).await, hits, "{text}");
     }
-    // What is shown of them is what was saved.
+    // The rows have the saved names.
     let (scope, query) = (samples::scope("lake"), DirectoryQuery::parse("nu").unwrap());
     let rows = backend.store().search(&scope, &query, None, 10).await.unwrap();
     let patient = samples::patient_id("p-1");
@@ -70,7 +70,7 @@ pub(crate) async fn the_first_letters_of_each_word_find_a_patient(backend: &impl
     assert_eq!(rows, saved.into_iter().filter(|row| query.reaches(&row.place)).collect::<Vec<_>>());
 }
 
-pub(crate) async fn only_ones_own_patients_are_found(backend: &impl Backend) {
+pub(crate) async fn only_patients_of_the_practice_are_found(backend: &impl Backend) {
     admit(backend, "lake", "p-1", named("Jo", "Lake")).await;
     admit(backend, "hill", "p-2", named("Jo", "Hill")).await;
     admit(backend, "lake:1", "p-3", named("Jo", "Other")).await;
@@ -81,7 +81,7 @@ pub(crate) async fn only_ones_own_patients_are_found(backend: &impl Backend) {
     }
 }
 
-pub(crate) async fn a_date_of_birth_finds_who_was_born_on_it(backend: &impl Backend) {
+pub(crate) async fn a_date_of_birth_finds_its_patients(backend: &impl Backend) {
     let born = |date: &str| Some(Redacted::new(date.parse().unwrap()));
     admit(backend, "lake", "p-2", Profile { date_of_birth: born("1980-02-29"), ..named("Ana", "Li") }).await;
     admit(backend, "lake", "p-1", Profile { date_of_birth: born("1980-02-29"), ..named("Zoe", "Xu") }).await;
@@ -97,14 +97,14 @@ pub(crate) async fn a_date_of_birth_finds_who_was_born_on_it(backend: &impl Back
     }
 }
 
-pub(crate) async fn a_new_name_takes_the_place_of_the_old_one(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
+pub(crate) async fn a_new_name_replaces_the_old_one(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
     assert_eq!(found(backend, "lake", "nu").await, ["p-1"]);
-    let act = story.act(Role::Staff);
+    let act = patient.act(Role::Staff);
     let born = Some(Redacted::new("1990-12-31".parse().unwrap()));
     let profile = Profile { date_of_birth: born, ..named("José", "Smith") };
-    let change = PortalRecord::save_profile(Some(&story.record), story.key.clone(), profile, act).unwrap();
-    story.step(change).await;
+    let change = PortalRecord::save_profile(Some(&patient.record), patient.key.clone(), profile, act).unwrap();
+    patient.step(change).await;
     for (text, hits) in [
         ("nu", vec![]),
         ("1980-02-29", vec![]),
@@ -117,15 +117,15 @@ pub(crate) async fn a_new_name_takes_the_place_of_the_old_one(backend: &impl Bac
     }
 }
 
-pub(crate) async fn pages_follow_one_another(backend: &impl Backend) {
-    // In the order of the alphabet, which is not that of the ids. A name may be the beginning of another.
+pub(crate) async fn the_pages_of_a_search_have_each_patient_once(backend: &impl Backend) {
+    // The alphabetical order is not the order of the ids. One name is the prefix of another.
     let names = ["Jo", "Jo Ann", "Jo-An", "Joan", "José", "Jö Zz"];
     for number in 0..48 {
         let given = names[number % names.len()];
         admit(backend, "lake", &format!("p-{number:02}"), named(given, &format!("Johnson {number:02}"))).await;
     }
     let pages = pages(backend, "lake", "jo").await;
-    // Each patient has two rows or three that are looked at, of which the first is the hit.
+    // Each patient has two or three rows that are read. The first one is the hit.
     assert_eq!(pages.len(), 5, "{pages:?}");
     assert!(pages.iter().all(|page| page.len() <= MOST_HITS), "{pages:?}");
     let all = pages.concat();
@@ -136,7 +136,7 @@ pub(crate) async fn pages_follow_one_another(backend: &impl Backend) {
     let mut order: Vec<&str> = all.iter().map(given).collect();
     order.dedup();
     assert_eq!(*order.last().unwrap(), "José", "{order:?}");
-    // The pages are those of the reference.
+    // The in-memory store has the same pages.
     let reference = crate::backend::Memory::start("").await.unwrap();
     for number in 0..48 {
         let given = names[number % names.len()];
@@ -145,7 +145,7 @@ pub(crate) async fn pages_follow_one_another(backend: &impl Backend) {
     assert_eq!(self::pages(&reference, "lake", "jo").await, pages);
 }
 
-pub(crate) async fn several_words_are_looked_for_in_portions(backend: &impl Backend) {
+pub(crate) async fn a_search_of_several_words_reads_a_limited_number_of_rows(backend: &impl Backend) {
     for number in 0..204 {
         admit(backend, "lake", &format!("p-{number:03}"), named("Maria", &format!("Ab{number:03}"))).await;
     }
@@ -153,7 +153,7 @@ pub(crate) async fn several_words_are_looked_for_in_portions(backend: &impl Back
         admit(backend, "lake", &format!("z-{number:02}"), named("Maria", &format!("Zo{number:02}"))).await;
     }
     let sizes = async |text| pages(backend, "lake", text).await.iter().map(Vec::len).collect::<Vec<_>>();
-    // Two hundred rows without a hit are a page without one; twenty hits end a page before its rows do.
+    // A page ends after two hundred rows, even without a hit, or after twenty hits.
     assert_eq!(sizes("maria zo").await, [0, 20, 2]);
     assert_eq!(sizes("zo m").await, [20, 2]);
     assert_eq!(sizes("maria ab00").await, [10, 0]);

@@ -9,12 +9,12 @@ use portal::{
 };
 use tokio::task::JoinSet;
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 const EMAIL: &str = "jose@example.com";
 
-async fn save_email(story: &mut Story<'_, impl Backend>, address: Option<&str>) {
-    story
+async fn save_email(patient: &mut TestPatient<'_, impl Backend>, address: Option<&str>) {
+    patient
         .change(|record, act| {
             PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), act).unwrap()
         })
@@ -22,28 +22,28 @@ async fn save_email(story: &mut Story<'_, impl Backend>, address: Option<&str>) 
 }
 
 pub(crate) async fn an_address_has_one_owner(backend: &impl Backend) {
-    let mut owner = Story::begin(backend, "lake", "p-1", None).await;
-    let mut other = Story::begin(backend, "lake", "p-2", None).await;
+    let mut owner = TestPatient::begin(backend, "lake", "p-1", None).await;
+    let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
     owner.invite(Some(EMAIL)).await;
-    for twin in [EMAIL, "JOSE@Example.COM"] {
-        let change = other.inviting(Some(twin));
+    for spelling in [EMAIL, "JOSE@Example.COM"] {
+        let change = other.inviting(Some(spelling));
         other.is_in_use(&change, Some("p-1")).await;
     }
     other.invite(Some("jose+2@example.com")).await;
 }
 
-pub(crate) async fn another_practice_is_never_named(backend: &impl Backend) {
-    let mut owner = Story::begin(backend, "hill", "p-1", None).await;
-    let mut other = Story::begin(backend, "lake", "p-1", None).await;
+pub(crate) async fn a_holder_in_another_practice_is_never_named(backend: &impl Backend) {
+    let mut owner = TestPatient::begin(backend, "hill", "p-1", None).await;
+    let mut other = TestPatient::begin(backend, "lake", "p-1", None).await;
     owner.invite(Some(EMAIL)).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, None).await;
 }
 
-pub(crate) async fn a_profile_keeps_its_address_from_others(backend: &impl Backend) {
-    let mut carrier = Story::begin(backend, "lake", "p-1", Some(EMAIL)).await;
-    let mut other = Story::begin(backend, "lake", "p-2", None).await;
-    let mut stranger = Story::begin(backend, "hill", "p-2", None).await;
+pub(crate) async fn an_address_in_a_profile_is_in_use_for_other_patients(backend: &impl Backend) {
+    let mut carrier = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
+    let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
+    let mut stranger = TestPatient::begin(backend, "hill", "p-2", None).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, Some("p-1")).await;
     let change = stranger.inviting(Some(EMAIL));
@@ -52,44 +52,44 @@ pub(crate) async fn a_profile_keeps_its_address_from_others(backend: &impl Backe
     stranger.invite(Some(EMAIL)).await;
 }
 
-pub(crate) async fn ones_own_profile_does_not_matter(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some(EMAIL)).await;
-    story.invite(None).await;
-    let mut twin = Story::begin(backend, "lake", "p-2", Some("twin@example.com")).await;
-    let mut second = Story::begin(backend, "lake", "p-3", Some("twin@example.com")).await;
-    let change = twin.inviting(None);
-    twin.is_in_use(&change, Some("p-3")).await;
+pub(crate) async fn the_patients_own_profile_does_not_block_the_address(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
+    patient.invite(None).await;
+    let mut first = TestPatient::begin(backend, "lake", "p-2", Some("shared@example.com")).await;
+    let mut second = TestPatient::begin(backend, "lake", "p-3", Some("shared@example.com")).await;
+    let change = first.inviting(None);
+    first.is_in_use(&change, Some("p-3")).await;
     let change = second.inviting(None);
     second.is_in_use(&change, Some("p-2")).await;
 }
 
-pub(crate) async fn more_than_fifty_profiles_are_everybodys(backend: &impl Backend) {
-    let mut stories = Vec::new();
+pub(crate) async fn an_address_in_more_than_fifty_profiles_stays_in_use(backend: &impl Backend) {
+    let mut patients = Vec::new();
     for number in 0..=portal::ledger::MOST_HOLDERS {
-        stories.push(Story::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
+        patients.push(TestPatient::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
-    for story in &mut stories {
-        save_email(story, None).await;
+    for patient in &mut patients {
+        save_email(patient, None).await;
     }
-    // The list is empty, but it once was not complete.
-    let change = stories[0].inviting(Some(EMAIL));
-    stories[0].is_in_use(&change, None).await;
+    // The list is empty, but it was incomplete before.
+    let change = patients[0].inviting(Some(EMAIL));
+    patients[0].is_in_use(&change, None).await;
 }
 
-pub(crate) async fn a_full_list_can_be_left(backend: &impl Backend) {
-    let mut stories = Vec::new();
+pub(crate) async fn profiles_can_be_removed_from_a_full_list(backend: &impl Backend) {
+    let mut patients = Vec::new();
     for number in 0..portal::ledger::MOST_HOLDERS {
-        stories.push(Story::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
+        patients.push(TestPatient::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
-    for story in &mut stories {
-        save_email(story, None).await;
+    for patient in &mut patients {
+        save_email(patient, None).await;
     }
-    stories[0].invite(Some(EMAIL)).await;
+    patients[0].invite(Some(EMAIL)).await;
 }
 
 pub(crate) async fn revoking_frees_the_address(backend: &impl Backend) {
-    let mut first = Story::begin(backend, "lake", "p-1", None).await;
-    let mut second = Story::begin(backend, "hill", "p-1", None).await;
+    let mut first = TestPatient::begin(backend, "lake", "p-1", None).await;
+    let mut second = TestPatient::begin(backend, "hill", "p-1", None).await;
     for _ in 0..2 {
         first.invite(Some(EMAIL)).await;
         first.revoke().await;
@@ -100,79 +100,79 @@ pub(crate) async fn revoking_frees_the_address(backend: &impl Backend) {
     }
 }
 
-pub(crate) async fn another_address_swaps_the_claim(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
-    story.invite(Some(EMAIL)).await;
-    story.send().await;
-    story.reinvite(Some("new@example.com")).await;
-    let mut other = Story::begin(backend, "hill", "p-1", None).await;
+pub(crate) async fn a_reinvite_to_another_address_moves_the_claim(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
+    patient.invite(Some(EMAIL)).await;
+    patient.send().await;
+    patient.reinvite(Some("new@example.com")).await;
+    let mut other = TestPatient::begin(backend, "hill", "p-1", None).await;
     let change = other.inviting(Some("new@example.com"));
     other.is_in_use(&change, None).await;
     other.invite(Some(EMAIL)).await;
 }
 
-pub(crate) async fn a_swap_that_is_refused_changes_nothing(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
-    let mut other = Story::begin(backend, "lake", "p-2", None).await;
-    story.invite(Some(EMAIL)).await;
-    story.send().await;
+pub(crate) async fn a_refused_move_of_the_claim_changes_nothing(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
+    let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
+    patient.invite(Some(EMAIL)).await;
+    patient.send().await;
     other.invite(Some("other@example.com")).await;
-    let change = story.reinviting(Some("other@example.com"), Role::Staff);
-    story.is_in_use(&change, Some("p-2")).await;
+    let change = patient.reinviting(Some("other@example.com"), Role::Staff);
+    patient.is_in_use(&change, Some("p-2")).await;
     other.send().await;
     let change = other.reinviting(Some(EMAIL), Role::Staff);
     other.is_in_use(&change, Some("p-1")).await;
 }
 
-pub(crate) async fn the_account_keeps_and_swaps_its_address(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some(EMAIL)).await;
-    let mut other = Story::begin(backend, "lake", "p-2", None).await;
-    story.invite(None).await;
-    story.send().await;
-    story.register().await;
-    save_email(&mut story, None).await;
-    story.opt_out(Role::Staff).await;
+pub(crate) async fn an_account_keeps_its_address_until_it_is_changed(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
+    let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
+    patient.invite(None).await;
+    patient.send().await;
+    patient.register().await;
+    save_email(&mut patient, None).await;
+    patient.opt_out(Role::Staff).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, Some("p-1")).await;
-    story.change_email("new@example.com").await;
+    patient.change_email("new@example.com").await;
     other.invite(Some(EMAIL)).await;
-    let change = story.changing_email(EMAIL);
-    story.is_in_use(&change, Some("p-2")).await;
-    // Who logs in is known by the new address, and by that one only.
-    let login = samples::login("event-1", story.now + TimeDelta::hours(1));
+    let change = patient.changing_email(EMAIL);
+    patient.is_in_use(&change, Some("p-2")).await;
+    // A login is recorded with the new address only.
+    let login = samples::login("event-1", patient.now + TimeDelta::hours(1));
     let by = async |address| backend.store().note_login(&samples::email(address), &login).await.unwrap();
     assert_eq!(by(EMAIL).await, LoginOutcome::NoAccount);
     assert_eq!(by("new@example.com").await, LoginOutcome::Noted);
 }
 
-pub(crate) async fn a_new_address_that_is_taken_leaves_the_account_its_own(backend: &impl Backend) {
-    let mut story = Story::with_account(backend, "lake", "p-1", EMAIL).await;
-    Story::begin(backend, "lake", "p-2", None).await.invite(Some("two@example.com")).await;
-    Story::with_account(backend, "hill", "p-3", "three@example.com").await;
-    Story::begin(backend, "hill", "p-4", Some("four@example.com")).await;
+pub(crate) async fn an_account_keeps_its_address_if_the_new_one_is_in_use(backend: &impl Backend) {
+    let mut patient = TestPatient::with_account(backend, "lake", "p-1", EMAIL).await;
+    TestPatient::begin(backend, "lake", "p-2", None).await.invite(Some("two@example.com")).await;
+    TestPatient::with_account(backend, "hill", "p-3", "three@example.com").await;
+    TestPatient::begin(backend, "hill", "p-4", Some("four@example.com")).await;
     for (address, holder) in [("two@example.com", Some("p-2")), ("three@example.com", None), ("four@example.com", None)]
     {
-        let change = story.changing_email(address);
-        story.is_in_use(&change, holder).await;
+        let change = patient.changing_email(address);
+        patient.is_in_use(&change, holder).await;
     }
-    let mut other = Story::begin(backend, "hill", "p-5", None).await;
+    let mut other = TestPatient::begin(backend, "hill", "p-5", None).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, None).await;
-    story.change_email("free@example.com").await;
+    patient.change_email("free@example.com").await;
 }
 
-pub(crate) async fn of_many_accounts_that_want_one_address_one_gets_it(backend: &impl Backend) {
+pub(crate) async fn only_one_of_many_accounts_gets_an_address(backend: &impl Backend) {
     const RIVALS: u8 = 8;
-    let mut stories = Vec::new();
+    let mut patients = Vec::new();
     for number in 0..RIVALS {
         let practice = if number % 2 == 0 { "lake" } else { "hill" };
         let address = format!("own-{number}@example.com");
-        stories.push(Story::with_account(backend, practice, &format!("p-{number}"), &address).await);
+        patients.push(TestPatient::with_account(backend, practice, &format!("p-{number}"), &address).await);
     }
     let mut rivals = JoinSet::new();
-    for story in &mut stories {
-        let (store, change) = (backend.store().clone(), story.changing_email(EMAIL));
-        // Under contention a store may ask to come again.
+    for patient in &mut patients {
+        let (store, change) = (backend.store().clone(), patient.changing_email(EMAIL));
+        // Under contention a store may be busy, and the caller retries.
         rivals.spawn(async move {
             loop {
                 match store.commit(&change).await {
@@ -184,40 +184,43 @@ pub(crate) async fn of_many_accounts_that_want_one_address_one_gets_it(backend: 
     }
     let mut winners = 0;
     for (change, outcome) in rivals.join_all().await {
-        let story = stories.iter_mut().find(|story| story.key == change.after.key).unwrap();
+        let patient = patients.iter_mut().find(|patient| patient.key == change.after.key).unwrap();
         match outcome {
             CommitOutcome::Committed => {
                 winners += 1;
-                story.record = change.after;
+                patient.record = change.after;
             }
             CommitOutcome::EmailInUse { holder } => {
-                // Named to nobody in the other practice.
-                assert!(holder.is_none_or(|holder| holder != story.key.patient));
+                // The other practice does not learn the holder.
+                assert!(holder.is_none_or(|holder| holder != patient.key.patient));
             }
-            CommitOutcome::Stale => unreachable!("each has a record of their own"),
+            CommitOutcome::Stale => unreachable!("each patient has their own record"),
         }
-        // The losers keep what they had, and are told of nothing.
-        story.is_stored().await;
+        // The records of the others do not change.
+        patient.is_stored().await;
     }
     assert_eq!(winners, 1);
-    for story in stories.iter().filter(|story| story.record.notices.is_empty()) {
-        let own = story.record.claimed_email().unwrap();
-        let outcome =
-            backend.store().note_login(own, &samples::login("event-1", story.now + TimeDelta::days(1))).await.unwrap();
-        assert_eq!(outcome, LoginOutcome::Noted, "and keep the claim of it");
+    for patient in patients.iter().filter(|patient| patient.record.notices.is_empty()) {
+        let own = patient.record.claimed_email().unwrap();
+        let outcome = backend
+            .store()
+            .note_login(own, &samples::login("event-1", patient.now + TimeDelta::days(1)))
+            .await
+            .unwrap();
+        assert_eq!(outcome, LoginOutcome::Noted, "the others keep the claim of their address");
     }
 }
 
-pub(crate) async fn a_reinvite_looks_at_the_address_again(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
-    story.invite(Some(EMAIL)).await;
-    story.send().await;
-    // Saving a profile is never refused, whoever holds the address.
-    let mut late = Story::begin(backend, "lake", "p-2", Some(EMAIL)).await;
-    let change = story.reinviting(None, Role::Staff);
-    story.is_in_use(&change, Some("p-2")).await;
+pub(crate) async fn a_reinvite_checks_the_address_again(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
+    patient.invite(Some(EMAIL)).await;
+    patient.send().await;
+    // Saving a profile is never refused, even if another patient has the address.
+    let mut late = TestPatient::begin(backend, "lake", "p-2", Some(EMAIL)).await;
+    let change = patient.reinviting(None, Role::Staff);
+    patient.is_in_use(&change, Some("p-2")).await;
     let change = late.inviting(None);
     late.is_in_use(&change, Some("p-1")).await;
     save_email(&mut late, None).await;
-    story.reinvite(None).await;
+    patient.reinvite(None).await;
 }

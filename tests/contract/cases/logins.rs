@@ -7,80 +7,88 @@ use portal::{
     timeline::Role,
 };
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 const ADDRESS: &str = "jose@example.com";
 
-async fn registered<B: Backend>(backend: &B) -> Story<'_, B> {
-    let mut story = Story::begin(backend, "lake", "p-1", Some(ADDRESS)).await;
-    story.invite(None).await;
-    story.send().await;
-    story.register().await;
-    story
+async fn registered<B: Backend>(backend: &B) -> TestPatient<'_, B> {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some(ADDRESS)).await;
+    patient.invite(None).await;
+    patient.send().await;
+    patient.register().await;
+    patient
 }
 
-async fn note(backend: &impl Backend, event: &str, at: DateTime<Utc>) -> LoginOutcome {
+async fn record_login(backend: &impl Backend, event: &str, at: DateTime<Utc>) -> LoginOutcome {
     backend.store().note_login(&samples::email("Jose@Example.com"), &samples::login(event, at)).await.unwrap()
 }
 
-/// Notes a login, and checks that the store did what the rules say.
-async fn note_in<B: Backend>(story: &mut Story<'_, B>, event: &str, at: DateTime<Utc>) -> LoginOutcome {
-    let expected = story.record.track_login(&samples::login(event, at)).unwrap();
-    let outcome = note(story.backend, event, at).await;
+/// Records a login, and checks that the store follows the rules.
+async fn record_and_check<B: Backend>(
+    patient: &mut TestPatient<'_, B>,
+    event: &str,
+    at: DateTime<Utc>,
+) -> LoginOutcome {
+    let expected = patient.record.track_login(&samples::login(event, at)).unwrap();
+    let outcome = record_login(patient.backend, event, at).await;
     assert_eq!(outcome == LoginOutcome::Noted, expected.is_some(), "{event} at {at}");
-    story.record = expected.unwrap_or_else(|| story.record.clone());
-    story.is_stored().await;
+    patient.record = expected.unwrap_or_else(|| patient.record.clone());
+    patient.is_stored().await;
     outcome
 }
 
 pub(crate) async fn only_the_latest_login_is_kept(backend: &impl Backend) {
-    let mut story = registered(backend).await;
-    let begun = story.now;
+    let mut patient = registered(backend).await;
+    let begun = patient.now;
     let hours = |hours| begun + TimeDelta::hours(hours);
     for (event, login_at, outcome, latest) in [
         ("before", hours(0), LoginOutcome::Known, hours(0)),
         ("first", hours(2), LoginOutcome::Noted, hours(2)),
-        ("at-once", hours(2), LoginOutcome::Known, hours(2)),
+        ("same-time", hours(2), LoginOutcome::Known, hours(2)),
         ("late", hours(1), LoginOutcome::Known, hours(2)),
         ("next", hours(3), LoginOutcome::Noted, hours(3)),
     ] {
-        assert_eq!(note_in(&mut story, event, login_at).await, outcome, "{event}");
-        assert_eq!(story.stored().await.last_login_at(), Some(latest), "{event}");
+        assert_eq!(record_and_check(&mut patient, event, login_at).await, outcome, "{event}");
+        assert_eq!(patient.stored().await.last_login_at(), Some(latest), "{event}");
     }
 }
 
-pub(crate) async fn a_repeated_event_is_known_whatever_its_time(backend: &impl Backend) {
-    let mut story = registered(backend).await;
-    let begun = story.now;
+pub(crate) async fn a_repeated_login_event_changes_nothing_at_any_time(backend: &impl Backend) {
+    let mut patient = registered(backend).await;
+    let begun = patient.now;
     let hours = |hours| begun + TimeDelta::hours(hours);
-    assert_eq!(note_in(&mut story, "one", hours(1)).await, LoginOutcome::Noted);
+    assert_eq!(record_and_check(&mut patient, "one", hours(1)).await, LoginOutcome::Noted);
     for again in [hours(0), hours(1), hours(9)] {
-        assert_eq!(note_in(&mut story, "one", again).await, LoginOutcome::Known, "{again}");
+        assert_eq!(record_and_check(&mut patient, "one", again).await, LoginOutcome::Known, "{again}");
     }
-    // The record is written as a whole by other changes, and keeps the event.
-    story.opt_out(Role::Staff).await;
-    assert_eq!(note_in(&mut story, "one", hours(9)).await, LoginOutcome::Known);
-    // The last event alone is remembered.
-    assert_eq!(note_in(&mut story, "two", hours(2)).await, LoginOutcome::Noted);
-    assert_eq!(note_in(&mut story, "one", hours(9)).await, LoginOutcome::Noted);
-    assert_eq!(story.stored().await.last_login_at(), Some(hours(9)));
+    // Other changes write the whole record, and keep the event.
+    patient.opt_out(Role::Staff).await;
+    assert_eq!(record_and_check(&mut patient, "one", hours(9)).await, LoginOutcome::Known);
+    // Only the last event is remembered.
+    assert_eq!(record_and_check(&mut patient, "two", hours(2)).await, LoginOutcome::Noted);
+    assert_eq!(record_and_check(&mut patient, "one", hours(9)).await, LoginOutcome::Noted);
+    assert_eq!(patient.stored().await.last_login_at(), Some(hours(9)));
 }
 
-pub(crate) async fn who_has_no_account_logs_in_nowhere(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some(ADDRESS)).await;
+pub(crate) async fn a_login_without_an_account_is_not_recorded(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some(ADDRESS)).await;
     let login_at = samples::noon() + TimeDelta::days(9);
-    assert_eq!(note(backend, "event-1", login_at).await, LoginOutcome::NoAccount);
-    story.invite(None).await;
-    assert_eq!(note(backend, "event-1", login_at).await, LoginOutcome::NoAccount, "an invitation is no account");
-    story.is_stored().await;
+    assert_eq!(record_login(backend, "event-1", login_at).await, LoginOutcome::NoAccount);
+    patient.invite(None).await;
+    assert_eq!(
+        record_login(backend, "event-1", login_at).await,
+        LoginOutcome::NoAccount,
+        "an invited patient has no account"
+    );
+    patient.is_stored().await;
 }
 
-pub(crate) async fn a_stale_change_takes_no_login_back(backend: &impl Backend) {
-    let mut story = registered(backend).await;
-    let act = story.act(Role::Staff);
-    let decided_before = story.record.opt_out(act).unwrap();
-    let login_at = story.now + TimeDelta::hours(1);
-    assert_eq!(note_in(&mut story, "event-1", login_at).await, LoginOutcome::Noted);
-    assert_eq!(story.try_commit(&decided_before).await, CommitOutcome::Stale);
-    story.is_stored().await;
+pub(crate) async fn a_stale_change_does_not_overwrite_a_login(backend: &impl Backend) {
+    let mut patient = registered(backend).await;
+    let act = patient.act(Role::Staff);
+    let decided_before = patient.record.opt_out(act).unwrap();
+    let login_at = patient.now + TimeDelta::hours(1);
+    assert_eq!(record_and_check(&mut patient, "event-1", login_at).await, LoginOutcome::Noted);
+    assert_eq!(patient.try_commit(&decided_before).await, CommitOutcome::Stale);
+    patient.is_stored().await;
 }

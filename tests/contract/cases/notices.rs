@@ -1,4 +1,4 @@
-//! Notices wait in the record, and its place in the calendar is one sender's at a time.
+//! Notices: the record keeps them until they are sent, and one sender at a time claims them.
 
 use chrono::TimeDelta;
 use portal::{
@@ -11,92 +11,92 @@ use portal::{
 use tokio::task::JoinSet;
 
 use super::calendar::due;
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
-async fn changed<B: Backend>(backend: &B) -> Story<'_, B> {
-    let mut story = Story::with_account(backend, "lake", "p-1", "Jose@Example.com").await;
-    story.change_email("New@Example.com").await;
-    story
+async fn changed<B: Backend>(backend: &B) -> TestPatient<'_, B> {
+    let mut patient = TestPatient::with_account(backend, "lake", "p-1", "Jose@Example.com").await;
+    patient.change_email("New@Example.com").await;
+    patient
 }
 
-async fn write_down(story: &mut Story<'_, impl Backend>, sent: bool) {
-    let act = story.act(Role::Sender);
-    let (notice, message) = (story.record.notices[0].clone(), samples::message_id(7));
+async fn finish_first(patient: &mut TestPatient<'_, impl Backend>, sent: bool) {
+    let act = patient.act(Role::Sender);
+    let (notice, message) = (patient.record.notices[0].clone(), samples::message_id(7));
     let change = if sent {
-        story.record.notice_sent(&notice, message, act)
+        patient.record.notice_sent(&notice, message, act)
     } else {
-        story.record.notice_failed(&notice, FailReason::Refused, act)
+        patient.record.notice_failed(&notice, FailReason::Refused, act)
     };
-    story.step(change.unwrap()).await;
+    patient.step(change.unwrap()).await;
 }
 
 pub(crate) async fn notices_read_back(backend: &impl Backend) {
-    let mut story = changed(backend).await;
+    let mut patient = changed(backend).await;
     let mut number = 0;
-    while story.record.notices.len() < MOST_NOTICES {
+    while patient.record.notices.len() < MOST_NOTICES {
         number += 1;
-        story.change_email(&format!("Jose+{number}@Example.com")).await;
+        patient.change_email(&format!("Jose+{number}@Example.com")).await;
     }
-    // Whatever else happens to the record, they stay in it.
-    story.opt_out(Role::Staff).await;
-    story.commit(PortalRecord::opt_in).await;
+    // Other changes of the record keep the notices.
+    patient.opt_out(Role::Staff).await;
+    patient.commit(PortalRecord::opt_in).await;
     for left in (0..MOST_NOTICES).rev() {
-        assert!(story.record.next_action.is_some());
-        write_down(&mut story, left % 2 == 0).await;
-        assert_eq!(story.record.notices.len(), left);
+        assert!(patient.record.next_action.is_some());
+        finish_first(&mut patient, left % 2 == 0).await;
+        assert_eq!(patient.record.notices.len(), left);
     }
-    assert_eq!(story.record.next_action, None);
+    assert_eq!(patient.record.next_action, None);
 }
 
-pub(crate) async fn notices_are_due_at_once_and_until_they_are_gone(backend: &impl Backend) {
-    let mut story = changed(backend).await;
-    let entry = DueEntry::from_record(&story.record).unwrap();
-    assert_eq!((entry.kind, entry.at), (NextActionKind::Notify, story.now));
-    assert_eq!(due(backend, &story).await, [entry]);
-    write_down(&mut story, false).await;
-    assert_eq!(due(backend, &story).await, [DueEntry::from_record(&story.record).unwrap()]);
-    write_down(&mut story, true).await;
-    story.now += TimeDelta::days(100);
-    assert_eq!(due(backend, &story).await, []);
+pub(crate) async fn notices_are_due_until_all_are_sent_or_failed(backend: &impl Backend) {
+    let mut patient = changed(backend).await;
+    let entry = DueEntry::from_record(&patient.record).unwrap();
+    assert_eq!((entry.kind, entry.at), (NextActionKind::Notify, patient.now));
+    assert_eq!(due(backend, &patient).await, [entry]);
+    finish_first(&mut patient, false).await;
+    assert_eq!(due(backend, &patient).await, [DueEntry::from_record(&patient.record).unwrap()]);
+    finish_first(&mut patient, true).await;
+    patient.now += TimeDelta::days(100);
+    assert_eq!(due(backend, &patient).await, []);
 }
 
-pub(crate) async fn of_many_senders_one_claims_the_notices(backend: &impl Backend) {
-    let mut story = changed(backend).await;
+pub(crate) async fn only_one_of_many_senders_claims_the_notices(backend: &impl Backend) {
+    let mut patient = changed(backend).await;
     let (entry, until) =
-        (DueEntry::from_record(&story.record).unwrap(), story.record.notices_claimable(story.now).unwrap());
+        (DueEntry::from_record(&patient.record).unwrap(), patient.record.notices_claimable(patient.now).unwrap());
     let mut senders = JoinSet::new();
     for _ in 0..16 {
         let (shared, entry) = (backend.store().clone(), entry.clone());
         senders.spawn(async move { shared.reschedule(&entry, until).await.unwrap() });
     }
     assert_eq!(senders.join_all().await.into_iter().filter(|won| *won).count(), 1);
-    story.record = story.record.rescheduled(until).unwrap();
-    story.is_stored().await;
-    assert_eq!(story.record.notices_claimable(story.now), None);
-    assert_eq!(due(backend, &story).await, []);
-    // The claim is over, and what it was of is not another kind's.
-    story.now = until;
-    let again = due(backend, &story).await;
+    patient.record = patient.record.rescheduled(until).unwrap();
+    patient.is_stored().await;
+    assert_eq!(patient.record.notices_claimable(patient.now), None);
+    assert_eq!(due(backend, &patient).await, []);
+    // The claim has expired. An entry of another kind does not match.
+    patient.now = until;
+    let again = due(backend, &patient).await;
     assert_eq!(again, [DueEntry { at: until, reschedules: entry.reschedules + 1, ..entry }]);
     let wrong = DueEntry { kind: NextActionKind::Deliver, ..again[0].clone() };
     assert!(!backend.store().reschedule(&wrong, until + TimeDelta::hours(1)).await.unwrap());
-    write_down(&mut story, true).await;
-    write_down(&mut story, true).await;
+    finish_first(&mut patient, true).await;
+    finish_first(&mut patient, true).await;
     assert!(!backend.store().reschedule(&again[0], until + TimeDelta::hours(1)).await.unwrap());
-    story.is_stored().await;
+    patient.is_stored().await;
 }
 
-pub(crate) async fn a_stale_notice_writes_nothing_twice(backend: &impl Backend) {
-    let mut story = changed(backend).await;
-    let act = story.act(Role::Sender);
-    let late = story.record.notice_sent(&story.record.notices[0], samples::message_id(1), act).unwrap();
-    story.opt_out(Role::Staff).await;
-    assert_eq!(story.try_commit(&late).await, CommitOutcome::Stale);
-    story.is_stored().await;
-    let act = story.act(Role::Sender);
-    let sent = story.record.notice_sent(&story.record.notices[0], samples::message_id(1), act).unwrap();
-    story.step(sent.clone()).await;
-    assert_eq!(story.try_commit(&sent).await, CommitOutcome::Committed, "a repetition recognises itself");
-    story.is_stored().await;
-    assert_eq!(story.record.notices.len(), 1);
+pub(crate) async fn a_stale_or_repeated_notice_writes_nothing(backend: &impl Backend) {
+    let mut patient = changed(backend).await;
+    let act = patient.act(Role::Sender);
+    let late = patient.record.notice_sent(&patient.record.notices[0], samples::message_id(1), act).unwrap();
+    patient.opt_out(Role::Staff).await;
+    assert_eq!(patient.try_commit(&late).await, CommitOutcome::Stale);
+    patient.is_stored().await;
+    let act = patient.act(Role::Sender);
+    let sent = patient.record.notice_sent(&patient.record.notices[0], samples::message_id(1), act).unwrap();
+    patient.step(sent.clone()).await;
+    assert_eq!(patient.try_commit(&sent).await, CommitOutcome::Committed, "a repeated commit is recognised");
+    patient.is_stored().await;
+    assert_eq!(patient.record.notices.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Practices: their settings, and that none reaches into another.
+//! The settings of practices, and their separation.
 
 use portal::{
     ports::{CommitOutcome, DeliveryStore as _, Loaded, PortalReader as _, PracticeStore as _},
@@ -6,7 +6,7 @@ use portal::{
     testing::samples,
 };
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 pub(crate) async fn a_practice_is_saved_by_version(backend: &impl Backend) {
     let (store, scope) = (backend.store(), samples::scope("lake"));
@@ -23,27 +23,31 @@ pub(crate) async fn a_practice_is_saved_by_version(backend: &impl Backend) {
     };
     let second = Practice::save(Some(&first), scope.practice().clone(), settings, true, samples::noon());
     assert_eq!(store.save_practice(&scope, &second).await.unwrap(), CommitOutcome::Committed);
-    assert_eq!(store.save_practice(&scope, &second).await.unwrap(), CommitOutcome::Committed, "a repetition");
+    assert_eq!(
+        store.save_practice(&scope, &second).await.unwrap(),
+        CommitOutcome::Committed,
+        "a repeated save is recognised"
+    );
     let late = Practice::save(Some(&first), scope.practice().clone(), samples::settings(), true, samples::noon());
-    let begun_anew = Practice { version: 1, ..late.clone() };
+    let created_again = Practice { version: 1, ..late.clone() };
     assert_eq!(store.save_practice(&scope, &late).await.unwrap(), CommitOutcome::Stale);
-    assert_eq!(store.save_practice(&scope, &begun_anew).await.unwrap(), CommitOutcome::Stale);
+    assert_eq!(store.save_practice(&scope, &created_again).await.unwrap(), CommitOutcome::Stale);
     assert_eq!(store.practice(&scope).await.unwrap().as_ref(), Some(&second));
     assert_eq!(store.practice_of(scope.practice()).await.unwrap().as_ref(), Some(&second));
     let loaded = store.load(&scope, &samples::patient_id("p-1")).await.unwrap();
     assert_eq!(loaded, Loaded { practice: Some(second), record: None });
 }
 
-pub(crate) async fn practices_are_apart(backend: &impl Backend) {
+pub(crate) async fn practices_are_separate(backend: &impl Backend) {
     let store = backend.store();
-    let lake = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let lake = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     let hill = samples::practice("hill");
     assert_eq!(store.save_practice(&samples::scope("hill"), &hill).await.unwrap(), CommitOutcome::Committed);
     let seen = store.load(&samples::scope("hill"), &lake.key.patient).await.unwrap();
     assert_eq!(seen, Loaded { practice: Some(hill.clone()), record: None });
     assert_eq!(store.practice(&lake.scope).await.unwrap(), None);
-    // Names that begin alike, and patients of one id.
-    let mut other = Story::begin(backend, "lake:p", "p-1", None).await;
+    // A practice whose id has the same beginning, with a patient of the same id.
+    let mut other = TestPatient::begin(backend, "lake:p", "p-1", None).await;
     other.invite(Some("other@example.com")).await;
     lake.is_stored().await;
     // Settings of another practice than the request's are refused.

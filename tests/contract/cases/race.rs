@@ -1,4 +1,4 @@
-//! The races that rules are about: for one address, and to guess a date of birth.
+//! The races that the rules forbid: for one address, and for comparing dates of birth.
 
 use portal::{
     ids::RecordKey,
@@ -16,36 +16,37 @@ use portal::{
 use tokio::{sync::Barrier, task::JoinSet};
 use xtask::clock;
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 const ROUNDS: u32 = 100;
 const RIVALS: usize = 64;
 const GUESSES: usize = 200;
 
-/// What came of one invitation, and how often the store asked to come again meanwhile.
+/// The outcome of one invitation, and the number of retries.
 struct Answer {
     won: bool,
     busy: u32,
     stale: u32,
 }
 
-pub(crate) async fn of_many_invitations_to_one_address_one_wins(backend: &impl Backend) {
-    let begun = clock::now();
+pub(crate) async fn only_one_of_many_invitations_gets_an_address(backend: &impl Backend) {
+    let started = clock::now();
     let (mut wins, mut losses, mut busy, mut stale) = (0, 0, 0, 0);
     let keys: Vec<RecordKey> = (0..RIVALS)
         .map(|number| samples::key(if number % 2 == 0 { "lake" } else { "hill" }, &format!("p-{number}")))
         .collect();
     for key in &keys {
-        Story::begin(backend, key.practice.as_str(), key.patient.as_str(), None).await;
+        TestPatient::begin(backend, key.practice.as_str(), key.patient.as_str(), None).await;
     }
     for round in 0..ROUNDS {
         let address = format!("prize-{round}@example.com");
-        let start = std::sync::Arc::new(Barrier::new(RIVALS));
+        let all_ready = std::sync::Arc::new(Barrier::new(RIVALS));
         let mut rivals = JoinSet::new();
         for key in &keys {
-            let (store, key, address, start) = (backend.store().clone(), key.clone(), address.clone(), start.clone());
+            let (store, key, address) = (backend.store().clone(), key.clone(), address.clone());
+            let all_ready = all_ready.clone();
             rivals.spawn(async move {
-                start.wait().await;
+                all_ready.wait().await;
                 invite(&*store, &key, &address, round).await
             });
         }
@@ -56,11 +57,11 @@ pub(crate) async fn of_many_invitations_to_one_address_one_wins(backend: &impl B
         busy += answers.iter().map(|answer| answer.busy).sum::<u32>();
         stale += answers.iter().map(|answer| answer.stale).sum::<u32>();
     }
-    let took = begun.elapsed().as_millis();
+    let took = started.elapsed().as_millis();
     eprintln!("{ROUNDS} rounds of {RIVALS}: {wins} won, {losses} refused, {busy} busy, {stale} stale, in {took} ms");
 }
 
-/// Invites as the operation does: reads, decides, commits, and starts over if it must.
+/// Invites like the operation: reads, decides, commits, and retries.
 async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round: u32) -> Answer {
     let (scope, practice) = (samples::scope(key.practice.as_str()), samples::practice(key.practice.as_str()));
     let mut answer = Answer { won: false, busy: 0, stale: 0 };
@@ -76,7 +77,7 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
         };
         let request = format!("race-{round}-{}-{}-{}", key.patient, answer.busy, answer.stale);
         let act = samples::act(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
-        // The winner of an earlier round gives its address up first.
+        // The winner of an earlier round first revokes its invitation.
         let change = if record.invitation.as_ref().is_some_and(|invitation| invitation.state == InvitationState::Queued)
         {
             record.revoke(act).unwrap()
@@ -99,23 +100,23 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
     }
 }
 
-/// Whoever loses too many races, or whom the store cannot answer, is told to come again and has compared nothing.
-pub(crate) async fn of_many_guesses_at_once_five_are_compared(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
-    story.send().await;
+/// A request that loses too many races, or that the store cannot answer, fails and compares nothing.
+pub(crate) async fn only_five_of_many_dates_of_birth_are_compared(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
+    patient.send().await;
     let token = samples::token(2);
-    assert!(story.record.usable_link(&token, samples::noon()).is_ok());
-    let start = std::sync::Arc::new(Barrier::new(GUESSES));
+    assert!(patient.record.usable_link(&token, samples::noon()).is_ok());
+    let all_ready = std::sync::Arc::new(Barrier::new(GUESSES));
     let mut guesses = JoinSet::new();
     for number in 0..GUESSES {
-        let (backend, token, start) = (backend.store().clone(), token.clone(), start.clone());
+        let (backend, token, all_ready) = (backend.store().clone(), token.clone(), all_ready.clone());
         guesses.spawn(async move {
             let (clock, entropy) = (TestClock::default(), TestEntropy::default());
             let request = samples::request_id(&format!("guess-{number}"));
             let holder = Holder { token: &token, request: &request, keyed: None };
             let wrong = samples::date_of_birth() + chrono::TimeDelta::days(1);
-            start.wait().await;
+            all_ready.wait().await;
             register(&Ports { store: &*backend, clock: &clock }, &entropy, &holder, wrong).await
         });
     }
@@ -128,10 +129,10 @@ pub(crate) async fn of_many_guesses_at_once_five_are_compared(backend: &impl Bac
             other => unreachable!("{other:?}"),
         }
     }
-    eprintln!("{GUESSES} guesses: {compared} compared, {unusable} refused, {busy} to come again");
-    assert!(compared <= MOST_GUESSES, "each that was compared was counted before, and no more than five are");
-    assert!(compared == MOST_GUESSES || busy > 0, "each that was counted was compared");
-    let record = story.stored().await;
+    eprintln!("{GUESSES} dates: {compared} compared, {unusable} refused, {busy} failed");
+    assert!(compared <= MOST_GUESSES, "each date is counted before it is compared");
+    assert!(compared == MOST_GUESSES || busy > 0, "each counted date was compared");
+    let record = patient.stored().await;
     let locked = record.link.is_none_or(|link| link.guesses < MOST_GUESSES);
-    assert!(locked || busy > 0, "the fifth locked the link");
+    assert!(locked || busy > 0, "the fifth date locked the link");
 }

@@ -1,4 +1,4 @@
-//! Whatever a record can be is stored and read back unchanged. Every step of a [`Story`] is read back.
+//! Every state of a record is stored and read back unchanged. A [`TestPatient`] reads back every change.
 
 use chrono::TimeDelta;
 use portal::{
@@ -11,7 +11,7 @@ use portal::{
     timeline::Role,
 };
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 const DELIVERIES: [Delivery; 6] = [
     Delivery::Delayed,
@@ -23,7 +23,7 @@ const DELIVERIES: [Delivery; 6] = [
 ];
 
 pub(crate) async fn profiles_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
     let name = |text| PersonName::parse(text).unwrap();
     for profile in [
         Profile { given_name: name("O'Neil"), ..samples::profile(Some(" Jose.N+x@EXAMPLE.com")) },
@@ -38,166 +38,166 @@ pub(crate) async fn profiles_read_back(backend: &impl Backend) {
             ..samples::profile(None)
         },
     ] {
-        let act = story.act(Role::Staff);
-        let change = PortalRecord::save_profile(Some(&story.record), story.key.clone(), profile, act).unwrap();
-        story.step(change).await;
+        let act = patient.act(Role::Staff);
+        let change = PortalRecord::save_profile(Some(&patient.record), patient.key.clone(), profile, act).unwrap();
+        patient.step(change).await;
     }
 }
 
 pub(crate) async fn invitations_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("Jose@Example.com")).await;
-    story.invite(None).await;
-    story.send().await;
-    story.reinvite(None).await;
-    story.send().await;
-    story.reinvite(Some("Other@Example.com")).await;
-    story.claim().await;
-    story.change(|record, act| record.fail_sending(record.fence, FailReason::Refused, act).unwrap()).await;
-    story.reinvite(None).await;
-    story.send().await;
-    let reminder = story.reinviting(None, Role::Sweep);
-    story.step(reminder).await;
-    story.change(|record, act| record.stop_reminders(act).unwrap()).await;
-    story.send().await;
-    assert_eq!(story.record.next_action, None);
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("Jose@Example.com")).await;
+    patient.invite(None).await;
+    patient.send().await;
+    patient.reinvite(None).await;
+    patient.send().await;
+    patient.reinvite(Some("Other@Example.com")).await;
+    patient.claim().await;
+    patient.change(|record, act| record.fail_sending(record.fence, FailReason::Refused, act).unwrap()).await;
+    patient.reinvite(None).await;
+    patient.send().await;
+    let reminder = patient.reinviting(None, Role::Sweep);
+    patient.step(reminder).await;
+    patient.change(|record, act| record.stop_reminders(act).unwrap()).await;
+    patient.send().await;
+    assert_eq!(patient.record.next_action, None);
 }
 
 pub(crate) async fn deliveries_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
-    story.send().await;
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
+    patient.send().await;
     for news in DELIVERIES {
-        story.delivered(news).await;
+        patient.delivered(news).await;
     }
 }
 
-pub(crate) async fn words_of_ses_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
+pub(crate) async fn late_mail_events_read_back(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
     // The stamp was lost.
-    story.claim().await;
-    story.hear(Delivery::Delivered).await;
-    // A later try was put off.
-    story.reinvite(None).await;
-    story.claim().await;
-    story.now += TimeDelta::hours(1);
-    story.claim().await;
-    let waiting = story.record.defer(story.record.fence, story.now).unwrap();
+    patient.claim().await;
+    patient.record_events(Delivery::Delivered).await;
+    // A later try was deferred.
+    patient.reinvite(None).await;
+    patient.claim().await;
+    patient.now += TimeDelta::hours(1);
+    patient.claim().await;
+    let waiting = patient.record.defer(patient.record.fence, patient.now).unwrap();
     assert!(backend.store().defer(&waiting).await.unwrap());
-    story.record = waiting;
-    story.hear(Delivery::Accepted).await;
-    // Every try was given up.
-    story.reinvite(None).await;
-    story.claim().await;
-    story.change(|record, act| record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap()).await;
-    story.hear(Delivery::Bounced).await;
-    // Used before the word came.
-    story.reinvite(Some("other@example.com")).await;
-    story.claim().await;
-    story.register().await;
-    story.hear(Delivery::Bounced).await;
+    patient.record = waiting;
+    patient.record_events(Delivery::Accepted).await;
+    // All tries were used up.
+    patient.reinvite(None).await;
+    patient.claim().await;
+    patient.change(|record, act| record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap()).await;
+    patient.record_events(Delivery::Bounced).await;
+    // The link was used before the event arrived.
+    patient.reinvite(Some("other@example.com")).await;
+    patient.claim().await;
+    patient.register().await;
+    patient.record_events(Delivery::Bounced).await;
 }
 
-pub(crate) async fn endings_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
-    story.revoke().await;
+pub(crate) async fn ended_invitations_read_back(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
+    patient.revoke().await;
     for reason in [RevokeReason::Declined, RevokeReason::WrongPerson] {
-        story.invite(None).await;
-        story.send().await;
+        patient.invite(None).await;
+        patient.send().await;
         // A decline needs the mailed token; what is stored is the same.
-        let act = story.act(Role::Patient);
-        let mut change = story.record.revoke(act).unwrap();
+        let act = patient.act(Role::Patient);
+        let mut change = patient.record.revoke(act).unwrap();
         let Some(InvitationState::Revoked { reason: stored, .. }) =
             change.after.invitation.as_mut().map(|invitation| &mut invitation.state)
         else {
             unreachable!("it was revoked")
         };
         *stored = reason;
-        story.step(change).await;
+        patient.step(change).await;
     }
-    story.invite(None).await;
-    story.opt_out(Role::Staff).await;
-    story.commit(PortalRecord::opt_in).await;
-    // Opted out while a sender had the mail, revoked by the sweep, and then SES's word comes after all.
-    story.invite(None).await;
-    story.claim().await;
-    story.opt_out(Role::Patient).await;
-    let invitation = story.invitation_id();
-    story.change(|record, act| record.finalize(&invitation, act).unwrap()).await;
-    story.stamp().await;
-    // Locked by the last guess.
-    story.commit(PortalRecord::opt_in).await;
-    story.invite(None).await;
-    story.send().await;
-    story.record.link.as_mut().unwrap().guesses = portal::policy::MOST_GUESSES;
+    patient.invite(None).await;
+    patient.opt_out(Role::Staff).await;
+    patient.commit(PortalRecord::opt_in).await;
+    // The patient opts out while a sender has the mail. The sweep revokes the invitation. Then SES accepts the mail.
+    patient.invite(None).await;
+    patient.claim().await;
+    patient.opt_out(Role::Patient).await;
+    let invitation = patient.invitation_id();
+    patient.change(|record, act| record.finalize(&invitation, act).unwrap()).await;
+    patient.stamp().await;
+    // The last attempt locks the link.
+    patient.commit(PortalRecord::opt_in).await;
+    patient.invite(None).await;
+    patient.send().await;
+    patient.record.link.as_mut().unwrap().guesses = portal::policy::MOST_GUESSES;
     let wrong = samples::date_of_birth() + TimeDelta::days(1);
-    let act = story.act(Role::Patient);
+    let act = patient.act(Role::Patient);
     let portal::record::account::Registration::Locked(change) =
-        story.record.register(wrong, samples::account_id("account-1"), None, act)
+        patient.record.register(wrong, samples::account_id("account-1"), None, act)
     else {
-        unreachable!("it was the last guess")
+        unreachable!("it was the last attempt")
     };
-    story.step(*change).await;
+    patient.step(*change).await;
 }
 
 pub(crate) async fn accounts_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
-    // Registered with the mail of a try whose outcome is not known yet; SES's word comes later.
-    story.claim().await;
-    story.register().await;
-    story.stamp().await;
-    let login = samples::login("event-1", story.now + TimeDelta::days(1));
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
+    // The patient registers with a mail of which the outcome is not known yet. It is stamped later.
+    patient.claim().await;
+    patient.register().await;
+    patient.stamp().await;
+    let login = samples::login("event-1", patient.now + TimeDelta::days(1));
     let outcome = backend.store().note_login(&samples::email("jose@example.com"), &login).await.unwrap();
     assert_eq!(outcome, LoginOutcome::Noted);
-    story.record = story.record.track_login(&login).unwrap().unwrap();
-    story.is_stored().await;
-    story.change_email("New@Example.com").await;
-    let act = story.act(Role::Staff);
-    let mut change = story.record.opt_out(act).unwrap();
+    patient.record = patient.record.track_login(&login).unwrap().unwrap();
+    patient.is_stored().await;
+    patient.change_email("New@Example.com").await;
+    let act = patient.act(Role::Staff);
+    let mut change = patient.record.opt_out(act).unwrap();
     let Account::Active { id, email, registered_at, last_login_at, last_login_event } = change.after.account else {
         unreachable!("it is active")
     };
     change.after.account = Account::Deactivated { id, email, registered_at, last_login_at, last_login_event };
-    story.step(change).await;
+    patient.step(change).await;
 }
 
 pub(crate) async fn choices_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     for role in [Role::Staff, Role::Patient, Role::Support, Role::Portal, Role::Sender, Role::Sweep, Role::MailService]
     {
-        story.opt_out(role).await;
-        story.commit(PortalRecord::opt_in).await;
+        patient.opt_out(role).await;
+        patient.commit(PortalRecord::opt_in).await;
     }
 }
 
 pub(crate) async fn links_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
     for _ in 0..portal::policy::MOST_TRIES {
-        story.claim().await;
-        story.now += TimeDelta::hours(1);
+        patient.claim().await;
+        patient.now += TimeDelta::hours(1);
     }
-    assert_eq!(story.record.link.as_ref().unwrap().secrets.len(), 5);
-    story.change(|record, act| record.finalize(&record.invitation.as_ref().unwrap().id, act).unwrap()).await;
-    story.reinvite(None).await;
-    story.send().await;
+    assert_eq!(patient.record.link.as_ref().unwrap().secrets.len(), 5);
+    patient.change(|record, act| record.finalize(&record.invitation.as_ref().unwrap().id, act).unwrap()).await;
+    patient.reinvite(None).await;
+    patient.send().await;
     let token =
-        portal::link::Token { link: story.record.link.as_ref().unwrap().id.clone(), secret: samples::secret(0) };
-    assert!(story.record.usable_link(&token, story.now).is_err());
-    assert_eq!(story.record.link.as_ref().unwrap().secrets.len(), 6);
+        portal::link::Token { link: patient.record.link.as_ref().unwrap().id.clone(), secret: samples::secret(0) };
+    assert!(patient.record.usable_link(&token, patient.now).is_err());
+    assert_eq!(patient.record.link.as_ref().unwrap().secrets.len(), 6);
 }
 
 pub(crate) async fn requests_read_back(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     for number in 0..=portal::policy::MOST_REMEMBERED {
         let request = KeyedRequest::new("opt", &number.to_string(), b"{}");
-        let act = story.act(Role::Staff);
-        let record = &story.record;
+        let act = patient.act(Role::Staff);
+        let record = &patient.record;
         let change = if number % 2 == 0 { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() };
-        story.now = samples::noon();
-        story.step(change.remembering(Some(&request))).await;
+        patient.now = samples::noon();
+        patient.step(change.remembering(Some(&request))).await;
     }
-    assert!(story.record.recent_requests.len() > 1);
+    assert!(patient.record.recent_requests.len() > 1);
 }

@@ -1,4 +1,4 @@
-//! The sweep over a real calendar: whatever happens to a run, what is due is acted on once.
+//! The sweep over the calendar of a store: every due entry is acted on once, even if a run is killed or late.
 
 use std::{collections::BTreeMap, future::Future, pin::pin, task::Poll};
 
@@ -19,15 +19,15 @@ use tokio::task::yield_now;
 
 use crate::backend::Backend;
 
-/// Something that takes its time, before and after it has done what it is asked: a run can be killed in between, and two
-/// runs meet.
+/// A port whose calls yield before and after they do their work. A run can be killed at these points, and two runs can
+/// interleave.
 struct Slow<'a, T>(&'a T);
 
 async fn slowly<T>(work: impl Future<Output = T> + Send) -> T {
     yield_now().await;
-    let done = work.await;
+    let result = work.await;
     yield_now().await;
-    done
+    result
 }
 
 impl<S: DeliveryStore> ChangeStore for Slow<'_, S> {
@@ -78,22 +78,23 @@ impl Queue for Slow<'_, MemoryQueue> {
     }
 }
 
-/// What a patient is due for.
+/// The due action of a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// The first mail: its hint was lost.
+    /// The first mail. Its hint was lost.
     Mail,
     /// The first reminder.
     Reminder,
-    /// Notices of a changed address: their hint was lost.
+    /// Notices of a changed address. Their hint was lost.
     Notices,
-    /// Nothing yet.
+    /// None yet.
     Nothing,
 }
 
 const KINDS: [Due; 4] = [Due::Mail, Due::Reminder, Due::Notices, Due::Nothing];
 
-struct Scene<'b, B> {
+/// A practice with patients, and the ports of a sweep.
+struct Scenario<'b, B> {
     backend: &'b B,
     practice: Practice,
     clock: TestClock,
@@ -102,8 +103,8 @@ struct Scene<'b, B> {
     patients: Vec<(RecordKey, Due)>,
 }
 
-impl<'b, B: Backend> Scene<'b, B> {
-    /// On a Friday at half past nine in the morning in New York.
+impl<'b, B: Backend> Scenario<'b, B> {
+    /// It is a Friday at half past nine in the morning in New York.
     async fn begin(backend: &'b B) -> Self {
         let practice = samples::practice("lake");
         backend.store().save_practice(&samples::scope("lake"), &practice).await.unwrap();
@@ -127,7 +128,7 @@ impl<'b, B: Backend> Scene<'b, B> {
         change.after
     }
 
-    /// So many more patients of each kind.
+    /// Adds patients: this number of each kind.
     async fn add(&mut self, of_each: usize) {
         for due in (0..of_each).flat_map(|_| KINDS) {
             let number = self.patients.len();
@@ -168,10 +169,10 @@ impl<'b, B: Backend> Scene<'b, B> {
         }
     }
 
-    /// What a sender does, with a mail service that accepts everything: the record afterwards, if the mail was its.
+    /// Sends a mail like a sender, with a mail service that accepts everything. Returns the record if the mail was claimed.
     async fn send(&self, key: &RecordKey, invitation: &InvitationId, at: DateTime<Utc>) -> Option<PortalRecord> {
         let request = samples::claim_request(invitation, at, 1);
-        // As many links as mails: the seed of a claim is of no matter here.
+        // Each mail needs its own link, so the one of the sample is replaced.
         let fresh_link = portal::ports::Entropy::link_id(&self.entropy);
         let secret = portal::ports::Entropy::link_secret(&self.entropy).hash();
         let request = ClaimRequest { fresh_link, secret, ..request };
@@ -195,25 +196,25 @@ impl<'b, B: Backend> Scene<'b, B> {
     }
 
     fn count(&self, due: Due) -> usize {
-        self.patients.iter().filter(|(_, its)| *its == due).count()
+        self.patients.iter().filter(|(_, other)| *other == due).count()
     }
 
-    /// Takes every hint to a sender, and finds that each patient got what they were due, and once.
-    async fn ends_well(&self) {
-        let (mut mails, mut told) = (BTreeMap::<RecordKey, u32>::new(), BTreeMap::<RecordKey, u32>::new());
+    /// Gives every hint to a sender, and asserts that each due action was done once.
+    async fn assert_all_done_once(&self) {
+        let (mut mails, mut notified) = (BTreeMap::<RecordKey, u32>::new(), BTreeMap::<RecordKey, u32>::new());
         for hint in self.queue.take() {
             match hint {
                 Hint::Invitation(message) => {
                     let sent = self.send(&message.key, &message.invitation, self.now()).await;
                     *mails.entry(message.key).or_default() += u32::from(sent.is_some());
                 }
-                Hint::Notices(key) => *told.entry(key).or_default() += 1,
+                Hint::Notices(key) => *notified.entry(key).or_default() += 1,
             }
         }
         for (key, due) in &self.patients {
             let record = self.backend.store().record(key).await.unwrap().unwrap();
             let invitation = record.invitation.as_ref().unwrap();
-            // Created, invited and sent; the reminder is a fourth change and its mail the fifth, and so on.
+            // The changes are: created, invited, sent. A reminder is the fourth and its mail the fifth.
             let (mail, hinted, version, kind) = match due {
                 Due::Mail => (Some(&1), false, 3, NextActionKind::Remind),
                 Due::Reminder => (Some(&1), false, 5, NextActionKind::Remind),
@@ -221,7 +222,7 @@ impl<'b, B: Backend> Scene<'b, B> {
                 Due::Nothing => (None, false, 3, NextActionKind::Remind),
             };
             assert_eq!(mails.get(key), mail, "{due:?} {key:?}");
-            assert_eq!(told.contains_key(key), hinted, "{due:?} {key:?}");
+            assert_eq!(notified.contains_key(key), hinted, "{due:?} {key:?}");
             assert_eq!(record.version, version, "{due:?} {key:?}");
             assert_eq!(u64::try_from(self.backend.history(key).await.len()).unwrap(), version, "{due:?} {key:?}");
             assert_eq!(invitation.reminders_sent, u8::from(*due == Due::Reminder), "{due:?} {key:?}");
@@ -233,10 +234,10 @@ impl<'b, B: Backend> Scene<'b, B> {
     }
 }
 
-/// Gives a future so many turns, and then drops it wherever it is. Whether it came to its end before.
-async fn dies_after(turns: u32, run: impl Future) -> bool {
+/// Polls a future at most this number of times, and then drops it. Returns whether it completed.
+async fn completes_within(polls: u32, run: impl Future) -> bool {
     let mut run = pin!(run);
-    let mut left = turns;
+    let mut left = polls;
     std::future::poll_fn(|context| {
         if run.as_mut().poll(context).is_ready() {
             return Poll::Ready(true);
@@ -247,70 +248,73 @@ async fn dies_after(turns: u32, run: impl Future) -> bool {
     .await
 }
 
-pub(crate) async fn of_two_sweeps_at_once_each_row_is_ones(backend: &impl Backend) {
-    let mut scene = Scene::begin(backend).await;
-    scene.add(12).await;
-    let (one, other) = tokio::join!(scene.sweep(), scene.sweep());
+pub(crate) async fn only_one_of_two_sweeps_acts_on_an_entry(backend: &impl Backend) {
+    let mut scenario = Scenario::begin(backend).await;
+    scenario.add(12).await;
+    let (one, other) = tokio::join!(scenario.sweep(), scenario.sweep());
     let sum = |count: fn(&SweepReport) -> u32| usize::try_from(count(&one) + count(&other)).unwrap();
-    assert_eq!(sum(|swept| swept.queued), scene.count(Due::Mail) + scene.count(Due::Notices));
-    assert_eq!(sum(|swept| swept.reminded), scene.count(Due::Reminder));
-    assert!(sum(|swept| swept.stale) > 0, "they met");
-    assert_eq!(scene.queue.messages().len(), 36, "one hint each");
-    scene.ends_well().await;
-    assert_eq!(scene.sweep().await, SweepReport::default());
+    assert_eq!(sum(|swept| swept.queued), scenario.count(Due::Mail) + scenario.count(Due::Notices));
+    assert_eq!(sum(|swept| swept.reminded), scenario.count(Due::Reminder));
+    assert!(sum(|swept| swept.stale) > 0, "the two sweeps interleave");
+    assert_eq!(scenario.queue.messages().len(), 36, "one hint each");
+    scenario.assert_all_done_once().await;
+    assert_eq!(scenario.sweep().await, SweepReport::default());
 }
 
-pub(crate) async fn a_killed_sweep_loses_nothing_and_doubles_nothing(backend: &impl Backend) {
-    let mut scene = Scene::begin(backend).await;
+pub(crate) async fn a_killed_sweep_loses_and_repeats_nothing(backend: &impl Backend) {
+    let mut scenario = Scenario::begin(backend).await;
     let (mut killed, mut point) = (0, 0);
     while killed < 50 {
-        scene.add(1).await;
-        // Anywhere from the first await on: the numbers up to 30 in no order. A run that ends before it is none of the 50.
-        killed += u32::from(!dies_after(1 + point * 7 % 30, scene.sweep()).await);
+        scenario.add(1).await;
+        // The points are the numbers up to 30 in mixed order. A run that completes before does not count as killed.
+        killed += u32::from(!completes_within(1 + point * 7 % 30, scenario.sweep()).await);
         point += 1;
-        scene.clock.advance(TimeDelta::minutes(1));
+        scenario.clock.advance(TimeDelta::minutes(1));
     }
-    // What a killed run had moved comes again after minutes.
-    scene.clock.advance(TimeDelta::minutes(16));
-    assert!(!scene.sweep().await.stopped_early);
-    scene.ends_well().await;
+    // The entries that a killed run has rescheduled are due again after some minutes.
+    scenario.clock.advance(TimeDelta::minutes(16));
+    assert!(!scenario.sweep().await.stopped_early);
+    scenario.assert_all_done_once().await;
 }
 
-pub(crate) async fn a_sweep_that_is_hours_late_keeps_to_the_daytime(backend: &impl Backend) {
-    let mut scene = Scene::begin(backend).await;
-    scene.add(5).await;
-    scene.clock.advance(TimeDelta::hours(12));
-    let late = scene.sweep().await;
+pub(crate) async fn a_late_sweep_sends_reminders_in_the_daytime_only(backend: &impl Backend) {
+    let mut scenario = Scenario::begin(backend).await;
+    scenario.add(5).await;
+    scenario.clock.advance(TimeDelta::hours(12));
+    let late = scenario.sweep().await;
     let waited = TimeDelta::hours(13);
     let expected = SweepReport { queued: 10, rescheduled: 5, oldest_unsent: waited, ..SweepReport::default() };
-    assert_eq!(late, expected, "half past nine in the evening");
-    assert_eq!(scene.sweep().await, SweepReport::default());
-    let evening = scene.now();
-    scene.clock.set(samples::at("2026-05-09T12:59:00Z"));
-    assert_eq!(scene.sweep().await.reminded, 0);
-    scene.clock.set(samples::at("2026-05-09T13:00:00Z"));
-    assert_eq!(scene.sweep().await.reminded, 5, "on Saturday at nine");
-    assert_eq!(scene.now() - evening, TimeDelta::minutes(11 * 60 + 30));
-    scene.ends_well().await;
+    assert_eq!(late, expected, "at half past nine in the evening");
+    assert_eq!(scenario.sweep().await, SweepReport::default());
+    let evening = scenario.now();
+    scenario.clock.set(samples::at("2026-05-09T12:59:00Z"));
+    assert_eq!(scenario.sweep().await.reminded, 0);
+    scenario.clock.set(samples::at("2026-05-09T13:00:00Z"));
+    assert_eq!(scenario.sweep().await.reminded, 5, "on Saturday at nine");
+    assert_eq!(scenario.now() - evening, TimeDelta::minutes(11 * 60 + 30));
+    scenario.assert_all_done_once().await;
 }
 
-pub(crate) async fn a_sweep_that_is_stopped_goes_on_in_the_next_run(backend: &impl Backend) {
-    let mut scene = Scene::begin(backend).await;
-    scene.add(3).await;
-    assert_eq!(scene.sweep_for(TimeDelta::zero()).await, SweepReport { stopped_early: true, ..SweepReport::default() });
+pub(crate) async fn a_stopped_sweep_continues_in_the_next_run(backend: &impl Backend) {
+    let mut scenario = Scenario::begin(backend).await;
+    scenario.add(3).await;
+    assert_eq!(
+        scenario.sweep_for(TimeDelta::zero()).await,
+        SweepReport { stopped_early: true, ..SweepReport::default() }
+    );
     let waited = TimeDelta::hours(1);
     assert_eq!(
-        scene.sweep().await,
+        scenario.sweep().await,
         SweepReport { queued: 6, reminded: 3, oldest_unsent: waited, ..SweepReport::default() }
     );
-    scene.ends_well().await;
+    scenario.assert_all_done_once().await;
 }
 
-pub(crate) async fn a_struck_row_is_gone_and_an_outlived_one_is_not_struck(backend: &impl Backend) {
-    let mut scene = Scene::begin(backend).await;
-    scene.add(1).await;
+pub(crate) async fn an_entry_is_unscheduled_unless_it_is_stale(backend: &impl Backend) {
+    let mut scenario = Scenario::begin(backend).await;
+    scenario.add(1).await;
     let store = backend.store();
-    for (key, _) in &scene.patients {
+    for (key, _) in &scenario.patients {
         let record = store.record(key).await.unwrap().unwrap();
         let entry = DueEntry::from_record(&record).unwrap();
         for wrong in [
@@ -325,23 +329,23 @@ pub(crate) async fn a_struck_row_is_gone_and_an_outlived_one_is_not_struck(backe
         assert!(!store.unschedule(&entry).await.unwrap());
         assert_eq!(store.record(key).await.unwrap(), Some(record.unscheduled()));
     }
-    scene.clock.advance(TimeDelta::days(30));
-    assert_eq!(scene.sweep().await, SweepReport::default());
+    scenario.clock.advance(TimeDelta::days(30));
+    assert_eq!(scenario.sweep().await, SweepReport::default());
 }
 
-pub(crate) async fn pages_go_on_after_a_row_that_is_gone(backend: &impl Backend) {
-    let mut scene = Scene::begin(backend).await;
-    scene.add(16).await;
+pub(crate) async fn the_next_page_starts_after_a_row_that_was_rescheduled(backend: &impl Backend) {
+    let mut scenario = Scenario::begin(backend).await;
+    scenario.add(16).await;
     let store = backend.store();
-    let until = scene.now();
-    let mut seen = 0;
+    let until = scenario.now();
+    let mut count = 0;
     for shard in DueShard::all_from(DueShard::from_hash(0)) {
         let all = store.due(shard, None, until, 100).await.unwrap();
         let (mut paged, mut last) = (Vec::new(), None);
         loop {
             let page = store.due(shard, last.as_ref(), until, 2).await.unwrap();
             for entry in &page {
-                // What is seen to is no longer where the next page begins.
+                // The row at which the next page begins is moved.
                 assert!(store.reschedule(entry, until + TimeDelta::days(1)).await.unwrap());
             }
             let Some(entry) = page.last() else { break };
@@ -349,7 +353,7 @@ pub(crate) async fn pages_go_on_after_a_row_that_is_gone(backend: &impl Backend)
             paged.extend(page);
         }
         assert_eq!(paged, all);
-        seen += all.len();
+        count += all.len();
     }
-    assert_eq!(seen, 48);
+    assert_eq!(count, 48);
 }

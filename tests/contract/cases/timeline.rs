@@ -1,4 +1,4 @@
-//! A patient's history, in pages.
+//! The pages of a patient's timeline.
 
 use portal::{
     operations::timeline::{MOST_EVENTS, timeline},
@@ -8,20 +8,20 @@ use portal::{
     timeline::{HistoryPlace, Role},
 };
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
-pub(crate) async fn a_history_comes_newest_first_in_pages(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
-    while story.record.version < 45 {
-        story.opt_out(Role::Staff).await;
-        story.commit(PortalRecord::opt_in).await;
+pub(crate) async fn a_timeline_is_paged_with_the_newest_event_first(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
+    while patient.record.version < 45 {
+        patient.opt_out(Role::Staff).await;
+        patient.commit(PortalRecord::opt_in).await;
     }
     let (mut versions, mut sizes, mut place) = (Vec::new(), Vec::new(), None);
     loop {
         let page = timeline(
             &Ports { store: &**backend.store(), clock: &TestClock::default() },
-            &story.scope,
-            &story.key.patient,
+            &patient.scope,
+            &patient.key.patient,
             place,
         )
         .await
@@ -37,9 +37,9 @@ pub(crate) async fn a_history_comes_newest_first_in_pages(backend: &impl Backend
     assert_eq!(sizes, [usize::from(MOST_EVENTS), usize::from(MOST_EVENTS), 5]);
 }
 
-pub(crate) async fn a_history_is_its_patients_alone(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
+pub(crate) async fn a_timeline_contains_only_events_of_its_patient(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
     let events = async |practice: &str, patient: &str, before: Option<HistoryPlace>| {
         let patient = samples::patient_id(patient);
         backend.store().events(&samples::scope(practice), &patient, before, 100).await.unwrap()

@@ -1,4 +1,4 @@
-//! Every write is conditional, and recognises itself when it is repeated.
+//! Every write is conditional, and a repeated write is recognised.
 
 use portal::{
     ports::{ChangeStore as _, CommitOutcome, StoreError},
@@ -6,16 +6,16 @@ use portal::{
     timeline::Role,
 };
 
-use crate::{backend::Backend, story::Story};
+use crate::{backend::Backend, test_patient::TestPatient};
 
 pub(crate) async fn a_stale_version_writes_nothing(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    let late = story.inviting(None);
-    story.opt_out(Role::Staff).await;
-    assert_eq!(story.try_commit(&late).await, CommitOutcome::Stale);
-    story.is_stored().await;
-    // The address is as free as before.
-    let mut other = Story::begin(backend, "lake", "p-2", None).await;
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let late = patient.inviting(None);
+    patient.opt_out(Role::Staff).await;
+    assert_eq!(patient.try_commit(&late).await, CommitOutcome::Stale);
+    patient.is_stored().await;
+    // The claim of the address has not changed.
+    let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
     let change = other.inviting(Some("jose@example.com"));
     other.is_in_use(&change, Some("p-1")).await;
     let change = other.inviting(Some("free@example.com"));
@@ -23,61 +23,61 @@ pub(crate) async fn a_stale_version_writes_nothing(backend: &impl Backend) {
 }
 
 pub(crate) async fn a_stale_fence_writes_nothing(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
-    let before_the_claim = story.record.clone();
-    story.claim().await;
-    let act = story.act(Role::Staff);
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
+    let before_the_claim = patient.record.clone();
+    patient.claim().await;
+    let act = patient.act(Role::Staff);
     let late = before_the_claim.revoke(act).unwrap();
-    assert_eq!(story.try_commit(&late).await, CommitOutcome::Stale);
-    story.is_stored().await;
+    assert_eq!(patient.try_commit(&late).await, CommitOutcome::Stale);
+    patient.is_stored().await;
 }
 
-pub(crate) async fn a_patient_is_begun_once(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", None).await;
-    let mut rival = samples::new_patient(&story.key, samples::profile(Some("jose@example.com")));
-    rival.event.act = story.act(Role::Staff);
-    assert_eq!(story.try_commit(&rival).await, CommitOutcome::Stale);
-    story.is_stored().await;
+pub(crate) async fn a_patient_is_created_once(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
+    let mut rival = samples::new_patient(&patient.key, samples::profile(Some("jose@example.com")));
+    rival.event.act = patient.act(Role::Staff);
+    assert_eq!(patient.try_commit(&rival).await, CommitOutcome::Stale);
+    patient.is_stored().await;
 }
 
-pub(crate) async fn a_repeated_commit_recognises_itself(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    let change = story.inviting(None);
-    story.step(change.clone()).await;
-    assert_eq!(story.try_commit(&change).await, CommitOutcome::Committed);
-    story.is_stored().await;
-    // Also when the record has moved on since, and the address is another's by now.
-    story.revoke().await;
+pub(crate) async fn a_repeated_commit_is_recognised(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let change = patient.inviting(None);
+    patient.step(change.clone()).await;
+    assert_eq!(patient.try_commit(&change).await, CommitOutcome::Committed);
+    patient.is_stored().await;
+    // It is also recognised after the record has changed and another patient has got the address.
+    patient.revoke().await;
     let without_email = samples::profile(None);
-    story
+    patient
         .change(|record, act| {
             portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, act).unwrap()
         })
         .await;
-    let mut other = Story::begin(backend, "hill", "p-1", Some("jose@example.com")).await;
+    let mut other = TestPatient::begin(backend, "hill", "p-1", Some("jose@example.com")).await;
     other.invite(None).await;
-    assert_eq!(story.try_commit(&change).await, CommitOutcome::Committed);
-    story.is_stored().await;
+    assert_eq!(patient.try_commit(&change).await, CommitOutcome::Committed);
+    patient.is_stored().await;
 }
 
-pub(crate) async fn a_rival_is_not_taken_for_a_repetition(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    let (mine, theirs) = (story.inviting(None), story.inviting(None));
-    story.step(theirs).await;
-    assert_eq!(story.try_commit(&mine).await, CommitOutcome::Stale);
-    story.is_stored().await;
+pub(crate) async fn a_concurrent_change_is_not_mistaken_for_a_repetition(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    let (mine, theirs) = (patient.inviting(None), patient.inviting(None));
+    patient.step(theirs).await;
+    assert_eq!(patient.try_commit(&mine).await, CommitOutcome::Stale);
+    patient.is_stored().await;
 }
 
-pub(crate) async fn history_is_never_rewritten(backend: &impl Backend) {
-    let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    story.invite(None).await;
-    story.revoke().await;
-    let history = backend.history(&story.key).await;
-    let mut forged = story.inviting(None);
+pub(crate) async fn an_event_is_never_overwritten(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
+    patient.invite(None).await;
+    patient.revoke().await;
+    let history = backend.history(&patient.key).await;
+    let mut forged = patient.inviting(None);
     forged.event.version = 2;
     let outcome = backend.store().commit(&forged).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
-    story.is_stored().await;
-    assert_eq!(backend.history(&story.key).await, history);
+    patient.is_stored().await;
+    assert_eq!(backend.history(&patient.key).await, history);
 }

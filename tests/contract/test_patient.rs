@@ -1,4 +1,4 @@
-//! One patient's way through a store, each step of which is read back and compared.
+//! A patient in the store under test. Each change is read back and compared.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
@@ -21,7 +21,7 @@ use portal::{
 
 use crate::backend::Backend;
 
-pub(crate) struct Story<'b, B> {
+pub(crate) struct TestPatient<'b, B> {
     pub(crate) backend: &'b B,
     pub(crate) scope: TenantScope,
     pub(crate) practice: Practice,
@@ -31,12 +31,12 @@ pub(crate) struct Story<'b, B> {
     steps: u8,
 }
 
-impl<'b, B: Backend> Story<'b, B> {
-    /// A patient whose profile has been saved, with this address or with none.
+impl<'b, B: Backend> TestPatient<'b, B> {
+    /// A patient whose profile is saved, with this address or without one.
     pub(crate) async fn begin(backend: &'b B, practice: &str, patient: &str, address: Option<&str>) -> Self {
         let key = samples::key(practice, patient);
         let change = samples::new_patient(&key, samples::profile(address));
-        let mut story = Self {
+        let mut test_patient = Self {
             backend,
             scope: samples::scope(practice),
             practice: samples::practice(practice),
@@ -45,8 +45,8 @@ impl<'b, B: Backend> Story<'b, B> {
             record: change.after.clone(),
             steps: 0,
         };
-        story.step(change).await;
-        story
+        test_patient.step(change).await;
+        test_patient
     }
 
     pub(crate) fn act(&mut self, role: Role) -> Act {
@@ -60,7 +60,7 @@ impl<'b, B: Backend> Story<'b, B> {
         self.backend.store().commit(change).await.unwrap()
     }
 
-    /// Commits a change and reads it back, the record and the event.
+    /// Commits a change, and reads back the record and the event.
     pub(crate) async fn step(&mut self, change: Change) {
         assert_eq!(self.try_commit(&change).await, CommitOutcome::Committed);
         let newest = self.backend.store().events(&self.scope, &self.key.patient, None, 1).await.unwrap();
@@ -69,7 +69,7 @@ impl<'b, B: Backend> Story<'b, B> {
         self.is_stored().await;
     }
 
-    /// The store has exactly this record, and one event for each version.
+    /// Asserts that the store has exactly this record, and one event for each version.
     pub(crate) async fn is_stored(&self) {
         let stored = self.stored().await;
         assert_eq!(stored, self.record);
@@ -120,7 +120,7 @@ impl<'b, B: Backend> Story<'b, B> {
         samples::claim_request(&self.invitation_id(), self.now, self.steps)
     }
 
-    /// Claims the mail and checks that the store did what the rules say.
+    /// Claims the mail, and checks that the store follows the rules.
     pub(crate) async fn claim(&mut self) -> ClaimRequest {
         let request = self.claim_request();
         let expected = self.record.claim(&request).unwrap();
@@ -134,7 +134,7 @@ impl<'b, B: Backend> Story<'b, B> {
         self.backend.store().claim(&self.key, request).await.unwrap()
     }
 
-    /// The claim is refused, for the reason that the rules give, and nothing changes.
+    /// Asserts that a claim is refused for the reason that the rules give, and changes nothing.
     pub(crate) async fn claim_is_refused(&mut self, why: Unclaimable) {
         let request = self.claim_request();
         assert_eq!(self.record.claim(&request), Err(why));
@@ -159,8 +159,8 @@ impl<'b, B: Backend> Story<'b, B> {
         self.step(change).await;
     }
 
-    /// SES tells something of the latest try: every change that follows, one after the other.
-    pub(crate) async fn hear(&mut self, news: Delivery) {
+    /// Records an event of SES about the latest try: every change that follows from it, one after the other.
+    pub(crate) async fn record_events(&mut self, news: Delivery) {
         let act = self.act(Role::MailService);
         let event = MailEvent {
             key: self.key.clone(),
@@ -186,7 +186,7 @@ impl<'b, B: Backend> Story<'b, B> {
         self.register_with(None).await;
     }
 
-    /// Registers with a request that its client may repeat.
+    /// Registers with a keyed request, which its client may repeat.
     pub(crate) async fn register_with(&mut self, keyed: Option<&KeyedRequest>) {
         use portal::record::account::Registration;
         let act = self.act(Role::Patient);
@@ -198,13 +198,13 @@ impl<'b, B: Backend> Story<'b, B> {
         self.step(*change).await;
     }
 
-    /// A patient who has an account of this address, which is in nobody's profile.
+    /// A patient who has an account with this address. The address is in no profile.
     pub(crate) async fn with_account(backend: &'b B, practice: &str, patient: &str, address: &str) -> Self {
-        let mut story = Self::begin(backend, practice, patient, None).await;
-        story.invite(Some(address)).await;
-        story.send().await;
-        story.register().await;
-        story
+        let mut test_patient = Self::begin(backend, practice, patient, None).await;
+        test_patient.invite(Some(address)).await;
+        test_patient.send().await;
+        test_patient.register().await;
+        test_patient
     }
 
     pub(crate) fn changing_email(&mut self, address: &str) -> Change {
@@ -217,7 +217,7 @@ impl<'b, B: Backend> Story<'b, B> {
         self.step(change).await;
     }
 
-    /// The change is refused since the address is another patient's, and nothing changes.
+    /// Asserts that a change is refused because another patient has the address, and changes nothing.
     pub(crate) async fn is_in_use(&self, change: &Change, holder: Option<&str>) {
         let expected = CommitOutcome::EmailInUse { holder: holder.map(samples::patient_id) };
         assert_eq!(self.try_commit(change).await, expected);
@@ -235,7 +235,7 @@ impl<'b, B: Backend> Story<'b, B> {
     }
 }
 
-/// Addresses are equal by their canonical form; how somebody typed them is to be kept as well.
+/// The addresses as typed. Two addresses are equal if their canonical forms are, but the typed form must be kept too.
 fn typed_emails(record: &PortalRecord) -> Vec<Option<String>> {
     let typed = |email: Option<&EmailAddress>| email.map(|email| email.typed().to_owned());
     let invitation = record.invitation.as_ref().map(|invitation| &invitation.email);

@@ -1,7 +1,7 @@
-//! What each operation asks of AWS: calls and units, counted on an in-process DynamoDB.
+//! Counts the calls and units of each operation on an in-process DynamoDB.
 //!
-//! `docs/cost/counted.json` keeps the counts, `cargo xtask cost` makes a bill of them, and this test holds the file
-//! against what is counted. `PORTAL_WRITE_COUNTS=1` writes it anew.
+//! `docs/cost/counted.json` has the counts, and `cargo xtask cost` computes the cost from them. This test compares the file
+//! with the counts. `PORTAL_WRITE_COUNTS=1` rewrites it.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -41,13 +41,13 @@ use crate::{
     table::Table,
 };
 
-/// A Tuesday at noon in New York: the first reminder of an invitation of the day after is due in a Saturday's daytime.
+/// A Tuesday at noon in New York. An invitation of the next day has its first reminder in the daytime of a Saturday.
 fn noon() -> DateTime<Utc> {
     samples::at("2026-05-05T16:00:00Z")
 }
 
-/// One patient's life, each step of which is counted.
-struct Life {
+/// One patient, for whom each operation is counted.
+struct CountedPatient {
     table: Table,
     counts: Counts,
     queue: MemoryQueue,
@@ -55,12 +55,12 @@ struct Life {
     clock: TestClock,
     entropy: TestEntropy,
     breaker: Breaker,
-    bill: BTreeMap<&'static str, Value>,
+    counted: BTreeMap<&'static str, Value>,
 }
 
-impl Life {
+impl CountedPatient {
     async fn begin() -> Self {
-        let (table, counts) = counted("bill").await;
+        let (table, counts) = counted("cost").await;
         table.store().save_practice(&samples::scope("lake"), &samples::practice("lake")).await.unwrap();
         counts.take();
         Self {
@@ -71,12 +71,12 @@ impl Life {
             clock: TestClock::at(noon()),
             entropy: TestEntropy::default(),
             breaker: Breaker::default(),
-            bill: BTreeMap::new(),
+            counted: BTreeMap::new(),
         }
     }
 
-    /// Writes down what was asked for since the last step. The hints stay in the queue.
-    fn write_down(&mut self, step: &'static str, hints: usize, mails: usize) {
+    /// Records the calls since the last step. The hints stay in the queue.
+    fn record_step(&mut self, step: &'static str, hints: usize, mails: usize) {
         let Counted { calls, actions, read_units, write_units } = self.counts.take();
         let mut line = json!({
             "dynamodbCalls": calls, "dynamodbActions": actions, "readUnits": read_units, "writeUnits": write_units,
@@ -84,10 +84,10 @@ impl Life {
         });
         // Whether serde_json keeps the order depends on what else is built beside it.
         line.sort_all_objects();
-        assert!(self.bill.insert(step, line).is_none(), "{step} is counted once");
+        assert!(self.counted.insert(step, line).is_none(), "{step} is counted once");
     }
 
-    /// The hint that the last command gave.
+    /// The hint of the last command.
     fn hint(&self) -> InvitationMessage {
         let mut hints = self.queue.take();
         assert_eq!(hints.len(), 1);
@@ -108,34 +108,36 @@ impl Life {
 }
 
 #[tokio::test]
-async fn the_counts_that_the_bill_is_made_of() {
-    let mut life = Life::begin().await;
+async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
+    let mut patient = CountedPatient::begin().await;
     let scope = samples::scope("lake");
     let key = samples::key("lake", "p-1");
-    let store = std::sync::Arc::clone(life.table.store());
+    let store = std::sync::Arc::clone(patient.table.store());
     let store = &*store;
     let request = |name: &str| samples::request_id(name);
     let (save, first, second) = (request("save"), request("invite"), request("reinvite"));
     let command = |request| Command { scope: &scope, patient: &key.patient, request, if_match: None, keyed: None };
 
-    save_profile(&Ports { store, clock: &life.clock }, &command(&save), &samples::profile(Some("p@example.com")))
+    save_profile(&Ports { store, clock: &patient.clock }, &command(&save), &samples::profile(Some("p@example.com")))
         .await
         .unwrap();
-    life.write_down("saveProfile", 0, 0);
+    patient.record_step("saveProfile", 0, 0);
 
-    status(&Ports { store, clock: &life.clock }, &scope, &key.patient).await.unwrap();
-    life.write_down("status", 0, 0);
+    status(&Ports { store, clock: &patient.clock }, &scope, &key.patient).await.unwrap();
+    patient.record_step("status", 0, 0);
 
-    search(&Ports { store, clock: &life.clock }, &scope, &DirectoryQuery::parse("ma").unwrap(), None).await.unwrap();
-    life.write_down("search", 0, 0);
+    search(&Ports { store, clock: &patient.clock }, &scope, &DirectoryQuery::parse("ma").unwrap(), None).await.unwrap();
+    patient.record_step("search", 0, 0);
 
-    invite(&Ports { store, clock: &life.clock }, &life.queue, &life.entropy, &command(&first), None).await.unwrap();
-    life.write_down("invite", 1, 0);
-    let message = life.hint();
-    life.deliver(&message, "send").await;
-    life.write_down("deliver", 0, 1);
+    invite(&Ports { store, clock: &patient.clock }, &patient.queue, &patient.entropy, &command(&first), None)
+        .await
+        .unwrap();
+    patient.record_step("invite", 1, 0);
+    let message = patient.hint();
+    patient.deliver(&message, "send").await;
+    patient.record_step("deliver", 0, 1);
 
-    for (step, news) in [("heardSend", News::Accepted), ("heardDelivery", News::Delivered)] {
+    for (step, news) in [("recordSend", News::Accepted), ("recordDelivery", News::Delivered)] {
         let event = MailEvent {
             key: key.clone(),
             invitation: message.invitation.clone(),
@@ -143,83 +145,87 @@ async fn the_counts_that_the_bill_is_made_of() {
             message: samples::message_id(1),
             news,
         };
-        record_event(&Ports { store, clock: &life.clock }, &event, &request(step)).await.unwrap();
-        life.write_down(step, 0, 0);
+        record_event(&Ports { store, clock: &patient.clock }, &event, &request(step)).await.unwrap();
+        patient.record_step(step, 0, 0);
     }
 
-    life.clock.advance(TimeDelta::days(1));
-    reinvite(&Ports { store, clock: &life.clock }, &life.queue, &life.entropy, &command(&second), None).await.unwrap();
-    life.write_down("reinvite", 1, 0);
-    let message = life.hint();
-    life.deliver(&message, "send-again").await;
-    life.counts.take();
+    patient.clock.advance(TimeDelta::days(1));
+    reinvite(&Ports { store, clock: &patient.clock }, &patient.queue, &patient.entropy, &command(&second), None)
+        .await
+        .unwrap();
+    patient.record_step("reinvite", 1, 0);
+    let message = patient.hint();
+    patient.deliver(&message, "send-again").await;
+    patient.counts.take();
 
-    life.clock.advance(TimeDelta::days(3) + TimeDelta::minutes(1));
+    patient.clock.advance(TimeDelta::days(3) + TimeDelta::minutes(1));
     for (step, reminders) in [("sweepWithOneReminder", 1), ("sweepWithNothingDue", 0)] {
-        let (ports, run) = (Ports { store, clock: &life.clock }, request(step));
-        let deadline = life.clock.now() + TimeDelta::minutes(1);
-        let sweep = Box::pin(sweep(&ports, &life.queue, &life.entropy, deadline, &run));
+        let (ports, run) = (Ports { store, clock: &patient.clock }, request(step));
+        let deadline = patient.clock.now() + TimeDelta::minutes(1);
+        let sweep = Box::pin(sweep(&ports, &patient.queue, &patient.entropy, deadline, &run));
         assert_eq!(sweep.await.unwrap().reminded, reminders);
-        life.write_down(step, usize::try_from(reminders).unwrap(), 0);
+        patient.record_step(step, usize::try_from(reminders).unwrap(), 0);
     }
-    let message = life.hint();
-    let token = life.deliver(&message, "send-reminder").await;
-    life.counts.take();
+    let message = patient.hint();
+    let token = patient.deliver(&message, "send-reminder").await;
+    patient.counts.take();
 
-    check(&Ports { store, clock: &life.clock }, &token).await.unwrap();
-    life.write_down("checkLink", 0, 0);
+    check(&Ports { store, clock: &patient.clock }, &token).await.unwrap();
+    patient.record_step("checkLink", 0, 0);
     let act = request("register");
     let holder = Holder { token: &token, request: &act, keyed: None };
-    register(&Ports { store, clock: &life.clock }, &life.entropy, &holder, samples::date_of_birth()).await.unwrap();
-    life.write_down("register", 0, 0);
-    let login = samples::login("login-1", life.clock.now() + TimeDelta::seconds(30));
-    track_login(&Ports { store, clock: &life.clock }, &samples::email("p@example.com"), login).await.unwrap();
-    life.write_down("trackLogin", 0, 0);
+    register(&Ports { store, clock: &patient.clock }, &patient.entropy, &holder, samples::date_of_birth())
+        .await
+        .unwrap();
+    patient.record_step("register", 0, 0);
+    let login = samples::login("login-1", patient.clock.now() + TimeDelta::seconds(30));
+    track_login(&Ports { store, clock: &patient.clock }, &samples::email("p@example.com"), login).await.unwrap();
+    patient.record_step("trackLogin", 0, 0);
 
     let rename = request("rename");
     let family_name = PersonName::parse("Garcia").unwrap();
     let renamed = Profile { family_name, ..samples::profile(Some("p@example.com")) };
-    save_profile(&Ports { store, clock: &life.clock }, &command(&rename), &renamed).await.unwrap();
-    life.write_down("renamePatient", 0, 0);
+    save_profile(&Ports { store, clock: &patient.clock }, &command(&rename), &renamed).await.unwrap();
+    patient.record_step("renamePatient", 0, 0);
 
-    bulk(&mut life).await;
-    life.table.end().await;
-    is_kept(&life.bill);
+    bulk(&mut patient).await;
+    patient.table.end().await;
+    assert_same_as_file(&patient.counted);
 }
 
-/// A job about twenty patients, who are a slice: first a dry run, then a real one.
-async fn bulk(life: &mut Life) {
+/// A job for twenty patients, which is one slice: first a dry run, then a real one.
+async fn bulk(patient: &mut CountedPatient) {
     let scope = samples::scope("lake");
-    let store = std::sync::Arc::clone(life.table.store());
+    let store = std::sync::Arc::clone(patient.table.store());
     let patients: Vec<_> = (0..BULK_SLICE).map(|number| samples::patient_id(&format!("bulk-{number:02}"))).collect();
     for patient in &patients {
         let profile = samples::profile(Some(&format!("{patient}@example.com")));
         store.commit(&samples::new_patient(&scope.record(patient), profile)).await.unwrap();
     }
-    life.counts.take();
+    patient.counts.take();
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {
         let jobs = MemoryJobQueue::default();
         let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
-        let ports = Ports { store: &*store, clock: &life.clock };
-        let job = begin(&ports, &jobs, &life.entropy, &scope, &request).await.unwrap();
-        life.write_down(begun, jobs.take().len(), 0);
+        let ports = Ports { store: &*store, clock: &patient.clock };
+        let job = begin(&ports, &jobs, &patient.entropy, &scope, &request).await.unwrap();
+        patient.record_step(begun, jobs.take().len(), 0);
         let (ports, queues) =
-            (Ports { store: &*store, clock: &life.clock }, RunQueues { mails: &life.queue, jobs: &jobs });
-        let (key, deadline, run) = (scope.job(&job.id), life.clock.now() + BULK_LEASE, samples::request_id(ran));
-        let slice = Box::pin(bulk_run::run(&ports, &queues, &life.entropy, &key, deadline, &run)).await.unwrap();
+            (Ports { store: &*store, clock: &patient.clock }, RunQueues { mails: &patient.queue, jobs: &jobs });
+        let (key, deadline, run) = (scope.job(&job.id), patient.clock.now() + BULK_LEASE, samples::request_id(ran));
+        let slice = Box::pin(bulk_run::run(&ports, &queues, &patient.entropy, &key, deadline, &run)).await.unwrap();
         assert!(matches!(slice, RunOutcome::Slice(slice) if slice.done && slice.refused == 0));
-        // Hints go ten at a time.
-        life.write_down(ran, life.queue.take().len().div_ceil(10), 0);
+        // One call sends ten hints.
+        patient.record_step(ran, patient.queue.take().len().div_ceil(10), 0);
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
-fn is_kept(bill: &BTreeMap<&'static str, Value>) {
+fn assert_same_as_file(counted: &BTreeMap<&'static str, Value>) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cost/counted.json");
-    let counted = serde_json::to_string_pretty(bill).unwrap() + "\n";
+    let counted = serde_json::to_string_pretty(counted).unwrap() + "\n";
     if std::env::var("PORTAL_WRITE_COUNTS").is_ok() {
         fs::write(&file, &counted).unwrap();
     }
-    let kept = fs::read_to_string(&file).unwrap();
-    assert_eq!(kept, counted, "docs/cost/counted.json is not what is counted; PORTAL_WRITE_COUNTS=1 writes it anew");
+    let stored = fs::read_to_string(&file).unwrap();
+    assert_eq!(stored, counted, "docs/cost/counted.json has other counts; PORTAL_WRITE_COUNTS=1 rewrites it");
 }
