@@ -1,4 +1,4 @@
-//! Chance that can be had again: every draw follows from a seed and from what it is about, not from the order of draws.
+//! Repeatable randomness: a draw depends on a seed and on its key, not on the order of the draws.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,20 +9,20 @@ use portal::{
     ports::Entropy,
 };
 
-/// What all draws follow from.
+/// All draws depend on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seed(pub(crate) u64);
 
 impl Seed {
-    /// The seed that the environment names, to see a failure again or to look for others, or else this one.
+    /// The seed that the environment sets, to repeat a failure or to search for others, or else the default.
     #[expect(clippy::disallowed_methods, reason = "the tests' configuration is the environment")]
-    pub(crate) fn or(default: u64) -> Self {
+    pub(crate) fn from_env_or(default: u64) -> Self {
         Self(std::env::var("PORTAL_SIMULATION_SEED").map_or(default, |seed| seed.parse().unwrap()))
     }
 
-    /// A number for this matter: FNV-1a, and the finish of `SplitMix64` to spread it.
-    pub(crate) fn draw(self, matter: &str) -> u64 {
-        let hash = matter
+    /// A number for this key: FNV-1a, with the last steps of `SplitMix64` to spread it.
+    pub(crate) fn draw(self, key: &str) -> u64 {
+        let hash = key
             .bytes()
             .fold(self.0 ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,13 +30,13 @@ impl Seed {
         hash ^ (hash >> 31)
     }
 
-    /// Whether this matter is one of so many in a hundred.
-    pub(crate) fn hits(self, percent: u64, matter: &str) -> bool {
-        self.draw(matter) % 100 < percent
+    /// Whether this key is among the given percentage of all keys.
+    pub(crate) fn hits(self, percent: u64, key: &str) -> bool {
+        self.draw(key) % 100 < percent
     }
 }
 
-/// Ids, secrets and jitter from a seed.
+/// Ids, secrets and jitter that depend on a seed.
 #[derive(Debug)]
 pub(crate) struct SeededEntropy {
     seed: Seed,

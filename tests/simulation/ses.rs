@@ -1,4 +1,4 @@
-//! A stand-in for SES: it speaks HTTP on this machine, and takes, refuses or loses mails as the weather is.
+//! A fake SES: an HTTP server on this machine that accepts, refuses or loses mails as [`SesFaults`] says.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -22,30 +22,30 @@ use tokio::{
 
 use crate::{chance::Seed, shared::Shared};
 
-/// What SES does to mails.
+/// What goes wrong at SES.
 #[derive(Clone, Debug)]
-pub(crate) struct Weather {
+pub(crate) struct SesFaults {
     pub(crate) seed: Seed,
-    /// Of a hundred mails so many are answered 429.
+    /// Percentage of the mails that are answered 429.
     pub(crate) throttled_percent: u64,
-    /// Of a hundred mails so many are taken, and the connection is cut before the answer.
+    /// Percentage of the mails that are accepted while the connection is cut before the answer.
     pub(crate) cut_percent: u64,
-    /// Mails taken in a second at most; what is above is answered 429.
-    pub(crate) a_second: usize,
-    /// From when until when sending is paused.
+    /// Mails accepted in a second at most. The others are answered 429.
+    pub(crate) max_per_second: usize,
+    /// Start and end of a pause of sending.
     pub(crate) paused: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-impl Weather {
+impl SesFaults {
     /// Nothing goes wrong.
-    pub(crate) const fn fair(seed: Seed) -> Self {
-        Self { seed, throttled_percent: 0, cut_percent: 0, a_second: usize::MAX, paused: None }
+    pub(crate) const fn none(seed: Seed) -> Self {
+        Self { seed, throttled_percent: 0, cut_percent: 0, max_per_second: usize::MAX, paused: None }
     }
 }
 
-/// A mail that SES took.
+/// A mail that SES accepted.
 #[derive(Clone, Debug)]
-pub(crate) struct Taken {
+pub(crate) struct AcceptedMail {
     pub(crate) invitation: String,
     pub(crate) attempt: u32,
     pub(crate) token: Token,
@@ -54,58 +54,58 @@ pub(crate) struct Taken {
 
 /// What SES has done so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Account {
-    pub(crate) taken: Vec<Taken>,
+pub(crate) struct SesHistory {
+    pub(crate) accepted: Vec<AcceptedMail>,
     pub(crate) cut: usize,
     pub(crate) throttled: usize,
     pub(crate) paused: usize,
 }
 
-impl Account {
+impl SesHistory {
     /// Copies beyond the first one of each invitation.
     pub(crate) fn duplicates(&self) -> usize {
-        self.taken.len() - self.invitations().len()
+        self.accepted.len() - self.invitations().len()
     }
 
     pub(crate) fn invitations(&self) -> HashSet<&str> {
-        self.taken.iter().map(|mail| mail.invitation.as_str()).collect()
+        self.accepted.iter().map(|mail| mail.invitation.as_str()).collect()
     }
 
-    /// Most mails taken in one second.
-    pub(crate) fn most_a_second(&self) -> usize {
+    /// Most mails accepted in one second.
+    pub(crate) fn most_per_second(&self) -> usize {
         let mut seconds = BTreeMap::<_, usize>::new();
-        for mail in &self.taken {
+        for mail in &self.accepted {
             *seconds.entry(mail.at.timestamp()).or_default() += 1;
         }
         seconds.into_values().max().unwrap_or_default()
     }
 }
 
-/// The stand-in.
+/// The fake SES.
 #[derive(Debug)]
 pub(crate) struct Ses {
-    weather: Weather,
+    faults: SesFaults,
     clock: Shared<TestClock>,
-    account: Mutex<Account>,
+    history: Mutex<SesHistory>,
 }
 
 enum Answer {
-    Take,
-    TakeAndCut,
+    Accept,
+    AcceptAndCut,
     Refuse(u16, &'static str),
 }
 
 impl Ses {
-    /// Opens it, with a mailer that leads there.
-    pub(crate) async fn open(clock: Shared<TestClock>, weather: Weather) -> (Arc<Self>, SesMailer) {
+    /// Starts it and returns it with a mailer that calls it.
+    pub(crate) async fn start(clock: Shared<TestClock>, faults: SesFaults) -> (Arc<Self>, SesMailer) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let ses = Arc::new(Self { weather, clock, account: Mutex::default() });
-        let at_work = ses.clone();
+        let ses = Arc::new(Self { faults, clock, history: Mutex::default() });
+        let server = ses.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(at_work.clone(), stream));
+                tokio::spawn(serve(server.clone(), stream));
             }
         });
         let sdk = SdkConfig::builder()
@@ -123,40 +123,41 @@ impl Ses {
         (ses, SesMailer::with_long_timeout(&sdk, settings))
     }
 
-    pub(crate) fn account(&self) -> Account {
-        self.account.lock().unwrap().clone()
+    pub(crate) fn history(&self) -> SesHistory {
+        self.history.lock().unwrap().clone()
     }
 
-    fn judge(&self, account: &Account, mail: &Taken) -> Answer {
-        let Weather { seed, throttled_percent, cut_percent, a_second, paused } = &self.weather;
-        let matter = |what| format!("{what}-{}-{}", mail.invitation, mail.attempt);
+    fn decide(&self, history: &SesHistory, mail: &AcceptedMail) -> Answer {
+        let SesFaults { seed, throttled_percent, cut_percent, max_per_second, paused } = &self.faults;
+        let key = |what| format!("{what}-{}-{}", mail.invitation, mail.attempt);
         if paused.is_some_and(|(from, until)| (from..until).contains(&mail.at)) {
             return Answer::Refuse(400, "SendingPausedException");
         }
-        let this_second = account.taken.iter().rev().take_while(|it| it.at.timestamp() == mail.at.timestamp()).count();
-        if this_second >= *a_second || seed.hits(*throttled_percent, &matter("throttled")) {
+        let this_second =
+            history.accepted.iter().rev().take_while(|it| it.at.timestamp() == mail.at.timestamp()).count();
+        if this_second >= *max_per_second || seed.hits(*throttled_percent, &key("throttled")) {
             return Answer::Refuse(429, "TooManyRequestsException");
         }
-        if seed.hits(*cut_percent, &matter("cut")) { Answer::TakeAndCut } else { Answer::Take }
+        if seed.hits(*cut_percent, &key("cut")) { Answer::AcceptAndCut } else { Answer::Accept }
     }
 
     /// The answer to a request; `None` if the connection is cut instead.
     fn answer(&self, request: &Value) -> Option<String> {
         let mail = self.read(request);
-        let mut account = self.account.lock().unwrap();
-        let (status, code, body) = match self.judge(&account, &mail) {
-            Answer::TakeAndCut => {
-                account.cut += 1;
-                account.taken.push(mail);
+        let mut history = self.history.lock().unwrap();
+        let (status, code, body) = match self.decide(&history, &mail) {
+            Answer::AcceptAndCut => {
+                history.cut += 1;
+                history.accepted.push(mail);
                 return None;
             }
-            Answer::Take => {
-                account.taken.push(mail);
-                (200, "", json!({ "MessageId": format!("message-{}", account.taken.len()) }))
+            Answer::Accept => {
+                history.accepted.push(mail);
+                (200, "", json!({ "MessageId": format!("message-{}", history.accepted.len()) }))
             }
             Answer::Refuse(status, code) => {
-                *(if status == 429 { &mut account.throttled } else { &mut account.paused }) += 1;
-                (status, code, json!({ "message": "the weather" }))
+                *(if status == 429 { &mut history.throttled } else { &mut history.paused }) += 1;
+                (status, code, json!({ "message": "a simulated fault" }))
             }
         };
         let body = body.to_string();
@@ -166,14 +167,14 @@ impl Ses {
         ))
     }
 
-    fn read(&self, request: &Value) -> Taken {
+    fn read(&self, request: &Value) -> AcceptedMail {
         let tag = |name| {
             let tags = request["EmailTags"].as_array().unwrap();
             tags.iter().find(|tag| tag["Name"] == name).unwrap()["Value"].as_str().unwrap()
         };
         let text = request["Content"]["Simple"]["Body"]["Text"]["Data"].as_str().unwrap();
         let (_, link) = text.split_once("/activate#").unwrap();
-        Taken {
+        AcceptedMail {
             invitation: tag("invitation").to_owned(),
             attempt: tag("attempt").parse().unwrap(),
             token: Token::parse(link.split_whitespace().next().unwrap()).unwrap(),
@@ -182,7 +183,7 @@ impl Ses {
     }
 }
 
-/// Answers the requests of one connection. A sender that has died hangs up, at any point.
+/// Answers the requests of one connection. A sender that dies closes it at any point.
 async fn serve(ses: Arc<Ses>, mut stream: TcpStream) {
     let mut received = Vec::new();
     while let Some(request) = next_request(&mut stream, &mut received).await {
@@ -193,7 +194,7 @@ async fn serve(ses: Arc<Ses>, mut stream: TcpStream) {
     }
 }
 
-/// The body of the connection's next request; `None` once the client has hung up.
+/// The body of the connection's next request. `None` once the client has closed the connection.
 async fn next_request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<Value> {
     loop {
         if let Some(head) = received.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! One clock, one queue and one source of randomness for all functions.
+//! A clock, a queue and a source of randomness that all functions share.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -9,13 +9,13 @@ use portal::{
     ports::{Clock, Entropy, Hint, Queue, QueueError},
 };
 
-/// The same thing wherever it is.
+/// A port that several functions share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared<T>(Arc<T>);
 
 impl<T> Shared<T> {
-    pub(crate) fn new(thing: T) -> Self {
-        Self(Arc::new(thing))
+    pub(crate) fn new(port: T) -> Self {
+        Self(Arc::new(port))
     }
 }
 

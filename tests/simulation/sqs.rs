@@ -1,5 +1,5 @@
-//! A model of SQS, as far as it is documented: a message that is received is hidden for a while and comes again unless it
-//! is deleted; one that has been received often enough is put aside; now and then one is lost or comes twice.
+//! A model of the documented behaviour of SQS. A received message is hidden for a time and delivered again unless it is
+//! deleted. After a number of receives it is moved to the dead-letter queue. Some messages are lost or duplicated.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -12,16 +12,16 @@ use portal_aws::queue::to_body;
 
 use crate::{chance::Seed, shared::Shared};
 
-/// As the template has it.
+/// As in the template.
 const VISIBILITY: TimeDelta = TimeDelta::seconds(180);
 const MOST_RECEIVES: u32 = 5;
 const BATCH: usize = 10;
 
-/// What goes wrong with messages on their way, of a hundred.
+/// What goes wrong with messages, in percent.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Losses {
+pub(crate) struct QueueFaults {
     pub(crate) lost_percent: u64,
-    pub(crate) doubled_percent: u64,
+    pub(crate) duplicated_percent: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -33,10 +33,10 @@ pub(crate) struct Message {
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct QueueState {
     sent: u64,
     lost: usize,
-    doubled: usize,
+    duplicated: usize,
     waiting: Vec<Message>,
     dead: usize,
     most_receives: u32,
@@ -47,75 +47,75 @@ struct Held {
 pub(crate) struct Sqs {
     clock: Shared<TestClock>,
     seed: Seed,
-    losses: Losses,
-    held: Mutex<Held>,
+    faults: QueueFaults,
+    state: Mutex<QueueState>,
 }
 
-/// What the queue has done so far.
+/// What the queue has counted so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct QueueAccount {
+pub(crate) struct QueueCounts {
     pub(crate) lost: usize,
-    pub(crate) doubled: usize,
+    pub(crate) duplicated: usize,
     pub(crate) dead: usize,
     pub(crate) most_receives: u32,
 }
 
 impl Sqs {
-    pub(crate) fn new(clock: Shared<TestClock>, seed: Seed, losses: Losses) -> Self {
-        Self { clock, seed, losses, held: Mutex::default() }
+    pub(crate) fn new(clock: Shared<TestClock>, seed: Seed, faults: QueueFaults) -> Self {
+        Self { clock, seed, faults, state: Mutex::default() }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap()
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap()
     }
 
-    pub(crate) fn account(&self) -> QueueAccount {
-        let held = self.held();
-        let Held { lost, doubled, dead, most_receives, .. } = *held;
-        QueueAccount { lost, doubled, dead, most_receives }
+    pub(crate) fn counts(&self) -> QueueCounts {
+        let state = self.state();
+        let QueueState { lost, duplicated, dead, most_receives, .. } = *state;
+        QueueCounts { lost, duplicated, dead, most_receives }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.held().waiting.is_empty()
+        self.state().waiting.is_empty()
     }
 
     /// When the next message can be received.
     pub(crate) fn next_visible(&self) -> Option<DateTime<Utc>> {
-        self.held().waiting.iter().map(|message| message.visible_at).min()
+        self.state().waiting.iter().map(|message| message.visible_at).min()
     }
 
-    /// A batch, as the poller takes it.
+    /// A batch, as Lambda's poller receives it.
     pub(crate) fn receive(&self) -> Vec<Message> {
-        let (now, mut held) = (self.clock.now(), self.held());
-        let before = held.waiting.len();
-        held.waiting.retain(|message| message.visible_at > now || message.receives < MOST_RECEIVES);
-        held.dead += before - held.waiting.len();
+        let (now, mut state) = (self.clock.now(), self.state());
+        let before = state.waiting.len();
+        state.waiting.retain(|message| message.visible_at > now || message.receives < MOST_RECEIVES);
+        state.dead += before - state.waiting.len();
         let mut batch = Vec::new();
-        for message in held.waiting.iter_mut().filter(|message| message.visible_at <= now).take(BATCH) {
+        for message in state.waiting.iter_mut().filter(|message| message.visible_at <= now).take(BATCH) {
             message.receives += 1;
             message.visible_at = now + VISIBILITY;
             batch.push(message.clone());
         }
         let most = batch.iter().map(|message| message.receives).max().unwrap_or_default();
-        held.most_receives = held.most_receives.max(most);
+        state.most_receives = state.most_receives.max(most);
         batch
     }
 
-    /// Deletes what was worked off: what the answer does not name.
-    pub(crate) fn finish(&self, batch: &[Message], again: &[String]) {
-        let done = |message: &Message| batch.iter().any(|it| it.id == message.id) && !again.contains(&message.id);
-        self.held().waiting.retain(|message| !done(message));
+    /// Deletes the messages of the batch that did not fail.
+    pub(crate) fn finish(&self, batch: &[Message], failed: &[String]) {
+        let done = |message: &Message| batch.iter().any(|it| it.id == message.id) && !failed.contains(&message.id);
+        self.state().waiting.retain(|message| !done(message));
     }
 }
 
 impl Queue for Sqs {
     async fn send(&self, hints: &[Hint]) -> Result<(), QueueError> {
-        let (now, mut held) = (self.clock.now(), self.held());
+        let (now, mut state) = (self.clock.now(), self.state());
         for hint in hints {
-            held.sent += 1;
-            let number = held.sent;
-            if self.seed.hits(self.losses.lost_percent, &format!("lost-{number}")) {
-                held.lost += 1;
+            state.sent += 1;
+            let number = state.sent;
+            if self.seed.hits(self.faults.lost_percent, &format!("lost-{number}")) {
+                state.lost += 1;
                 continue;
             }
             let message = |copy| Message {
@@ -124,10 +124,10 @@ impl Queue for Sqs {
                 visible_at: now,
                 receives: 0,
             };
-            held.waiting.push(message(1));
-            if self.seed.hits(self.losses.doubled_percent, &format!("doubled-{number}")) {
-                held.doubled += 1;
-                held.waiting.push(message(2));
+            state.waiting.push(message(1));
+            if self.seed.hits(self.faults.duplicated_percent, &format!("doubled-{number}")) {
+                state.duplicated += 1;
+                state.waiting.push(message(2));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! Senders, the sweep and what is around them, in time that jumps.
+//! Senders, the sweep and their surroundings, with a simulated clock.
 //!
-//! A round takes a quarter of a second: each sender takes a batch, and all of them work at once. While nothing can be
-//! received the clock jumps to the next message or the next sweep.
+//! A round takes a quarter of a second: each sender receives a batch, and all senders work concurrently. While no message
+//! can be received, the clock jumps to the next message or the next sweep.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,52 +26,52 @@ use sweep::Sweep;
 
 use crate::{
     chance::{Seed, SeededEntropy},
-    ses::{Account, Ses, Weather},
+    observe::{Claim, Lifetime, Observed, Traffic},
+    ses::{Ses, SesFaults, SesHistory},
     shared::Shared,
-    sqs::{Losses, Message, QueueAccount, Sqs},
-    watch::{Claim, Life, Traffic, Watched},
+    sqs::{Message, QueueCounts, QueueFaults, Sqs},
 };
 
-/// Senders at once, as the template's default has it.
+/// Concurrent senders, as in the template's default.
 const SENDERS: usize = 2;
-/// Mails that they may have in flight.
+/// Mails that all senders together may have in flight.
 pub(crate) const MOST_IN_FLIGHT: usize = SENDERS * 10;
 const ROUND: TimeDelta = TimeDelta::milliseconds(250);
 const PRACTICE: &str = "lakeside";
-/// Steps of a batch: ten messages, each with three calls and a step before and after each of them.
-const STEPS_OF_A_BATCH: u64 = 60;
+/// Steps of a batch: ten messages, each with three calls and a step before and after each call.
+const STEPS_PER_BATCH: u64 = 60;
 
-/// Time for four tries of a mail: nothing is lost as long as one of its five gets to the end.
-const DEADLY: TimeDelta = TimeDelta::minutes(45);
+/// Senders die in this period only. It is long enough for four tries of a mail, so that the fifth one succeeds.
+const DEATH_PERIOD: TimeDelta = TimeDelta::minutes(45);
 
-/// A store that the whole system can work on.
+/// A store that has all the ports that the simulated system needs.
 pub(crate) trait Store: PortalStore + PracticeStore + DeliveryStore + Send + Sync + 'static {}
 
 impl<S: PortalStore + PracticeStore + DeliveryStore + Send + Sync + 'static> Store for S {}
 
-/// What a scenario is about.
+/// The settings of a scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) seed: Seed,
-    pub(crate) weather: Weather,
-    pub(crate) losses: Losses,
-    /// Of a hundred runs of a sender so many end in the middle, as long as [`DEADLY`] lasts.
+    pub(crate) ses_faults: SesFaults,
+    pub(crate) queue_faults: QueueFaults,
+    /// Percentage of a sender's runs that end in the middle, during [`DEATH_PERIOD`].
     pub(crate) deaths_percent: u64,
 }
 
 impl Scenario {
     /// Nothing goes wrong.
-    pub(crate) fn fair(name: &'static str, seed: u64) -> Self {
-        let seed = Seed::or(seed);
-        Self { name, seed, weather: Weather::fair(seed), losses: Losses::default(), deaths_percent: 0 }
+    pub(crate) fn without_faults(name: &'static str, seed: u64) -> Self {
+        let seed = Seed::from_env_or(seed);
+        Self { name, seed, ses_faults: SesFaults::none(seed), queue_faults: QueueFaults::default(), deaths_percent: 0 }
     }
 }
 
 /// A process of the function `sender`.
 struct Process<S> {
-    life: Arc<Life>,
-    sender: Sender<Watched<S>, Watched<SesMailer>, Shared<TestClock>, Shared<SeededEntropy>, KeptLines>,
+    lifetime: Arc<Lifetime>,
+    sender: Sender<Observed<S>, Observed<SesMailer>, Shared<TestClock>, Shared<SeededEntropy>, KeptLines>,
 }
 
 pub(crate) struct World<S> {
@@ -84,40 +84,40 @@ pub(crate) struct World<S> {
     entropy: Shared<SeededEntropy>,
     traffic: Arc<Traffic>,
     processes: Vec<Process<S>>,
-    sweep: Sweep<Watched<S>, Shared<Sqs>, Shared<TestClock>, Shared<SeededEntropy>, KeptLines>,
+    sweep: Sweep<Observed<S>, Shared<Sqs>, Shared<TestClock>, Shared<SeededEntropy>, KeptLines>,
     next_sweep: DateTime<Utc>,
     runs: u64,
     deaths: usize,
-    /// What was claimed by a process that died, and not written down.
+    /// Mails whose process died after the claim and before it recorded a result.
     orphans: Vec<Claim>,
     invited: usize,
 }
 
-/// How it ended.
+/// What a scenario resulted in.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) ses: Account,
-    pub(crate) queue: QueueAccount,
+    pub(crate) ses: SesHistory,
+    pub(crate) queue: QueueCounts,
     pub(crate) most_in_flight: usize,
     /// The senders' calls of the table.
     pub(crate) table_calls: usize,
     pub(crate) deaths: usize,
-    /// Mails that SES took from a process that died before it wrote that down.
+    /// Mails that SES accepted from a process that died before it recorded that.
     pub(crate) orphans: usize,
-    /// For each process, when it was told that sending is paused.
-    pub(crate) told_paused: Vec<Vec<DateTime<Utc>>>,
+    /// For each process, when SES answered that sending is paused.
+    pub(crate) paused_at: Vec<Vec<DateTime<Utc>>>,
 }
 
 impl<S: Store> World<S> {
     pub(crate) async fn new(store: Arc<S>, scenario: Scenario) -> Self {
-        let Scenario { seed, weather, losses, .. } = scenario.clone();
+        let Scenario { seed, ses_faults, queue_faults, .. } = scenario.clone();
         let clock = Shared::new(TestClock::default());
-        let (ses, mailer) = Ses::open(clock.clone(), weather).await;
-        let sqs = Shared::new(Sqs::new(clock.clone(), seed, losses));
+        let (ses, mailer) = Ses::start(clock.clone(), ses_faults).await;
+        let sqs = Shared::new(Sqs::new(clock.clone(), seed, queue_faults));
         let entropy = Shared::new(SeededEntropy::new(seed));
         let sweep = Sweep {
-            // It has calls of its own, which are no mail's.
-            store: Watched { port: store.clone(), life: Life::new(clock.clone(), Arc::default()) },
+            // The sweep's calls are counted apart from the senders'.
+            store: Observed { port: store.clone(), lifetime: Lifetime::new(clock.clone(), Arc::default()) },
             queue: sqs.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -142,29 +142,29 @@ impl<S: Store> World<S> {
             orphans: Vec::new(),
             invited: 0,
         };
-        world.processes = (0..SENDERS).map(|_| world.process()).collect();
+        world.processes = (0..SENDERS).map(|_| world.new_process()).collect();
         world
     }
 
-    /// A process that has just been started.
-    fn process(&self) -> Process<S> {
-        let life = Life::new(self.clock.clone(), self.traffic.clone());
+    /// A fresh process.
+    fn new_process(&self) -> Process<S> {
+        let lifetime = Lifetime::new(self.clock.clone(), self.traffic.clone());
         let sender = Sender {
-            store: Watched { port: self.store.clone(), life: life.clone() },
-            mailer: Watched { port: self.mailer.clone(), life: life.clone() },
+            store: Observed { port: self.store.clone(), lifetime: lifetime.clone() },
+            mailer: Observed { port: self.mailer.clone(), lifetime: lifetime.clone() },
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             breaker: Breaker::default(),
             metrics: KeptLines::default(),
         };
-        Process { life, sender }
+        Process { lifetime, sender }
     }
 
     fn key(number: usize) -> RecordKey {
         samples::key(PRACTICE, &format!("p-{number}"))
     }
 
-    /// Invites so many new patients.
+    /// Invites that many new patients.
     pub(crate) async fn invite(&mut self, patients: usize) {
         let scope = samples::scope(PRACTICE);
         for _ in 0..patients {
@@ -181,18 +181,18 @@ impl<S: Store> World<S> {
         }
     }
 
-    /// Lets time go by.
+    /// Runs until that time.
     pub(crate) async fn run_until(&mut self, time: DateTime<Utc>) {
         while self.clock.now() < time {
-            self.turn().await;
+            self.step().await;
         }
     }
 
-    /// Lets time go by until nothing waits to be mailed, and looks at what has come of it all.
+    /// Runs until no mail waits to be sent, and checks the results.
     pub(crate) async fn settle(mut self) -> Outcome {
         let begun = self.clock.now();
         while !self.is_quiet().await {
-            self.turn().await;
+            self.step().await;
             assert!(self.clock.now() - begun < TimeDelta::days(1), "{:?} never settles", self.scenario);
         }
         self.outcome().await
@@ -212,7 +212,7 @@ impl<S: Store> World<S> {
         true
     }
 
-    async fn turn(&mut self) {
+    async fn step(&mut self) {
         if self.clock.now() >= self.next_sweep {
             self.sweep.run(&self.context("sweep", 120)).await.unwrap();
             self.next_sweep += TimeDelta::minutes(1);
@@ -225,40 +225,40 @@ impl<S: Store> World<S> {
         }
     }
 
-    /// Every sender takes a batch; whether there was any.
+    /// Every sender receives and processes a batch. Returns whether there was any message.
     async fn round(&mut self) -> bool {
         let batches: Vec<_> = self.processes.iter().map(|_| self.sqs.receive()).collect();
         let mut runs = Vec::new();
         for (number, batch) in batches.iter().enumerate().filter(|(_, batch)| !batch.is_empty()) {
             self.runs += 1;
             let process = &self.processes[number];
-            let deadly = self.clock.now() - samples::noon() < DEADLY;
-            if deadly && self.scenario.seed.hits(self.scenario.deaths_percent, &format!("death-{}", self.runs)) {
-                let steps = 1 + self.scenario.seed.draw(&format!("steps-{}", self.runs)) % STEPS_OF_A_BATCH;
-                process.life.end_after(steps.try_into().unwrap());
+            let may_die = self.clock.now() - samples::noon() < DEATH_PERIOD;
+            if may_die && self.scenario.seed.hits(self.scenario.deaths_percent, &format!("death-{}", self.runs)) {
+                let steps = 1 + self.scenario.seed.draw(&format!("steps-{}", self.runs)) % STEPS_PER_BATCH;
+                process.lifetime.end_after(steps.try_into().unwrap());
             }
             let event = LambdaEvent::new(event(batch), self.context("sender", 30));
-            runs.push(async move { (number, batch, process.work(event).await) });
+            runs.push(async move { (number, batch, process.process_batch(event).await) });
         }
         let any = !runs.is_empty();
         for (number, batch, answer) in join_all(runs).await {
             match answer {
                 Some(answer) => {
-                    let again = answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
-                    self.sqs.finish(batch, &again.collect::<Vec<_>>());
+                    let failed = answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
+                    self.sqs.finish(batch, &failed.collect::<Vec<_>>());
                 }
-                None => self.bury(number).await,
+                None => self.replace_dead(number).await,
             }
         }
         any
     }
 
-    /// A process has died: another one takes its place.
-    async fn bury(&mut self, number: usize) {
-        let fresh = self.process();
+    /// Replaces a process that has died.
+    async fn replace_dead(&mut self, number: usize) {
+        let fresh = self.new_process();
         let dead = std::mem::replace(&mut self.processes[number], fresh);
         self.deaths += 1;
-        let claims = std::mem::take(&mut *dead.life.claims.lock().unwrap());
+        let claims = std::mem::take(&mut *dead.lifetime.claims.lock().unwrap());
         for (key, invitation, attempt) in claims {
             let current = self.record(&key).await.invitation.unwrap();
             let is_sending = matches!(current.state, InvitationState::Sending { .. });
@@ -279,34 +279,34 @@ impl<S: Store> World<S> {
         context
     }
 
-    /// Looks at everything, says it in one line, and checks what must be true in any weather: every patient has a mail,
-    /// the record says so, and every link that was mailed works.
+    /// Prints the figures in one line and checks what must hold under any faults: every patient has a mail and a record
+    /// with the state `sent`, and every mailed link works.
     async fn outcome(self) -> Outcome {
         let Scenario { name, seed, .. } = self.scenario;
-        let (ses, queue) = (self.ses.account(), self.sqs.account());
-        let taken_once: HashSet<_> = ses.taken.iter().map(|mail| (mail.invitation.as_str(), mail.attempt)).collect();
-        let is_taken = |(_, invitation, attempt): &&Claim| taken_once.contains(&(invitation.as_str(), *attempt));
+        let (ses, queue) = (self.ses.history(), self.sqs.counts());
+        let accepted: HashSet<_> = ses.accepted.iter().map(|mail| (mail.invitation.as_str(), mail.attempt)).collect();
+        let is_accepted = |(_, invitation, attempt): &&Claim| accepted.contains(&(invitation.as_str(), *attempt));
         let outcome = Outcome {
             most_in_flight: self.traffic.most_in_flight.load(Ordering::SeqCst),
             table_calls: self.traffic.table.load(Ordering::SeqCst),
             deaths: self.deaths,
-            orphans: self.orphans.iter().filter(is_taken).count(),
-            told_paused: self.processes.iter().map(|it| it.life.told_paused.lock().unwrap().clone()).collect(),
+            orphans: self.orphans.iter().filter(is_accepted).count(),
+            paused_at: self.processes.iter().map(|it| it.lifetime.paused_at.lock().unwrap().clone()).collect(),
             queue,
             ses,
         };
         let ses = &outcome.ses;
         let calls = outcome.table_calls + self.traffic.mail.load(Ordering::SeqCst);
         let probes: usize =
-            outcome.told_paused.iter().map(|told| told.iter().filter(|at| **at > told[0]).count()).sum();
-        let hundredths = 100 * calls / ses.taken.len().max(1);
+            outcome.paused_at.iter().map(|times| times.iter().filter(|at| **at > times[0]).count()).sum();
+        let hundredths = 100 * calls / ses.accepted.len().max(1);
         eprintln!(
-            "{name}: seed {}, invited {}, accepted {}, duplicates {}, cut {}, throttled {}, told paused {} (probes {probes}), deaths {} \
-             (orphans {}), messages lost {}, doubled {}, dead {}, received at most {} times, in flight at most {}, \
-             at most {} a second, {}.{:02} calls of AWS a mail, {} s in all",
+            "{name}: seed {}, invited {}, accepted {}, duplicates {}, cut {}, throttled {}, paused {} (probes {probes}), \
+             deaths {} (orphans {}), messages lost {}, duplicated {}, dead {}, received at most {} times, in flight at most \
+             {}, at most {} a second, {}.{:02} calls of AWS a mail, {} s in all",
             seed.0,
             self.invited,
-            ses.taken.len(),
+            ses.accepted.len(),
             ses.duplicates(),
             ses.cut,
             ses.throttled,
@@ -314,11 +314,11 @@ impl<S: Store> World<S> {
             outcome.deaths,
             outcome.orphans,
             queue.lost,
-            queue.doubled,
+            queue.duplicated,
             queue.dead,
             queue.most_receives,
             outcome.most_in_flight,
-            ses.most_a_second(),
+            ses.most_per_second(),
             hundredths / 100,
             hundredths % 100,
             (self.clock.now() - samples::noon()).num_seconds(),
@@ -330,7 +330,7 @@ impl<S: Store> World<S> {
             assert!(matches!(invitation.state, InvitationState::Sent { .. }), "{name}, seed {}: {record:?}", seed.0);
             records.insert(invitation.id.to_string(), record);
         }
-        for mail in &ses.taken {
+        for mail in &ses.accepted {
             let link = records[&mail.invitation].usable_link(&mail.token, self.clock.now());
             assert!(link.is_ok(), "{name}, seed {}: a mailed link does not work: {mail:?}", seed.0);
         }
@@ -340,17 +340,17 @@ impl<S: Store> World<S> {
 }
 
 impl<S: Store> Process<S> {
-    /// Works a batch off; `None` if it dies before it has answered.
-    async fn work(&self, event: LambdaEvent<SqsEvent>) -> Option<SqsBatchResponse> {
+    /// Processes a batch. `None` if the process dies before it has answered.
+    async fn process_batch(&self, event: LambdaEvent<SqsEvent>) -> Option<SqsBatchResponse> {
         tokio::select! {
             biased;
-            () = self.life.over() => None,
+            () = self.lifetime.ended() => None,
             answer = self.sender.work(event) => Some(answer.unwrap()),
         }
     }
 }
 
-/// A batch as Lambda hands it over.
+/// A batch, as Lambda passes it to the function.
 fn event(batch: &[Message]) -> SqsEvent {
     let records: Vec<_> = batch
         .iter()

@@ -1,4 +1,4 @@
-//! The ports of one sender, watched: what it calls and when, and the end of its life between any two calls.
+//! The observed ports of one sender process: they count and time its calls and can end it between any two calls.
 
 use std::{
     future::pending,
@@ -26,7 +26,7 @@ use crate::shared::Shared;
 /// What all senders did together.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    /// Calls of the table. Reading a practice is none: it is remembered.
+    /// Calls of the table. Reads of a practice are not counted, because a sender caches it.
     pub(crate) table: AtomicUsize,
     /// Calls of SES.
     pub(crate) mail: AtomicUsize,
@@ -34,55 +34,55 @@ pub(crate) struct Traffic {
     pub(crate) most_in_flight: AtomicUsize,
 }
 
-/// A mail that was claimed, and in which try.
+/// A claimed mail and the number of the attempt.
 pub(crate) type Claim = (RecordKey, InvitationId, u32);
 
-/// One process.
+/// The lifetime of one process.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct Lifetime {
     clock: Shared<TestClock>,
     traffic: Arc<Traffic>,
-    /// Steps that are left to it; none if nobody is after it.
-    left: AtomicU32,
-    is_over: AtomicBool,
-    over: Notify,
-    /// What it has claimed.
+    /// Steps until the process ends. Zero if it does not end.
+    steps_left: AtomicU32,
+    has_ended: AtomicBool,
+    end: Notify,
+    /// What the process has claimed.
     pub(crate) claims: Mutex<Vec<Claim>>,
-    /// When SES told it that sending is paused.
-    pub(crate) told_paused: Mutex<Vec<DateTime<Utc>>>,
+    /// When SES answered that sending is paused.
+    pub(crate) paused_at: Mutex<Vec<DateTime<Utc>>>,
 }
 
-impl Life {
+impl Lifetime {
     pub(crate) fn new(clock: Shared<TestClock>, traffic: Arc<Traffic>) -> Arc<Self> {
         Arc::new(Self {
             clock,
             traffic,
-            left: AtomicU32::new(0),
-            is_over: AtomicBool::new(false),
-            over: Notify::new(),
+            steps_left: AtomicU32::new(0),
+            has_ended: AtomicBool::new(false),
+            end: Notify::new(),
             claims: Mutex::default(),
-            told_paused: Mutex::default(),
+            paused_at: Mutex::default(),
         })
     }
 
-    /// It ends after so many steps.
+    /// Makes the process end after that many steps.
     pub(crate) fn end_after(&self, steps: u32) {
-        self.left.store(steps, Ordering::SeqCst);
+        self.steps_left.store(steps, Ordering::SeqCst);
     }
 
-    /// Comes back once it is over.
-    pub(crate) async fn over(&self) {
-        self.over.notified().await;
+    /// Returns once the process has ended.
+    pub(crate) async fn ended(&self) {
+        self.end.notified().await;
     }
 
     async fn step(&self) {
-        // The others of a batch come in between.
+        // The other messages of the batch run in between.
         yield_now().await;
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) == Ok(1) {
-            self.is_over.store(true, Ordering::SeqCst);
-            self.over.notify_one();
+        if self.steps_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) == Ok(1) {
+            self.has_ended.store(true, Ordering::SeqCst);
+            self.end.notify_one();
         }
-        if self.is_over.load(Ordering::SeqCst) {
+        if self.has_ended.load(Ordering::SeqCst) {
             pending::<()>().await;
         }
     }
@@ -102,14 +102,14 @@ impl Life {
             call.await
         };
         if outcome == SendOutcome::Paused {
-            self.told_paused.lock().unwrap().push(self.clock.now());
+            self.paused_at.lock().unwrap().push(self.clock.now());
         }
         self.step().await;
         outcome
     }
 }
 
-/// A mail under way.
+/// A mail in flight.
 struct Flight<'traffic>(&'traffic Traffic);
 
 impl<'traffic> Flight<'traffic> {
@@ -127,48 +127,48 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// A port of one process.
+/// An observed port of one process.
 #[derive(Debug)]
-pub(crate) struct Watched<T> {
+pub(crate) struct Observed<T> {
     pub(crate) port: Arc<T>,
-    pub(crate) life: Arc<Life>,
+    pub(crate) lifetime: Arc<Lifetime>,
 }
 
-impl<M: Mailer + Send> Mailer for Watched<M> {
+impl<M: Mailer + Send> Mailer for Observed<M> {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
-        self.life.mail(self.port.send(mail)).await
+        self.lifetime.mail(self.port.send(mail)).await
     }
 
     async fn notify(&self, mail: &NoticeMail) -> SendOutcome {
-        self.life.mail(self.port.notify(mail)).await
+        self.lifetime.mail(self.port.notify(mail)).await
     }
 }
 
-impl<S: DeliveryStore + Send> ChangeStore for Watched<S> {
+impl<S: DeliveryStore + Send> ChangeStore for Observed<S> {
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        self.life.table(self.port.commit(change)).await
+        self.lifetime.table(self.port.commit(change)).await
     }
 }
 
-impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
+impl<S: DeliveryStore + Send> DeliveryStore for Observed<S> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         let claim = async {
             let outcome = self.port.claim(key, request).await;
             if let Ok(ClaimOutcome::Claimed(record)) = &outcome {
                 let invitation = record.invitation.as_ref().unwrap();
-                self.life.claims.lock().unwrap().push((key.clone(), invitation.id.clone(), invitation.attempt));
+                self.lifetime.claims.lock().unwrap().push((key.clone(), invitation.id.clone(), invitation.attempt));
             }
             outcome
         };
-        self.life.table(claim).await
+        self.lifetime.table(claim).await
     }
 
     async fn defer(&self, record: &PortalRecord) -> Result<bool, StoreError> {
-        self.life.table(self.port.defer(record)).await
+        self.lifetime.table(self.port.defer(record)).await
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
-        self.life.table(self.port.record(key)).await
+        self.lifetime.table(self.port.record(key)).await
     }
 
     async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
@@ -182,14 +182,14 @@ impl<S: DeliveryStore + Send> DeliveryStore for Watched<S> {
         until: DateTime<Utc>,
         limit: u16,
     ) -> Result<Vec<DueEntry>, StoreError> {
-        self.life.table(self.port.due(shard, after, until, limit)).await
+        self.lifetime.table(self.port.due(shard, after, until, limit)).await
     }
 
     async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.life.table(self.port.unschedule(entry)).await
+        self.lifetime.table(self.port.unschedule(entry)).await
     }
 
     async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.life.table(self.port.reschedule(entry, next)).await
+        self.lifetime.table(self.port.reschedule(entry, next)).await
     }
 }
