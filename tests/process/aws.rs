@@ -1,4 +1,4 @@
-//! The stack's AWS APIs, where a test has to do what no client of the product can.
+//! The stack's AWS APIs, for tests that do what no client of the product can do.
 
 use serde_json::Value;
 use ureq::http;
@@ -24,12 +24,12 @@ pub(crate) fn events(stack: &StackFile, operation: &str, input: &Value) -> Value
     call(stack, "events", &format!("AWSEvents.{operation}"), input).unwrap()
 }
 
-/// The account that the stack is in: part of a queue's URL.
+/// The stack's AWS account, read from the queue's URL.
 pub(crate) fn account(stack: &StackFile) -> &str {
     stack.queue_url.rsplit('/').nth(1).unwrap()
 }
 
-/// Invokes a function, waits for its end, and returns what it answered.
+/// Invokes a function, waits for its end, and returns its answer.
 pub(crate) fn invoke(stack: &StackFile, function: &str, event: &Value) -> Value {
     let url = format!("{}/2015-03-31/functions/{}/invocations", stack.aws_endpoint, stack.functions[function]);
     let request = http::Request::post(url).header("authorization", authorization(stack, "lambda"));
@@ -38,7 +38,7 @@ pub(crate) fn invoke(stack: &StackFile, function: &str, event: &Value) -> Value 
     answer.json()
 }
 
-/// Has the sender process a batch. A message whose processing failed is handed out again, as by the queue: on a busy
+/// Makes the sender process a batch. A message that failed is delivered again, as the queue does it, because on a busy
 /// machine the table may answer too late.
 pub(crate) fn process_batch(stack: &StackFile, batch: &Value) {
     let mut batch = batch.clone();

@@ -1,4 +1,4 @@
-//! Requests that are not what they should be: each gets its problem document, and none changes anything.
+//! Invalid requests: each gets its problem document, and none changes anything.
 
 use serde_json::{Value, json};
 use ureq::http::header::{CONTENT_TYPE, IF_MATCH};
@@ -6,7 +6,7 @@ use xtask::token::Role;
 
 use crate::client::{Answer, Practice, profile, send, settings};
 
-/// Every operation that reads a body, with one that it would take.
+/// Every operation that reads a body, with a valid body.
 fn writes(practice: &Practice) -> [(&'static str, &'static str, Value); 3] {
     let mut profile = profile(Some(&practice.address("changed")));
     profile["givenName"] = "Changed".into();
@@ -19,23 +19,23 @@ fn writes(practice: &Practice) -> [(&'static str, &'static str, Value); 3] {
     ]
 }
 
-/// Sends a body as an administrator, who may do everything that there is.
+/// Sends a body as an administrator, who has all permissions.
 fn send_body(practice: &Practice, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answer {
     let request = practice.request_by(&practice.token(Role::Admin), method, path).header(CONTENT_TYPE, content_type);
     send(request.body(body.to_vec()).unwrap())
 }
 
-/// The practice, with a patient whom nothing of what follows may change.
+/// A practice with a patient whom the test's requests must not change.
 fn open(name: &str) -> Option<Practice> {
     let practice = Practice::open(name)?;
-    practice.admit("p-1", Some(&practice.address("p-1")));
+    practice.save_patient("p-1", Some(&practice.address("p-1")));
     Some(practice)
 }
 
 #[test]
-fn a_body_that_cannot_be_read_changes_nothing() {
+fn an_unreadable_body_changes_nothing() {
     let Some(practice) = open("unreadable") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     let spaces = |count| [b"{}".as_slice(), &vec![b' '; count]].concat();
     let nested = [vec![b'['; 30_000], vec![b']'; 30_000]].concat();
     let cases: [(&str, &[u8], u16, &str); 12] = [
@@ -59,42 +59,42 @@ fn a_body_that_cannot_be_read_changes_nothing() {
         }
     }
     for (method, path, _) in writes(&practice) {
-        // The local gateway puts other characters in the place of what is not UTF-8, and the function cannot tell.
-        // That it refuses what it can tell is tested with its parser.
+        // The local gateway replaces bytes that are not UTF-8, so that the function cannot detect them. The parser's own
+        // tests check that it refuses such bytes.
         let answer =
             send_body(&practice, method, path, "application/json", b"{\"email\":\"\xff\xfe@canary.example.com\"}");
         assert!([400, 422].contains(&answer.status), "{method} {path}: {answer:?}");
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
-fn a_body_of_another_type_changes_nothing() {
+fn a_body_of_another_media_type_changes_nothing() {
     let Some(practice) = open("media-type") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     for (method, path, body) in writes(&practice) {
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"] {
             let answer = send_body(&practice, method, path, content_type, body.to_string().as_bytes());
             answer.assert_problem(415, "unsupported_media_type", &format!("{method} {path}: {content_type}"));
         }
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
 fn a_save_without_a_body_is_refused() {
     let Some(practice) = open("empty") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     for path in ["/v1/patients/p-1", "/v1/practice"] {
         send_body(&practice, "PUT", path, "application/json", b"").assert_problem(400, "malformed", path);
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
-fn members_that_are_wrong_are_all_named_and_change_nothing() {
+fn every_wrong_member_is_named_and_nothing_changes() {
     let Some(practice) = open("fields") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     let wrong = |pointer: &str, code: &str| json!({ "pointer": pointer, "code": code });
     let too_long = "x".repeat(1_000);
     let cases = [
@@ -145,17 +145,17 @@ fn members_that_are_wrong_are_all_named_and_change_nothing() {
         answer.assert_problem(422, "invalid_fields", path);
         assert_eq!(answer.json()["errors"], errors, "{method} {path}");
     }
-    let typed = "No Mailbox <nobody@canary.example.com>";
+    let typed = "No Mailbox <unknown@canary.example.com>";
     let answer = practice.invite("p-1", &json!({ "email": typed }));
     answer.assert_problem(422, "email_invalid", "a display name");
-    assert!(!answer.body.contains("nobody"), "{answer:?}");
-    assert_eq!(practice.see("p-1"), before);
+    assert!(!answer.body.contains("unknown@"), "{answer:?}");
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
-fn a_version_that_is_not_the_current_one_changes_nothing() {
+fn a_stale_or_malformed_version_changes_nothing() {
     let Some(practice) = open("if-match") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     for (method, path, body) in writes(&practice) {
         for (tag, status, code) in [
             ("\"7\"", 412, "version_conflict"),
@@ -172,7 +172,7 @@ fn a_version_that_is_not_the_current_one_changes_nothing() {
             answer.assert_problem(status, code, &format!("{method} {path}: {tag}"));
         }
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 
     let request = practice.request("PUT", "/v1/patients/p-1").header(CONTENT_TYPE, "application/json");
     let saved = send(request.header(IF_MATCH, "\"1\"").body(profile(None).to_string().into()).unwrap());
@@ -180,9 +180,9 @@ fn a_version_that_is_not_the_current_one_changes_nothing() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_not_found() {
+fn an_unknown_path_is_not_found() {
     let Some(practice) = open("paths") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     let long = format!("/v1/patients/{}/nothing", "x".repeat(2_000));
     for path in [
         "/",
@@ -198,16 +198,16 @@ fn a_path_that_is_not_there_is_not_found() {
             let answer = send(practice.request(method, path).body(Vec::new()).unwrap());
             answer.assert_problem(404, "not_found", &format!("{method} {path}"));
         }
-        // Nobody need be known for that.
+        // That answer needs no token.
         send(practice.anonymous("GET", path).body(Vec::new()).unwrap()).assert_problem(404, "not_found", path);
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
-fn a_method_that_a_path_does_not_take_is_refused() {
+fn an_unsupported_method_is_refused() {
     let Some(practice) = open("methods") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     for (path, allowed, methods) in [
         ("/v1/practice", "GET, PUT", ["POST", "DELETE", "PATCH"]),
         ("/v1/patients", "GET", ["POST", "DELETE", "PUT"]),
@@ -222,14 +222,14 @@ fn a_method_that_a_path_does_not_take_is_refused() {
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
         }
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
-fn a_patient_id_that_is_none_is_nobodys() {
+fn a_malformed_patient_id_finds_no_patient() {
     let Some(practice) = open("patient-ids") else { return };
     let missing = practice.get("/v1/patients/p-2/portal");
-    missing.assert_problem(404, "patient_not_found", "a patient who is not there");
+    missing.assert_problem(404, "patient_not_found", "a missing patient");
     for id in ["p%231", "p%20%201", "p%00", "%C3%A9", "%FF", "p-1%23PATIENT", &"x".repeat(65)] {
         for (method, rest) in [("GET", ""), ("GET", "/portal"), ("GET", "/portal/timeline"), ("POST", "/portal/invite")]
         {

@@ -13,19 +13,19 @@ use crate::{
 
 const PATH: &str = "/v1/invitations/bulk";
 
-/// How many patients there are, beside one whom nobody knows.
+/// Patients of the practice. One more id is unknown.
 const PATIENTS: usize = 45;
 
 fn id(number: usize) -> String {
     format!("p-{number:02}")
 }
 
-/// A practice with patients, of whom some cannot be invited, and what becomes of each.
+/// A practice with patients, of whom some cannot be invited, and each patient's expected outcome.
 fn practice_with_reasons(name: &str) -> Option<(Practice, BTreeMap<String, &'static str>)> {
     let practice = Practice::open(name)?;
     let mut outcomes: BTreeMap<String, &str> = (0..=PATIENTS).map(|number| (id(number), "invited")).collect();
     for number in 0..PATIENTS {
-        practice.admit(&id(number), Some(&practice.address(&id(number))));
+        practice.save_patient(&id(number), Some(&practice.address(&id(number))));
     }
     let save = |number: usize, body: &Value| {
         let saved = practice.put_as(Role::Staff, &format!("/v1/patients/{}", id(number)), body);
@@ -38,7 +38,7 @@ fn practice_with_reasons(name: &str) -> Option<(Practice, BTreeMap<String, &'sta
     let mut inactive = profile(Some(&practice.address(&id(23))));
     inactive["active"] = false.into();
     save(23, &inactive);
-    practice.admit_and_register("registered");
+    practice.save_and_register("registered");
     for (patient, outcome) in [
         (id(3), "email_required"),
         (id(7), "email_in_use"),
@@ -92,7 +92,7 @@ fn outcomes(results: &[Value]) -> BTreeMap<String, String> {
     results.iter().map(|result| (text(result, "patientId"), text(result, "outcome"))).collect()
 }
 
-/// How often each value comes.
+/// How often each value occurs.
 fn counted<'text>(outcomes: impl Iterator<Item = &'text str>) -> Value {
     let mut counts = BTreeMap::new();
     for outcome in outcomes {
@@ -102,10 +102,10 @@ fn counted<'text>(outcomes: impl Iterator<Item = &'text str>) -> Value {
 }
 
 #[test]
-fn a_dry_run_tells_what_the_real_one_does_and_every_mail_is_sent_once() {
+fn a_dry_run_predicts_the_real_run_and_every_mail_is_sent_once() {
     let Some((practice, expected)) = practice_with_reasons("bulk") else { return };
     let ids: Vec<&String> = expected.keys().collect();
-    let unchanged = ["p-00", "p-03"].map(|patient| practice.see(patient));
+    let unchanged = ["p-00", "p-03"].map(|patient| practice.snapshot(patient));
 
     let dry = begin(&practice, &json!({ "patientIds": ids, "dryRun": true }));
     assert_eq!(
@@ -115,11 +115,11 @@ fn a_dry_run_tells_what_the_real_one_does_and_every_mail_is_sent_once() {
     let dry = done(&practice, &dry);
     let previewed = |outcome: &&'static str| if *outcome == "invited" { "invitable" } else { *outcome };
     assert_eq!(dry["counts"], counted(expected.values().map(previewed)));
-    let told = results(&practice, &dry);
-    assert_eq!(told.len(), ids.len());
+    let predicted = results(&practice, &dry);
+    assert_eq!(predicted.len(), ids.len());
     let expected_dry = expected.iter().map(|(patient, outcome)| (patient.clone(), previewed(outcome).to_owned()));
-    assert_eq!(outcomes(&told), expected_dry.collect());
-    assert_eq!(["p-00", "p-03"].map(|patient| practice.see(patient)), unchanged, "it has changed nothing");
+    assert_eq!(outcomes(&predicted), expected_dry.collect());
+    assert_eq!(["p-00", "p-03"].map(|patient| practice.snapshot(patient)), unchanged, "a dry run changes nothing");
 
     let real = done(&practice, &begin(&practice, &json!({ "patientIds": ids })));
     assert_eq!(real["processed"], ids.len());
@@ -162,19 +162,19 @@ fn results_can_be_opened_in_a_spreadsheet() {
 }
 
 #[test]
-fn everybody_who_was_never_invited_is_found() {
+fn never_invited_finds_every_patient_without_an_invitation() {
     let Some((practice, expected)) = practice_with_reasons("bulk-never") else { return };
     let dry = done(&practice, &begin(&practice, &json!({ "neverInvited": true, "dryRun": true })));
     let job = begin(&practice, &json!({ "neverInvited": true }));
     assert_eq!(job.get("total"), None);
     let job = done(&practice, &job);
-    // Who has no address, who was invited or registered, and who is not there, is not among them.
-    let passed_over = ["email_required", "already_invited", "already_registered", "patient_not_found"];
-    let among: BTreeMap<_, _> = expected.iter().filter(|(_, outcome)| !passed_over.contains(*outcome)).collect();
-    assert_eq!((&job["total"], &job["processed"]), (&json!(among.len()), &json!(among.len())));
+    // Patients who have no address, who were invited or registered, or who do not exist are left out.
+    let left_out = ["email_required", "already_invited", "already_registered", "patient_not_found"];
+    let included: BTreeMap<_, _> = expected.iter().filter(|(_, outcome)| !left_out.contains(*outcome)).collect();
+    assert_eq!((&job["total"], &job["processed"]), (&json!(included.len()), &json!(included.len())));
     let found = outcomes(&results(&practice, &job));
     assert!(
-        found.iter().map(|(patient, outcome)| (patient, outcome.as_str())).eq(among.iter().map(|(p, o)| (*p, **o)))
+        found.iter().map(|(patient, outcome)| (patient, outcome.as_str())).eq(included.iter().map(|(p, o)| (*p, **o)))
     );
     let previewed = outcomes(&results(&practice, &dry));
     assert_eq!(previewed.keys().collect::<BTreeSet<_>>(), found.keys().collect());
@@ -183,10 +183,10 @@ fn everybody_who_was_never_invited_is_found() {
 }
 
 #[test]
-fn a_key_means_one_job() {
+fn one_key_begins_one_job() {
     let Some(practice) = Practice::open("bulk-key") else { return };
     let body = json!({ "patientIds": ["p-1"] });
-    practice.admit("p-1", Some(&practice.address("p-1")));
+    practice.save_patient("p-1", Some(&practice.address("p-1")));
     let begun = begin_keyed(&practice, "key-1", &body).json();
     for _ in 0..3 {
         let again = begin_keyed(&practice, "key-1", &body);
@@ -201,14 +201,14 @@ fn a_key_means_one_job() {
 }
 
 #[test]
-fn a_cancelled_job_stays_as_it_is() {
+fn a_cancelled_job_stays_cancelled() {
     let Some(practice) = Practice::open("bulk-cancel") else { return };
     let ids: Vec<String> = (0..500).map(|number| format!("x-{number}")).collect();
     let job = begin(&practice, &json!({ "patientIds": ids }));
-    eventually("it has begun", || Some(practice.get(&path(&job)).json()).filter(|job| job["processed"] != 0));
+    eventually("the job has begun", || Some(practice.get(&path(&job)).json()).filter(|job| job["processed"] != 0));
     let cancelled = practice.post(&format!("{}/cancel", path(&job)), &json!({}));
     assert_eq!((cancelled.status, &cancelled.json()["state"]), (200, &json!("cancelled")));
-    // A run that was at it when it was cancelled writes down what it saw to, which everything asked for later shows.
+    // A run that was in progress at the time still records the patients that it processed. Later answers show them.
     let again = practice.post(&format!("{}/cancel", path(&job)), &json!({})).json();
     assert_eq!(again["state"], "cancelled");
     let processed = again["processed"].as_u64().unwrap();
@@ -217,7 +217,7 @@ fn a_cancelled_job_stays_as_it_is() {
 }
 
 #[test]
-fn anothers_job_is_like_none() {
+fn another_practices_job_is_answered_like_a_missing_one() {
     let (Some(ours), Some(theirs)) = (Practice::open("bulk-ours"), Practice::open("bulk-theirs")) else { return };
     let job = begin(&theirs, &json!({ "patientIds": ["p-1"] }));
     let before = done(&theirs, &job);

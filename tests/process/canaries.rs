@@ -1,6 +1,6 @@
-//! Everything that a patient can go through, with canaries for all that is personal: none of them gets anywhere else.
+//! A patient's whole journey with canaries for all personal data: no canary is found outside its allowed places.
 //!
-//! `cargo xtask test` looks once more when all the other tests have been through it.
+//! `cargo xtask test` searches once more after all other tests.
 
 use serde_json::{Value, json};
 use ureq::http::header::CONTENT_TYPE;
@@ -19,50 +19,50 @@ use crate::{
 const PATIENT: &str = "p-1";
 
 #[test]
-fn nothing_personal_is_where_it_must_not_be_in_a_whole_life() {
+fn a_whole_patient_journey_leaks_no_personal_data() {
     let Some(practice) = Practice::open("life") else { return };
     let stack = practice.stack;
     let (profiled, invited, changed) = (practice.address("home"), practice.address("work"), practice.address("new"));
-    practice.admit(PATIENT, Some(&profiled));
+    practice.save_patient(PATIENT, Some(&profiled));
     assert_eq!(practice.get(&format!("/v1/patients?q={GIVEN}")).json()["patients"][0]["dateOfBirth"], BORN);
     mistakes(&practice);
 
     assert_eq!(practice.invite(PATIENT, &json!({ "email": invited })).status, 202);
     practice.await_sent(PATIENT);
-    let record = Record::of(&practice, PATIENT);
-    record.pass_a_minute();
+    let record = Record::new(&practice, PATIENT);
+    record.age_by_a_minute();
     assert_eq!(practice.command(PATIENT, "reinvite").status, 202);
     practice.await_sent(PATIENT);
     assert_eq!(aws::invoke(stack, "mail-events", &record.mail_event("delivery")), Value::Null);
 
     let token = token_of(practice.mails(&invited).last().unwrap());
     practice.check(&token);
-    practice.register(&format!("{token}A"), BORN).assert_problem(409, "link_not_usable", "spoilt");
+    practice.register(&format!("{token}A"), BORN).assert_problem(409, "link_not_usable", "a changed token");
     practice.register(&token, NOT_BORN).assert_problem(409, "date_of_birth_mismatch", "another date");
     assert_eq!(practice.register(&token, BORN).status, 201);
     practice.log_in(PATIENT, &invited);
     let moved =
         practice.put_as(Role::Support, &change_email::path(&practice.id, PATIENT), &json!({ "email": changed }));
     assert_eq!(moved.status, 200, "{moved:?}");
-    eventually("both addresses are told", || (practice.mails(&changed).len() == 1).then_some(()));
+    eventually("both addresses are notified", || (practice.mails(&changed).len() == 1).then_some(()));
     assert_eq!(practice.command(PATIENT, "opt-out").status, 200);
     assert_eq!(practice.get("/v1/patients/p-1/portal/timeline").status, 200);
 
-    let report = canaries::look(stack).unwrap();
+    let report = canaries::search(stack).unwrap();
     assert!(report.leaks.is_empty(), "{report}");
-    let homes = ["given", "family", "born", "email", "invitation_email", "account_email", "directory keys", "tokens"];
-    assert!(homes.iter().all(|home| report.at_home[home] > 0), "{report}");
+    let allowed = ["given", "family", "born", "email", "invitation_email", "account_email", "directory keys", "tokens"];
+    assert!(allowed.iter().all(|place| report.allowed[place] > 0), "{report}");
     let places = [Place::FunctionLog, Place::StackLog, Place::Item, Place::Mail];
-    assert!(places.iter().all(|place| report.looked_at[place] > 0), "{report}");
+    assert!(places.iter().all(|place| report.searched[place] > 0), "{report}");
 }
 
-/// Personal data where the system cannot take it.
+/// Sends personal data where the system does not accept it.
 fn mistakes(practice: &Practice) {
     let stack = practice.stack;
     let address = practice.address("odd");
-    let mut nobody = profile(Some(&format!("{GIVEN} <{address}>")));
-    nobody["born"] = BORN.into();
-    practice.put_as(Role::Staff, "/v1/patients/p-1", &nobody).assert_problem(422, "invalid_fields", "a profile");
+    let mut invalid = profile(Some(&format!("{GIVEN} <{address}>")));
+    invalid["born"] = BORN.into();
+    practice.put_as(Role::Staff, "/v1/patients/p-1", &invalid).assert_problem(422, "invalid_fields", "a profile");
     let cut_off = practice.request("POST", "/v1/patients/p-1/portal/invite").header(CONTENT_TYPE, "application/json");
     let cut_off = send(cut_off.body(format!("{{\"email\":\"{address}").into()).unwrap());
     cut_off.assert_problem(400, "malformed", "an invite that is cut off");

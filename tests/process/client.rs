@@ -1,4 +1,4 @@
-//! The system as a practice's client sees it.
+//! A client of the API for one practice.
 
 use std::{sync::LazyLock, thread, time::Duration};
 
@@ -20,29 +20,29 @@ use xtask::{
 
 use crate::wait::eventually;
 
-/// A practice that nobody else knows.
+/// A practice that no other test uses.
 pub(crate) struct Practice {
     pub(crate) stack: &'static StackFile,
     pub(crate) id: String,
     staff: String,
 }
 
-/// An answer, with the whole of its body.
+/// An answer with its whole body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The request's method and address.
-    described: String,
+    request: String,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
-/// What a practice sees of one patient and of itself. Equal before and after a request that changes nothing.
+/// What the API shows of one patient and of the practice. Equal before and after a request that changes nothing.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Seen([(u16, Value); 3]);
+pub(crate) struct Snapshot([(u16, Value); 3]);
 
 impl Practice {
-    /// Opens a practice and activates its portal. `None`, as of [`system_tests::stack`], if there is no stack.
+    /// Opens a practice and activates its portal. `None` if there is no stack: see [`system_tests::stack`].
     pub(crate) fn open(name: &str) -> Option<Self> {
         let practice = Self::without_settings(name)?;
         let saved = practice.put_as(Role::Admin, "/v1/practice", &settings());
@@ -50,7 +50,7 @@ impl Practice {
         Some(practice)
     }
 
-    /// A practice that has not saved anything yet.
+    /// A practice without saved settings.
     pub(crate) fn without_settings(name: &str) -> Option<Self> {
         let stack = system_tests::stack()?;
         let id = format!("{name}-{:016x}", random());
@@ -58,7 +58,7 @@ impl Practice {
         Some(Self { stack, id, staff })
     }
 
-    /// An address that nobody else knows.
+    /// An address that no other practice uses.
     pub(crate) fn address(&self, name: &str) -> String {
         format!("{name}@{}.{}.example.com", self.id, canaries::WORD)
     }
@@ -72,7 +72,7 @@ impl Practice {
         http::Request::builder().method(method).uri(format!("{}{path}", self.stack.api_url))
     }
 
-    /// A request by somebody.
+    /// A request with a token.
     pub(crate) fn request_by(&self, token: &str, method: &str, path: &str) -> http::request::Builder {
         self.anonymous(method, path).header("authorization", format!("Bearer {token}"))
     }
@@ -96,7 +96,7 @@ impl Practice {
     }
 
     /// Saves a new patient, with this address or with none.
-    pub(crate) fn admit(&self, patient: &str, email: Option<&str>) {
+    pub(crate) fn save_patient(&self, patient: &str, email: Option<&str>) {
         let saved = self.put_as(Role::Staff, &format!("/v1/patients/{patient}"), &profile(email));
         assert_eq!(saved.status, 201, "{saved:?}");
     }
@@ -105,10 +105,10 @@ impl Practice {
         self.post(&format!("/v1/patients/{patient}/portal/invite"), body)
     }
 
-    /// Saves a new patient, invites them, and waits until the mail has been handed over. Returns the mail.
-    pub(crate) fn admit_and_invite(&self, patient: &str) -> Mail {
+    /// Saves a new patient, invites them, and waits until the mail has been sent. Returns the mail.
+    pub(crate) fn save_and_invite(&self, patient: &str) -> Mail {
         let email = self.address(patient);
-        self.admit(patient, Some(&email));
+        self.save_patient(patient, Some(&email));
         let invited = self.invite(patient, &json!({}));
         assert_eq!(invited.status, 202, "{invited:?}");
         self.await_sent(patient);
@@ -117,17 +117,17 @@ impl Practice {
         mails.remove(0)
     }
 
-    /// The same, and the token of the link that was mailed.
-    pub(crate) fn mailed(&self, patient: &str) -> String {
-        token_of(&self.admit_and_invite(patient))
+    /// Like [`Self::save_and_invite`], but returns the token of the mailed link.
+    pub(crate) fn invite_and_read_token(&self, patient: &str) -> String {
+        token_of(&self.save_and_invite(patient))
     }
 
-    /// A command that needs no more words.
+    /// A command with an empty body.
     pub(crate) fn command(&self, patient: &str, command: &str) -> Answer {
         self.post(&format!("/v1/patients/{patient}/portal/{command}"), &json!({}))
     }
 
-    /// A request of somebody who has nothing but a link.
+    /// A request of the holder of a link, who has no token.
     pub(crate) fn with_link(&self, path: &str, body: &Value) -> Answer {
         let request = self.anonymous("POST", path).header(CONTENT_TYPE, "application/json");
         send(request.body(body.to_string().into()).unwrap())
@@ -145,7 +145,7 @@ impl Practice {
         at
     }
 
-    /// What a link shows of itself.
+    /// The answer to a check of a link.
     pub(crate) fn check(&self, token: &str) -> Value {
         let answer = self.with_link("/v1/activation/check", &json!({ "token": token }));
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -156,9 +156,9 @@ impl Practice {
         self.with_link("/v1/activation", &json!({ "token": token, "dateOfBirth": born }))
     }
 
-    /// Saves a new patient, who is invited and opens an account.
-    pub(crate) fn admit_and_register(&self, patient: &str) {
-        let token = self.mailed(patient);
+    /// Saves, invites and registers a new patient.
+    pub(crate) fn save_and_register(&self, patient: &str) {
+        let token = self.invite_and_read_token(patient);
         let answer = self.register(&token, BORN);
         assert_eq!(answer.status, 201, "{answer:?}");
     }
@@ -182,13 +182,13 @@ impl Practice {
         mailbox::read_to(&self.stack.mailbox_url, address).unwrap()
     }
 
-    pub(crate) fn see(&self, patient: &str) -> Seen {
+    pub(crate) fn snapshot(&self, patient: &str) -> Snapshot {
         let paths =
             [format!("/v1/patients/{patient}"), format!("/v1/patients/{patient}/portal"), "/v1/practice".into()];
-        Seen(paths.map(|path| {
+        Snapshot(paths.map(|path| {
             let answer = self.get(&path);
             let mut body = answer.without_instance();
-            // The seconds until a reinvite is allowed pass by themselves.
+            // The seconds until a reinvite is allowed change with time.
             if let Some(Value::Object(reinvite)) = body.pointer_mut("/actions/reinvite") {
                 reinvite.remove("retryAfter");
             }
@@ -199,7 +199,7 @@ impl Practice {
 
 impl Answer {
     fn without_failure(self) -> Self {
-        assert!(self.status < 500, "{}: {self:?}", self.described);
+        assert!(self.status < 500, "{}: {self:?}", self.request);
         self
     }
 
@@ -211,14 +211,14 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The body without the one member by which two equal problems differ.
+    /// The body without the one member that differs between two equal problems.
     pub(crate) fn without_instance(&self) -> Value {
         let mut body = self.json();
         body.as_object_mut().unwrap().remove("instance");
         body
     }
 
-    /// The answer is this problem, in the form that every problem has.
+    /// Asserts that the answer is this problem, in the form of all problems.
     pub(crate) fn assert_problem(&self, status: u16, code: &str, case: &str) {
         assert_eq!(self.status, status, "{case}: {self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{case}: {self:?}");
@@ -233,8 +233,8 @@ impl Answer {
     }
 }
 
-/// Another number at each call, in each run.
-#[expect(clippy::disallowed_methods, reason = "a stack that is left up sees the same tests many times")]
+/// A number that differs in each call and each run.
+#[expect(clippy::disallowed_methods, reason = "the same tests may run many times on one stack")]
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap()
 }
@@ -245,22 +245,22 @@ pub(crate) fn token_of(mail: &Mail) -> String {
     link.split_once("/activate#").unwrap().1.to_owned()
 }
 
-/// Sends a request to the API. Whatever it is, the system has an answer for it that is documented, and that is no failure
-/// of its own. An error tells nothing that is personal, and nothing of what would be a key to it.
+/// Sends a request to the API and checks the answer: it is documented and no failure of the system. An error contains no
+/// personal data and no token.
 pub(crate) fn send(request: http::Request<Vec<u8>>) -> Answer {
     let stack = system_tests::stack().unwrap();
     let secrets = secrets(&request);
     let (method, uri) = (request.method().to_string(), request.uri().to_string());
     let path = uri.strip_prefix(&stack.api_url).unwrap_or_else(|| unreachable!("{uri} is not the API's"));
     let answer = exchange_with_retries(request);
-    let Answer { described: _, status, headers, body } = &answer;
-    let shown = openapi::Answer { status: *status, headers, body };
-    let checked = Document::load().check_answer(&method, path, shown);
+    let Answer { request: _, status, headers, body } = &answer;
+    let documented = openapi::Answer { status: *status, headers, body };
+    let checked = Document::load().check_answer(&method, path, documented);
     checked.unwrap_or_else(|error| unreachable!("{method} {path}: {error}: {answer:?}"));
     if *status >= 400 {
-        let told = format!("{headers:?} {body}");
-        assert_eq!(canaries::heard(&told), None, "{method} {path}: {answer:?}");
-        assert!(!secrets.iter().any(|secret| told.contains(secret)), "{method} {path}: {answer:?}");
+        let text = format!("{headers:?} {body}");
+        assert_eq!(canaries::find(&text), None, "{method} {path}: {answer:?}");
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{method} {path}: {answer:?}");
     }
     answer
 }
@@ -273,10 +273,10 @@ fn secrets(request: &http::Request<Vec<u8>>) -> Vec<String> {
     tokens.filter(|token| !token.is_empty()).map(str::to_owned).collect()
 }
 
-/// Sends a request until the answer is another one than "not right now", as the API's description asks of every client.
-/// On a busy machine the functions' own time limits for the table can strike.
+/// Sends a request until the answer is not "try again later", as the API's description asks of every client. On a busy
+/// machine the functions' own time limits for the table can be reached.
 fn exchange_with_retries(request: http::Request<Vec<u8>>) -> Answer {
-    eventually("the API has time for a request", move || {
+    eventually("the API accepts the request", move || {
         let answer = answer_of(request.clone());
         if answer.status == 503 && answer.header("content-type") == Some("application/problem+json") {
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
@@ -287,7 +287,7 @@ fn exchange_with_retries(request: http::Request<Vec<u8>>) -> Answer {
     })
 }
 
-/// Sends a request to whatever it names.
+/// Sends a request to any service.
 pub(crate) fn exchange(request: http::Request<Vec<u8>>) -> Answer {
     answer_of(request).without_failure()
 }
@@ -298,14 +298,19 @@ fn answer_of(request: http::Request<Vec<u8>>) -> Answer {
         config.build().into()
     });
     let described = format!("{} {}", request.method(), request.uri());
-    let bare = [Method::GET, Method::DELETE].contains(request.method());
-    let answered = if bare { AGENT.run(request.map(|_| ())) } else { AGENT.run(request) };
+    let without_body = [Method::GET, Method::DELETE].contains(request.method());
+    let answered = if without_body { AGENT.run(request.map(|_| ())) } else { AGENT.run(request) };
     let (head, mut body) = answered.unwrap_or_else(|error| unreachable!("{described}: {error}")).into_parts();
-    Answer { described, status: head.status.as_u16(), headers: head.headers, body: body.read_to_string().unwrap() }
+    Answer {
+        request: described,
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: body.read_to_string().unwrap(),
+    }
 }
 
-/// The settings of a practice whose day is already over, or not yet, where UTC's is going on: a date that is shown in
-/// the wrong zone shows, at most hours.
+/// The settings of a practice in a time zone 14 hours ahead of UTC. A date that is shown in the wrong zone is wrong at most
+/// hours of the day.
 pub(crate) fn settings() -> Value {
     json!({
         "name": "Atoll Family Medicine", "senderName": "Atoll Family Medicine", "supportPhone": "+1 555 0100",

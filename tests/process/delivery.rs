@@ -1,4 +1,4 @@
-//! What becomes of mails when something goes wrong on their way.
+//! Mails are delivered in spite of lost messages, lost stamps and poison messages.
 
 use chrono::TimeDelta;
 use portal::{
@@ -22,7 +22,7 @@ const POISON: [&str; 4] = [
     r#"{"schema":1,"practice":"oak","patient":"p#1","invitationId":"i-1"}"#,
 ];
 
-/// The event of a batch with these bodies, made from the sample.
+/// The sample event, with these bodies.
 fn batch(bodies: &[&str]) -> Value {
     let mut event: Value = serde_json::from_str(include_str!("../../events/sender/one-invitation.json")).unwrap();
     let sample = event["Records"][0].clone();
@@ -48,10 +48,10 @@ fn await_mails(practice: &Practice, patient: &str, count: usize) {
     assert_eq!(practice.mails(&email).len(), count, "mails to {email}");
 }
 
-/// Invites a patient, and has the message lost.
+/// Invites a patient and loses the message.
 fn invite_and_lose(practice: &Practice, patient: &str) -> String {
-    practice.admit_and_invite(patient);
-    let record = Record::of(practice, patient);
+    practice.save_and_invite(patient);
+    let record = Record::new(practice, patient);
     record.lose_message();
     let status = practice.status(patient);
     assert_eq!(status["invitation"]["state"], "queued");
@@ -65,12 +65,12 @@ fn every_invitation_is_mailed_once() {
     let Some(practice) = Practice::open("each-once") else { return };
     let patients: Vec<_> = (0..INVITATIONS).map(|number| format!("p-{number}")).collect();
     for patient in &patients {
-        practice.admit(patient, Some(&practice.address(patient)));
+        practice.save_patient(patient, Some(&practice.address(patient)));
     }
     let answers: Vec<Answer> = patients.iter().map(|patient| practice.invite(patient, &json!({}))).collect();
     assert!(answers.iter().all(|answer| answer.status == 202), "{answers:?}");
     for patient in &patients {
-        // Saved, invited, sent: with one stamp each, and no claim can follow it.
+        // Saved, invited and sent. After the stamp no claim is possible.
         assert_eq!(practice.await_sent(patient)["version"], 3);
     }
     let mails = patients.iter().flat_map(|patient| practice.mails(&practice.address(patient)));
@@ -86,7 +86,7 @@ fn every_invitation_is_mailed_once() {
 fn a_lost_message_is_queued_again_by_the_sweep() {
     let Some(practice) = Practice::open("lost-message") else { return };
     invite_and_lose(&practice, "p-1");
-    Record::of(&practice, "p-1").make_due();
+    Record::new(&practice, "p-1").make_due();
     run_sweep(&practice);
     await_mails(&practice, "p-1", 2);
     assert_eq!(practice.status("p-1")["panel"]["activatedOn"]["status"], "date");
@@ -95,10 +95,10 @@ fn a_lost_message_is_queued_again_by_the_sweep() {
 #[test]
 fn a_mail_without_a_stamp_is_sent_again_and_both_links_work() {
     let Some(practice) = Practice::open("lost-stamp") else { return };
-    let first = practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
-    let over = -(SEND_LEASE + SEND_GRACE).num_milliseconds();
-    record.lose_stamp(over);
+    let first = practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
+    let long_ended = -(SEND_LEASE + SEND_GRACE).num_milliseconds();
+    record.lose_stamp(long_ended);
     let status = practice.status("p-1");
     assert_eq!(status["invitation"]["state"], "sending");
     assert_eq!(status["panel"]["activatedOn"], json!({ "status": "pending" }));
@@ -121,17 +121,17 @@ fn a_mail_without_a_stamp_is_sent_again_and_both_links_work() {
 }
 
 #[test]
-fn nobody_sends_a_mail_that_another_may_just_be_sending() {
+fn a_mail_under_a_lease_is_not_sent_by_another_sender() {
     let Some(practice) = Practice::open("lease") else { return };
-    practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
+    practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
     let message = record.message();
-    // A lease that runs, and one that is over while its grace is not.
+    // A running lease, and an ended one whose grace period runs.
     for lease_ends in [TimeDelta::hours(1), TimeDelta::zero()] {
         record.lose_stamp(lease_ends.num_milliseconds());
-        let before = practice.see("p-1");
+        let before = practice.snapshot("p-1");
         aws::process_batch(practice.stack, &batch(&[&message, &message]));
-        assert_eq!(practice.see("p-1"), before);
+        assert_eq!(practice.snapshot("p-1"), before);
     }
     assert_eq!(practice.mails(&practice.address("p-1")).len(), 1);
 }
@@ -160,7 +160,7 @@ fn a_poison_message_fails_alone() {
 }
 
 #[test]
-fn a_poisoned_queue_delivers_what_can_be_delivered() {
+fn a_queue_with_poison_messages_delivers_all_others() {
     let Some(practice) = Practice::open("poisoned-queue") else { return };
     let patients = ["p-1", "p-2", "p-3"];
     let messages = patients.map(|patient| invite_and_lose(&practice, patient));

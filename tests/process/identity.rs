@@ -1,4 +1,4 @@
-//! Who may do what: a token decides, and nothing but a token.
+//! Permissions: only the token decides what a caller may do.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use xtask::{
 
 use crate::client::{Answer, Practice, profile, send, settings};
 
-/// Every operation, with a body that it would take.
+/// Operations with valid bodies.
 fn operations() -> [(&'static str, &'static str, Value); 6] {
     let mut changed = profile(None);
     changed["givenName"] = "Changed".into();
@@ -26,7 +26,7 @@ fn operations() -> [(&'static str, &'static str, Value); 6] {
 
 fn open(name: &str) -> Option<Practice> {
     let practice = Practice::open(name)?;
-    practice.admit("p-1", Some(&practice.address("p-1")));
+    practice.save_patient("p-1", Some(&practice.address("p-1")));
     Some(practice)
 }
 
@@ -43,23 +43,23 @@ fn key(practice: &Practice) -> SigningKey {
     SigningKey::load(&practice.stack.issuer.key_file).unwrap()
 }
 
-/// The claims of an administrator, who may do everything, as JSON to be spoilt.
+/// The claims of an administrator, who has all permissions, as JSON that a test changes.
 fn claims(practice: &Practice) -> Value {
     serde_json::to_value(Claims::new(&practice.stack.issuer, Role::Admin, &practice.id).unwrap()).unwrap()
 }
 
-/// A token that says of itself that it is not signed.
+/// A token whose header says that it is not signed.
 fn unsigned(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.", part(&json!({ "alg": "none", "typ": "JWT" })), part(claims))
 }
 
 #[test]
-fn a_token_that_is_not_the_issuers_opens_nothing() {
+fn a_token_that_the_issuer_did_not_sign_is_refused() {
     let Some(practice) = open("forged") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     let (good, key) = (claims(&practice), key(&practice));
-    let spoilt = |member: &str, value: Value| {
+    let with_claim = |member: &str, value: Value| {
         let mut claims = good.clone();
         claims[member] = value;
         token::sign(&claims, &key).unwrap()
@@ -70,9 +70,9 @@ fn a_token_that_is_not_the_issuers_opens_nothing() {
         ("none", None),
         ("empty", Some(String::new())),
         ("no token", Some("nonsense".to_owned())),
-        ("expired", Some(spoilt("exp", expired.into()))),
-        ("meant for somebody else", Some(spoilt("aud", "another-api".into()))),
-        ("of another issuer", Some(spoilt("iss", "http://127.0.0.1:9/other".into()))),
+        ("expired", Some(with_claim("exp", expired.into()))),
+        ("for another audience", Some(with_claim("aud", "another-api".into()))),
+        ("of another issuer", Some(with_claim("iss", "http://127.0.0.1:9/other".into()))),
         ("signed with another key", Some(token::sign(&good, &SigningKey::generate().unwrap()).unwrap())),
         ("unsigned", Some(unsigned(&good))),
         ("signature cut off", Some(signed.rsplit_once('.').unwrap().0.to_owned() + ".")),
@@ -80,7 +80,7 @@ fn a_token_that_is_not_the_issuers_opens_nothing() {
     for (case, token) in tokens {
         for operation in operations() {
             let answer = ask(&practice, token.as_deref(), &operation);
-            // The gateway's own answer: it lets nobody in whom it could ask for another form.
+            // The answer is the gateway's own, which is not a problem document.
             assert_eq!(
                 (answer.status, answer.json()),
                 (401, json!({ "message": "Unauthorized" })),
@@ -88,15 +88,15 @@ fn a_token_that_is_not_the_issuers_opens_nothing() {
             );
         }
     }
-    assert_eq!(practice.see("p-1"), before);
-    // What was spoilt was good.
+    assert_eq!(practice.snapshot("p-1"), before);
+    // The unchanged token is valid.
     assert_eq!(ask(&practice, Some(&signed), &operations()[4]).status, 200);
 }
 
 #[test]
-fn a_token_without_one_plain_practice_is_nobodys() {
+fn a_token_without_exactly_one_practice_is_forbidden() {
     let Some(practice) = open("practice-claim") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     let (good, key) = (claims(&practice), key(&practice));
     let id = practice.id.as_str();
     for claim in [
@@ -121,13 +121,13 @@ fn a_token_without_one_plain_practice_is_nobodys() {
             answer.assert_problem(403, "forbidden", &format!("{claim}: {operation:?}"));
         }
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
 }
 
 #[test]
-fn each_role_does_what_is_its_own() {
+fn each_role_may_use_only_its_own_operations() {
     let Some(practice) = open("roles") else { return };
-    let before = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     let [save, read, read_practice, save_practice, status, invite] = operations();
     for (role, forbidden) in [
         (Role::Read, vec![&save, &save_practice, &invite]),
@@ -140,20 +140,20 @@ fn each_role_does_what_is_its_own() {
             answer.assert_problem(403, "forbidden", &format!("{role:?}: {operation:?}"));
         }
     }
-    assert_eq!(practice.see("p-1"), before);
+    assert_eq!(practice.snapshot("p-1"), before);
     for operation in [&read, &read_practice, &status] {
         assert_eq!(ask(&practice, Some(&practice.token(Role::Read)), operation).status, 200, "{operation:?}");
     }
 }
 
 #[test]
-fn another_practices_patient_is_like_one_who_is_not_there() {
+fn another_practices_patient_is_answered_like_a_missing_one() {
     let (Some(ours), Some(theirs)) = (Practice::open("ours"), open("theirs")) else { return };
-    let before = theirs.see("p-1");
-    // The stack's headers that differ from answer to answer.
-    let own = ["date", "apigw-requestid"];
-    let seen = |answer: &Answer| {
-        let headers: Vec<_> = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str())).collect();
+    let before = theirs.snapshot("p-1");
+    // These headers differ in every answer.
+    let varying = ["date", "apigw-requestid"];
+    let comparable = |answer: &Answer| {
+        let headers: Vec<_> = answer.headers.iter().filter(|(name, _)| !varying.contains(&name.as_str())).collect();
         let instance = answer.json()["instance"].as_str().unwrap().to_owned();
         format!("{} {headers:?} {}", answer.status, answer.body.replace(&instance, ""))
     };
@@ -163,9 +163,9 @@ fn another_practices_patient_is_like_one_who_is_not_there() {
         };
         let (foreign, missing) = (ask("p-1"), ask("p-9"));
         foreign.assert_problem(404, "patient_not_found", rest);
-        assert_eq!(seen(&foreign), seen(&missing), "{method} {rest}");
+        assert_eq!(comparable(&foreign), comparable(&missing), "{method} {rest}");
     }
-    // Under the same id each practice has a patient of its own.
-    ours.admit("p-1", None);
-    assert_eq!(theirs.see("p-1"), before);
+    // Two practices can use the same id for different patients.
+    ours.save_patient("p-1", None);
+    assert_eq!(theirs.snapshot("p-1"), before);
 }

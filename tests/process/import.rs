@@ -1,4 +1,4 @@
-//! Importing a practice's patients from a file of its EHR, by the client itself.
+//! The client imports a practice's patients from a file of its EHR.
 
 use std::{
     collections::BTreeMap,
@@ -53,18 +53,18 @@ const BAD: [(u64, &str, &str); 10] = [
     ),
 ];
 
-/// What was told, by line.
+/// The reported rows, by line.
 #[derive(Default)]
 struct Recorder(BTreeMap<u64, ReportRow>);
 
 impl Observer for Recorder {
-    fn row(&mut self, _: &Counts, told: Option<&ReportRow>) -> io::Result<()> {
-        self.0.extend(told.map(|told| (told.line, told.clone())));
+    fn row(&mut self, _: &Counts, reported: Option<&ReportRow>) -> io::Result<()> {
+        self.0.extend(reported.map(|row| (row.line, row.clone())));
         Ok(())
     }
 }
 
-/// The patient of a line; every tenth is no patient of the practice any more.
+/// The patient of a line. Every tenth is inactive.
 fn resource(line: u64, address: &str) -> Value {
     json!({
         "resourceType": "Patient", "id": format!("f-{line}"), "active": !line.is_multiple_of(10),
@@ -88,14 +88,14 @@ fn import(practice: &Practice, role: Role, file: &str) -> (Counts, Ended, BTreeM
     let api = Api::new(&practice.stack.api_url, &practice.token(role).into()).unwrap();
     let mapping =
         Mapping { identifier_system: None, now: "2026-05-05T12:00:00Z".parse::<chrono::DateTime<Utc>>().unwrap() };
-    let (at_once, mut recorded) = (NonZeroU8::new(4).unwrap(), Recorder::default());
+    let (concurrency, mut recorder) = (NonZeroU8::new(4).unwrap(), Recorder::default());
     let source = Cursor::new(file.to_owned());
     let (counts, ended) =
-        import::run(source, mapping, Target::Api(&api), at_once, &Stop::default(), &mut recorded).unwrap();
-    (counts, ended, recorded.0)
+        import::run(source, mapping, Target::Api(&api), concurrency, &Stop::default(), &mut recorder).unwrap();
+    (counts, ended, recorder.0)
 }
 
-/// The versions of those who were saved.
+/// The versions of the saved patients.
 fn versions(practice: &Practice) -> Vec<Value> {
     let good = (1..=200_u64).filter(|line| BAD.iter().all(|(bad, ..)| bad != line));
     good.map(|line| {
@@ -110,12 +110,12 @@ fn versions(practice: &Practice) -> Vec<Value> {
 fn good_rows_are_saved_bad_ones_reported_and_a_second_import_changes_nothing() {
     let Some(practice) = Practice::open("import") else { return };
     let file = file(&practice);
-    let (counts, ended, told) = import(&practice, Role::Staff, &file);
+    let (counts, ended, reported) = import(&practice, Role::Staff, &file);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
-    assert_eq!((counts.rows, counts.created, counts.existing, counts.reported), (200, 190, 0, 10), "{told:?}");
-    let reasons: Vec<(u64, &str)> = told.iter().map(|(line, told)| (*line, told.code.as_str())).collect();
+    assert_eq!((counts.rows, counts.created, counts.existing, counts.reported), (200, 190, 0, 10), "{reported:?}");
+    let reasons: Vec<(u64, &str)> = reported.iter().map(|(line, row)| (*line, row.code.as_str())).collect();
     assert_eq!(reasons, BAD.map(|(line, code, _)| (line, code)));
-    assert!(told.values().all(|told| !told.saved && !told.detail.contains(GIVEN) && !told.detail.contains("1980")));
+    assert!(reported.values().all(|row| !row.saved && !row.detail.contains(GIVEN) && !row.detail.contains("1980")));
 
     let read = practice.get("/v1/patients/f-2").json();
     let profile = json!({
@@ -130,12 +130,12 @@ fn good_rows_are_saved_bad_ones_reported_and_a_second_import_changes_nothing() {
     let (counts, ended, again) = import(&practice, Role::Staff, &file);
     assert!(matches!(ended, Ended::Done), "{ended:?}");
     assert_eq!((counts.created, counts.existing, counts.reported), (0, 190, 10));
-    assert_eq!(again, told);
+    assert_eq!(again, reported);
     assert!(versions(&practice).iter().all(|version| *version == 1), "no version has changed");
 }
 
 #[test]
-fn an_inactive_patient_is_not_invited_until_a_later_import_says_otherwise() {
+fn an_inactive_patient_is_not_invited_until_a_later_import_activates_them() {
     let Some(practice) = Practice::open("import-inactive") else { return };
     let row = |line| resource(line, &practice.address("f")).to_string();
     import(&practice, Role::Staff, &row(10));
@@ -150,8 +150,8 @@ fn an_inactive_patient_is_not_invited_until_a_later_import_says_otherwise() {
 #[test]
 fn a_token_without_the_permission_stops_the_import_and_saves_nothing() {
     let Some(practice) = Practice::open("import-forbidden") else { return };
-    let (counts, ended, told) = import(&practice, Role::Read, &file(&practice));
+    let (counts, ended, reported) = import(&practice, Role::Read, &file(&practice));
     let Ended::Halted(halt) = ended else { unreachable!("{ended:?}") };
-    assert_eq!((halt, counts.rows, told.len()), (Halt::Forbidden, 0, 0));
+    assert_eq!((halt, counts.rows, reported.len()), (Halt::Forbidden, 0, 0));
     assert_eq!(practice.get("/v1/patients/f-1").status, 404);
 }

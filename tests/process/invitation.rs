@@ -1,4 +1,4 @@
-//! The main job: a patient is saved, invited and mailed, and the status says so.
+//! The main case: a patient is saved, invited and mailed, and the status shows it.
 
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use xtask::token::Role;
 
 use crate::client::Practice;
 
-/// The body of the first of the README's calls.
+/// The body of the first call in the README.
 const PROFILE: &str =
     r#"{"givenName":"Maria","familyName":"Example","dateOfBirth":"1980-02-29","email":"maria@example.com"}"#;
 /// Hours that the practice's clocks are ahead of UTC, all year.
@@ -16,7 +16,7 @@ fn no(code: &str, sentence: &str) -> Value {
     json!({ "allowed": false, "code": code, "sentence": sentence })
 }
 
-/// The status of an invited patient: what is the same before and after the mail, and what is given.
+/// The status of an invited patient. The arguments are the parts that the mail changes.
 fn invited(email: &str, activated_on: &Value, sentence: &str, invitation: &Value, reinvite: &Value) -> Value {
     let mut invitation = invitation.clone();
     invitation["email"] = email.into();
@@ -46,17 +46,17 @@ fn invited(email: &str, activated_on: &Value, sentence: &str, invitation: &Value
     })
 }
 
-/// The status without its version, which is the `ETag`'s to check.
+/// The status without its version, which the `ETag` repeats.
 fn without_version(mut status: Value) -> Value {
     status.as_object_mut().unwrap().remove("version").unwrap();
     status
 }
 
 #[test]
-fn the_readmes_three_calls() {
+fn the_readmes_three_calls_work() {
     assert!(include_str!("../../README.md").contains(PROFILE), "the README shows another body");
     let Some(practice) = Practice::open("readme") else { return };
-    // Only the address differs: the README's may be another test's as well.
+    // Only the address differs, because another test may use the README's.
     let email = practice.address("maria");
     let mut profile: Value = serde_json::from_str(PROFILE).unwrap();
     profile["email"] = email.clone().into();
@@ -84,7 +84,7 @@ fn the_readmes_three_calls() {
     let activated_on = json!({ "status": "date", "at": at, "date": local.format("%Y-%m-%d").to_string() });
     let expires_at = status["invitation"]["expiresAt"].as_str().unwrap();
     let live_for = expires_at.parse::<DateTime<FixedOffset>>().unwrap() - sent_at;
-    // Seven days from the claim, which comes a moment before the mail.
+    // Seven days from the claim, which is shortly before the mail.
     assert!((TimeDelta::days(7) - TimeDelta::minutes(1)..=TimeDelta::days(7)).contains(&live_for), "{status}");
     let mut soon = no("too_soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.");
     soon["retryAfter"] = status["actions"]["reinvite"]["retryAfter"].clone();
@@ -109,7 +109,7 @@ fn the_readmes_three_calls() {
     assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
     for body in [mail.text.as_str(), html] {
         assert!(body.contains("Atoll Family Medicine"), "{body}");
-        // It may reach a stranger.
+        // The mail may reach a wrong person.
         for personal in ["Canary", "1980", "p-1001"] {
             assert!(!body.contains(personal), "{body}");
         }
@@ -117,7 +117,7 @@ fn the_readmes_three_calls() {
 }
 
 #[test]
-fn a_patients_language_is_that_of_the_mail() {
+fn the_mail_is_in_the_patients_language() {
     let Some(practice) = Practice::open("language") else { return };
     let email = practice.address("jose");
     let profile = json!({
@@ -142,30 +142,30 @@ fn a_patients_language_is_that_of_the_mail() {
 fn another_address_is_mailed_and_not_saved() {
     let Some(practice) = Practice::open("another-address") else { return };
     let (usual, other) = (practice.address("usual"), practice.address("other"));
-    practice.admit("p-1", Some(&usual));
+    practice.save_patient("p-1", Some(&usual));
     let before = practice.get("/v1/patients/p-1").json();
     assert_eq!(practice.invite("p-1", &json!({ "email": other })).status, 202);
     assert_eq!(practice.await_sent("p-1")["invitation"]["email"], other);
     assert_eq!((practice.mails(&usual).len(), practice.mails(&other).len()), (0, 1));
     let mut after = practice.get("/v1/patients/p-1").json();
-    // One version for each change, and for nothing else: invited, sent.
+    // One version for each change: saved, invited, sent.
     assert_eq!(after["version"], 3);
     after["version"] = before["version"].clone();
     assert_eq!(after, before);
 }
 
 #[test]
-fn what_the_rules_refuse_is_refused_and_mails_nobody() {
+fn a_refused_invitation_sends_no_mail() {
     let Some(practice) = Practice::without_settings("refusals") else { return };
     let email = practice.address("p-1");
-    practice.admit("p-1", Some(&email));
+    practice.save_patient("p-1", Some(&email));
     practice.invite("p-1", &json!({})).assert_problem(409, "portal_not_activated", "no settings");
     practice.get("/v1/practice").assert_problem(404, "practice_not_set_up", "no settings");
 
     assert_eq!(practice.put_as(Role::Admin, "/v1/practice", &crate::client::settings()).status, 200);
-    practice.admit("p-2", None);
+    practice.save_patient("p-2", None);
     practice.invite("p-2", &json!({})).assert_problem(409, "email_required", "no address");
-    practice.admit("p-3", Some(&email));
+    practice.save_patient("p-3", Some(&email));
     let in_use = practice.invite("p-3", &json!({}));
     in_use.assert_problem(409, "email_in_use", "an address of two patients");
     assert_eq!(in_use.json()["patientId"], "p-1");

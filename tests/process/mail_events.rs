@@ -1,7 +1,7 @@
-//! What SES tells of mails, taken in by the real function.
+//! The events of SES about mails, handled by the real function.
 //!
-//! The local stack's SES tells nothing, and its bus takes no event under SES's name from anybody else, as AWS's. So the
-//! function is handed what the bus would hand it, and the bus is asked which events its rule takes.
+//! The local stack's SES sends no events, and its bus, like AWS's, accepts no event from others under SES's name. So the
+//! tests invoke the function with the events, and ask the bus which events its rule matches.
 
 use std::thread;
 
@@ -12,36 +12,36 @@ use xtask::StackFile;
 
 use crate::{aws, client::Practice, record::Record};
 
-/// The function takes the event in, and has nothing to answer.
-fn take_in(stack: &StackFile, event: &Value) {
+/// Invokes the function with an event. Its answer is empty.
+fn handle_event(stack: &StackFile, event: &Value) {
     assert_eq!(aws::invoke(stack, "mail-events", event), Value::Null);
 }
 
 #[test]
-fn what_becomes_of_a_mail_shows_in_the_panel() {
+fn the_delivery_state_shows_in_the_status() {
     let Some(practice) = Practice::open("mail-events") else { return };
-    practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
+    practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
     let mut version = practice.status("p-1")["version"].as_u64().unwrap();
     for (sample, delivery) in [("delivery-delay", "delayed"), ("delivery", "delivered"), ("complaint", "complained")] {
         version += 1;
-        // The second one is a repetition.
+        // The second event is a repeat.
         for _ in 0..2 {
-            take_in(practice.stack, &record.mail_event(sample));
+            handle_event(practice.stack, &record.mail_event(sample));
             let status = practice.status("p-1");
             assert_eq!(status["invitation"]["delivery"], delivery, "{sample}");
             assert_eq!(status["version"], version, "{sample}");
         }
     }
-    let seen = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     for late in ["send", "delivery", "delivery-delay", "bounce-transient", "bounce-undetermined", "open"] {
-        take_in(practice.stack, &record.mail_event(late));
-        assert_eq!(practice.see("p-1"), seen, "{late}");
+        handle_event(practice.stack, &record.mail_event(late));
+        assert_eq!(practice.snapshot("p-1"), before, "{late}");
     }
 }
 
 #[test]
-fn a_bounce_says_what_to_do_and_blocks_the_address() {
+fn a_bounce_shows_what_to_do_and_blocks_the_address() {
     for (sample, sentence) in [
         ("bounce-permanent", "The mailbox does not exist: ask for another address."),
         (
@@ -50,8 +50,8 @@ fn a_bounce_says_what_to_do_and_blocks_the_address() {
         ),
     ] {
         let Some(practice) = Practice::open(sample) else { return };
-        practice.admit_and_invite("p-1");
-        take_in(practice.stack, &Record::of(&practice, "p-1").mail_event(sample));
+        practice.save_and_invite("p-1");
+        handle_event(practice.stack, &Record::new(&practice, "p-1").mail_event(sample));
         let status = practice.status("p-1");
         assert_eq!((&status["sentence"], &status["invitation"]["state"]), (&json!(sentence), &json!("sent")));
         assert_eq!(status["actions"]["reinvite"]["code"], "address_suppressed");
@@ -62,14 +62,14 @@ fn a_bounce_says_what_to_do_and_blocks_the_address() {
 }
 
 #[test]
-fn what_is_not_of_the_current_invitations_mail_changes_nothing() {
+fn an_event_that_is_not_of_the_current_mail_changes_nothing() {
     let Some(practice) = Practice::open("foreign-events") else { return };
-    practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
-    let seen = practice.see("p-1");
+    practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
+    let before = practice.snapshot("p-1");
     let other = Practice::open("other-events").unwrap();
-    other.admit_and_invite("p-1");
-    let elsewhere = Record::of(&other, "p-1").mail_event("bounce-permanent");
+    other.save_and_invite("p-1");
+    let elsewhere = Record::new(&other, "p-1").mail_event("bounce-permanent");
     let tag = |name: &str| elsewhere["detail"]["mail"]["tags"][name].clone();
     for (pointer, value) in [
         ("/source", json!("example.forged")),
@@ -84,49 +84,49 @@ fn what_is_not_of_the_current_invitations_mail_changes_nothing() {
     ] {
         let mut event = record.mail_event("bounce-permanent");
         *event.pointer_mut(pointer).unwrap() = value;
-        take_in(practice.stack, &event);
-        assert_eq!(practice.see("p-1"), seen, "{pointer}");
+        handle_event(practice.stack, &event);
+        assert_eq!(practice.snapshot("p-1"), before, "{pointer}");
     }
     for sample in ["other-mail", "other-configuration-set"] {
-        take_in(practice.stack, &record.mail_event(sample));
-        assert_eq!(practice.see("p-1"), seen, "{sample}");
+        handle_event(practice.stack, &record.mail_event(sample));
+        assert_eq!(practice.snapshot("p-1"), before, "{sample}");
     }
     assert_eq!(other.status("p-1")["invitation"]["delivery"], "accepted");
 }
 
 #[test]
-fn a_lost_stamp_is_mended_by_sess_own_word() {
+fn a_lost_stamp_is_replaced_by_the_send_event() {
     let Some(practice) = Practice::open("mended-stamp") else { return };
-    practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
+    practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
     let message = record.message();
     record.lose_stamp((SEND_LEASE + SEND_GRACE).num_milliseconds());
     assert_eq!(practice.status("p-1")["panel"]["activatedOn"], json!({ "status": "pending" }));
 
-    take_in(practice.stack, &record.mail_event("send"));
+    handle_event(practice.stack, &record.mail_event("send"));
     let status = practice.status("p-1");
     assert_eq!(status["invitation"]["state"], "sent");
     assert_eq!(status["panel"]["activatedOn"]["status"], "date");
-    // Whoever still has the message finds nothing to send.
+    // A sender that still has the message finds nothing to send.
     let mut batch: Value = testing::sample("sender/one-invitation");
     batch["Records"][0]["body"] = message.into();
-    let seen = practice.see("p-1");
+    let before = practice.snapshot("p-1");
     aws::process_batch(practice.stack, &batch);
-    assert_eq!(practice.see("p-1"), seen);
+    assert_eq!(practice.snapshot("p-1"), before);
     assert_eq!(practice.mails(&practice.address("p-1")).len(), 1);
 }
 
 #[test]
-fn news_that_come_all_at_once_are_noted_once_each() {
+fn concurrent_events_are_recorded_once_each() {
     let Some(practice) = Practice::open("events-at-once") else { return };
-    practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
+    practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
     record.lose_stamp((SEND_LEASE + SEND_GRACE).num_milliseconds());
     let version = practice.status("p-1")["version"].as_u64().unwrap();
     let events = ["send", "bounce-permanent"].map(|sample| record.mail_event(sample));
     thread::scope(|scope| {
         for event in events.iter().cycle().take(8) {
-            scope.spawn(|| take_in(practice.stack, event));
+            scope.spawn(|| handle_event(practice.stack, event));
         }
     });
     let status = practice.status("p-1");
@@ -134,15 +134,15 @@ fn news_that_come_all_at_once_are_noted_once_each() {
 }
 
 #[test]
-fn the_bus_takes_our_own_mails_events_and_no_others() {
+fn the_rule_matches_only_events_of_our_own_mails() {
     let Some(practice) = Practice::open("bus") else { return };
-    practice.admit_and_invite("p-1");
-    let record = Record::of(&practice, "p-1");
+    practice.save_and_invite("p-1");
+    let record = Record::new(&practice, "p-1");
     let rules = aws::events(practice.stack, "ListRules", &json!({}));
     let patterns: Vec<_> =
         rules["Rules"].as_array().unwrap().iter().filter_map(|rule| rule["EventPattern"].as_str()).collect();
     let [pattern] = patterns.as_slice() else { unreachable!("one rule with a pattern: {rules}") };
-    let takes = |event: &Value| {
+    let matches = |event: &Value| {
         let input = json!({ "EventPattern": pattern, "Event": event.to_string() });
         aws::events(practice.stack, "TestEventPattern", &input)["Result"].as_bool().unwrap()
     };
@@ -160,14 +160,14 @@ fn the_bus_takes_our_own_mails_events_and_no_others() {
         "reject",
         "rendering-failure",
     ] {
-        assert!(takes(&record.mail_event(sample)), "{sample}");
+        assert!(matches(&record.mail_event(sample)), "{sample}");
     }
     for sample in ["open", "other-configuration-set"] {
-        assert!(!takes(&record.mail_event(sample)), "{sample}");
+        assert!(!matches(&record.mail_event(sample)), "{sample}");
     }
     for (member, value) in [("source", "example.forged"), ("account", "123456789012")] {
         let mut event = record.mail_event("send");
         event[member] = value.into();
-        assert!(!takes(&event), "{member}");
+        assert!(!matches(&event), "{member}");
     }
 }

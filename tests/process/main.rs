@@ -1,8 +1,8 @@
 //! Tests of the real binaries, deployed from the real template to the local AWS, over HTTP.
 //!
-//! All of them run at the same time on the stack that `PORTAL_STACK_FILE` names. Each opens practices of its own, with
-//! addresses of their own, so none sees another's work.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! All of them run concurrently on the stack that `PORTAL_STACK_FILE` names. Each test opens its own practices with their
+//! own addresses, so that no test sees another's data.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 mod aws;
 mod bad_input;

@@ -1,8 +1,8 @@
-//! The stack refuses each function's role what its policy does not name. So the whole suite, which the functions get through,
-//! is also proof that the policies are enough.
+//! The stack refuses each function's role what its policy does not name. So the other tests, which pass, also show that the
+//! policies permit enough.
 //!
-//! The local IAM holds actions and resources. Of the partitions that the policies name as well (`dynamodb:LeadingKeys`) it
-//! knows nothing: those are held in the template, by `tests/infra/permissions.rs`.
+//! The local IAM checks actions and resources. It does not check the partitions that the policies also name
+//! (`dynamodb:LeadingKeys`): `tests/infra/permissions.rs` checks those in the template.
 
 use std::{collections::BTreeSet, time::SystemTime};
 
@@ -17,10 +17,10 @@ use xtask::{StackFile, aws::authorization};
 
 use crate::client::{Answer, exchange};
 
-/// Everything that can be asked of the table, so that it changes nothing where it is permitted.
-fn asked(table: &str) -> [(&'static str, Value); 8] {
-    let key = json!({ "PK": { "S": "PRACTICE#nowhere#PATIENT#nobody" }, "SK": { "S": "EVENT#0000000001" } });
-    let there = "attribute_exists(PK)";
+/// Every operation of the table, with inputs that change nothing if they are permitted.
+fn operations(table: &str) -> [(&'static str, Value); 8] {
+    let key = json!({ "PK": { "S": "PRACTICE#nowhere#PATIENT#unknown" }, "SK": { "S": "EVENT#0000000001" } });
+    let exists = "attribute_exists(PK)";
     [
         ("GetItem", json!({ "TableName": table, "Key": key })),
         ("BatchGetItem", json!({ "RequestItems": { table: { "Keys": [key] } } })),
@@ -31,34 +31,34 @@ fn asked(table: &str) -> [(&'static str, Value); 8] {
                 "ExpressionAttributeValues": { ":directory": { "S": "PRACTICE#nowhere#DIRECTORY" } },
             }),
         ),
-        ("PutItem", json!({ "TableName": table, "Item": key, "ConditionExpression": there })),
+        ("PutItem", json!({ "TableName": table, "Item": key, "ConditionExpression": exists })),
         (
             "UpdateItem",
-            json!({ "TableName": table, "Key": key, "UpdateExpression": "SET x = PK", "ConditionExpression": there }),
+            json!({ "TableName": table, "Key": key, "UpdateExpression": "SET x = PK", "ConditionExpression": exists }),
         ),
-        ("DeleteItem", json!({ "TableName": table, "Key": key, "ConditionExpression": there })),
+        ("DeleteItem", json!({ "TableName": table, "Key": key, "ConditionExpression": exists })),
         ("Scan", json!({ "TableName": table, "Limit": 1 })),
         ("DeleteTable", json!({ "TableName": table })),
     ]
 }
 
-/// What each role may do with the table itself.
-const MAY: [(&str, &[&str]); 15] = [
+/// The table's operations that each role may use.
+const PERMITTED: [(&str, &[&str]); 15] = [
     // A job and its results.
     ("bulk", &["GetItem", "PutItem", "Query"]),
-    // And the directory, to find everybody.
+    // And the directory, to find all patients.
     ("bulk-runner", &["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ("change-email", &["BatchGetItem", "PutItem", "UpdateItem"]),
     ("invite", &["BatchGetItem", "PutItem", "UpdateItem"]),
     ("mail-events", &["GetItem", "PutItem", "UpdateItem"]),
     ("opt-out", &["BatchGetItem", "PutItem", "UpdateItem"]),
-    // It reads the directory, too, and is the only one that deletes, there.
+    // It reads the directory too, and is the only role that deletes, in the directory.
     ("patients", &["BatchGetItem", "DeleteItem", "PutItem", "Query", "UpdateItem"]),
     ("practice", &["GetItem", "PutItem"]),
     ("register", &["BatchGetItem", "GetItem", "PutItem", "UpdateItem"]),
     ("reinvite", &["BatchGetItem", "PutItem", "UpdateItem"]),
     ("sender", &["GetItem", "PutItem", "UpdateItem"]),
-    // The history of a patient.
+    // The timeline of a patient.
     ("status", &["BatchGetItem", "Query"]),
     ("sweep", &["GetItem", "PutItem", "UpdateItem"]),
     ("track-login", &["GetItem", "UpdateItem"]),
@@ -66,28 +66,28 @@ const MAY: [(&str, &[&str]); 15] = [
 ];
 
 #[test]
-fn a_role_is_refused_what_its_policy_does_not_name() {
+fn a_role_may_do_only_what_its_policy_names() {
     let Some(stack) = system_tests::stack() else { return };
-    let known: BTreeSet<&str> = MAY.iter().map(|(function, _)| *function).collect();
+    let known: BTreeSet<&str> = PERMITTED.iter().map(|(function, _)| *function).collect();
     assert_eq!(known, stack.functions.keys().map(String::as_str).collect());
     let mut refusals = 0;
-    for (function, may) in MAY {
+    for (function, permitted) in PERMITTED {
         let session = assume(stack, &role(stack, function));
-        for (operation, input) in asked(&stack.table) {
+        for (operation, input) in operations(&stack.table) {
             let answer = ask(stack, &session, operation, &input);
             let refused = answer.body.contains("AccessDenied");
-            assert_eq!(refused, !may.contains(&operation), "{function}: {operation}: {answer:?}");
-            // What is permitted gets as far as the table, where nobody's record is not.
+            assert_eq!(refused, !permitted.contains(&operation), "{function}: {operation}: {answer:?}");
+            // A permitted operation reaches the table, where the record does not exist.
             let reached = answer.status == 200 || answer.body.contains("ConditionalCheckFailed");
             assert_ne!(refused, reached, "{function}: {operation}: {answer:?}");
             refusals += u32::from(refused);
         }
     }
-    eprintln!("permissions: {refusals} refusals of {} roles", MAY.len());
+    eprintln!("permissions: {refusals} refusals of {} roles", PERMITTED.len());
 }
 
-/// Asks something of the table under a role.
-#[expect(clippy::disallowed_methods, reason = "a signature is good for minutes")]
+/// Calls an operation of the table under a role.
+#[expect(clippy::disallowed_methods, reason = "a signature contains the current time")]
 fn ask(stack: &StackFile, session: &Credentials, operation: &str, input: &Value) -> Answer {
     let (url, body, identity) = (&stack.aws_endpoint, input.to_string().into_bytes(), session.clone().into());
     let parameters = v4::SigningParams::builder().identity(&identity).region(&stack.region).name("dynamodb");
@@ -102,7 +102,7 @@ fn ask(stack: &StackFile, session: &Credentials, operation: &str, input: &Value)
     exchange(request)
 }
 
-/// The name of the resource that is a function's role.
+/// The ARN of a function's role.
 fn role(stack: &StackFile, function: &str) -> String {
     let url = format!("{}/2015-03-31/functions/{}", stack.aws_endpoint, stack.functions[function]);
     let request = http::Request::get(url).header("authorization", authorization(stack, "lambda"));
@@ -110,8 +110,8 @@ fn role(stack: &StackFile, function: &str) -> String {
     found["Configuration"]["Role"].as_str().unwrap().to_owned()
 }
 
-/// Begins a session of a role. Lambda alone may do so; here the account may from now on as well, which changes nothing of what
-/// the role may do.
+/// Begins a session of a role. Only Lambda may do so: this first permits it to the account as well, which does not change
+/// the role's permissions.
 fn assume(stack: &StackFile, role: &str) -> Credentials {
     let trust = json!({
         "Version": "2012-10-17",
@@ -132,7 +132,7 @@ fn assume(stack: &StackFile, role: &str) -> Credentials {
     Credentials::new(key, secret, Some(token), None, "the stack")
 }
 
-/// Calls an operation of a service that speaks forms and XML.
+/// Calls an operation of a service with forms and XML.
 fn query(stack: &StackFile, service: &str, version: &str, action: &str, parameters: [(&str, &str); 2]) -> String {
     let form = [("Action", action), ("Version", version)].into_iter().chain(parameters);
     let request = ureq::post(&stack.aws_endpoint).header("authorization", authorization(stack, service));

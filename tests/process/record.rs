@@ -1,5 +1,5 @@
-//! States that only a fault at the wrong moment leaves behind. Such a moment cannot be met on purpose from outside, so
-//! the state is made from the one that the system has left: by taking back what came after the moment.
+//! Records in the states that only a fault at a certain moment leaves. A test cannot cause a fault at that moment from
+//! outside. So it changes the record back to its state at that moment.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portal::{
@@ -18,11 +18,11 @@ pub(crate) struct Record<'practice> {
 }
 
 impl<'practice> Record<'practice> {
-    pub(crate) fn of(practice: &'practice Practice, patient: &'practice str) -> Self {
+    pub(crate) fn new(practice: &'practice Practice, patient: &'practice str) -> Self {
         Self { practice, patient }
     }
 
-    /// As the invite left it, when its message has been lost: queued, never claimed.
+    /// Sets the state after an invite whose message was lost: queued, never claimed.
     pub(crate) fn lose_message(&self) {
         self.update(
             "SET invitation_state = :queued, attempt = :none, tries_left = :all, next_action = :deliver \
@@ -34,7 +34,7 @@ impl<'practice> Record<'practice> {
         );
     }
 
-    /// As a sender leaves it that dies after SES has accepted the mail: claimed, not stamped. `lease_ends_in_millis` is
+    /// Sets the state after the death of a sender whose mail SES accepted: claimed, not stamped. `lease_ends_in_millis` is
     /// counted from the invitation.
     pub(crate) fn lose_stamp(&self, lease_ends_in_millis: i64) {
         self.update(
@@ -47,12 +47,12 @@ impl<'practice> Record<'practice> {
         );
     }
 
-    /// Lets the invitation be a minute older, for the rule that spaces out those by hand.
-    pub(crate) fn pass_a_minute(&self) {
+    /// Makes the invitation a minute older, for the rule about the time between reinvites.
+    pub(crate) fn age_by_a_minute(&self) {
         self.update("SET queued_at = queued_at - :minute", &json!({ ":minute": { "N": "60000" } }));
     }
 
-    /// Lets the time of the next action come.
+    /// Makes the next action due.
     pub(crate) fn make_due(&self) {
         self.update("SET due_at = queued_at", &Value::Null);
     }
@@ -64,7 +64,7 @@ impl<'practice> Record<'practice> {
         secrets.iter().map(|secret| STANDARD.decode(secret["B"].as_str().unwrap()).unwrap()[..32].to_vec()).collect()
     }
 
-    /// What an invite sends to the queue.
+    /// The message that an invite sends to the queue.
     pub(crate) fn message(&self) -> String {
         let invitation = &self.item()["invitation_id"]["S"];
         let body = json!({
@@ -73,7 +73,7 @@ impl<'practice> Record<'practice> {
         body.to_string()
     }
 
-    /// The sample event of this name, as SES would tell it of the latest try to hand over the invitation's mail.
+    /// The sample event of this name, as SES would send it for the latest attempt of the invitation's mail.
     pub(crate) fn mail_event(&self, sample: &str) -> Value {
         let item = self.item();
         let sample: Value = testing::sample(&format!("mail-events/{sample}"));
@@ -85,7 +85,7 @@ impl<'practice> Record<'practice> {
             (mail_tags::ATTEMPT, item["attempt"]["N"].clone()),
             (mail_tags::RECORD, mail_tags::encode_record(&self.key()).into()),
         ] {
-            // Where the sample has none, it is not of an invitation's mail.
+            // A sample without the tag is not about an invitation's mail.
             if let Some(values) = tags.get_mut(tag) {
                 *values = json!([value]);
             }
@@ -108,7 +108,7 @@ impl<'practice> Record<'practice> {
     fn update(&self, expression: &str, values: &Value) {
         let mut input = Map::from_iter([
             ("UpdateExpression".into(), expression.into()),
-            // Whatever is made of it, it must have been this record with something to do.
+            // The record must exist and have a next action.
             ("ConditionExpression".into(), "attribute_exists(due_shard)".into()),
         ]);
         if values.is_object() {

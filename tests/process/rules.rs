@@ -1,5 +1,4 @@
-//! The rules of the product that this one succeeds, one test each, over HTTP. What each rule means in detail is tested
-//! where it is decided.
+//! The rules of the product that this one replaces, one test each, over HTTP. The unit tests check each rule in detail.
 
 use serde_json::{Value, json};
 use xtask::token::Role;
@@ -12,13 +11,13 @@ use crate::{
 };
 
 /// One field of a patient's status panel.
-fn shown(practice: &Practice, patient: &str, field: &str) -> Value {
+fn panel_field(practice: &Practice, patient: &str, field: &str) -> Value {
     practice.status(patient)["panel"][field].clone()
 }
 
 /// Invites a patient again as soon as the rules allow it, and waits for the mail. Returns the status.
 fn reinvite(practice: &Practice, patient: &str, body: &Value) -> Value {
-    Record::of(practice, patient).pass_a_minute();
+    Record::new(practice, patient).age_by_a_minute();
     let answer = practice.post(&format!("/v1/patients/{patient}/portal/reinvite"), body);
     assert_eq!(answer.status, 202, "{answer:?}");
     practice.await_sent(patient)
@@ -27,21 +26,21 @@ fn reinvite(practice: &Practice, patient: &str, body: &Value) -> Value {
 #[test]
 fn opted_out_is_yes_or_no() {
     let Some(practice) = Practice::open("rule-opted-out") else { return };
-    practice.admit_and_register("p-1");
-    assert_eq!(shown(&practice, "p-1", "optedOut"), false);
+    practice.save_and_register("p-1");
+    assert_eq!(panel_field(&practice, "p-1", "optedOut"), false);
     assert_eq!(practice.command("p-1", "opt-out").status, 200);
     let status = practice.status("p-1");
     assert_eq!((&status["panel"]["optedOut"], &status["account"]["state"]), (&json!(true), &json!("active")));
     assert!(status["sentence"].as_str().unwrap().contains("Opted out"), "{status}");
     assert_eq!(practice.command("p-1", "opt-in").status, 200);
-    assert_eq!(shown(&practice, "p-1", "optedOut"), false);
+    assert_eq!(panel_field(&practice, "p-1", "optedOut"), false);
 }
 
 #[test]
 fn activated_on_is_pending_and_then_the_date_of_the_first_invitation() {
     let Some(practice) = Practice::open("rule-activated-on") else { return };
-    practice.admit("p-1", Some(&practice.address("p-1")));
-    assert_eq!(shown(&practice, "p-1", "activatedOn"), json!({ "status": "none" }));
+    practice.save_patient("p-1", Some(&practice.address("p-1")));
+    assert_eq!(panel_field(&practice, "p-1", "activatedOn"), json!({ "status": "none" }));
     let queued = practice.invite("p-1", &json!({})).json();
     assert_eq!(queued["panel"]["activatedOn"], json!({ "status": "pending" }));
     let sent = practice.await_sent("p-1")["panel"]["activatedOn"].clone();
@@ -52,43 +51,47 @@ fn activated_on_is_pending_and_then_the_date_of_the_first_invitation() {
 #[test]
 fn registered_on_is_pending_until_activation_is_completed() {
     let Some(practice) = Practice::open("rule-registered-on") else { return };
-    practice.admit("p-0", None);
-    assert_eq!(shown(&practice, "p-0", "registeredOn"), json!({ "status": "pending" }));
-    let token = practice.mailed("p-1");
+    practice.save_patient("p-0", None);
+    assert_eq!(panel_field(&practice, "p-0", "registeredOn"), json!({ "status": "pending" }));
+    let token = practice.invite_and_read_token("p-1");
     assert_eq!(practice.check(&token)["usable"], true);
-    assert_eq!(shown(&practice, "p-1", "registeredOn"), json!({ "status": "pending" }), "looking is not enough");
+    assert_eq!(
+        panel_field(&practice, "p-1", "registeredOn"),
+        json!({ "status": "pending" }),
+        "a check does not register"
+    );
     assert_eq!(practice.register(&token, BORN).status, 201);
-    assert_eq!(shown(&practice, "p-1", "registeredOn")["status"], "date");
+    assert_eq!(panel_field(&practice, "p-1", "registeredOn")["status"], "date");
 }
 
 #[test]
 fn last_log_in_on_is_never_or_the_last_login() {
     let Some(practice) = Practice::open("rule-last-log-in-on") else { return };
-    let token = practice.mailed("p-1");
-    assert_eq!(shown(&practice, "p-1", "lastLoginOn"), json!({ "status": "never" }));
+    let token = practice.invite_and_read_token("p-1");
+    assert_eq!(panel_field(&practice, "p-1", "lastLoginOn"), json!({ "status": "never" }));
     assert_eq!(practice.register(&token, BORN).status, 201);
-    let first = shown(&practice, "p-1", "lastLoginOn");
-    assert_eq!(first, shown(&practice, "p-1", "registeredOn"), "registering opens the dashboard");
+    let first = panel_field(&practice, "p-1", "lastLoginOn");
+    assert_eq!(first, panel_field(&practice, "p-1", "registeredOn"), "the registration is also the first login");
     let at = practice.log_in("p-1", &practice.address("p-1"));
-    assert_eq!(shown(&practice, "p-1", "lastLoginOn")["at"], at);
+    assert_eq!(panel_field(&practice, "p-1", "lastLoginOn")["at"], at);
 }
 
 #[test]
 fn last_reinvited_on_is_never_or_the_most_recent_date() {
     let Some(practice) = Practice::open("rule-last-reinvited-on") else { return };
-    practice.admit_and_invite("p-1");
-    assert_eq!(shown(&practice, "p-1", "lastReinvitedOn"), json!({ "status": "never" }));
+    practice.save_and_invite("p-1");
+    assert_eq!(panel_field(&practice, "p-1", "lastReinvitedOn"), json!({ "status": "never" }));
     let at = |status: Value| status["panel"]["lastReinvitedOn"]["at"].as_str().unwrap().to_owned();
     let first = at(reinvite(&practice, "p-1", &json!({})));
     assert!(at(reinvite(&practice, "p-1", &json!({}))) > first);
 }
 
 #[test]
-fn only_who_has_not_registered_is_reinvited() {
+fn only_an_unregistered_patient_is_reinvited() {
     let Some(practice) = Practice::open("rule-reinvite") else { return };
-    practice.admit("p-0", Some(&practice.address("p-0")));
+    practice.save_patient("p-0", Some(&practice.address("p-0")));
     practice.command("p-0", "reinvite").assert_problem(409, "not_invited", "never invited");
-    practice.admit_and_register("p-1");
+    practice.save_and_register("p-1");
     practice.command("p-1", "reinvite").assert_problem(409, "already_registered", "registered");
     practice.command("p-1", "invite").assert_problem(409, "already_registered", "registered");
 }
@@ -96,7 +99,7 @@ fn only_who_has_not_registered_is_reinvited() {
 #[test]
 fn another_address_of_a_reinvite_is_never_saved_to_the_profile() {
     let Some(practice) = Practice::open("rule-another-address") else { return };
-    practice.admit_and_invite("p-1");
+    practice.save_and_invite("p-1");
     let other = practice.address("other");
     let status = reinvite(&practice, "p-1", &json!({ "email": other }));
     assert_eq!(status["invitation"]["email"], other);
@@ -107,33 +110,33 @@ fn another_address_of_a_reinvite_is_never_saved_to_the_profile() {
 #[test]
 fn an_invitation_needs_an_email_address() {
     let Some(practice) = Practice::open("rule-email-required") else { return };
-    practice.admit("p-1", None);
+    practice.save_patient("p-1", None);
     let refused = practice.command("p-1", "invite");
     refused.assert_problem(409, "email_required", "no address");
     assert!(refused.json()["detail"].as_str().unwrap().contains("add it on the Profile tab"), "{refused:?}");
 }
 
 #[test]
-fn an_email_address_is_one_patients_in_this_practice_or_any_other() {
+fn an_email_address_belongs_to_one_patient_of_all_practices() {
     let (Some(here), Some(there)) = (Practice::open("rule-here"), Practice::open("rule-there")) else { return };
-    here.admit_and_invite("p-1");
+    here.save_and_invite("p-1");
     let taken = json!({ "email": here.address("p-1") });
     for (practice, named) in [(&here, Some("p-1")), (&there, None)] {
-        practice.admit("p-2", None);
+        practice.save_patient("p-2", None);
         let refused = practice.invite("p-2", &taken);
         refused.assert_problem(409, "email_in_use", "another patient's address");
         assert_eq!(refused.json().get("patientId").and_then(Value::as_str), named);
     }
-    // A profile counts as well, without any invitation.
-    there.admit("p-3", Some(&there.address("p-3")));
-    let carried = here.invite("p-2", &json!({ "email": there.address("p-3") }));
-    carried.assert_problem(409, "email_in_use", "another patient's profile");
+    // An address in a profile is in use too, without any invitation.
+    there.save_patient("p-3", Some(&there.address("p-3")));
+    let refused = here.invite("p-2", &json!({ "email": there.address("p-3") }));
+    refused.assert_problem(409, "email_in_use", "another patient's profile");
 }
 
 #[test]
-fn an_accounts_address_is_customer_cares_to_change() {
+fn only_customer_care_changes_the_address_of_an_account() {
     let Some(practice) = Practice::open("rule-support-only") else { return };
-    practice.admit_and_register("p-1");
+    practice.save_and_register("p-1");
     let (path, new) = (path(&practice.id, "p-1"), practice.address("new"));
     for role in [Role::Read, Role::Staff, Role::Admin] {
         let refused = practice.put_as(role, &path, &json!({ "email": new }));
@@ -172,10 +175,10 @@ fn a_patient_is_found_by_the_first_letters_of_a_name_or_the_date_of_birth() {
     }
 }
 
-/// One patient from the first invitation to a login after a reinvitation to another address. `--no-capture` shows what
-/// staff see after each step.
+/// One patient from the first invitation to a change of the account's address. `--no-capture` prints what staff see after
+/// each step.
 #[test]
-fn a_patients_life() {
+fn a_patient_from_the_first_invitation_to_the_last_change() {
     let Some(practice) = Practice::open("life") else { return };
     let (usual, other) = (practice.address("usual"), practice.address("other"));
     let see = |step: &str| {
@@ -189,7 +192,7 @@ fn a_patients_life() {
         eprintln!("{step}\n    {}\n    {}", fields.join(", "), status["sentence"].as_str().unwrap());
         status
     };
-    practice.admit("p-1", Some(&usual));
+    practice.save_patient("p-1", Some(&usual));
     see("saved");
     assert_eq!(practice.command("p-1", "invite").status, 202);
     let sent = practice.await_sent("p-1");
@@ -218,7 +221,7 @@ fn a_patients_life() {
     assert_eq!(changed.status, 200, "{changed:?}");
     let status = see("address changed by Customer Care");
     assert_eq!(status["account"]["email"], usual);
-    eventually("both addresses are told", || {
+    eventually("both addresses are notified", || {
         (practice.mails(&usual).len() == 2 && practice.mails(&other).len() == 2).then_some(())
     });
 

@@ -1,4 +1,4 @@
-//! Finding patients by the first letters of their names, or by their date of birth.
+//! Search of patients by the first letters of their names or by their date of birth.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use xtask::token::Role;
 
 use crate::client::{Answer, BORN, GIVEN, Practice, send};
 
-fn admit(practice: &Practice, patient: &str, given: &str, family: &str) {
+fn save_named(practice: &Practice, patient: &str, given: &str, family: &str) {
     let profile = json!({ "givenName": given, "familyName": family, "dateOfBirth": BORN });
     let saved = practice.put_as(Role::Staff, &format!("/v1/patients/{patient}"), &profile);
     assert_eq!(saved.status, 201, "{saved:?}");
 }
 
-/// The answer to a query as it stands in a URL.
+/// The answer to a query, which is written as in a URL.
 fn search(practice: &Practice, query: &str) -> Answer {
     practice.get(&format!("/v1/patients?{query}"))
 }
@@ -26,12 +26,12 @@ fn ids(answer: &Answer) -> Vec<String> {
 }
 
 #[test]
-fn the_first_letters_find_everybody_who_has_such_a_name() {
+fn the_first_letters_find_every_patient_with_such_a_name() {
     let (Some(practice), Some(other)) = (Practice::open("search"), Practice::open("search-other")) else { return };
-    admit(&practice, "p-1", "José", "Núñez");
-    admit(&practice, "p-2", "Mary Jo", "Smith");
-    admit(&practice, "p-3", "Ana", "Li");
-    admit(&other, "p-4", "Jo", "Núñez");
+    save_named(&practice, "p-1", "José", "Núñez");
+    save_named(&practice, "p-2", "Mary Jo", "Smith");
+    save_named(&practice, "p-3", "Ana", "Li");
+    save_named(&other, "p-4", "Jo", "Núñez");
 
     let hit = |id: &str, given: &str, family: &str| json!({ "patientId": id, "givenName": given, "familyName": family, "dateOfBirth": BORN });
     let found = search(&practice, "q=jo");
@@ -52,7 +52,7 @@ fn the_first_letters_find_everybody_who_has_such_a_name() {
     ] {
         assert_eq!(ids(&search(&practice, query)), patients, "{query}");
     }
-    assert_eq!(ids(&search(&other, "q=nu")), ["p-4"], "each practice finds its own");
+    assert_eq!(ids(&search(&other, "q=nu")), ["p-4"], "each practice finds its own patients");
 
     let renamed = json!({ "givenName": "Josefa", "familyName": "Smith", "dateOfBirth": "1990-12-31" });
     assert_eq!(practice.put_as(Role::Staff, "/v1/patients/p-1", &renamed).status, 200);
@@ -61,10 +61,10 @@ fn the_first_letters_find_everybody_who_has_such_a_name() {
 }
 
 #[test]
-fn a_cursor_goes_on_where_the_page_ended_and_for_nobody_else() {
+fn a_cursor_continues_its_own_search_only() {
     let (Some(practice), Some(other)) = (Practice::open("pages"), Practice::open("pages-other")) else { return };
     for number in 0..25 {
-        admit(&practice, &format!("p-{number}"), GIVEN, &format!("Pages{number:02}"));
+        save_named(&practice, &format!("p-{number}"), GIVEN, &format!("Pages{number:02}"));
     }
     let first = search(&practice, "q=pag");
     let next = first.json()["next"].as_str().unwrap().to_owned();
@@ -72,7 +72,7 @@ fn a_cursor_goes_on_where_the_page_ended_and_for_nobody_else() {
     assert_eq!(second.json()["next"], Value::Null);
     assert_eq!((ids(&first).len(), ids(&second).len()), (20, 5));
     let all: BTreeSet<String> = [ids(&first), ids(&second)].concat().into_iter().collect();
-    assert_eq!(all.len(), 25, "each on one page");
+    assert_eq!(all.len(), 25, "each patient is on one page");
 
     let changed = if next.starts_with('A') { "B" } else { "A" };
     for (case, cursor) in [
@@ -88,7 +88,7 @@ fn a_cursor_goes_on_where_the_page_ended_and_for_nobody_else() {
 }
 
 #[test]
-fn what_is_no_query_is_refused_and_not_repeated() {
+fn an_invalid_query_is_refused_and_not_repeated() {
     let Some(practice) = Practice::open("no-query") else { return };
     for query in ["", "q=", "q=j", "q=%C3%89", "q=%23", "q=02/30/1980", "q=1980-13-01", "q=1980", "x=jo"] {
         search(&practice, query).assert_problem(400, "malformed", query);

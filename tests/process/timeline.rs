@@ -1,4 +1,4 @@
-//! A patient's history, as staff read it.
+//! A patient's timeline, as staff read it.
 
 use serde_json::Value;
 
@@ -15,13 +15,13 @@ fn each(answer: &Answer, member: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_history_is_told_newest_first_and_in_pages() {
-    let Some(practice) = Practice::open("history") else { return };
-    practice.admit_and_register("p-1");
-    let history = timeline(&practice, "p-1", "");
-    assert_eq!(each(&history, "version"), [5, 4, 3, 2, 1]);
+fn a_timeline_is_newest_first_and_in_pages() {
+    let Some(practice) = Practice::open("timeline") else { return };
+    practice.save_and_register("p-1");
+    let events = timeline(&practice, "p-1", "");
+    assert_eq!(each(&events, "version"), [5, 4, 3, 2, 1]);
     let kinds = ["registered", "date-of-birth-checked", "invitation-sent", "invited", "profile-saved"];
-    assert_eq!(each(&history, "kind"), kinds);
+    assert_eq!(each(&events, "kind"), kinds);
     let sentences = [
         "The patient registered and has a portal account.",
         "The holder of the link gave a date of birth: 1 of 5.",
@@ -29,12 +29,12 @@ fn a_history_is_told_newest_first_and_in_pages() {
         "Practice staff invited the patient.",
         "Practice staff saved the patient's profile for the first time.",
     ];
-    assert_eq!(each(&history, "sentence"), sentences);
-    let roles: Vec<Value> = each(&history, "actor").iter().map(|actor| actor["role"].clone()).collect();
+    assert_eq!(each(&events, "sentence"), sentences);
+    let roles: Vec<Value> = each(&events, "actor").iter().map(|actor| actor["role"].clone()).collect();
     assert_eq!(roles, ["patient", "patient", "sender", "staff", "staff"]);
-    assert_eq!(history.json()["next"], Value::Null);
+    assert_eq!(events.json()["next"], Value::Null);
     for personal in [practice.address("p-1").as_str(), GIVEN, "1980"] {
-        assert!(!history.body.contains(personal), "{history:?}");
+        assert!(!events.body.contains(personal), "{events:?}");
     }
 
     for command in ["opt-out", "opt-in"].repeat(9) {
@@ -53,12 +53,14 @@ fn a_history_is_told_newest_first_and_in_pages() {
 }
 
 #[test]
-fn another_practices_patient_has_no_history() {
-    let (Some(practice), Some(other)) = (Practice::open("no-history"), Practice::open("no-history-2")) else { return };
-    other.admit("p-1", None);
+fn another_practices_patient_has_no_timeline() {
+    let (Some(practice), Some(other)) = (Practice::open("no-timeline"), Practice::open("no-timeline-2")) else {
+        return;
+    };
+    other.save_patient("p-1", None);
     assert_eq!(timeline(&other, "p-1", "").status, 200);
     let missing = practice.get("/v1/patients/p-2/portal");
-    missing.assert_problem(404, "patient_not_found", "a patient who is not there");
+    missing.assert_problem(404, "patient_not_found", "a missing patient");
     for (patient, query) in [("p-1", ""), ("p-1", "?cursor=2"), ("p-2", ""), ("p-2", "?cursor=9")] {
         let answer = timeline(&practice, patient, query);
         assert_eq!((answer.status, answer.without_instance()), (404, missing.without_instance()), "{patient} {query}");

@@ -1,4 +1,4 @@
-//! Tokens, cursors and keys that are somebody else's, or nobody's.
+//! Forged tokens, and foreign or forged cursors and idempotency keys.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -13,11 +13,11 @@ use xtask::{
 use super::{
     Case, Expected,
     Expected::{Problem, Unauthorized},
-    PATIENT, admitted, hold, send_json,
+    PATIENT, check_cases, save_patient, send_json,
 };
 use crate::client::{Answer, Practice, exchange, profile, send};
 
-/// An administrator's claims, who may do everything in the practice.
+/// The claims of an administrator, who has all permissions in the practice.
 fn claims(practice: &Practice) -> Value {
     serde_json::to_value(Claims::new(&practice.stack.issuer, Role::Admin, &practice.id).unwrap()).unwrap()
 }
@@ -30,12 +30,12 @@ fn invite_with(practice: &Practice, token: &str) -> Answer {
     send_json(practice.request_by(token, "POST", "/v1/patients/p-1/portal/invite"), "{}")
 }
 
-/// An invite under a token that is made for it.
+/// An invite with the token that `make` returns.
 fn token(name: &str, expected: Expected, make: impl Fn(&Practice) -> String + Sync + 'static) -> Case {
     Case::new(name, expected, move |practice| invite_with(practice, &make(practice)))
 }
 
-/// One with a claim that is another, signed as it should be. Without a value, the claim is left out.
+/// An invite with a correctly signed token, in which one claim is replaced. A null value removes the claim.
 fn claim(
     name: &str,
     expected: Expected,
@@ -59,7 +59,7 @@ fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// A token under a header of the attacker's, with whatever signature.
+/// A token with an attacker's header and signature.
 fn forged(practice: &Practice, header: &Value, sign: impl Fn(&str) -> Vec<u8>) -> String {
     let content = format!("{}.{}", part(header), part(&claims(practice)));
     let signature = URL_SAFE_NO_PAD.encode(sign(&content));
@@ -70,13 +70,13 @@ fn hmac(key: &[u8], content: &str) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(content).finalize().into_bytes().to_vec()
 }
 
-/// The issuer's public keys, as everybody may read them.
+/// The issuer's public keys, which anyone may read.
 fn public_keys(practice: &Practice) -> String {
     let url = format!("{}/.well-known/jwks.json", practice.stack.issuer.url);
     exchange(http::Request::get(url).body(Vec::new()).unwrap()).body
 }
 
-/// A cursor of a search that has one: of more patients than a page has.
+/// A cursor of a search with more than one page.
 fn cursor(practice: &Practice) -> String {
     let answer = practice.get("/v1/patients?q=pag");
     answer.json()["next"].as_str().unwrap_or_else(|| unreachable!("{answer:?}")).to_owned()
@@ -90,7 +90,7 @@ fn save(practice: &Practice, patient: &str) {
 }
 
 #[test]
-fn tokens() {
+fn a_bad_token_is_refused() {
     let none = |alg: &'static str| {
         token(alg, Unauthorized, move |practice| forged(practice, &json!({ "alg": alg, "typ": "JWT" }), |_| Vec::new()))
     };
@@ -110,11 +110,11 @@ fn tokens() {
             let keys: Value = serde_json::from_str(keys).unwrap();
             URL_SAFE_NO_PAD.decode(keys["keys"][0]["n"].as_str().unwrap()).unwrap()
         }),
-        confused("key confusion: nothing", |_| Vec::new()),
-        token("a key of one's own", Unauthorized, |practice| {
+        confused("key confusion: an empty key", |_| Vec::new()),
+        token("the attacker's own key", Unauthorized, |practice| {
             token::sign(&claims(practice), &SigningKey::generate().unwrap()).unwrap()
         }),
-        token("a key that the header brings", Unauthorized, |practice| {
+        token("a key in the header", Unauthorized, |practice| {
             let header = json!({ "alg": "HS256", "jwk": { "kty": "oct", "k": "a2V5" }, "jku": "http://127.0.0.1:9/" });
             forged(practice, &header, |content| hmac(b"key", content))
         }),
@@ -122,14 +122,14 @@ fn tokens() {
             let signed = token::sign(&claims(practice), &key(practice)).unwrap();
             format!("{}.", signed.rsplit_once('.').unwrap().0)
         }),
-        token("other claims under a signature", Unauthorized, |practice| {
+        token("changed claims under a valid signature", Unauthorized, |practice| {
             let signed = token::sign(&claims(practice), &key(practice)).unwrap();
             let [header, _, signature] = signed.split('.').collect::<Vec<_>>()[..] else { unreachable!("three parts") };
             let mut other = claims(practice);
             other["sub"] = "root".into();
             format!("{header}.{}.{signature}", part(&other))
         }),
-        token("nothing of a token", Unauthorized, |_| "nonsense".to_owned()),
+        token("no token", Unauthorized, |_| "nonsense".to_owned()),
         claim("another audience", Unauthorized, "aud", |_| json!("another-api")),
         claim("another issuer", Unauthorized, "iss", |_| json!("http://127.0.0.1:9/other")),
         claim("expired", Unauthorized, "exp", |_| json!(1_000_000_000)),
@@ -138,17 +138,17 @@ fn tokens() {
         claim("a list of one practice", forbidden, "practice_id", |practice| json!([practice.id])),
         claim("a list of practices", forbidden, "practice_id", |practice| json!([practice.id, "another"])),
         claim("an object for a practice", forbidden, "practice_id", |practice| json!({ "id": practice.id })),
-        claim("a practice and a patient", forbidden, "practice_id", |practice| {
+        claim("a practice with a patient", forbidden, "practice_id", |practice| {
             json!(format!("{}#PATIENT#p-1", practice.id))
         }),
         claim("no subject", forbidden, "sub", |_| Value::Null),
         claim("a scope within another", forbidden, "scope", |_| json!("xportal/invite portal/invites")),
     ];
-    hold("tokens", admitted, &cases);
+    check_cases("tokens", save_patient, &cases);
 }
 
 #[test]
-fn cursors() {
+fn a_bad_cursor_is_refused() {
     let search = |name: &str, make: fn(&Practice) -> String| {
         Case::new(name, Problem(400, "malformed"), move |practice| {
             practice.get(&format!("/v1/patients?{}", make(practice)))
@@ -168,36 +168,40 @@ fn cursors() {
             assert_eq!((first, practice.id == other.id), (21, false));
             format!("q=pag&cursor={}", cursor(&other))
         }),
-        search("a place in clear", |_| format!("q=pag&cursor={}", URL_SAFE_NO_PAD.encode("NAME#pages#maria#p-1"))),
+        search("not encrypted", |_| format!("q=pag&cursor={}", URL_SAFE_NO_PAD.encode("NAME#pages#maria#p-1"))),
         search("huge", |_| format!("q=pag&cursor={}", "A".repeat(4_000))),
-        Case::new("of a history", Problem(400, "malformed"), |practice| {
+        Case::new("of a timeline", Problem(400, "malformed"), |practice| {
             practice.get("/v1/patients/p-1/portal/timeline?cursor=-1")
         }),
     ];
-    let ready = |practice: &Practice| (0..21).for_each(|number| save(practice, &format!("p-{number}")));
-    hold("cursors", ready, &cases);
+    let prepare = |practice: &Practice| (0..21).for_each(|number| save(practice, &format!("p-{number}")));
+    check_cases("cursors", prepare, &cases);
 }
 
-/// A key is known for one patient of one practice only: elsewhere it is a new one, and shows nothing of the other's.
+/// For another patient or practice the key is new, and shows nothing of the first command.
 #[test]
-fn another_practices_idempotency_key() {
+fn an_idempotency_key_is_known_for_one_patient_of_one_practice_only() {
     let (Some(ours), Some(theirs)) = (Practice::open("key-ours"), Practice::open("key-theirs")) else { return };
-    admitted(&theirs);
+    save_patient(&theirs);
     let invite = |practice: &Practice, body: &str| {
         let request = practice.request("POST", "/v1/patients/p-1/portal/invite").header("idempotency-key", "one-key");
         send_json(request, body)
     };
-    let taken = invite(&theirs, "{}");
-    assert_eq!(taken.status, 202, "{taken:?}");
+    let accepted = invite(&theirs, "{}");
+    assert_eq!(accepted.status, 202, "{accepted:?}");
     theirs.await_sent(PATIENT);
-    let before = theirs.see(PATIENT);
-    invite(&ours, "{}").assert_problem(404, "patient_not_found", "the key alone leads to nobody");
-    ours.admit(PATIENT, None);
-    invite(&ours, "{}").assert_problem(409, "email_required", "and is decided anew");
+    let before = theirs.snapshot(PATIENT);
+    invite(&ours, "{}").assert_problem(404, "patient_not_found", "the key finds no foreign patient");
+    ours.save_patient(PATIENT, None);
+    invite(&ours, "{}").assert_problem(409, "email_required", "the command is decided again");
     let body = json!({ "email": ours.address(PATIENT) }).to_string();
-    assert_eq!(invite(&ours, &body).status, 202, "a refused command is not known");
-    invite(&theirs, "{\"email\":null}").assert_problem(422, "idempotency_key_reused", "their own, with another body");
-    assert_eq!(theirs.see(PATIENT), before);
+    assert_eq!(invite(&ours, &body).status, 202, "the key of a refused command is free");
+    invite(&theirs, "{\"email\":null}").assert_problem(
+        422,
+        "idempotency_key_reused",
+        "another body under the same key",
+    );
+    assert_eq!(theirs.snapshot(PATIENT), before);
     let anonymous = theirs.anonymous("POST", "/v1/patients/p-1/portal/invite").header("idempotency-key", "one-key");
     assert_eq!(send(anonymous.body(Vec::new()).unwrap()).status, 401);
     eprintln!("hostile: idempotency keys: 5 cases");

@@ -1,10 +1,10 @@
-//! What the queue and the event bus can be made to carry.
+//! Hostile messages of the queue and hostile events of the bus.
 
 use std::thread;
 
 use serde_json::{Value, json};
 
-use super::{PATIENT, belongings};
+use super::{PATIENT, everything_of};
 use crate::{
     aws,
     client::{GIVEN, Practice},
@@ -25,12 +25,11 @@ fn batch(bodies: &[String]) -> Value {
     event
 }
 
-/// Every message that is no hint fails, alone, and changes nothing.
 #[test]
-fn messages_that_are_none() {
+fn an_unreadable_message_fails_alone_and_changes_nothing() {
     let Some(practice) = Practice::open("queue") else { return };
-    practice.admit_and_invite(PATIENT);
-    let message = Record::of(&practice, PATIENT).message();
+    practice.save_and_invite(PATIENT);
+    let message = Record::new(&practice, PATIENT).message();
     let with = |member: &str, value: Value| {
         let mut body: Value = serde_json::from_str(&message).unwrap();
         body[member] = value;
@@ -43,10 +42,10 @@ fn messages_that_are_none() {
         ("a list", format!("[{message}]")),
         ("10,000 lists deep", "[".repeat(10_000)),
         ("256 KiB of it", format!("\"{}\"", "x".repeat(256 * 1024 - 2))),
-        ("of no schema", "{}".to_owned()),
-        ("of a schema to come", with("schema", json!(99))),
-        ("of a schema below zero", with("schema", json!(-1))),
-        ("with a practice that reaches further", with("practice", json!(format!("{}#PATIENT#p-1", practice.id)))),
+        ("without a schema", "{}".to_owned()),
+        ("of a future schema", with("schema", json!(99))),
+        ("of a negative schema", with("schema", json!(-1))),
+        ("with a practice and a patient in one key", with("practice", json!(format!("{}#PATIENT#p-1", practice.id)))),
         ("with a list of patients", with("patient", json!([PATIENT]))),
         ("with an address for a patient", with("patient", json!(practice.address(PATIENT)))),
         ("with an empty id", with("invitationId", json!(""))),
@@ -54,23 +53,22 @@ fn messages_that_are_none() {
     ];
     let practices = [practice];
     let stack = practices[0].stack;
-    let before = belongings(stack, &practices);
+    let before = everything_of(stack, &practices);
     for (name, body) in &cases {
         let answer = aws::invoke(stack, "sender", &batch(std::slice::from_ref(body)));
         assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m-0" }] }), "{name}");
-        assert_eq!(belongings(stack, &practices), before, "{name}");
+        assert_eq!(everything_of(stack, &practices), before, "{name}");
     }
     eprintln!("hostile: queue: {} cases", cases.len());
 }
 
-/// Messages that can be read, of what is not there any more or never was, have nothing to do.
 #[test]
-fn messages_of_others() {
+fn a_message_about_foreign_or_missing_records_changes_nothing() {
     let (Some(practice), Some(other)) = (Practice::open("queue-own"), Practice::open("queue-other")) else { return };
-    practice.admit_and_invite(PATIENT);
-    other.admit_and_invite(PATIENT);
-    let own = Record::of(&practice, PATIENT).message();
-    let foreign: Value = serde_json::from_str(&Record::of(&other, PATIENT).message()).unwrap();
+    practice.save_and_invite(PATIENT);
+    other.save_and_invite(PATIENT);
+    let own = Record::new(&practice, PATIENT).message();
+    let foreign: Value = serde_json::from_str(&Record::new(&other, PATIENT).message()).unwrap();
     let with = |member: &str, value: &Value| {
         let mut body: Value = serde_json::from_str(&own).unwrap();
         body[member] = value.clone();
@@ -79,29 +77,28 @@ fn messages_of_others() {
     let cases = [
         ("the invitation of another practice", vec![with("invitationId", &foreign["invitationId"])]),
         ("a patient of another practice", vec![with("practice", &foreign["practice"])]),
-        ("a patient who is not there", vec![with("patient", &json!("nobody"))]),
-        ("a practice that is not there", vec![with("practice", &json!("nowhere"))]),
-        ("an invitation that was not", vec![with("invitationId", &json!("i-0"))]),
-        ("100 times the same", vec![own.clone(); 100]),
+        ("a missing patient", vec![with("patient", &json!("unknown"))]),
+        ("a missing practice", vec![with("practice", &json!("nowhere"))]),
+        ("a missing invitation", vec![with("invitationId", &json!("i-0"))]),
+        ("100 copies", vec![own.clone(); 100]),
     ];
     let stack = practice.stack;
     let practices = [practice, other];
-    let before = belongings(stack, &practices);
+    let before = everything_of(stack, &practices);
     for (name, bodies) in &cases {
         aws::process_batch(stack, &batch(bodies));
-        assert_eq!(belongings(stack, &practices), before, "{name}");
+        assert_eq!(everything_of(stack, &practices), before, "{name}");
     }
     eprintln!("hostile: foreign messages: {} cases", cases.len());
 }
 
-/// An event of SES that somebody else has made up, or that is of another's mail.
 #[test]
-fn forged_events() {
+fn a_forged_event_changes_nothing() {
     let (Some(practice), Some(other)) = (Practice::open("events-own"), Practice::open("events-other")) else { return };
-    practice.admit_and_invite(PATIENT);
-    other.admit_and_invite(PATIENT);
-    let genuine = Record::of(&practice, PATIENT).mail_event("bounce-permanent");
-    let elsewhere = Record::of(&other, PATIENT).mail_event("bounce-permanent");
+    practice.save_and_invite(PATIENT);
+    other.save_and_invite(PATIENT);
+    let genuine = Record::new(&practice, PATIENT).mail_event("bounce-permanent");
+    let elsewhere = Record::new(&other, PATIENT).mail_event("bounce-permanent");
     let tag = |name: &str| elsewhere["detail"]["mail"]["tags"][name].clone();
     let cases = [
         ("/source", json!("example.forged")),
@@ -119,14 +116,14 @@ fn forged_events() {
     ];
     let stack = practice.stack;
     let practices = [practice, other];
-    let before = belongings(stack, &practices);
+    let before = everything_of(stack, &practices);
     for (pointer, value) in &cases {
         let mut event = genuine.clone();
         *event.pointer_mut(pointer).unwrap() = value.clone();
         assert_eq!(aws::invoke(stack, "mail-events", &event), Value::Null, "{pointer}");
-        assert_eq!(belongings(stack, &practices), before, "{pointer}");
+        assert_eq!(everything_of(stack, &practices), before, "{pointer}");
     }
-    // The genuine one, from many at once, is noted once.
+    // The genuine event is recorded once, although it arrives a hundred times.
     let version = practices[0].status(PATIENT)["version"].as_u64().unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {

@@ -1,16 +1,16 @@
-//! Addresses, names and dates that are not what they seem.
+//! Hostile addresses, names and dates.
 
 use serde_json::{Value, json};
 use xtask::token::Role;
 
 use super::{
     Case,
-    Expected::{Problem, Taken},
-    PATIENT, admitted, hold,
+    Expected::{Accepted, Problem},
+    PATIENT, check_cases, save_patient,
 };
 use crate::client::{Practice, profile};
 
-/// An invite to what is no address.
+/// An invite to an invalid address.
 fn address(name: &str, address: impl Into<String>) -> Case {
     let body = json!({ "email": address.into() });
     let quoted = body["email"].as_str().unwrap().to_owned();
@@ -40,19 +40,19 @@ fn sender(name: &str, sender: &'static str) -> Case {
     })
 }
 
-/// An invite of another patient to an address that is the first one's, written otherwise.
-fn twin(name: &str, spelling: fn(&str) -> String) -> Case {
+/// An invite of another patient to the first one's address, in another spelling.
+fn spelling(name: &str, respell: fn(&str) -> String) -> Case {
     Case::new(name, Problem(409, "email_in_use"), move |practice| {
-        practice.invite("p-2", &json!({ "email": spelling(&practice.address("jos\u{e9}")) }))
+        practice.invite("p-2", &json!({ "email": respell(&practice.address("jos\u{e9}")) }))
     })
 }
 
 #[test]
-fn addresses_and_texts() {
+fn an_invalid_address_name_or_date_is_refused() {
     let cases = [
         address("a header", "a@canary.example.com\r\nBcc: b@canary.example.com"),
         address("a header in the name", "a\nBcc: b@canary.example.com"),
-        address("a header in capitals of the wire", "a@canary.example.com%0ABcc:b@canary.example.com"),
+        address("a percent-encoded header", "a@canary.example.com%0ABcc:b@canary.example.com"),
         address("a list", "a@canary.example.com,b@canary.example.com"),
         address("a list with semicolons", "a@canary.example.com; b@canary.example.com"),
         address("a group", "undisclosed:a@canary.example.com;"),
@@ -67,52 +67,54 @@ fn addresses_and_texts() {
         address("a zero width joiner", "a@exam\u{200d}ple.com"),
         address("a soft hyphen", "a\u{ad}b@canary.example.com"),
         address("a null byte", "a\0@canary.example.com"),
-        address("an address of numbers", "a@127.0.0.1"),
-        address("a literal", "a@[127.0.0.1]"),
-        address("a name without dots", "a@localhost"),
-        address("an endless name", format!("{}@canary.example.com", "a".repeat(65))),
-        address("an endless address", format!("a@{}.com", "b.".repeat(10_000))),
+        address("an IP address", "a@127.0.0.1"),
+        address("an address literal", "a@[127.0.0.1]"),
+        address("a domain without dots", "a@localhost"),
+        address("a very long local part", format!("{}@canary.example.com", "a".repeat(65))),
+        address("a very long address", format!("a@{}.com", "b.".repeat(10_000))),
         member("a name of 10,000 characters", "givenName", "n".repeat(10_000)),
-        member("a name of nothing", "familyName", " \t "),
+        member("an empty name", "familyName", " \t "),
         member("a name with a line end", "givenName", "Canary\r\nBcc: b@canary.example.com"),
-        member("a name that is turned round", "givenName", "Canary\u{202e}"),
+        member("a name with a bidirectional override", "givenName", "Canary\u{202e}"),
         member("a name with a null byte", "familyName", "Canary\0"),
-        member("a day that is none", "dateOfBirth", "1981-02-29"),
-        member("a month that is none", "dateOfBirth", "1980-13-01"),
-        member("a day zero", "dateOfBirth", "0000-00-00"),
-        member("a birth to come", "dateOfBirth", "2999-01-01"),
+        member("an invalid day", "dateOfBirth", "1981-02-29"),
+        member("an invalid month", "dateOfBirth", "1980-13-01"),
+        member("day zero", "dateOfBirth", "0000-00-00"),
+        member("a date in the future", "dateOfBirth", "2999-01-01"),
         member("a year of five digits", "dateOfBirth", "10000-01-01"),
-        member("a year before all", "dateOfBirth", "-0001-01-01"),
+        member("a negative year", "dateOfBirth", "-0001-01-01"),
         member("another order", "dateOfBirth", "02/29/1980"),
         member("digits of another script", "dateOfBirth", "١٩٨٠-٠٢-٢٩"),
-        member("a language of commands", "language", "$(id)"),
-        sender("a sender who adds a header", "Lake\r\nBcc: b@canary.example.com"),
-        sender("a sender who adds an address", "Lake <b@canary.example.com>"),
-        sender("a sender of HTML", "<b>Lake</b>"),
+        member("a command as the language", "language", "$(id)"),
+        sender("a sender with a header", "Lake\r\nBcc: b@canary.example.com"),
+        sender("a sender with an address", "Lake <b@canary.example.com>"),
+        sender("a sender with HTML", "<b>Lake</b>"),
     ];
-    hold("text", admitted, &cases);
+    check_cases("text", save_patient, &cases);
 }
 
 #[test]
-fn twins_of_an_address() {
+fn another_spelling_of_a_used_address_is_refused() {
     let cases = [
-        twin("as it is", str::to_owned),
-        twin("in capitals", str::to_uppercase),
-        twin("with the accent apart", |address| address.replace('\u{e9}', "e\u{301}")),
-        twin("in capitals, with the accent apart", |address| address.to_uppercase().replace('\u{c9}', "E\u{301}")),
-        twin("between spaces", |address| format!("  {address}\t")),
-        twin("with a full stop of another width", |address| address.replace(".example", "\u{ff0e}example")),
+        spelling("the same", str::to_owned),
+        spelling("in capitals", str::to_uppercase),
+        spelling("with a combining accent", |address| address.replace('\u{e9}', "e\u{301}")),
+        spelling("in capitals, with a combining accent", |address| {
+            address.to_uppercase().replace('\u{c9}', "E\u{301}")
+        }),
+        spelling("between spaces", |address| format!("  {address}\t")),
+        spelling("with a full-width full stop", |address| address.replace(".example", "\u{ff0e}example")),
     ];
-    let ready = |practice: &Practice| {
-        practice.admit(PATIENT, Some(&practice.address("jos\u{e9}")));
-        practice.admit("p-2", None);
+    let prepare = |practice: &Practice| {
+        practice.save_patient(PATIENT, Some(&practice.address("jos\u{e9}")));
+        practice.save_patient("p-2", None);
     };
-    hold("twins", ready, &cases);
+    check_cases("spellings", prepare, &cases);
 }
 
-/// Who looks alike is somebody else, and texts that are programs elsewhere are texts: both are taken, as they are.
+/// Texts that are code elsewhere, and addresses that only look equal, are accepted unchanged.
 #[test]
-fn texts_that_are_programs_elsewhere_stay_texts() {
+fn texts_that_look_like_code_stay_texts() {
     let Some(practice) = Practice::open("payloads") else { return };
     let texts = [
         "<script>alert(1)</script>",
@@ -135,9 +137,9 @@ fn texts_that_are_programs_elsewhere_stay_texts() {
             assert!(!shown.contains("<script>") && !shown.contains("60481729"), "{text}: {shown}");
         }
     }
-    // A Cyrillic letter is another letter, and its owner another patient.
-    practice.admit("p-a", Some(&practice.address("anna")));
-    practice.admit("p-b", Some(&practice.address("\u{430}nna")));
+    // An address with a Cyrillic letter is another address, of another patient.
+    practice.save_patient("p-a", Some(&practice.address("anna")));
+    practice.save_patient("p-b", Some(&practice.address("\u{430}nna")));
     for patient in ["p-a", "p-b"] {
         assert_eq!(practice.command(patient, "invite").status, 202);
     }
@@ -145,9 +147,9 @@ fn texts_that_are_programs_elsewhere_stay_texts() {
 }
 
 #[test]
-fn a_save_of_what_is_there_is_no_change() {
-    let again = Case::new("the same profile", Taken(200), |practice| {
+fn saving_an_unchanged_profile_changes_nothing() {
+    let again = Case::new("the same profile", Accepted(200), |practice| {
         practice.put_as(Role::Staff, "/v1/patients/p-1", &profile(Some(&practice.address(PATIENT))))
     });
-    hold("same", admitted, &[again]);
+    check_cases("same", save_patient, &[again]);
 }

@@ -1,4 +1,4 @@
-//! What a wire can carry in place of a request.
+//! Malformed HTTP requests.
 
 use ureq::http::header::CONTENT_TYPE;
 use xtask::token::Role;
@@ -6,16 +6,16 @@ use xtask::token::Role;
 use super::{
     Case,
     Expected::{Either, Problem},
-    PATIENT, admitted, hold, send_json,
+    PATIENT, check_cases, save_patient, send_json,
 };
 use crate::client::{Practice, send};
 
 const INVITE: &str = "/v1/patients/p-1/portal/invite";
 
-/// Bytes of 64 KiB.
-const LARGEST: usize = 64 * 1024;
+/// The limit of a body, in bytes.
+const MAX_BODY: usize = 64 * 1024;
 
-/// The beginning of what `gzip` makes of `{}`, and its end.
+/// `{}`, compressed by `gzip`.
 const GZIP: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0xae, 5, 0, 0x43, 0xbf, 0xa6, 0xa3, 2, 0, 0, 0];
 
 /// An invite with this body.
@@ -24,21 +24,21 @@ fn body(name: &str, status: u16, code: &'static str, bytes: impl Into<Vec<u8>>) 
     Case::new(name, Problem(status, code), move |practice| send_json(practice.request("POST", INVITE), bytes.clone()))
 }
 
-/// An invite with this header, and a body that would be taken.
+/// An invite with this header and a valid body.
 fn header(name: &str, status: u16, code: &'static str, header: &'static str, value: &'static str) -> Case {
     Case::new(name, Problem(status, code), move |practice| {
         send_json(practice.request("POST", INVITE).header(header, value), "{}")
     })
 }
 
-/// An invite with a body that would be taken if it were of another type.
+/// An invite with a valid body of this media type.
 fn media_type(name: &str, content_type: &'static str) -> Case {
     Case::new(name, Problem(415, "unsupported_media_type"), move |practice| {
         send(practice.request("POST", INVITE).header(CONTENT_TYPE, content_type).body(b"{}".to_vec()).unwrap())
     })
 }
 
-/// Another method at a path, which may come with the header that asks for `POST` or `PUT` instead.
+/// A request with another method, and with the headers that ask for `POST` instead.
 fn method(name: &str, code: (u16, &'static str), method: &'static str, path: &'static str) -> Case {
     Case::new(name, Problem(code.0, code.1), move |practice| {
         let request = practice.request_by(&practice.token(Role::Admin), method, path);
@@ -57,7 +57,7 @@ fn nested(open: &str, close: &str, levels: usize) -> String {
 }
 
 #[test]
-fn transport() {
+fn a_malformed_request_is_refused() {
     let not_allowed = (405, "method_not_allowed");
     let cases = [
         body("space only", 400, "malformed", " "),
@@ -74,7 +74,7 @@ fn transport() {
         body("a comment", 400, "malformed", "{/**/}"),
         body("a trailing comma", 400, "malformed", "{\"email\":null,}"),
         body("not a number", 400, "malformed", "{\"email\":NaN}"),
-        body("a number beyond all", 400, "malformed", "{\"email\":1e999}"),
+        body("a number out of range", 400, "malformed", "{\"email\":1e999}"),
         body("half a surrogate", 400, "malformed", "{\"email\":\"\\ud83d\"}"),
         body("10,000 lists deep", 400, "malformed", nested("[", "]", 10_000)),
         body("10,000 objects deep", 400, "malformed", format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000))),
@@ -97,15 +97,15 @@ fn transport() {
         body("a number for a text", 422, "invalid_fields", "{\"email\":7}"),
         body("a list for a text", 422, "invalid_fields", "{\"email\":[\"a@canary.example.com\"]}"),
         body("an object for a text", 422, "invalid_fields", "{\"email\":{\"$ne\":null}}"),
-        body("64 KiB and a byte", 413, "too_large", format!("{{}}{}", " ".repeat(LARGEST - 1))),
+        body("64 KiB and a byte", 413, "too_large", format!("{{}}{}", " ".repeat(MAX_BODY - 1))),
         body("a megabyte", 413, "too_large", " ".repeat(1024 * 1024)),
-        Case::new("gzip that says so", Either([(400, "malformed"), (415, "unsupported_media_type")]), |practice| {
+        Case::new("declared gzip", Either([(400, "malformed"), (415, "unsupported_media_type")]), |practice| {
             send_json(practice.request("POST", INVITE).header("content-encoding", "gzip"), GZIP)
         }),
-        Case::new("gzip that does not", Problem(400, "malformed"), |practice| {
+        Case::new("undeclared gzip", Problem(400, "malformed"), |practice| {
             send_json(practice.request("POST", INVITE), GZIP)
         }),
-        // The local gateway puts other characters in the place of what is not UTF-8; AWS's hands it on in base64.
+        // The local gateway replaces bytes that are not UTF-8. AWS's gateway passes them on in base64.
         Case::new("no UTF-8", Either([(400, "malformed"), (422, "email_invalid")]), |practice| {
             send_json(practice.request("POST", INVITE), b"{\"email\":\"\xff\xfe@canary.example.com\"}".as_slice())
         }),
@@ -123,34 +123,34 @@ fn transport() {
         }),
         header("a version without quotes", 400, "malformed", "if-match", "1"),
         header("a weak version", 400, "malformed", "if-match", "W/\"1\""),
-        header("a version beyond all", 400, "malformed", "if-match", "\"18446744073709551616\""),
-        header("a version that was not", 412, "version_conflict", "if-match", "\"18446744073709551615\""),
-        Case::new("an endless key", Problem(400, "malformed"), |practice| {
+        header("a version out of range", 400, "malformed", "if-match", "\"18446744073709551616\""),
+        header("a version that never existed", 412, "version_conflict", "if-match", "\"18446744073709551615\""),
+        Case::new("a too long key", Problem(400, "malformed"), |practice| {
             send_json(practice.request("POST", INVITE).header("idempotency-key", "k".repeat(256)), "{}")
         }),
         method("GET that asks for POST", not_allowed, "GET", INVITE),
         method("DELETE that asks for POST", not_allowed, "DELETE", "/v1/patients/p-1"),
         method("PATCH", not_allowed, "PATCH", "/v1/practice"),
         method("a path in capitals", (404, "not_found"), "POST", "/V1/PATIENTS/p-1/PORTAL/INVITE"),
-        method("a path above", (404, "not_found"), "POST", "/v1/patients/p-1/portal/%2e%2e/portal/invite/x"),
+        method("a path with `..`", (404, "not_found"), "POST", "/v1/patients/p-1/portal/%2e%2e/portal/invite/x"),
         query("no query", String::new),
         query("20,000 parameters", || vec!["a"; 20_000].join("&")),
         query("one parameter 1,000 times", || vec!["q=jo"; 1_000].join("&")),
         query("a query of hidden characters", || "q=%00%E2%80%8B%E2%80%AE".to_owned()),
     ];
-    hold("transport", admitted, &cases);
+    check_cases("requests", save_patient, &cases);
 }
 
 #[test]
-fn paths() {
+fn a_malformed_patient_id_is_not_found() {
     let ids = ["%2e%2e", "p%231", "p%00", "%FF", "%E2%80%AEp", "p-1%20", "p-1%0d%0aX:1", "%7B%7B7*7%7D%7D"];
     let long = "x".repeat(65);
-    let nobody = |id: &str| {
+    let not_found = |id: &str| {
         let path = format!("/v1/patients/{id}/portal/invite");
         Case::new(id, Problem(404, "patient_not_found"), move |practice: &Practice| {
             send_json(practice.request("POST", &path), "{}")
         })
     };
-    let cases: Vec<Case> = ids.into_iter().chain([long.as_str()]).map(nobody).collect();
-    hold("paths", |practice| practice.admit(PATIENT, None), &cases);
+    let cases: Vec<Case> = ids.into_iter().chain([long.as_str()]).map(not_found).collect();
+    check_cases("paths", |practice| practice.save_patient(PATIENT, None), &cases);
 }
