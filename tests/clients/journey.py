@@ -1,4 +1,4 @@
-"""What the Python journeys share: where the API is, patients of their own, and waiting with a deadline."""
+"""Shared by the Python journeys: the API's address, new patients for each run, and polling with a deadline."""
 
 import datetime
 import faulthandler
@@ -17,19 +17,19 @@ T = TypeVar("T")
 API_URL = os.environ["PORTAL_API_URL"]
 TOKEN = os.environ["PORTAL_TOKEN"]
 
-# Letters only, because the search by name is part of the journey. A repeated journey must not meet its former patients.
+# Letters only, because the journey searches by name. Random, because a repeated journey needs new patients.
 RUN = "".join(secrets.choice(string.ascii_lowercase) for _ in range(12))
 INVITED = f"client-{RUN}-1"
 NOT_INVITED = f"client-{RUN}-2"
 FAMILY_NAME = f"Canary{RUN}"
 BORN = datetime.date(1980, 2, 29)
 
-# For one request, for a state to come, and for the journey. Each is far more than what is needed.
+# Time limits of a request, of a poll for a state, and of the journey. Each is far longer than needed.
 REQUEST_SECONDS = 30.0
 STATE_SECONDS = 60.0
 JOURNEY_SECONDS = 180
 
-# A journey that hangs says where, and fails.
+# A journey that hangs prints its stack and fails.
 faulthandler.dump_traceback_later(JOURNEY_SECONDS, exit=True)
 
 
@@ -39,7 +39,7 @@ def address(patient_id: str) -> str:
 
 
 def until(what: str, read: Callable[[], T], holds: Callable[[T], bool]) -> T:
-    """Reads until it holds, and returns what was read."""
+    """Reads until the condition holds, and returns the last value."""
     deadline = time.monotonic() + STATE_SECONDS
     while not holds(value := read()):
         if time.monotonic() > deadline:
@@ -49,6 +49,6 @@ def until(what: str, read: Callable[[], T], holds: Callable[[T], bool]) -> T:
 
 
 def import_all(package: ModuleType) -> None:
-    """Imports every module of a package: a client may leave some of them alone."""
+    """Imports every module of a package, because the journey does not use all of them."""
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)

@@ -1,18 +1,18 @@
-// What the TypeScript journeys share: where the API is, patients of their own, and waiting with a deadline.
+// Shared by the TypeScript journeys: the API's address, new patients for each run, and polling with a deadline.
 
 declare const process: { env: Record<string, string | undefined>; exit(code: number): never };
 
 export const apiUrl = environment("PORTAL_API_URL");
 export const token = environment("PORTAL_TOKEN");
 
-// Letters only, because the search by name is part of the journey. A repeated journey must not meet its former patients.
+// Letters only, because the journey searches by name. Random, because a repeated journey needs new patients.
 const letters = crypto.getRandomValues(new Uint8Array(12));
 const run = Array.from(letters, (letter) => String.fromCharCode(97 + (letter % 26))).join("");
 export const invited = `client-${run}-1`;
 export const notInvited = `client-${run}-2`;
 export const familyName = `Canary${run}`;
 
-// For a state to come, and for the journey. Each is far more than what is needed.
+// Time limits of a poll for a state and of the journey. Each is far longer than needed.
 const stateMillis = 60_000;
 const journeyMillis = 180_000;
 
@@ -21,9 +21,9 @@ export function address(patientId: string): string {
   return `${patientId}@canary.example.com`;
 }
 
-/** Fails with what was found, unless it is as it must be. */
-export function check(holds: boolean, found: unknown): asserts holds {
-  if (!holds) throw new Error(`unexpected: ${JSON.stringify(found)}`);
+/** Throws an error with the actual value unless the condition holds. */
+export function check(holds: boolean, actual: unknown): asserts holds {
+  if (!holds) throw new Error(`unexpected: ${JSON.stringify(actual)}`);
 }
 
 /** Whether two values are the same as JSON. */
@@ -31,7 +31,7 @@ export function same(left: unknown, right: unknown): boolean {
   return JSON.stringify(left) === JSON.stringify(right);
 }
 
-/** Reads until it holds, and returns what was read. */
+/** Reads until the condition holds, and returns the last value. */
 export async function until<T>(what: string, read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   const deadline = Date.now() + stateMillis;
   for (;;) {
@@ -42,8 +42,8 @@ export async function until<T>(what: string, read: () => Promise<T>, holds: (val
   }
 }
 
-/** Makes the journey. One that hangs fails. */
-export function travel(journey: () => Promise<void>): void {
+/** Runs the journey. A journey that hangs fails. */
+export function runJourney(journey: () => Promise<void>): void {
   const end = (error: unknown): never => {
     console.error(error);
     process.exit(1);

@@ -1,14 +1,14 @@
-// The journey with openapi-fetch and the types that openapi-typescript makes.
+// The journey with openapi-fetch and the types that openapi-typescript generates.
 
 import createClient from "openapi-fetch";
-import { address, apiUrl, check, familyName, invited, notInvited, same, token, travel, until } from "./journey.js";
+import { address, apiUrl, check, familyName, invited, notInvited, runJourney, same, token, until } from "./journey.js";
 import type { paths } from "./schema.js";
 
 const clientWith = (token: string) =>
   createClient<paths>({ baseUrl: apiUrl, headers: { Authorization: `Bearer ${token}` } });
 const client = clientWith(token);
 
-/** The data of an answer that must not be a refusal. */
+/** The data of an answer, which must not be an error. */
 async function accepted<T>(request: Promise<{ data?: T; error?: unknown }>): Promise<T> {
   const { data, error } = await request;
   if (data === undefined) throw new Error(`refused: ${JSON.stringify(error)}`);
@@ -18,12 +18,12 @@ async function accepted<T>(request: Promise<{ data?: T; error?: unknown }>): Pro
 const status = (patientId: string) =>
   accepted(client.GET("/v1/patients/{patientId}/portal", { params: { path: { patientId } } }));
 
-travel(async () => {
+runJourney(async () => {
   const ofInvited = { path: { patientId: invited } };
 
-  // The gateway speaks for itself, not in problem documents. The client reads that too.
-  const stranger = clientWith("no-token");
-  const { error: unknown } = await stranger.GET("/v1/patients/{patientId}/portal", { params: ofInvited });
+  // The gateway's own answer is not a problem document. The client reads it too.
+  const unauthorized = clientWith("no-token");
+  const { error: unknown } = await unauthorized.GET("/v1/patients/{patientId}/portal", { params: ofInvited });
   check(unknown !== undefined && unknown.code === undefined && unknown.message === "Unauthorized", unknown);
 
   const dateOfBirth = "1980-02-29";
@@ -65,7 +65,7 @@ travel(async () => {
   );
   check(job.dryRun === true && job.processed === 2, job);
   const page = await accepted(client.GET("/v1/invitations/bulk/{jobId}/results", { params: ofJob }));
-  // The types permit the table as well, which comes only to those who ask for it.
+  // The types also permit the CSV table, which the API sends only on request.
   check(typeof page !== "string", page);
   const { results } = page;
   const outcomes = new Map(results.map((result) => [result.patientId, result.outcome]));

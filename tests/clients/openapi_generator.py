@@ -1,4 +1,4 @@
-"""The journey with the client that openapi-generator makes for Python."""
+"""The journey with the client that openapi-generator generates for Python."""
 
 from collections.abc import Callable
 
@@ -43,9 +43,9 @@ client = ApiClient(Configuration(host=API_URL, access_token=TOKEN))
 client.rest_client.pool_manager.connection_pool_kw["timeout"] = REQUEST_SECONDS
 patients, portal, bulk = PatientsApi(client), PortalApi(client), BulkApi(client)
 
-# The gateway speaks for itself, not in problem documents. The client reads that too.
-stranger = PortalApi(ApiClient(Configuration(host=API_URL, access_token="no-token")))
-unknown = refusal(lambda: stranger.read_status(INVITED))
+# The gateway's own answer is not a problem document. The client reads it too.
+unauthorized = PortalApi(ApiClient(Configuration(host=API_URL, access_token="no-token")))
+unknown = refusal(lambda: unauthorized.read_status(INVITED))
 assert (unknown.code, unknown.message) == (None, "Unauthorized"), unknown
 
 for patient_id in (INVITED, NOT_INVITED):

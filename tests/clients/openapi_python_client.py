@@ -1,4 +1,4 @@
-"""The journey with the client that openapi-python-client makes."""
+"""The journey with the client that openapi-python-client generates."""
 
 from typing import TypeVar
 
@@ -37,13 +37,13 @@ T = TypeVar("T")
 
 
 def expect(kind: type[T], answer: object) -> T:
-    """An answer is of a kind, and no refusal."""
+    """Checks an answer's type and returns the answer."""
     assert isinstance(answer, kind), answer
     return answer
 
 
 def client_with(token: str) -> AuthenticatedClient:
-    """A client that gives up a request that hangs."""
+    """A client with a timeout for requests."""
     timeout = httpx.Timeout(REQUEST_SECONDS)
     return AuthenticatedClient(base_url=API_URL, token=token, timeout=timeout, raise_on_unexpected_status=True)
 
@@ -51,7 +51,7 @@ def client_with(token: str) -> AuthenticatedClient:
 import_all(portal_openapi_python_client)
 client = client_with(TOKEN)
 
-# The gateway speaks for itself, not in problem documents. The client reads that too.
+# The gateway's own answer is not a problem document. The client reads it too.
 unknown = expect(ProblemDetails, read_status.sync(INVITED, client=client_with("no-token")))
 assert (unknown.code, unknown.message) == (UNSET, "Unauthorized"), unknown
 

@@ -1,6 +1,6 @@
-// The journey with the client that openapi-generator makes for TypeScript and fetch.
+// The journey with the client that openapi-generator generates for TypeScript and fetch.
 
-import { address, apiUrl, check, familyName, invited, notInvited, same, token, travel, until } from "./journey.js";
+import { address, apiUrl, check, familyName, invited, notInvited, runJourney, same, token, until } from "./journey.js";
 import {
   BulkApi,
   Configuration,
@@ -26,10 +26,10 @@ async function refusal(request: Promise<unknown>): Promise<ProblemDetails> {
   return ProblemDetailsFromJSON(await outcome.response.json());
 }
 
-travel(async () => {
-  // The gateway speaks for itself, not in problem documents. The client reads that too.
-  const stranger = new PortalApi(new Configuration({ basePath: apiUrl, accessToken: "no-token" }));
-  const unknown = await refusal(stranger.readStatus({ patientId: invited }));
+runJourney(async () => {
+  // The gateway's own answer is not a problem document. The client reads it too.
+  const unauthorized = new PortalApi(new Configuration({ basePath: apiUrl, accessToken: "no-token" }));
+  const unknown = await refusal(unauthorized.readStatus({ patientId: invited }));
   check(unknown.code === undefined && unknown.message === "Unauthorized", unknown);
 
   const dateOfBirth = new Date(1980, 1, 29);
