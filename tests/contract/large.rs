@@ -164,8 +164,8 @@ async fn one_query_finds_a_page_among_a_hundred_thousand_patients() {
     let client = local_client(endpoint, "us-east-1");
     let table = bare_table(&client).await;
     let recorder = QueryRecorder::default();
-    let recorded = Client::from_conf(client.config().to_builder().interceptor(recorder.clone()).build());
-    let store = DynamoStore::new(&recorded, &table).with_pepper(Pepper::new("a pepper for tests".into()));
+    let observed = Client::from_conf(client.config().to_builder().interceptor(recorder.clone()).build());
+    let store = DynamoStore::new(&observed, &table).with_pepper(Pepper::new("a pepper for tests".into()));
     let (scope, clock) = (samples::scope("lake"), TestClock::default());
 
     // One patient is saved by a commit. Its row is the template of all others.

@@ -1,4 +1,4 @@
-//! The gateway: what it lets through to whom, and what it writes down.
+//! The gateway: its routes, permissions, limits and access log.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ fn the_routes_are_the_operations() {
         &[
             ("/Resources/InviteRoute", Value::Null),
             ("/Resources/InviteRoute/Properties/RouteKey", json!("POST /v1/invite")),
-            // Customer Care's practice is the path's: without it there would be none.
+            // Customer Care's practice is in the path. Without it there would be no practice.
             ("/Resources/ChangeEmailRoute/Properties/RouteKey", json!("PUT /v1/patients/{patientId}/portal/email")),
             ("/Resources/StatusRoute/Properties/Target", json!({ "Fn::Sub": "integrations/${InviteIntegration}" })),
             ("/Resources/SweepRoute", json!({ "Type": ROUTE, "Properties": { "RouteKey": "POST /v1/sweep" } })),
@@ -53,14 +53,14 @@ fn the_routes_are_the_operations() {
     );
 }
 
-/// The keys of the routes that anybody may call.
+/// The keys of the routes that need no token.
 fn public_routes() -> Vec<String> {
     let public = Operation::iter().filter(|operation| operation.access() == Access::Public).map(Operation::route_key);
     public.chain(["$default".to_owned()]).collect()
 }
 
 #[test]
-fn every_operation_wants_a_token_that_is_not_public() {
+fn every_operation_that_is_not_public_requires_a_token() {
     let public = public_routes();
     rule(
         |template| {
@@ -70,7 +70,7 @@ fn every_operation_wants_a_token_that_is_not_public() {
                 let (kind, authorizer) = (&properties["AuthorizationType"], &properties["AuthorizerId"]);
                 let key = properties["RouteKey"].as_str().unwrap_or_default();
                 if public.iter().any(|public| public == key) {
-                    // A token would be demanded of patients, who have none.
+                    // Patients have no token.
                     if !kind.is_null() {
                         complaints.extend(expect(name, kind, &json!("NONE")));
                     }
@@ -112,7 +112,7 @@ fn only_pages_of_named_origins_may_call() {
                 expect("credentials", &cors[1]["AllowCredentials"], &Value::Null),
                 expect("without origins", &cors[2], &json!({ "Ref": "AWS::NoValue" })),
                 expect("without a parameter", template.at("/Parameters/CorsOrigins/Default"), &json!("")),
-                // No star, and no plain text on the way.
+                // No wildcard and no plain HTTP.
                 expect("an origin", pattern, &json!("^(https://[a-z0-9.-]+(:[0-9]{1,5})?)?$")),
             ]
             .into_iter()
@@ -139,7 +139,7 @@ fn only_the_gateway_may_call_the_functions_behind_it() {
             let mut complaints = Vec::new();
             let mut permissions = template.resources("AWS::Lambda::Permission");
             permissions.remove(OF_USER_POOL);
-            // The bus's, of which `mail_events` has its own rule.
+            // The permission of the event bus, which `mail_events` checks.
             permissions.remove("MailEventsPermission");
             for (name, permission) in permissions {
                 let properties = &permission["Properties"];
@@ -163,7 +163,7 @@ fn only_the_gateway_may_call_the_functions_behind_it() {
 }
 
 #[test]
-fn a_user_pool_may_report_logins_if_it_is_the_one_that_is_named() {
+fn only_the_user_pool_of_the_parameter_may_report_logins() {
     rule(
         |template| {
             let permission = |pointer| template.property(OF_USER_POOL, pointer);
@@ -193,7 +193,7 @@ fn a_user_pool_may_report_logins_if_it_is_the_one_that_is_named() {
     );
 }
 
-/// What an access log may hold of a request: nothing that the caller chose, and nothing of who the caller is.
+/// What the access log may contain of a request: nothing that the caller chose or that identifies the caller.
 const LOGGED: [&str; 7] = [
     "requestId",
     "routeKey",

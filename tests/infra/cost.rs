@@ -1,9 +1,9 @@
-//! What invitations may cost: no more than they do.
+//! The cost of invitations stays within its limits.
 
 use xtask::{cost, workspace::Workspace};
 
 #[test]
-fn invitations_do_not_get_dearer() {
+fn the_cost_of_invitations_does_not_grow() {
     let bill = cost::bill(&Workspace::locate().unwrap(), 1_000_000).unwrap();
     assert!((5.0..14.5).contains(&bill.dollars_per_million_sent), "{}", bill.text);
     assert!((5.0..18.5).contains(&bill.dollars_per_million), "{}", bill.text);
@@ -11,7 +11,7 @@ fn invitations_do_not_get_dearer() {
 }
 
 #[test]
-fn a_bill_grows_with_the_invitations_and_with_nothing_else() {
+fn a_bill_grows_only_with_the_number_of_invitations() {
     let workspace = Workspace::locate().unwrap();
     let (one, many) = (cost::bill(&workspace, 1_000).unwrap(), cost::bill(&workspace, 2_000_000).unwrap());
     assert!((one.dollars_per_million - many.dollars_per_million).abs() < 1e-9);

@@ -1,4 +1,4 @@
-//! The documents: what they point at is there.
+//! The documents: every path that they name exists.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use xtask::workspace::Workspace;
 
-/// The folders that a path from the repository's top begins with. What begins otherwise is no path of ours.
+/// The folders that a path from the root of the repository begins with. Other quoted text is not such a path.
 const TOPS: [&str; 9] =
     ["docs/", "events/", "functions/", "infra/", "shared/", "tests/", "tools/", "xtask/", ".config/"];
 
@@ -32,14 +32,14 @@ fn documents(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What a document says is there and is not: the targets of its links, and the paths that it quotes.
+/// The link targets and quoted paths of a document that do not exist.
 fn dangling(text: &str, folder: &Path, root: &Path) -> Vec<String> {
     let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
     let links = links
         .map(|target| target.split('#').next().unwrap_or_default())
         .filter(|target| !target.is_empty() && !target.contains("://"))
         .map(|target| (target, folder.join(target)));
-    // What stands between the fences of code is for a shell, and what has a place-holder is no one file.
+    // Fenced code contains commands, and a path with a placeholder is not one file.
     let prose = text.split("```").step_by(2);
     let quoted = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
     let quoted = quoted
@@ -50,7 +50,7 @@ fn dangling(text: &str, folder: &Path, root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_path_that_a_document_names_is_there() {
+fn every_path_that_a_document_names_exists() {
     let root = Workspace::locate().unwrap().root().to_owned();
     let all = documents(&root);
     assert!(all.len() > 15, "{all:?}");
@@ -61,7 +61,7 @@ fn every_path_that_a_document_names_is_there() {
 }
 
 #[test]
-fn a_path_that_is_not_there_is_noticed() {
+fn a_path_that_does_not_exist_is_detected() {
     let root = Workspace::locate().unwrap().root().to_owned();
     let docs = root.join("docs");
     let dangling = |text: &str| dangling(text, &docs, &root);

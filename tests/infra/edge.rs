@@ -10,7 +10,7 @@ use system_tests::yaml;
 use crate::template::{expect, intrinsic, listed, rule, rule_of};
 
 #[test]
-fn there_is_no_edge_unless_it_is_asked_for() {
+fn there_is_no_edge_without_its_domain() {
     rule(
         |template| {
             let edge = template.at("/Resources/Edge/Condition");
@@ -20,7 +20,7 @@ fn there_is_no_edge_unless_it_is_asked_for() {
             [
                 expect("the edge's condition", edge, &json!("HasEdge")),
                 expect("HasEdge", condition, &asked),
-                expect("the domain that nobody gave", default, &json!("")),
+                expect("the default domain", default, &json!("")),
             ]
             .into_iter()
             .flatten()
@@ -45,9 +45,9 @@ fn its_firewall_lets_through_the_public_paths_only() {
         |document| {
             let firewall = &document["Resources"]["Firewall"]["Properties"];
             let mut complaints = Vec::new();
-            complaints.extend(expect("what is left", &firewall["DefaultAction"], &json!({ "Block": {} })));
+            complaints.extend(expect("the default action", &firewall["DefaultAction"], &json!({ "Block": {} })));
             let rules = firewall["Rules"].as_array().unwrap();
-            // The first rule that allows ends it, so those that block have to come before.
+            // The first rule that allows a request ends the evaluation, so the rules that block must come before.
             let allows = |rule: &&Value| !rule["Action"]["Allow"].is_null();
             let last = rules.iter().max_by_key(|rule| rule["Priority"].as_u64()).unwrap();
             if rules.iter().filter(allows).count() != 1 || !allows(&last) {

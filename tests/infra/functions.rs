@@ -1,4 +1,4 @@
-//! The functions: where they log, and how long they and their messages live.
+//! The functions: their roles, logs, timeouts, retries and queues.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::template::{Function, Template, expect, rule};
 
-/// A function that works off a queue.
+/// A function that processes a queue.
 struct Worker {
     function: &'static str,
     /// The name of its event source.
@@ -16,9 +16,9 @@ struct Worker {
     queue: &'static str,
     dlq: &'static str,
     dlq_alarm: &'static str,
-    /// How long what a run takes is its own.
+    /// The lease on what a run claims.
     lease: TimeDelta,
-    /// Messages that a run gets.
+    /// Messages of a run.
     batch: u32,
 }
 
@@ -87,18 +87,18 @@ fn every_function_has_a_role_of_its_own() {
 }
 
 #[test]
-fn every_function_logs_json_to_a_group_that_forgets() {
+fn every_function_logs_json_to_a_group_with_a_retention() {
     rule(
         |template| {
             let groups = template.resources("AWS::Logs::LogGroup");
             let mut complaints = Vec::new();
             for function in template.functions() {
-                // A function's own settings replace those of all functions only where they name the same one.
+                // A function's own settings replace only the global settings of the same name.
                 let format = template.at("/Globals/Function/LoggingConfig/LogFormat");
                 complaints.extend(expect("the log's format", format, &json!("JSON")));
                 let own = function.property("LoggingConfig");
                 if own.get("LogFormat").is_some_and(|format| format != "JSON") {
-                    complaints.push(format!("{} logs something else", function.name));
+                    complaints.push(format!("{} has another log format", function.name));
                 }
                 let group = own["LogGroup"]["Ref"].as_str().unwrap_or_default();
                 if !groups.contains_key(group) {
@@ -123,7 +123,7 @@ fn every_function_logs_json_to_a_group_that_forgets() {
 }
 
 #[test]
-fn a_run_is_dead_before_its_lease_is_over() {
+fn a_run_ends_before_its_lease() {
     rule(
         |template| {
             let mut complaints = Vec::new();
@@ -131,7 +131,7 @@ fn a_run_is_dead_before_its_lease_is_over() {
                 let (name, timeout) = (worker.function, worker.function(template).property("Timeout").clone());
                 complaints.extend(expect(format!("the timeout of {name}"), &timeout, &json!(30)));
                 if seconds(&timeout) >= worker.lease.num_seconds() {
-                    complaints.push(format!("{name} may outlive its lease"));
+                    complaints.push(format!("{name} may run longer than its lease"));
                 }
                 let visibility = template.property(worker.queue, "/VisibilityTimeout");
                 if seconds(visibility) < 6 * seconds(&timeout) {
@@ -201,7 +201,7 @@ fn a_message_is_tried_five_times_and_then_kept() {
                 let dimensions = json!([{ "Name": "QueueName", "Value": { "Fn::GetAtt": [worker.dlq, "QueueName"] } }]);
                 [
                     expect("the number of tries", queue("/RedrivePolicy/maxReceiveCount"), &json!(5)),
-                    expect("the place of the dead", queue("/RedrivePolicy/deadLetterTargetArn"), &target),
+                    expect("the dead-letter queue", queue("/RedrivePolicy/deadLetterTargetArn"), &target),
                     expect("the time they are kept", retention, &json!(14 * 24 * 60 * 60)),
                     expect("the alarm's queue", alarm("/Dimensions"), &dimensions),
                     expect("the alarm's metric", alarm("/MetricName"), &json!("ApproximateNumberOfMessagesVisible")),
@@ -222,7 +222,7 @@ fn a_message_is_tried_five_times_and_then_kept() {
 }
 
 #[test]
-fn a_login_that_could_not_be_noted_is_seen() {
+fn a_login_that_could_not_be_recorded_raises_an_alarm() {
     rule(
         |template| {
             let metric = |pointer: &str| template.property("TrackLoginUnnotedMetric", pointer);
@@ -238,7 +238,7 @@ fn a_login_that_could_not_be_noted_is_seen() {
                 expect("the alarm's metric", alarm("/MetricName"), counted("MetricName")),
                 expect("the alarm's statistic", alarm("/Statistic"), &json!("Sum")),
                 expect("the alarm's threshold", alarm("/Threshold"), &json!(0)),
-                expect("whom it tells", alarm("/AlarmActions"), &topic),
+                expect("the alarm's actions", alarm("/AlarmActions"), &topic),
             ]
             .into_iter()
             .flatten()

@@ -1,4 +1,4 @@
-//! The way of SES's events: from the configuration set over the bus to the function, and where they go if that fails.
+//! The path of SES's events: from the configuration set over the bus to the function, with retries and a dead-letter queue.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,7 +11,7 @@ use xtask::workspace::Workspace;
 
 use crate::template::{Template, expect, rule};
 
-/// Every kind of event that is taken in: what SES is asked for, what the bus calls it, what it calls itself.
+/// Every kind of event that is handled: its name in the SES destination, its `detail-type` on the bus, its `eventType`.
 const KINDS: [(&str, &str, &str); 7] = [
     ("send", "Email Sent", "Send"),
     ("delivery", "Email Delivered", "Delivery"),
@@ -33,7 +33,7 @@ fn target<'template>(template: &'template Template, pointer: &str) -> &'template
 }
 
 #[test]
-fn the_kinds_are_those_of_the_samples_that_are_read() {
+fn the_kinds_are_those_of_the_sample_events() {
     let origin = Origin { account: "123456789012", configuration_set: "portal-invitations" };
     let folder = Workspace::locate().unwrap().path("events/mail-events");
     let mut read = BTreeSet::new();
@@ -49,7 +49,7 @@ fn the_kinds_are_those_of_the_samples_that_are_read() {
 }
 
 #[test]
-fn ses_tells_what_is_taken_in_and_nothing_else() {
+fn ses_publishes_only_the_events_that_are_handled() {
     rule(
         |template| {
             let destination = |pointer: &str| template.property("MailEventDestination", pointer);
@@ -78,7 +78,7 @@ fn ses_tells_what_is_taken_in_and_nothing_else() {
 }
 
 #[test]
-fn the_rule_takes_our_own_mails_events_to_the_function_and_no_others() {
+fn the_rule_passes_only_events_of_our_own_mails_to_the_function() {
     rule(
         |template| {
             let own = |pointer| template.property("MailEventRule", pointer);
@@ -95,11 +95,11 @@ fn the_rule_takes_our_own_mails_events_to_the_function_and_no_others() {
             let permission = |pointer| template.property("MailEventsPermission", pointer);
             [
                 expect("the pattern", own("/EventPattern"), &pattern),
-                // SES publishes to the default bus only, and that is what a rule without a name of one is on.
+                // SES publishes to the default bus only. A rule without a bus name is on the default bus.
                 expect("the bus", own("/EventBusName"), &Value::Null),
                 expect("the state", own("/State"), &Value::Null),
                 expect("the target", target(template, "/Arn"), &arn(FUNCTION)),
-                expect("what it is handed", target(template, "/InputTransformer"), &Value::Null),
+                expect("the input", target(template, "/InputTransformer"), &Value::Null),
                 expect("another target", own("/Targets/1"), &Value::Null),
                 expect("the function's set", template.at(&variable), &json!({ "Ref": "MailConfiguration" })),
                 expect("who may call", permission("/Principal"), &json!("events.amazonaws.com")),
@@ -126,7 +126,7 @@ fn the_rule_takes_our_own_mails_events_to_the_function_and_no_others() {
 }
 
 #[test]
-fn an_event_that_cannot_be_taken_in_is_tried_again_and_then_kept() {
+fn an_event_that_fails_is_tried_again_and_then_kept() {
     rule(
         |template| {
             let invoke = |pointer: &str| template.property(FUNCTION, &format!("/EventInvokeConfig{pointer}"));
@@ -138,7 +138,7 @@ fn an_event_that_cannot_be_taken_in_is_tried_again_and_then_kept() {
             let dimensions = json!([{ "Name": "QueueName", "Value": { "Fn::GetAtt": ["MailEventDlq", "QueueName"] } }]);
             let by_the_rule = json!({ "ArnEquals": { "aws:SourceArn": arn("MailEventRule") } });
             [
-                // Handing over.
+                // Delivery by the bus.
                 expect("the tries of the bus", target(template, "/RetryPolicy/MaximumRetryAttempts"), &json!(185)),
                 expect("for", target(template, "/RetryPolicy/MaximumEventAgeInSeconds"), &json!(DAY_SECS)),
                 expect("the bus's failures", target(template, "/DeadLetterConfig/Arn"), &queue),
@@ -151,12 +151,12 @@ fn an_event_that_cannot_be_taken_in_is_tried_again_and_then_kept() {
                     template.property("MailEventDlqPolicy", "/PolicyDocument/Statement/2"),
                     &Value::Null,
                 ),
-                // Taking in.
+                // Retries of the function.
                 expect("the tries of the function", invoke("/MaximumRetryAttempts"), &json!(2)),
                 expect("for", invoke("/MaximumEventAgeInSeconds"), &json!(DAY_SECS / 4)),
                 expect("its failures", invoke("/DestinationConfig/OnFailure/Destination"), &queue),
                 expect("its failures' kind", invoke("/DestinationConfig/OnFailure/Type"), &json!("SQS")),
-                // Kept.
+                // The dead-letter queue.
                 expect(
                     "the time they are kept",
                     template.property("MailEventDlq", "/MessageRetentionPeriod"),
@@ -192,7 +192,7 @@ fn every_function_and_queue_of_failures_has_an_alarm() {
     rule(
         |template| {
             let alarms = template.resources("AWS::CloudWatch::Alarm");
-            let watched = |dimension: &Value| {
+            let has_alarm = |dimension: &Value| {
                 alarms.values().any(|alarm| {
                     let properties = &alarm["Properties"];
                     &properties["Dimensions"][0]["Value"] == dimension && !properties["AlarmActions"].is_null()
@@ -203,7 +203,7 @@ fn every_function_and_queue_of_failures_has_an_alarm() {
             let queues = template.resources("AWS::SQS::Queue").into_keys().filter(|queue| queue.ends_with("Dlq"));
             let queues = queues.map(|queue| (queue, json!({ "Fn::GetAtt": [queue, "QueueName"] })));
             let all = functions.chain(queues);
-            all.filter(|(_, value)| !watched(value)).map(|(name, _)| format!("nobody watches {name}")).collect()
+            all.filter(|(_, value)| !has_alarm(value)).map(|(name, _)| format!("{name} has no alarm")).collect()
         },
         &[
             ("/Resources/MailEventsErrorAlarm", Value::Null),

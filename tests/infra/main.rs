@@ -1,8 +1,8 @@
-//! What must be true of the template and of the API's description, whatever else they say.
+//! Rules for the template and for the API's description.
 //!
-//! Each rule is a function from a document to its complaints. Its test shows that the document gives no cause for any,
-//! and that each of a list of changes does: a rule that cannot be broken holds nothing.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Each rule is a function from a document to its complaints. Its test shows that there is no complaint about the document,
+//! and that there is one after each of a list of changes: a rule that cannot be broken checks nothing.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 mod api;
 mod configuration;

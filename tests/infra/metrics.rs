@@ -114,11 +114,11 @@ async fn an_alarm_watches_for_invitations_that_wait_and_for_a_sweep_that_does_no
             complaints.extend(expect("the statistic", alarm("/Statistic"), &json!("Maximum")));
             complaints.extend(expect("missing data", alarm("/TreatMissingData"), &json!("breaching")));
             complaints.extend(expect("the threshold", alarm("/Threshold"), &json!(1800)));
-            // The longest reschedule: what waits is not seen more often.
+            // The sweep may see a waiting invitation only once within the longest reschedule.
             let longest = portal::policy::reschedule_wait(u32::MAX).num_seconds();
             let period = alarm("/Period").as_i64().unwrap_or_default();
             if period < longest {
-                complaints.push(format!("{period} s may see nothing of what waits for {longest} s"));
+                complaints.push(format!("a period of {period} s is shorter than the longest reschedule, {longest} s"));
             }
             complaints
         },

@@ -1,5 +1,5 @@
-//! The API's description, `infra/openapi.yaml`: it is up to date, its examples are true, and generators of clients can
-//! use it. What it says of operations, codes and schemas comes from the types themselves.
+//! The API's description, `infra/openapi.yaml`: it is up to date, its examples are valid, and generators of clients can use
+//! it. The types themselves define its operations, codes and schemas.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -67,7 +67,7 @@ fn every_example_fits_its_schema() {
 }
 
 #[test]
-fn every_code_is_one_of_some_answer() {
+fn every_code_belongs_to_an_answer() {
     let rules = RefusalCode::iter().map(ProblemCode::Rule);
     let real: BTreeSet<&str> = rules.chain(EdgeCode::iter().map(ProblemCode::Edge)).map(ProblemCode::name).collect();
     rule(
@@ -75,13 +75,13 @@ fn every_code_is_one_of_some_answer() {
             let objects = document.objects();
             let codes = objects.iter().filter_map(|(_, object)| object.get("x-codes")?.as_array()).flatten();
             let shown: BTreeSet<&str> = codes.filter_map(Value::as_str).collect();
-            real.symmetric_difference(&shown).map(|code| format!("{code} is of no answer, or no code")).collect()
+            real.symmetric_difference(&shown).map(|code| format!("{code} is in no answer, or is not a code")).collect()
         },
         &[("/x-unrouted/404/x-codes", Value::Null), ("/x-unrouted/404/x-codes/-", json!("lost"))],
     );
 }
 
-/// What some generator makes no type of, a wrong one, or one that fails on what a later version answers.
+/// For the forbidden constructs, some generator makes no type, a wrong type, or a type that fails on later answers.
 #[test]
 fn generators_of_clients_can_use_every_schema() {
     const UNUSABLE: [&str; 8] = ["if", "then", "else", "oneOf", "anyOf", "allOf", "const", "not"];
@@ -109,7 +109,7 @@ fn generators_of_clients_can_use_every_schema() {
             }
         }
         let taken = TAKEN.into_iter().filter(|name| json["components"]["schemas"].get(name).is_some());
-        found.extend(taken.map(|name| format!("{name} is a name that languages have for something else")));
+        found.extend(taken.map(|name| format!("{name} is the name of another type in some language")));
         found
     };
     rule_of(
@@ -125,7 +125,7 @@ fn generators_of_clients_can_use_every_schema() {
 }
 
 #[test]
-fn what_the_handlers_answer_is_documented() {
+fn the_handlers_answers_are_documented() {
     let mut functions: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
     for operation in Operation::iter() {
         functions.entry(operation.function()).or_default().push((operation.method(), operation.path()));
@@ -146,11 +146,11 @@ fn what_the_handlers_answer_is_documented() {
                 let headers: HashMap<String, String> = serde_json::from_value(shown["headers"].clone()).unwrap();
                 let status = shown["status"].as_u64().unwrap().try_into().unwrap();
                 let body = &shown["body"];
-                // What is no JSON stands in a snapshot as text.
+                // A snapshot contains a body that is not JSON as text.
                 let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
                 let body = if body.is_null() { "" } else { text.as_str() };
                 let answer = Answer { status, headers: &(&headers).try_into().unwrap(), body };
-                // A snapshot does not say of which of the function's operations it is: it must be of one.
+                // A snapshot does not name its operation. It must fit one of the function's.
                 let checks = operations.iter().map(|(method, path)| document.check_answer(method, path, answer));
                 let errors: Vec<String> = checks.filter_map(Result::err).collect();
                 if errors.len() == operations.len() {
@@ -173,13 +173,13 @@ fn what_the_handlers_answer_is_documented() {
 }
 
 #[test]
-fn the_sample_events_are_requests_that_are_documented() {
+fn the_sample_events_are_documented_requests() {
     let folders = files("events").into_iter().filter(|path| path.is_dir());
     let events: Vec<(PathBuf, Value)> = folders
         .flat_map(|folder| fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.clone(), serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()))
-        // Those of other senders than the gateway have no route, and the gateway's own is none of the API's.
+        // Only the gateway's events have a route. `$default` is not an operation.
         .filter(|(_, event): &(_, Value)| event["routeKey"].as_str().is_some_and(|route| route != "$default"))
         .collect();
     for operation in Operation::iter() {

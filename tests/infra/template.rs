@@ -1,4 +1,4 @@
-//! The template as JSON, its short forms (`!Ref` and its like) written out.
+//! The template as JSON, with its short forms (such as `!Ref`) written out.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ pub(crate) struct Template(Value);
 
 /// A function of the template.
 pub(crate) struct Function<'template> {
-    /// The program that it runs, which is also the name by which everything else knows it.
+    /// The program that it runs, which is also the function's name outside the template.
     pub(crate) name: &'template str,
-    /// Its properties, with what the template says of all functions.
+    /// Its properties, including the global ones.
     pub(crate) properties: BTreeMap<&'template str, &'template Value>,
 }
 
-/// What a role may do.
+/// A statement of a role's policies.
 pub(crate) struct Statement<'template> {
     pub(crate) role: &'template str,
     pub(crate) statement: &'template Value,
@@ -28,12 +28,12 @@ impl Template {
         Self(yaml::read("infra/template.yaml", intrinsic).unwrap())
     }
 
-    /// What is at a JSON pointer below a resource's properties; null if there is nothing.
+    /// The value at a JSON pointer below a resource's properties. Null if there is none.
     pub(crate) fn property(&self, resource: &str, pointer: &str) -> &Value {
         self.at(&format!("/Resources/{resource}/Properties{pointer}"))
     }
 
-    /// What is at a JSON pointer; null if there is nothing.
+    /// The value at a JSON pointer. Null if there is none.
     pub(crate) fn at(&self, pointer: &str) -> &Value {
         self.0.pointer(pointer).unwrap_or(&Value::Null)
     }
@@ -102,14 +102,14 @@ impl<'template> Statement<'template> {
         listed(&self.statement["Resource"])
     }
 
-    /// The patterns of the partitions that the statement is for; none if it is for all.
+    /// The patterns of the partitions that the statement is limited to. Empty if it is not limited.
     pub(crate) fn partitions(&self) -> Vec<&'template str> {
         let patterns = &self.statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
         listed(patterns).into_iter().map(|pattern| pattern.as_str().unwrap()).collect()
     }
 }
 
-/// A list, or the one thing that stands for a list of one; nothing where there is nothing.
+/// The items of a list. A single value is a list of one, and null an empty list.
 pub(crate) fn listed(value: &Value) -> Vec<&Value> {
     match value {
         Value::Null => Vec::new(),
@@ -123,12 +123,12 @@ pub(crate) fn expect(what: impl Into<String>, actual: &Value, wanted: &Value) ->
     (actual != wanted).then(|| format!("{} is {actual} and must be {wanted}", what.into()))
 }
 
-/// The rule holds for the template, and each of these changes breaks it.
+/// Asserts that the rule holds for the template and that each of these changes breaks it.
 pub(crate) fn rule(complaints: impl Fn(&Template) -> Vec<String>, changes: &[(&str, Value)]) {
     rule_of(&Template::load().0, |template| complaints(&Template(template.clone())), changes);
 }
 
-/// The rule holds for the document, and each of these changes breaks it.
+/// Asserts that the rule holds for the document and that each of these changes breaks it.
 pub(crate) fn rule_of(document: &Value, complaints: impl Fn(&Value) -> Vec<String>, changes: &[(&str, Value)]) {
     assert_eq!(complaints(document), Vec::<String>::new());
     assert!(!changes.is_empty(), "nothing shows that the rule can be broken");
@@ -137,7 +137,7 @@ pub(crate) fn rule_of(document: &Value, complaints: impl Fn(&Value) -> Vec<Strin
     }
 }
 
-/// The document with the value at a JSON pointer replaced, or added, or taken away (`null`).
+/// The document with the value at a JSON pointer replaced, added, or removed (`null`).
 fn changed(document: &Value, pointer: &str, value: &Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     let name = name.replace("~1", "/").replace("~0", "~");
