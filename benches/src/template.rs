@@ -6,8 +6,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use system_tests::yaml;
 
-use crate::aws::{TABLE, sqs};
+use crate::aws::sqs;
 
+/// The table's name.
+pub const TABLE: &str = "portal";
 /// The pepper. It is as long as the generated one of the template.
 const PEPPER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

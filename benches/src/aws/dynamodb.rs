@@ -4,7 +4,7 @@ use anyhow::Result;
 use dynoxide::{Database, DynoxideError};
 use serde_json::{Value, json};
 
-use super::TABLE;
+use crate::template::TABLE;
 
 /// The database.
 pub struct Dynamo(Database);

@@ -27,8 +27,6 @@ use self::dynamodb::Dynamo;
 pub use self::ses::Mail;
 use crate::{ca::Authority, template::Template};
 
-/// The table's name.
-pub const TABLE: &str = "portal";
 /// The access key that requests must be signed with.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 

@@ -12,7 +12,7 @@ use portal::{
 };
 use portal_aws::http::{
     Problem,
-    fields::{FieldCode, FieldError},
+    field_error::{FieldCode, FieldError},
     problem::{Malformed, ProblemCode, ProblemDetails},
     words::EdgeCode,
 };

@@ -7,9 +7,9 @@ use portal::ids::RequestId;
 
 use super::{
     HttpAnswer, HttpEvent,
+    answer::Answer,
     problem::Problem,
     request::Request,
-    respond::Answer,
     routes::{FunctionOperation, Operation},
     scope::{Access, scope_of},
 };

@@ -3,8 +3,10 @@
 //! The types of the events and the runtime are those of `lambda_http`. Its `Request` is not used: it builds a URL from each
 //! event, and panics if the client's path, query or scheme is not valid in one (`docs/adr/0007-events-as-they-come.md`).
 
+mod answer;
 mod body;
 pub mod cursor;
+pub mod field_error;
 pub mod fields;
 mod handler;
 pub mod panel;
@@ -18,6 +20,7 @@ pub mod testing;
 pub mod value;
 pub mod words;
 
+pub use answer::Answer;
 pub use cursor::DirectoryCursors;
 pub use handler::{Edge, Handler, request_id};
 pub use lambda_http::aws_lambda_events::apigw::{
@@ -25,4 +28,3 @@ pub use lambda_http::aws_lambda_events::apigw::{
 };
 pub use problem::Problem;
 pub use request::{IfMatch, Request};
-pub use respond::Answer;

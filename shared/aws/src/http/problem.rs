@@ -15,8 +15,8 @@ use portal::{
 use serde::Serialize;
 
 use super::{
-    fields::{FieldCode, FieldError},
-    respond::Answer,
+    answer::Answer,
+    field_error::{FieldCode, FieldError},
     words::{self, EdgeCode},
 };
 use crate::cause;
