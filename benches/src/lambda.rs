@@ -149,7 +149,7 @@ impl Process {
         }
     }
 
-    /// Hands over an event, and waits until the program has answered it and asks for the next one.
+    /// Passes an event to the program, and waits until the program has answered it and asks for the next one.
     ///
     /// # Errors
     /// If it ends, reports a failure, or its answer is not JSON.

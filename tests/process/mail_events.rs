@@ -96,7 +96,7 @@ fn an_event_that_is_not_of_the_current_mail_changes_nothing() {
 
 #[test]
 fn a_lost_stamp_is_replaced_by_the_send_event() {
-    let Some(practice) = Practice::open("mended-stamp") else { return };
+    let Some(practice) = Practice::open("replaced-stamp") else { return };
     practice.save_and_invite("p-1");
     let record = Record::new(&practice, "p-1");
     let message = record.message();

@@ -89,7 +89,7 @@ fn samples() -> Vec<Sample> {
         sample("readStatus", Patient, none(), (&[200], 404, 404)),
         sample("readTimeline", Patient, none(), (&[200], 404, 404)),
         sample("invitePatient", Patient, json!({}), (&[202], 404, 404)),
-        // The patient exists and has been neither invited nor registered. Callers with the permission are told so.
+        // The patient exists and has been neither invited nor registered. Callers with the permission get that answer.
         sample("reinvitePatient", Patient, json!({}), (&[409], 404, 404)),
         sample("revokeInvitation", Patient, json!({}), (&[409], 404, 404)),
         sample("optOutPatient", Patient, json!({}), (&[200], 404, 404)),

@@ -110,7 +110,7 @@ pub struct Bill {
     /// Dollars for each million invitations in this design, from the request to the last event of SES, without SES's own
     /// price.
     pub dollars_per_million: f64,
-    /// The same, until the mail is handed over and the record says so.
+    /// The same, until the mail is sent and recorded.
     pub dollars_per_million_sent: f64,
     /// Dollars a month while there are no invitations.
     pub standing_dollars: f64,

@@ -22,7 +22,7 @@ pub struct Run {
     pub processors: usize,
     /// The compiler of the functions.
     pub compiler: String,
-    /// The cost of a million invitations until their mails are handed over, without SES's own price.
+    /// The cost of a million invitations until their mails are sent, without SES's own price.
     pub dollars_per_million: f64,
     /// The measurements.
     pub measured: Vec<Measured>,

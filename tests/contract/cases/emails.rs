@@ -43,13 +43,13 @@ pub(crate) async fn a_holder_in_another_practice_is_never_named(backend: &impl B
 pub(crate) async fn an_address_in_a_profile_is_in_use_for_other_patients(backend: &impl Backend) {
     let mut carrier = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
     let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
-    let mut stranger = TestPatient::begin(backend, "hill", "p-2", None).await;
+    let mut foreign = TestPatient::begin(backend, "hill", "p-2", None).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, Some("p-1")).await;
-    let change = stranger.inviting(Some(EMAIL));
-    stranger.is_in_use(&change, None).await;
+    let change = foreign.inviting(Some(EMAIL));
+    foreign.is_in_use(&change, None).await;
     save_email(&mut carrier, None).await;
-    stranger.invite(Some(EMAIL)).await;
+    foreign.invite(Some(EMAIL)).await;
 }
 
 pub(crate) async fn the_patients_own_profile_does_not_block_the_address(backend: &impl Backend) {

@@ -85,7 +85,7 @@ impl SesMailer {
             .email_tags(tag(mail_tags::RECORD, mail_tags::encode_record(&mail.key))?))
     }
 
-    /// There is no `List-Unsubscribe`, because nobody can unsubscribe from notices. The tag differs from those of
+    /// There is no `List-Unsubscribe`, because a patient cannot unsubscribe from notices. The tag differs from those of
     /// invitations, so that events about a notice are not taken for events about an invitation.
     fn notice(&self, mail: &NoticeMail) -> Result<SendEmailFluentBuilder, BuildMailError> {
         let message = message(notices::render(mail)?)?.build();
