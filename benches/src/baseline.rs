@@ -11,7 +11,7 @@ use crate::measure::{Instructions, figure};
 /// The file.
 const FILE: &str = "docs/benchmarks/instructions.json";
 /// How much more a count may be: compilers, processors and the randomness of TLS change it by less.
-const MOST_GROWTH: f64 = 0.05;
+const MAX_GROWTH: f64 = 0.05;
 
 /// Counts by function.
 pub type Counted = BTreeMap<String, Instructions>;
@@ -72,7 +72,7 @@ pub fn complaints(filed: &Counted, counted: &Counted) -> Vec<String> {
 /// Whether a count is more than it may be.
 #[must_use]
 pub fn grown(before: u64, now: u64) -> bool {
-    figure(now) > figure(before) * (1.0 + MOST_GROWTH)
+    figure(now) > figure(before) * (1.0 + MAX_GROWTH)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Life {
             counts,
             queue: MemoryQueue::default(),
             mailer: ScriptedMailer::default(),
-            clock: TestClock::at(noon()),
+            clock: TestClock::new(noon()),
             entropy: TestEntropy::default(),
             breaker: Breaker::default(),
             bill: BTreeMap::new(),
@@ -135,13 +135,13 @@ async fn the_counts_that_the_bill_is_made_of() {
     life.deliver(&message, "send").await;
     life.write_down("deliver", 0, 1);
 
-    for (step, news) in [("heardSend", News::Accepted), ("heardDelivery", News::Delivered)] {
+    for (step, delivery) in [("heardSend", News::Accepted), ("heardDelivery", News::Delivered)] {
         let event = MailEvent {
             key: key.clone(),
             invitation: message.invitation.clone(),
             attempt: 1,
             message: samples::message_id(1),
-            news,
+            delivery,
         };
         record_event(&Ports { store, clock: &life.clock }, &event, &request(step)).await.unwrap();
         life.write_down(step, 0, 0);

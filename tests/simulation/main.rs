@@ -28,7 +28,7 @@ use portal::{
 use crate::{
     ses::Weather,
     sqs::Losses,
-    world::{MOST_IN_FLIGHT, Outcome, Scenario, Store, World},
+    world::{MAX_IN_FLIGHT, Outcome, Scenario, Store, World},
 };
 
 /// Mails that SES takes in a second, in storms.
@@ -45,7 +45,7 @@ async fn storm<S: Store>(store: Arc<S>, name: &'static str, patients: usize) {
     assert!(ses.duplicates() <= ses.cut);
     assert_eq!(queue.dead, 0);
     assert!(queue.most_receives <= 2);
-    assert!(most_in_flight <= MOST_IN_FLIGHT);
+    assert!(most_in_flight <= MAX_IN_FLIGHT);
     assert!(ses.most_a_second() <= RATE);
 }
 

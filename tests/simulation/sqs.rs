@@ -14,7 +14,7 @@ use crate::{chance::Seed, shared::Shared};
 
 /// As the template has it.
 const VISIBILITY: TimeDelta = TimeDelta::seconds(180);
-const MOST_RECEIVES: u32 = 5;
+const MAX_RECEIVES: u32 = 5;
 const BATCH: usize = 10;
 
 /// What goes wrong with messages on their way, of a hundred.
@@ -88,7 +88,7 @@ impl Sqs {
     pub(crate) fn receive(&self) -> Vec<Message> {
         let (now, mut held) = (self.clock.now(), self.held());
         let before = held.waiting.len();
-        held.waiting.retain(|message| message.visible_at > now || message.receives < MOST_RECEIVES);
+        held.waiting.retain(|message| message.visible_at > now || message.receives < MAX_RECEIVES);
         held.dead += before - held.waiting.len();
         let mut batch = Vec::new();
         for message in held.waiting.iter_mut().filter(|message| message.visible_at <= now).take(BATCH) {

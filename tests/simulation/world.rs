@@ -35,7 +35,7 @@ use crate::{
 /// Senders at once, as the template's default has it.
 const SENDERS: usize = 2;
 /// Mails that they may have in flight.
-pub(crate) const MOST_IN_FLIGHT: usize = SENDERS * 10;
+pub(crate) const MAX_IN_FLIGHT: usize = SENDERS * 10;
 const ROUND: TimeDelta = TimeDelta::milliseconds(250);
 const PRACTICE: &str = "lakeside";
 /// Steps of a batch: ten messages, each with three calls and a step before and after each of them.
@@ -345,7 +345,7 @@ impl<S: Store> Process<S> {
         tokio::select! {
             biased;
             () = self.life.over() => None,
-            answer = self.sender.work(event) => Some(answer.unwrap()),
+            answer = self.sender.process_batch(event) => Some(answer.unwrap()),
         }
     }
 }

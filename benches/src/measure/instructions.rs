@@ -15,15 +15,15 @@ use crate::{
 const CALLS: usize = 5;
 /// Starts that may fail: a program runs fifty times slower under valgrind, so that on a busy machine its own timeouts
 /// may strike, and what it does then is not what is to be counted.
-const MOST_TRIES: usize = 3;
+const MAX_TRIES: usize = 3;
 /// How often a function is counted for a median: TLS draws random keys, and not all take the same work.
 const ROUNDS: usize = 3;
 /// Events that one count takes at most.
-pub const EVENTS: usize = (2 + CALLS) * MOST_TRIES;
+pub const EVENTS: usize = (2 + CALLS) * MAX_TRIES;
 /// Events that a median takes at most.
 pub const MEDIAN_EVENTS: usize = EVENTS * ROUNDS;
 /// Events that [`cold_with_machines_trust`] takes at most.
-pub const TRUST_EVENTS: usize = MOST_TRIES;
+pub const TRUST_EVENTS: usize = MAX_TRIES;
 
 /// Holds that valgrind is there.
 ///
@@ -90,7 +90,7 @@ async fn patiently(
     world: &mut World,
     calls: usize,
 ) -> Result<u64> {
-    for _ in 1..MOST_TRIES {
+    for _ in 1..MAX_TRIES {
         if let Ok(count) = run(bench, scenario, program, world, calls).await {
             return Ok(count);
         }

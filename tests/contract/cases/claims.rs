@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    policy::{MOST_TRIES, SEND_GRACE, SEND_LEASE},
+    policy::{MAX_TRIES, SEND_GRACE, SEND_LEASE},
     ports::{ClaimOutcome, DeliveryStore as _},
     record::delivery::Unclaimable,
     testing::samples,
@@ -49,7 +49,9 @@ pub(crate) async fn what_is_done_is_not_claimed(backend: &impl Backend) {
     story.invite(None).await;
     story.claim().await;
     story
-        .change(|record, act| record.fail_sending(record.fence, portal::record::FailReason::Refused, act).unwrap())
+        .change(|record, context| {
+            record.fail_sending(record.fence, portal::record::FailReason::Refused, context).unwrap()
+        })
         .await;
     story.claim_is_refused(Unclaimable::Done).await;
     story.reinvite(None).await;
@@ -58,8 +60,8 @@ pub(crate) async fn what_is_done_is_not_claimed(backend: &impl Backend) {
     story.claim_is_refused(Unclaimable::Done).await;
     // No command leads here, and still no mail may go to somebody who has an account.
     story
-        .change(|record, act| {
-            let mut change = record.opt_out(act).unwrap();
+        .change(|record, context| {
+            let mut change = record.opt_out(context).unwrap();
             change.after.choice = record.choice.clone();
             change.after.invitation.as_mut().unwrap().state = portal::record::InvitationState::Queued;
             change
@@ -70,7 +72,7 @@ pub(crate) async fn what_is_done_is_not_claimed(backend: &impl Backend) {
 
 pub(crate) async fn tries_run_out(backend: &impl Backend) {
     let mut story = invited(backend).await;
-    for _ in 0..MOST_TRIES {
+    for _ in 0..MAX_TRIES {
         story.claim().await;
         story.now += SEND_LEASE + SEND_GRACE;
     }
@@ -117,9 +119,9 @@ pub(crate) async fn only_the_holder_gives_a_claim_back(backend: &impl Backend) {
     let waiting = story.record.defer(story.record.fence, story.now).unwrap();
     // A change of the profile does not take the claim away; opting out takes the link, and the lease is left to run out.
     story
-        .change(|record, act| {
+        .change(|record, context| {
             let profile = samples::profile(None);
-            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap()
+            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, context).unwrap()
         })
         .await;
     assert!(backend.store().defer(&waiting).await.unwrap());

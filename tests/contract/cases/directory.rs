@@ -6,7 +6,7 @@ use portal::{
     profile::Profile,
     record::PortalRecord,
     redacted::Redacted,
-    search::{DirectoryQuery, MOST_HITS},
+    search::{DirectoryQuery, MAX_HITS},
     testing::{TestClock, samples},
     text::PersonName,
     timeline::Role,
@@ -67,7 +67,7 @@ pub(crate) async fn the_first_letters_of_each_word_find_a_patient(backend: &impl
     let rows = backend.store().search(&scope, &query, None, 10).await.unwrap();
     let patient = samples::patient_id("p-1");
     let saved = portal::directory::rows(&patient, &named("José", "Núñez"));
-    assert_eq!(rows, saved.into_iter().filter(|row| query.reaches(&row.place)).collect::<Vec<_>>());
+    assert_eq!(rows, saved.into_iter().filter(|row| query.matches_place(&row.place)).collect::<Vec<_>>());
 }
 
 pub(crate) async fn only_ones_own_patients_are_found(backend: &impl Backend) {
@@ -100,10 +100,10 @@ pub(crate) async fn a_date_of_birth_finds_who_was_born_on_it(backend: &impl Back
 pub(crate) async fn a_new_name_takes_the_place_of_the_old_one(backend: &impl Backend) {
     let mut story = Story::begin(backend, "lake", "p-1", None).await;
     assert_eq!(found(backend, "lake", "nu").await, ["p-1"]);
-    let act = story.act(Role::Staff);
+    let context = story.context(Role::Staff);
     let born = Some(Redacted::new("1990-12-31".parse().unwrap()));
     let profile = Profile { date_of_birth: born, ..named("José", "Smith") };
-    let change = PortalRecord::save_profile(Some(&story.record), story.key.clone(), profile, act).unwrap();
+    let change = PortalRecord::save_profile(Some(&story.record), story.key.clone(), profile, context).unwrap();
     story.step(change).await;
     for (text, hits) in [
         ("nu", vec![]),
@@ -127,7 +127,7 @@ pub(crate) async fn pages_follow_one_another(backend: &impl Backend) {
     let pages = pages(backend, "lake", "jo").await;
     // Each patient has two rows or three that are looked at, of which the first is the hit.
     assert_eq!(pages.len(), 5, "{pages:?}");
-    assert!(pages.iter().all(|page| page.len() <= MOST_HITS), "{pages:?}");
+    assert!(pages.iter().all(|page| page.len() <= MAX_HITS), "{pages:?}");
     let all = pages.concat();
     let mut each_once = all.clone();
     each_once.sort();

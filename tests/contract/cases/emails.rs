@@ -15,8 +15,8 @@ const EMAIL: &str = "jose@example.com";
 
 async fn save_email(story: &mut Story<'_, impl Backend>, address: Option<&str>) {
     story
-        .change(|record, act| {
-            PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), act).unwrap()
+        .change(|record, context| {
+            PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), context).unwrap()
         })
         .await;
 }
@@ -65,7 +65,7 @@ pub(crate) async fn ones_own_profile_does_not_matter(backend: &impl Backend) {
 
 pub(crate) async fn more_than_fifty_profiles_are_everybodys(backend: &impl Backend) {
     let mut stories = Vec::new();
-    for number in 0..=portal::ledger::MOST_HOLDERS {
+    for number in 0..=portal::ledger::MAX_LISTED_PROFILES {
         stories.push(Story::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
     for story in &mut stories {
@@ -78,7 +78,7 @@ pub(crate) async fn more_than_fifty_profiles_are_everybodys(backend: &impl Backe
 
 pub(crate) async fn a_full_list_can_be_left(backend: &impl Backend) {
     let mut stories = Vec::new();
-    for number in 0..portal::ledger::MOST_HOLDERS {
+    for number in 0..portal::ledger::MAX_LISTED_PROFILES {
         stories.push(Story::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
     for story in &mut stories {
@@ -140,9 +140,9 @@ pub(crate) async fn the_account_keeps_and_swaps_its_address(backend: &impl Backe
     story.is_in_use(&change, Some("p-2")).await;
     // Who logs in is known by the new address, and by that one only.
     let login = samples::login("event-1", story.now + TimeDelta::hours(1));
-    let by = async |address| backend.store().note_login(&samples::email(address), &login).await.unwrap();
+    let by = async |address| backend.store().record_login(&samples::email(address), &login).await.unwrap();
     assert_eq!(by(EMAIL).await, LoginOutcome::NoAccount);
-    assert_eq!(by("new@example.com").await, LoginOutcome::Noted);
+    assert_eq!(by("new@example.com").await, LoginOutcome::Recorded);
 }
 
 pub(crate) async fn a_new_address_that_is_taken_leaves_the_account_its_own(backend: &impl Backend) {
@@ -202,9 +202,12 @@ pub(crate) async fn of_many_accounts_that_want_one_address_one_gets_it(backend: 
     assert_eq!(winners, 1);
     for story in stories.iter().filter(|story| story.record.notices.is_empty()) {
         let own = story.record.claimed_email().unwrap();
-        let outcome =
-            backend.store().note_login(own, &samples::login("event-1", story.now + TimeDelta::days(1))).await.unwrap();
-        assert_eq!(outcome, LoginOutcome::Noted, "and keep the claim of it");
+        let outcome = backend
+            .store()
+            .record_login(own, &samples::login("event-1", story.now + TimeDelta::days(1)))
+            .await
+            .unwrap();
+        assert_eq!(outcome, LoginOutcome::Recorded, "and keep the claim of it");
     }
 }
 

@@ -34,8 +34,8 @@ pub(crate) async fn a_link_leads_to_its_record_and_no_further(backend: &impl Bac
     let unknown = LinkId::parse("unknown").unwrap();
     assert_eq!(backend.store().load_linked(&unknown).await.unwrap(), NOTHING);
 
-    let act = story.act(Role::Patient);
-    let change = story.record.stop_reminders(act).unwrap();
+    let context = story.context(Role::Patient);
+    let change = story.record.stop_reminders(context).unwrap();
     assert_eq!(backend.store().commit(&change).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(backend.store().load_linked(&link).await.unwrap().record, Some(change.after));
 }

@@ -20,14 +20,14 @@ async fn registered<B: Backend>(backend: &B) -> Story<'_, B> {
 }
 
 async fn note(backend: &impl Backend, event: &str, at: DateTime<Utc>) -> LoginOutcome {
-    backend.store().note_login(&samples::email("Jose@Example.com"), &samples::login(event, at)).await.unwrap()
+    backend.store().record_login(&samples::email("Jose@Example.com"), &samples::login(event, at)).await.unwrap()
 }
 
 /// Notes a login, and checks that the store did what the rules say.
 async fn note_in<B: Backend>(story: &mut Story<'_, B>, event: &str, at: DateTime<Utc>) -> LoginOutcome {
     let expected = story.record.track_login(&samples::login(event, at)).unwrap();
     let outcome = note(story.backend, event, at).await;
-    assert_eq!(outcome == LoginOutcome::Noted, expected.is_some(), "{event} at {at}");
+    assert_eq!(outcome == LoginOutcome::Recorded, expected.is_some(), "{event} at {at}");
     story.record = expected.unwrap_or_else(|| story.record.clone());
     story.is_stored().await;
     outcome
@@ -39,10 +39,10 @@ pub(crate) async fn only_the_latest_login_is_kept(backend: &impl Backend) {
     let hours = |hours| begun + TimeDelta::hours(hours);
     for (event, login_at, outcome, latest) in [
         ("before", hours(0), LoginOutcome::Known, hours(0)),
-        ("first", hours(2), LoginOutcome::Noted, hours(2)),
+        ("first", hours(2), LoginOutcome::Recorded, hours(2)),
         ("at-once", hours(2), LoginOutcome::Known, hours(2)),
         ("late", hours(1), LoginOutcome::Known, hours(2)),
-        ("next", hours(3), LoginOutcome::Noted, hours(3)),
+        ("next", hours(3), LoginOutcome::Recorded, hours(3)),
     ] {
         assert_eq!(note_in(&mut story, event, login_at).await, outcome, "{event}");
         assert_eq!(story.stored().await.last_login_at(), Some(latest), "{event}");
@@ -53,7 +53,7 @@ pub(crate) async fn a_repeated_event_is_known_whatever_its_time(backend: &impl B
     let mut story = registered(backend).await;
     let begun = story.now;
     let hours = |hours| begun + TimeDelta::hours(hours);
-    assert_eq!(note_in(&mut story, "one", hours(1)).await, LoginOutcome::Noted);
+    assert_eq!(note_in(&mut story, "one", hours(1)).await, LoginOutcome::Recorded);
     for again in [hours(0), hours(1), hours(9)] {
         assert_eq!(note_in(&mut story, "one", again).await, LoginOutcome::Known, "{again}");
     }
@@ -61,8 +61,8 @@ pub(crate) async fn a_repeated_event_is_known_whatever_its_time(backend: &impl B
     story.opt_out(Role::Staff).await;
     assert_eq!(note_in(&mut story, "one", hours(9)).await, LoginOutcome::Known);
     // The last event alone is remembered.
-    assert_eq!(note_in(&mut story, "two", hours(2)).await, LoginOutcome::Noted);
-    assert_eq!(note_in(&mut story, "one", hours(9)).await, LoginOutcome::Noted);
+    assert_eq!(note_in(&mut story, "two", hours(2)).await, LoginOutcome::Recorded);
+    assert_eq!(note_in(&mut story, "one", hours(9)).await, LoginOutcome::Recorded);
     assert_eq!(story.stored().await.last_login_at(), Some(hours(9)));
 }
 
@@ -77,10 +77,10 @@ pub(crate) async fn who_has_no_account_logs_in_nowhere(backend: &impl Backend) {
 
 pub(crate) async fn a_stale_change_takes_no_login_back(backend: &impl Backend) {
     let mut story = registered(backend).await;
-    let act = story.act(Role::Staff);
-    let decided_before = story.record.opt_out(act).unwrap();
+    let context = story.context(Role::Staff);
+    let decided_before = story.record.opt_out(context).unwrap();
     let login_at = story.now + TimeDelta::hours(1);
-    assert_eq!(note_in(&mut story, "event-1", login_at).await, LoginOutcome::Noted);
+    assert_eq!(note_in(&mut story, "event-1", login_at).await, LoginOutcome::Recorded);
     assert_eq!(story.try_commit(&decided_before).await, CommitOutcome::Stale);
     story.is_stored().await;
 }

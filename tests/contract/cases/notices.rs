@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    policy::MOST_NOTICES,
+    policy::MAX_NOTICES,
     ports::{CommitOutcome, DeliveryStore as _, DueEntry},
     record::{FailReason, NextActionKind, PortalRecord},
     testing::samples,
@@ -20,12 +20,12 @@ async fn changed<B: Backend>(backend: &B) -> Story<'_, B> {
 }
 
 async fn write_down(story: &mut Story<'_, impl Backend>, sent: bool) {
-    let act = story.act(Role::Sender);
+    let context = story.context(Role::Sender);
     let (notice, message) = (story.record.notices[0].clone(), samples::message_id(7));
     let change = if sent {
-        story.record.notice_sent(&notice, message, act)
+        story.record.notice_sent(&notice, message, context)
     } else {
-        story.record.notice_failed(&notice, FailReason::Refused, act)
+        story.record.notice_failed(&notice, FailReason::Refused, context)
     };
     story.step(change.unwrap()).await;
 }
@@ -33,14 +33,14 @@ async fn write_down(story: &mut Story<'_, impl Backend>, sent: bool) {
 pub(crate) async fn notices_read_back(backend: &impl Backend) {
     let mut story = changed(backend).await;
     let mut number = 0;
-    while story.record.notices.len() < MOST_NOTICES {
+    while story.record.notices.len() < MAX_NOTICES {
         number += 1;
         story.change_email(&format!("Jose+{number}@Example.com")).await;
     }
     // Whatever else happens to the record, they stay in it.
     story.opt_out(Role::Staff).await;
     story.commit(PortalRecord::opt_in).await;
-    for left in (0..MOST_NOTICES).rev() {
+    for left in (0..MAX_NOTICES).rev() {
         assert!(story.record.next_action.is_some());
         write_down(&mut story, left % 2 == 0).await;
         assert_eq!(story.record.notices.len(), left);
@@ -63,7 +63,7 @@ pub(crate) async fn notices_are_due_at_once_and_until_they_are_gone(backend: &im
 pub(crate) async fn of_many_senders_one_claims_the_notices(backend: &impl Backend) {
     let mut story = changed(backend).await;
     let (entry, until) =
-        (DueEntry::from_record(&story.record).unwrap(), story.record.notices_claimable(story.now).unwrap());
+        (DueEntry::from_record(&story.record).unwrap(), story.record.notice_claim_end(story.now).unwrap());
     let mut senders = JoinSet::new();
     for _ in 0..16 {
         let (shared, entry) = (backend.store().clone(), entry.clone());
@@ -72,7 +72,7 @@ pub(crate) async fn of_many_senders_one_claims_the_notices(backend: &impl Backen
     assert_eq!(senders.join_all().await.into_iter().filter(|won| *won).count(), 1);
     story.record = story.record.rescheduled(until).unwrap();
     story.is_stored().await;
-    assert_eq!(story.record.notices_claimable(story.now), None);
+    assert_eq!(story.record.notice_claim_end(story.now), None);
     assert_eq!(due(backend, &story).await, []);
     // The claim is over, and what it was of is not another kind's.
     story.now = until;
@@ -88,13 +88,13 @@ pub(crate) async fn of_many_senders_one_claims_the_notices(backend: &impl Backen
 
 pub(crate) async fn a_stale_notice_writes_nothing_twice(backend: &impl Backend) {
     let mut story = changed(backend).await;
-    let act = story.act(Role::Sender);
-    let late = story.record.notice_sent(&story.record.notices[0], samples::message_id(1), act).unwrap();
+    let context = story.context(Role::Sender);
+    let late = story.record.notice_sent(&story.record.notices[0], samples::message_id(1), context).unwrap();
     story.opt_out(Role::Staff).await;
     assert_eq!(story.try_commit(&late).await, CommitOutcome::Stale);
     story.is_stored().await;
-    let act = story.act(Role::Sender);
-    let sent = story.record.notice_sent(&story.record.notices[0], samples::message_id(1), act).unwrap();
+    let context = story.context(Role::Sender);
+    let sent = story.record.notice_sent(&story.record.notices[0], samples::message_id(1), context).unwrap();
     story.step(sent.clone()).await;
     assert_eq!(story.try_commit(&sent).await, CommitOutcome::Committed, "a repetition recognises itself");
     story.is_stored().await;

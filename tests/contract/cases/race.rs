@@ -6,7 +6,7 @@ use portal::{
         OperationError,
         register::{Holder, register},
     },
-    policy::MOST_GUESSES,
+    policy::MAX_BIRTH_DATE_ATTEMPTS,
     ports::{CommitOutcome, PortalStore, Ports, StoreError},
     record::InvitationState,
     refusal::RegisterRefusal,
@@ -75,14 +75,14 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
             Err(error) => unreachable!("{error:?}"),
         };
         let request = format!("race-{round}-{}-{}-{}", key.patient, answer.busy, answer.stale);
-        let act = samples::act(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
+        let context = samples::staff_context(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
         // The winner of an earlier round gives its address up first.
         let change = if record.invitation.as_ref().is_some_and(|invitation| invitation.state == InvitationState::Queued)
         {
-            record.revoke(act).unwrap()
+            record.revoke(context).unwrap()
         } else {
             let id = samples::invitation_id(&format!("race-{round}-{}", key.patient));
-            record.invite(&practice, Some(&samples::email(address)), id, act).unwrap()
+            record.invite(&practice, Some(&samples::email(address)), id, context).unwrap()
         };
         let inviting = change.event.kind.name() == EventName::Invited;
         match store.commit(&change).await {
@@ -129,9 +129,12 @@ pub(crate) async fn of_many_guesses_at_once_five_are_compared(backend: &impl Bac
         }
     }
     eprintln!("{GUESSES} guesses: {compared} compared, {unusable} refused, {busy} to come again");
-    assert!(compared <= MOST_GUESSES, "each that was compared was counted before, and no more than five are");
-    assert!(compared == MOST_GUESSES || busy > 0, "each that was counted was compared");
+    assert!(
+        compared <= MAX_BIRTH_DATE_ATTEMPTS,
+        "each that was compared was counted before, and no more than five are"
+    );
+    assert!(compared == MAX_BIRTH_DATE_ATTEMPTS || busy > 0, "each that was counted was compared");
     let record = story.stored().await;
-    let locked = record.link.is_none_or(|link| link.guesses < MOST_GUESSES);
+    let locked = record.link.is_none_or(|link| link.birth_date_attempts < MAX_BIRTH_DATE_ATTEMPTS);
     assert!(locked || busy > 0, "the fifth locked the link");
 }

@@ -38,8 +38,8 @@ pub(crate) async fn profiles_read_back(backend: &impl Backend) {
             ..samples::profile(None)
         },
     ] {
-        let act = story.act(Role::Staff);
-        let change = PortalRecord::save_profile(Some(&story.record), story.key.clone(), profile, act).unwrap();
+        let context = story.context(Role::Staff);
+        let change = PortalRecord::save_profile(Some(&story.record), story.key.clone(), profile, context).unwrap();
         story.step(change).await;
     }
 }
@@ -52,12 +52,12 @@ pub(crate) async fn invitations_read_back(backend: &impl Backend) {
     story.send().await;
     story.reinvite(Some("Other@Example.com")).await;
     story.claim().await;
-    story.change(|record, act| record.fail_sending(record.fence, FailReason::Refused, act).unwrap()).await;
+    story.change(|record, context| record.fail_sending(record.fence, FailReason::Refused, context).unwrap()).await;
     story.reinvite(None).await;
     story.send().await;
     let reminder = story.reinviting(None, Role::Sweep);
     story.step(reminder).await;
-    story.change(|record, act| record.stop_reminders(act).unwrap()).await;
+    story.change(|record, context| record.stop_reminders(context).unwrap()).await;
     story.send().await;
     assert_eq!(story.record.next_action, None);
 }
@@ -89,7 +89,7 @@ pub(crate) async fn words_of_ses_read_back(backend: &impl Backend) {
     // Every try was given up.
     story.reinvite(None).await;
     story.claim().await;
-    story.change(|record, act| record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap()).await;
+    story.change(|record, context| record.fail_sending(record.fence, FailReason::Exhausted, context).unwrap()).await;
     story.hear(Delivery::Bounced).await;
     // Used before the word came.
     story.reinvite(Some("other@example.com")).await;
@@ -106,8 +106,8 @@ pub(crate) async fn endings_read_back(backend: &impl Backend) {
         story.invite(None).await;
         story.send().await;
         // A decline needs the mailed token; what is stored is the same.
-        let act = story.act(Role::Patient);
-        let mut change = story.record.revoke(act).unwrap();
+        let context = story.context(Role::Patient);
+        let mut change = story.record.revoke(context).unwrap();
         let Some(InvitationState::Revoked { reason: stored, .. }) =
             change.after.invitation.as_mut().map(|invitation| &mut invitation.state)
         else {
@@ -124,17 +124,17 @@ pub(crate) async fn endings_read_back(backend: &impl Backend) {
     story.claim().await;
     story.opt_out(Role::Patient).await;
     let invitation = story.invitation_id();
-    story.change(|record, act| record.finalize(&invitation, act).unwrap()).await;
+    story.change(|record, context| record.finalize(&invitation, context).unwrap()).await;
     story.stamp().await;
     // Locked by the last guess.
     story.commit(PortalRecord::opt_in).await;
     story.invite(None).await;
     story.send().await;
-    story.record.link.as_mut().unwrap().guesses = portal::policy::MOST_GUESSES;
+    story.record.link.as_mut().unwrap().birth_date_attempts = portal::policy::MAX_BIRTH_DATE_ATTEMPTS;
     let wrong = samples::date_of_birth() + TimeDelta::days(1);
-    let act = story.act(Role::Patient);
+    let context = story.context(Role::Patient);
     let portal::record::account::Registration::Locked(change) =
-        story.record.register(wrong, samples::account_id("account-1"), None, act)
+        story.record.register(wrong, samples::account_id("account-1"), None, context)
     else {
         unreachable!("it was the last guess")
     };
@@ -149,13 +149,13 @@ pub(crate) async fn accounts_read_back(backend: &impl Backend) {
     story.register().await;
     story.stamp().await;
     let login = samples::login("event-1", story.now + TimeDelta::days(1));
-    let outcome = backend.store().note_login(&samples::email("jose@example.com"), &login).await.unwrap();
-    assert_eq!(outcome, LoginOutcome::Noted);
+    let outcome = backend.store().record_login(&samples::email("jose@example.com"), &login).await.unwrap();
+    assert_eq!(outcome, LoginOutcome::Recorded);
     story.record = story.record.track_login(&login).unwrap().unwrap();
     story.is_stored().await;
     story.change_email("New@Example.com").await;
-    let act = story.act(Role::Staff);
-    let mut change = story.record.opt_out(act).unwrap();
+    let context = story.context(Role::Staff);
+    let mut change = story.record.opt_out(context).unwrap();
     let Account::Active { id, email, registered_at, last_login_at, last_login_event } = change.after.account else {
         unreachable!("it is active")
     };
@@ -175,12 +175,12 @@ pub(crate) async fn choices_read_back(backend: &impl Backend) {
 pub(crate) async fn links_read_back(backend: &impl Backend) {
     let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     story.invite(None).await;
-    for _ in 0..portal::policy::MOST_TRIES {
+    for _ in 0..portal::policy::MAX_TRIES {
         story.claim().await;
         story.now += TimeDelta::hours(1);
     }
     assert_eq!(story.record.link.as_ref().unwrap().secrets.len(), 5);
-    story.change(|record, act| record.finalize(&record.invitation.as_ref().unwrap().id, act).unwrap()).await;
+    story.change(|record, context| record.finalize(&record.invitation.as_ref().unwrap().id, context).unwrap()).await;
     story.reinvite(None).await;
     story.send().await;
     let token =
@@ -191,13 +191,13 @@ pub(crate) async fn links_read_back(backend: &impl Backend) {
 
 pub(crate) async fn requests_read_back(backend: &impl Backend) {
     let mut story = Story::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    for number in 0..=portal::policy::MOST_REMEMBERED {
+    for number in 0..=portal::policy::MAX_REMEMBERED_REQUESTS {
         let request = KeyedRequest::new("opt", &number.to_string(), b"{}");
-        let act = story.act(Role::Staff);
+        let context = story.context(Role::Staff);
         let record = &story.record;
-        let change = if number % 2 == 0 { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() };
+        let change = if number % 2 == 0 { record.opt_out(context).unwrap() } else { record.opt_in(context).unwrap() };
         story.now = samples::noon();
-        story.step(change.remembering(Some(&request))).await;
+        story.step(change.with_remembered_request(Some(&request))).await;
     }
     assert!(story.record.recent_requests.len() > 1);
 }

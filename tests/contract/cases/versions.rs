@@ -27,8 +27,8 @@ pub(crate) async fn a_stale_fence_writes_nothing(backend: &impl Backend) {
     story.invite(None).await;
     let before_the_claim = story.record.clone();
     story.claim().await;
-    let act = story.act(Role::Staff);
-    let late = before_the_claim.revoke(act).unwrap();
+    let context = story.context(Role::Staff);
+    let late = before_the_claim.revoke(context).unwrap();
     assert_eq!(story.try_commit(&late).await, CommitOutcome::Stale);
     story.is_stored().await;
 }
@@ -36,7 +36,7 @@ pub(crate) async fn a_stale_fence_writes_nothing(backend: &impl Backend) {
 pub(crate) async fn a_patient_is_begun_once(backend: &impl Backend) {
     let mut story = Story::begin(backend, "lake", "p-1", None).await;
     let mut rival = samples::new_patient(&story.key, samples::profile(Some("jose@example.com")));
-    rival.event.act = story.act(Role::Staff);
+    rival.event.context = story.context(Role::Staff);
     assert_eq!(story.try_commit(&rival).await, CommitOutcome::Stale);
     story.is_stored().await;
 }
@@ -51,8 +51,9 @@ pub(crate) async fn a_repeated_commit_recognises_itself(backend: &impl Backend) 
     story.revoke().await;
     let without_email = samples::profile(None);
     story
-        .change(|record, act| {
-            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, act).unwrap()
+        .change(|record, context| {
+            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, context)
+                .unwrap()
         })
         .await;
     let mut other = Story::begin(backend, "hill", "p-1", Some("jose@example.com")).await;
