@@ -11,7 +11,7 @@ use crate::measure::{Instructions, figure};
 /// The file.
 const FILE: &str = "docs/benchmarks/instructions.json";
 /// The growth of a count that is accepted. Compilers, processors and the randomness of TLS change it by less.
-const MOST_GROWTH: f64 = 0.05;
+const MAX_GROWTH: f64 = 0.05;
 
 /// Counts by function.
 pub type Counted = BTreeMap<String, Instructions>;
@@ -72,7 +72,7 @@ pub fn regressions(stored: &Counted, counted: &Counted) -> Vec<String> {
 /// Whether a count has grown by more than is accepted.
 #[must_use]
 pub fn has_grown(before: u64, now: u64) -> bool {
-    figure(now) > figure(before) * (1.0 + MOST_GROWTH)
+    figure(now) > figure(before) * (1.0 + MAX_GROWTH)
 }
 
 #[cfg(test)]

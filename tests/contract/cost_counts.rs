@@ -68,7 +68,7 @@ impl CountedPatient {
             counts,
             queue: MemoryQueue::default(),
             mailer: ScriptedMailer::default(),
-            clock: TestClock::at(noon()),
+            clock: TestClock::new(noon()),
             entropy: TestEntropy::default(),
             breaker: Breaker::default(),
             counted: BTreeMap::new(),
@@ -137,13 +137,13 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
     patient.deliver(&message, "send").await;
     patient.record_step("deliver", 0, 1);
 
-    for (step, news) in [("recordSend", News::Accepted), ("recordDelivery", News::Delivered)] {
+    for (step, delivery) in [("recordSend", News::Accepted), ("recordDelivery", News::Delivered)] {
         let event = MailEvent {
             key: key.clone(),
             invitation: message.invitation.clone(),
             attempt: 1,
             message: samples::message_id(1),
-            news,
+            delivery,
         };
         record_event(&Ports { store, clock: &patient.clock }, &event, &request(step)).await.unwrap();
         patient.record_step(step, 0, 0);
@@ -172,8 +172,8 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
 
     check(&Ports { store, clock: &patient.clock }, &token).await.unwrap();
     patient.record_step("checkLink", 0, 0);
-    let act = request("register");
-    let holder = Holder { token: &token, request: &act, keyed: None };
+    let id = request("register");
+    let holder = Holder { token: &token, request: &id, keyed: None };
     register(&Ports { store, clock: &patient.clock }, &patient.entropy, &holder, samples::date_of_birth())
         .await
         .unwrap();

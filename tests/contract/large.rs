@@ -15,7 +15,7 @@ use portal::{
     ports::{ChangeStore as _, CommitOutcome, Ports},
     profile::Profile,
     redacted::Redacted,
-    search::{DirectoryQuery, MOST_HITS},
+    search::{DirectoryQuery, MAX_HITS},
     testing::{TestClock, samples},
     text::PersonName,
 };
@@ -148,11 +148,11 @@ async fn any_row(client: &Client, table: &str, practice: &PracticeId) -> HashMap
 
 /// The expected first page of a search, from the rows that the query reaches, and whether there are more.
 fn expected<'rows>(all: &'rows [DirectoryRow], query: &DirectoryQuery) -> (Vec<&'rows DirectoryRow>, bool) {
-    let mut reached: Vec<&DirectoryRow> = all.iter().filter(|row| query.reaches(&row.place)).collect();
+    let mut reached: Vec<&DirectoryRow> = all.iter().filter(|row| query.matches_place(&row.place)).collect();
     reached.sort_by(|one, other| one.place.cmp(&other.place));
     let (mut hits, mut scanned) = (Vec::new(), 0);
-    while scanned < usize::from(query.rows_a_page()).min(reached.len()) && hits.len() < MOST_HITS {
-        hits.extend(Some(reached[scanned]).filter(|row| query.finds(row)));
+    while scanned < usize::from(query.rows_per_page()).min(reached.len()) && hits.len() < MAX_HITS {
+        hits.extend(Some(reached[scanned]).filter(|row| query.is_hit(row)));
         scanned += 1;
     }
     (hits, scanned < reached.len())

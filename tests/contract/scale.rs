@@ -48,10 +48,11 @@ fn patient(number: usize) -> RecordKey {
 
 /// A record that was invited an hour ago. Its hint was lost.
 fn invited(key: &RecordKey, address: &str) -> [Change; 2] {
-    let act = |step: &str| samples::act(now() - TimeDelta::hours(1), &format!("{step}-{}", key.patient));
-    let created = PortalRecord::save_profile(None, key.clone(), samples::profile(Some(address)), act("save")).unwrap();
+    let context = |step: &str| samples::staff_context(now() - TimeDelta::hours(1), &format!("{step}-{}", key.patient));
+    let created =
+        PortalRecord::save_profile(None, key.clone(), samples::profile(Some(address)), context("save")).unwrap();
     let id = samples::invitation_id(&format!("first-{}", key.patient));
-    let invited = created.after.invite(&samples::practice("lake"), None, id, act("invite")).unwrap();
+    let invited = created.after.invite(&samples::practice("lake"), None, id, context("invite")).unwrap();
     [created, invited]
 }
 
@@ -110,7 +111,7 @@ struct Cost {
 }
 
 async fn cost(table: &Table, counts: &Counts, due: usize) -> Cost {
-    let (queue, clock, entropy) = (CountedQueue::default(), TestClock::at(now()), TestEntropy::default());
+    let (queue, clock, entropy) = (CountedQueue::default(), TestClock::new(now()), TestEntropy::default());
     counts.take();
     let started = clock::now();
     let ports = Ports { store: &**table.store(), clock: &clock };
@@ -170,8 +171,8 @@ async fn reminders(due: usize) -> Cost {
         let [_, invited] = changes;
         let id = invited.after.invitation.as_ref().unwrap().id.clone();
         let sending = invited.after.claim(&samples::claim_request(&id, at, 1)).unwrap();
-        let act = samples::act_of(Role::Sender, at, &format!("send-{number}"));
-        let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), act).unwrap();
+        let context = samples::context_as(Role::Sender, at, &format!("send-{number}"));
+        let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), context).unwrap();
         // The sweep does not depend on the claim, so the stamp is written without one.
         let stamped = Change { before: Some(invited.after), ..sent };
         commit(&table, &stamped).await;
@@ -233,8 +234,8 @@ impl DeliveryStore for LaggingStore<'_> {
         self.store.record(key).await
     }
 
-    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
-        self.store.practice_of(practice).await
+    async fn practice_by_id(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        self.store.practice_by_id(practice).await
     }
 
     async fn due(
@@ -274,7 +275,7 @@ async fn a_hundred_thousand_due_entries_are_processed_in_four_runs() {
     for number in 0..DUE {
         store.put(PortalRecord { key: patient(number), ..invited.after.clone() });
     }
-    let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::at(now()), TestEntropy::default());
+    let (queue, clock, entropy) = (MemoryQueue::default(), TestClock::new(now()), TestEntropy::default());
     let store = LaggingStore { store: &store, clock: &clock, index: Mutex::default() };
     let (mut runs, mut hinted) = (Vec::new(), BTreeSet::new());
     loop {

@@ -16,7 +16,7 @@ use portal::{
     refusal::Refusal,
     scope::TenantScope,
     testing::samples,
-    timeline::{Act, Role},
+    timeline::{ChangeContext, Role},
 };
 
 use crate::backend::Backend;
@@ -49,11 +49,15 @@ impl<'b, B: Backend> TestPatient<'b, B> {
         test_patient
     }
 
-    pub(crate) fn act(&mut self, role: Role) -> Act {
+    pub(crate) fn context(&mut self, role: Role) -> ChangeContext {
         self.steps += 1;
         self.now += TimeDelta::hours(5);
         let request = format!("request-{}-{}", self.key.patient, self.steps);
-        if role == Role::Staff { samples::act(self.now, &request) } else { samples::act_of(role, self.now, &request) }
+        if role == Role::Staff {
+            samples::staff_context(self.now, &request)
+        } else {
+            samples::context_as(role, self.now, &request)
+        }
     }
 
     pub(crate) async fn try_commit(&self, change: &Change) -> CommitOutcome {
@@ -88,9 +92,9 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     }
 
     pub(crate) fn inviting(&mut self, address: Option<&str>) -> Change {
-        let act = self.act(Role::Staff);
+        let context = self.context(Role::Staff);
         let id = samples::invitation_id(&format!("invitation-{}-{}", self.key.patient, self.steps));
-        self.record.invite(&self.practice, address.map(samples::email).as_ref(), id, act).unwrap()
+        self.record.invite(&self.practice, address.map(samples::email).as_ref(), id, context).unwrap()
     }
 
     pub(crate) async fn invite(&mut self, address: Option<&str>) {
@@ -99,9 +103,9 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     }
 
     pub(crate) fn reinviting(&mut self, address: Option<&str>, role: Role) -> Change {
-        let act = self.act(role);
+        let context = self.context(role);
         let id = samples::invitation_id(&format!("invitation-{}-{}", self.key.patient, self.steps));
-        self.record.reinvite(&self.practice, address.map(samples::email).as_ref(), id, act).unwrap()
+        self.record.reinvite(&self.practice, address.map(samples::email).as_ref(), id, context).unwrap()
     }
 
     pub(crate) async fn reinvite(&mut self, address: Option<&str>) {
@@ -110,8 +114,8 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     }
 
     pub(crate) async fn revoke(&mut self) {
-        let act = self.act(Role::Staff);
-        let change = self.record.revoke(act).unwrap();
+        let context = self.context(Role::Staff);
+        let change = self.record.revoke(context).unwrap();
         self.step(change).await;
     }
 
@@ -148,37 +152,38 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     }
 
     pub(crate) async fn stamp(&mut self) {
-        let (act, message) = (self.act(Role::Sender), samples::message_id(usize::from(self.steps)));
-        let change = self.record.stamp(&self.practice, &self.invitation_id(), self.record.fence, message, act).unwrap();
+        let (context, message) = (self.context(Role::Sender), samples::message_id(usize::from(self.steps)));
+        let change =
+            self.record.stamp(&self.practice, &self.invitation_id(), self.record.fence, message, context).unwrap();
         self.step(change).await;
     }
 
     pub(crate) async fn delivered(&mut self, news: Delivery) {
-        let act = self.act(Role::MailService);
-        let change = self.record.record_delivery(&self.invitation_id(), news, act).unwrap();
+        let context = self.context(Role::MailService);
+        let change = self.record.record_delivery(&self.invitation_id(), news, context).unwrap();
         self.step(change).await;
     }
 
     /// Records an event of SES about the latest try: every change that follows from it, one after the other.
-    pub(crate) async fn record_events(&mut self, news: Delivery) {
-        let act = self.act(Role::MailService);
+    pub(crate) async fn record_events(&mut self, delivery: Delivery) {
+        let context = self.context(Role::MailService);
         let event = MailEvent {
             key: self.key.clone(),
             invitation: self.invitation_id(),
             attempt: self.record.invitation.as_ref().unwrap().attempt,
             message: samples::message_id(usize::from(self.steps)),
-            news,
+            delivery,
         };
-        let first = self.record.record_event(&self.practice, &event, act.clone()).unwrap();
+        let first = self.record.record_event(&self.practice, &event, context.clone()).unwrap();
         self.step(first).await;
-        while let Some(next) = self.record.record_event(&self.practice, &event, act.clone()) {
+        while let Some(next) = self.record.record_event(&self.practice, &event, context.clone()) {
             self.step(next).await;
         }
     }
 
     pub(crate) async fn opt_out(&mut self, role: Role) {
-        let act = self.act(role);
-        let change = self.record.opt_out(act).unwrap();
+        let context = self.context(role);
+        let change = self.record.opt_out(context).unwrap();
         self.step(change).await;
     }
 
@@ -189,9 +194,9 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     /// Registers with a keyed request, which its client may repeat.
     pub(crate) async fn register_with(&mut self, keyed: Option<&KeyedRequest>) {
         use portal::record::account::Registration;
-        let act = self.act(Role::Patient);
+        let context = self.context(Role::Patient);
         let Registration::Registered(change) =
-            self.record.register(samples::date_of_birth(), samples::account_id("account-1"), keyed, act)
+            self.record.register(samples::date_of_birth(), samples::account_id("account-1"), keyed, context)
         else {
             unreachable!("the date of birth is right")
         };
@@ -208,8 +213,8 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     }
 
     pub(crate) fn changing_email(&mut self, address: &str) -> Change {
-        let act = self.act(Role::Support);
-        self.record.change_account_email(&samples::email(address), act).unwrap().unwrap()
+        let context = self.context(Role::Support);
+        self.record.change_account_email(&samples::email(address), context).unwrap().unwrap()
     }
 
     pub(crate) async fn change_email(&mut self, address: &str) {
@@ -224,13 +229,16 @@ impl<'b, B: Backend> TestPatient<'b, B> {
         self.is_stored().await;
     }
 
-    pub(crate) async fn commit<R: Refusal>(&mut self, decide: impl FnOnce(&PortalRecord, Act) -> Result<Change, R>) {
-        self.change(|record, act| decide(record, act).unwrap()).await;
+    pub(crate) async fn commit<R: Refusal>(
+        &mut self,
+        decide: impl FnOnce(&PortalRecord, ChangeContext) -> Result<Change, R>,
+    ) {
+        self.change(|record, context| decide(record, context).unwrap()).await;
     }
 
-    pub(crate) async fn change(&mut self, decide: impl FnOnce(&PortalRecord, Act) -> Change) {
-        let act = self.act(Role::Staff);
-        let change = decide(&self.record, act);
+    pub(crate) async fn change(&mut self, decide: impl FnOnce(&PortalRecord, ChangeContext) -> Change) {
+        let context = self.context(Role::Staff);
+        let change = decide(&self.record, context);
         self.step(change).await;
     }
 }

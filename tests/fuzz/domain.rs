@@ -6,7 +6,7 @@ use portal::{
     link::Token,
     search::DirectoryQuery,
     testing::samples,
-    timeline::HistoryPlace,
+    timeline::TimelinePlace,
 };
 use portal_aws::http::DirectoryCursors;
 
@@ -73,7 +73,7 @@ fn fuzz_search() {
 fn fuzz_history_place() {
     check!().with_iterations(ITERATIONS).for_each(|bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        if let Some(place) = HistoryPlace::parse(&text) {
+        if let Some(place) = TimelinePlace::parse(&text) {
             assert_eq!(place.version().to_string(), text);
         }
     });

@@ -35,7 +35,7 @@ async fn metrics_of_the_sender() -> Value {
         breaker: Breaker::default(),
         metrics: KeptLines::default(),
     };
-    sender.work(LambdaEvent::new(SqsEvent::default(), context())).await.unwrap();
+    sender.process_batch(LambdaEvent::new(SqsEvent::default(), context())).await.unwrap();
     definitions(&sender.metrics)
 }
 

@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use portal::{
     ids::{PatientId, PracticeId, RecordKey},
-    policy::MOST_TRIES,
+    policy::MAX_TRIES,
 };
 use portal_aws::{http::testing, mail_tags, store::keys};
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ impl<'practice> Record<'practice> {
             "SET invitation_state = :queued, attempt = :none, tries_left = :all, next_action = :deliver \
              REMOVE sent_at, message_id, delivery, expires_at, first_sent_at, link_id, link_secrets, guesses",
             &json!({
-                ":queued": { "S": "queued" }, ":none": { "N": "0" }, ":all": { "N": MOST_TRIES.to_string() },
+                ":queued": { "S": "queued" }, ":none": { "N": "0" }, ":all": { "N": MAX_TRIES.to_string() },
                 ":deliver": { "S": "deliver" },
             }),
         );

@@ -29,7 +29,7 @@ use portal::{
 use crate::{
     ses::SesFaults,
     sqs::QueueFaults,
-    world::{MOST_IN_FLIGHT, Outcome, Scenario, Store, World},
+    world::{MAX_IN_FLIGHT, Outcome, Scenario, Store, World},
 };
 
 /// Mails that SES accepts in a second, in storms.
@@ -46,7 +46,7 @@ async fn storm<S: Store>(store: Arc<S>, name: &'static str, patients: usize) {
     assert!(ses.duplicates() <= ses.cut);
     assert_eq!(queue.dead, 0);
     assert!(queue.most_receives <= 2);
-    assert!(most_in_flight <= MOST_IN_FLIGHT);
+    assert!(most_in_flight <= MAX_IN_FLIGHT);
     assert!(ses.most_per_second() <= RATE);
 }
 

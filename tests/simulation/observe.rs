@@ -171,8 +171,8 @@ impl<S: DeliveryStore + Send> DeliveryStore for Observed<S> {
         self.lifetime.table(self.port.record(key)).await
     }
 
-    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
-        self.port.practice_of(practice).await
+    async fn practice_by_id(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        self.port.practice_by_id(practice).await
     }
 
     async fn due(

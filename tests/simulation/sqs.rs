@@ -14,7 +14,7 @@ use crate::{chance::Seed, shared::Shared};
 
 /// As in the template.
 const VISIBILITY: TimeDelta = TimeDelta::seconds(180);
-const MOST_RECEIVES: u32 = 5;
+const MAX_RECEIVES: u32 = 5;
 const BATCH: usize = 10;
 
 /// What goes wrong with messages, in percent.
@@ -88,7 +88,7 @@ impl Sqs {
     pub(crate) fn receive(&self) -> Vec<Message> {
         let (now, mut state) = (self.clock.now(), self.state());
         let before = state.waiting.len();
-        state.waiting.retain(|message| message.visible_at > now || message.receives < MOST_RECEIVES);
+        state.waiting.retain(|message| message.visible_at > now || message.receives < MAX_RECEIVES);
         state.dead += before - state.waiting.len();
         let mut batch = Vec::new();
         for message in state.waiting.iter_mut().filter(|message| message.visible_at <= now).take(BATCH) {

@@ -35,7 +35,7 @@ use crate::{
 /// Concurrent senders, as in the template's default.
 const SENDERS: usize = 2;
 /// Mails that all senders together may have in flight.
-pub(crate) const MOST_IN_FLIGHT: usize = SENDERS * 10;
+pub(crate) const MAX_IN_FLIGHT: usize = SENDERS * 10;
 const ROUND: TimeDelta = TimeDelta::milliseconds(250);
 const PRACTICE: &str = "lakeside";
 /// Steps of a batch: ten messages, each with three calls and a step before and after each call.
@@ -345,7 +345,7 @@ impl<S: Store> Process<S> {
         tokio::select! {
             biased;
             () = self.lifetime.ended() => None,
-            answer = self.sender.work(event) => Some(answer.unwrap()),
+            answer = self.sender.process_batch(event) => Some(answer.unwrap()),
         }
     }
 }

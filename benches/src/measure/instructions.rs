@@ -15,15 +15,15 @@ use crate::{
 const CALLS: usize = 5;
 /// Attempts of one count. A program is fifty times slower under valgrind, so on a busy machine its own timeouts may expire,
 /// and then it does other work than the work to be counted.
-const MOST_TRIES: usize = 3;
+const MAX_TRIES: usize = 3;
 /// Counts of one median. The counts differ, because the work of TLS depends on random keys.
 const ROUNDS: usize = 3;
 /// The maximum number of events of one count.
-pub const EVENTS: usize = (2 + CALLS) * MOST_TRIES;
+pub const EVENTS: usize = (2 + CALLS) * MAX_TRIES;
 /// The maximum number of events of a median.
 pub const MEDIAN_EVENTS: usize = EVENTS * ROUNDS;
 /// The maximum number of events of [`cold_with_machines_trust`].
-pub const TRUST_EVENTS: usize = MOST_TRIES;
+pub const TRUST_EVENTS: usize = MAX_TRIES;
 
 /// Checks that valgrind is installed.
 ///
@@ -92,7 +92,7 @@ async fn run_with_retries(
     world: &mut World,
     calls: usize,
 ) -> Result<u64> {
-    for _ in 1..MOST_TRIES {
+    for _ in 1..MAX_TRIES {
         if let Ok(count) = run(bench, scenario, program, world, calls).await {
             return Ok(count);
         }

@@ -66,7 +66,7 @@ pub async fn measure<S: DeliveryStore + Clone, M: Mailer + Clone>(
         for (sender, spent) in senders.iter().zip(&mut spent) {
             let event = event(batches.next().context("there are too few hints")?)?;
             let stopwatch = Stopwatch::start()?;
-            let answer = sender.work(event).await.map_err(anyhow::Error::from_boxed)?;
+            let answer = sender.process_batch(event).await.map_err(anyhow::Error::from_boxed)?;
             *spent = *spent + stopwatch.spent()?;
             ensure!(answer.batch_item_failures.is_empty(), "not all mails were sent: {answer:?}");
         }

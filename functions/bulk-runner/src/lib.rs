@@ -1,4 +1,4 @@
-//! Sees to bulk jobs: each message is one run, which sees to one slice of a job's patients.
+//! Processes bulk jobs: each message is one run, which processes one slice of a job's patients.
 
 use std::cell::Cell;
 
@@ -22,7 +22,7 @@ use portal_aws::{
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, BulkQueueUrl);
 
-/// A run begins with no other patient so long before it would be stopped: what it has begun, it finishes.
+/// A run starts with no further patient when only this time is left, so that it can finish before it is stopped.
 const MARGIN: TimeDelta = TimeDelta::seconds(15);
 
 /// The function, over its ports.
@@ -30,15 +30,15 @@ const MARGIN: TimeDelta = TimeDelta::seconds(15);
 pub struct BulkRunner<S, Q, J, C, E, L> {
     /// The jobs and the records.
     pub store: S,
-    /// The way to the sender.
+    /// The queue to the sender.
     pub queue: Q,
-    /// The way to the next run.
+    /// The queue of job runs.
     pub jobs: J,
     /// The time.
     pub clock: C,
-    /// Ids for invitations.
+    /// Randomness for invitation ids.
     pub entropy: E,
-    /// What it did, in numbers.
+    /// The log for metrics.
     pub metrics: L,
 }
 
@@ -51,23 +51,30 @@ where
     E: Entropy,
     L: MetricLog,
 {
-    /// Works off a batch of queue messages, and tells which of them should come again. The queue gives one at a time.
+    /// Processes a batch of queue messages, and returns which of them must be received again. The queue delivers one message
+    /// at a time.
     ///
     /// # Errors
-    /// If Lambda gives the invocation no id; the whole batch comes again.
-    pub async fn work(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    /// If Lambda gives the invocation no id: the whole batch is received again.
+    pub async fn process_batch(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let run = RequestId::parse(&event.context.request_id)?;
         let deadline = deadline(&event.context) - MARGIN;
-        let tally = Cell::new(Tally::default());
-        // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
-        let run_job = async |key| Box::pin(self.run(&key, &run, deadline, &tally)).await;
+        let counts = Cell::new(RunCounts::default());
+        // Boxed, because the compiler cannot handle futures that are nested as deeply as the SDK's are here.
+        let run_job = async |key| Box::pin(self.process_message(&key, &run, deadline, &counts)).await;
         let answer = process_batch(event.payload, job_queue::from_body, run_job).await;
         let function = &event.context.env_config.function_name;
-        metrics::put(&self.metrics, function, self.clock.now(), &tally.get().figures());
+        metrics::put(&self.metrics, function, self.clock.now(), &counts.get().figures());
         Ok(answer)
     }
 
-    async fn run(&self, key: &JobKey, run: &RequestId, deadline: DateTime<Utc>, tally: &Cell<Tally>) -> MessageOutcome {
+    async fn process_message(
+        &self,
+        key: &JobKey,
+        run: &RequestId,
+        deadline: DateTime<Utc>,
+        counts: &Cell<RunCounts>,
+    ) -> MessageOutcome {
         tracing::Span::current().record("job", key.job.as_str());
         let ports = Ports { store: &self.store, clock: &self.clock };
         let queues = RunQueues { mails: &self.queue, jobs: &self.jobs };
@@ -81,7 +88,7 @@ where
                 }
                 let SliceOutcome { invited, refused, previewed, done, .. } = slice;
                 tracing::info!(invited, refused, previewed, done, "slice processed");
-                tally.update(|tally| tally.with(&slice));
+                counts.update(|counts| counts.with_slice(&slice));
             }
             Ok(RunOutcome::Held) => tracing::info!("another run has the job"),
             Ok(RunOutcome::Over) => tracing::info!("the job is over"),
@@ -95,9 +102,9 @@ where
     }
 }
 
-/// What an invocation did, in numbers.
+/// The counts of an invocation.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+struct RunCounts {
     slices: u32,
     invited: u32,
     refused: u32,
@@ -105,9 +112,9 @@ struct Tally {
     jobs_done: u32,
 }
 
-impl Tally {
-    /// One more slice.
-    fn with(mut self, slice: &SliceOutcome) -> Self {
+impl RunCounts {
+    /// The counts with one more slice.
+    fn with_slice(mut self, slice: &SliceOutcome) -> Self {
         self.slices += 1;
         self.invited += slice.invited;
         self.refused += slice.refused;
@@ -116,7 +123,7 @@ impl Tally {
         self
     }
 
-    /// As metrics.
+    /// The metrics.
     fn figures(self) -> [Figure; 5] {
         [
             Figure::count("slices", self.slices),

@@ -14,5 +14,5 @@ async fn main() -> Result<(), Error> {
     let queue = aws.queue(queue);
     let jobs = aws.job_queue(bulk_queue);
     let runner = BulkRunner { store, queue, jobs, clock: SystemClock, entropy: OsEntropy, metrics: StandardOutput };
-    bootstrap::serve_events(async |event| runner.work(event).await).await
+    bootstrap::serve_events(async |event| runner.process_batch(event).await).await
 }

@@ -1,4 +1,4 @@
-//! The function `bulk-runner`, from the queue's events to what it leaves behind.
+//! The function `bulk-runner`, from the queue's events to their effects.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use portal_aws::{http::testing::sample, metrics::KeptLines};
 
 type Function = BulkRunner<MemoryStore, MemoryQueue, MemoryJobQueue, TestClock, TestEntropy, KeptLines>;
 
-/// The job that the sample names.
+/// The id of the job in the sample.
 const JOB: &str = "0199c0de-7c3a-7d2e-9f00-0123456789ab";
 
-/// The function, and a job with three patients, of whom nobody knows the last.
+/// The function, and a job with three patients, the last of whom does not exist.
 async fn function() -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside")]);
     let (scope, patients) = (samples::scope("lakeside"), ["p-1", "p-2", "p-3"].map(samples::patient_id));
@@ -37,7 +37,7 @@ async fn function() -> Function {
     }
 }
 
-/// The answer to a batch, in which the message is the sample's or this one.
+/// The answer to a batch with one message: the given one or the sample's.
 async fn answer(function: &Function, body: Option<&str>, secs_left: i64) -> String {
     let mut event: SqsEvent = sample("bulk-runner/one-job");
     if let (Some(body), Some(message)) = (body, event.records.first_mut()) {
@@ -47,7 +47,7 @@ async fn answer(function: &Function, body: Option<&str>, secs_left: i64) -> Stri
     "portal-bulk-runner".clone_into(&mut Arc::make_mut(&mut context.env_config).function_name);
     "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(function.clock.now().timestamp_millis() + secs_left * 1000).unwrap();
-    serde_json::to_string(&function.work(LambdaEvent::new(event, context)).await.unwrap()).unwrap()
+    serde_json::to_string(&function.process_batch(LambdaEvent::new(event, context)).await.unwrap()).unwrap()
 }
 
 async fn state(function: &Function) -> (JobState, u32) {
@@ -56,7 +56,7 @@ async fn state(function: &Function) -> (JobState, u32) {
 }
 
 const DONE: &str = r#"{"batchItemFailures":[]}"#;
-const AGAIN: &str = r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"}]}"#;
+const RECEIVED_AGAIN: &str = r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"}]}"#;
 
 #[tokio::test]
 async fn a_message_is_one_slice_and_one_line_of_metrics() {
@@ -76,7 +76,7 @@ async fn a_message_is_one_slice_and_one_line_of_metrics() {
 }
 
 #[tokio::test]
-async fn without_time_a_run_sees_to_one_patient_and_sends_for_the_next() {
+async fn a_run_without_time_processes_one_patient_and_queues_the_next_run() {
     let function = function().await;
     assert_eq!(answer(&function, None, 15).await, DONE);
     assert_eq!(state(&function).await, (JobState::Running, 1));
@@ -84,28 +84,28 @@ async fn without_time_a_run_sees_to_one_patient_and_sends_for_the_next() {
 }
 
 #[tokio::test]
-async fn what_went_wrong_comes_again() {
+async fn a_message_that_was_not_processed_is_received_again() {
     for calls in 0..8 {
         let function = function().await;
         let faults = std::iter::repeat_n(None, calls).chain([Some(Fault::Unavailable)]);
         function.store.fail_next(faults);
-        assert_eq!(answer(&function, None, 30).await, AGAIN, "call {calls}");
+        assert_eq!(answer(&function, None, 30).await, RECEIVED_AGAIN, "call {calls}");
     }
     let function = function().await;
     function.jobs.fail_next(1);
-    assert_eq!(answer(&function, None, 15).await, AGAIN);
-    // A mail's hint is none that the run depends on.
+    assert_eq!(answer(&function, None, 15).await, RECEIVED_AGAIN);
+    // The run does not depend on the hints to the sender.
     function.queue.fail_next(1);
     assert_eq!(answer(&function, None, 30).await, DONE);
     assert_eq!(state(&function).await, (JobState::Done, 3));
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_comes_again_and_one_about_no_job_does_not() {
+async fn an_unreadable_message_is_received_again_and_one_about_an_unknown_job_is_not() {
     let function = function().await;
     let before = function.store.contents();
     for body in ["", "poison", r#"{"schema":2,"practice":"lakeside","job":"job-1"}"#] {
-        assert_eq!(answer(&function, Some(body), 30).await, AGAIN, "{body}");
+        assert_eq!(answer(&function, Some(body), 30).await, RECEIVED_AGAIN, "{body}");
     }
     for body in [
         format!(r#"{{"schema":1,"practice":"hillside","job":"{JOB}"}}"#),
@@ -117,8 +117,8 @@ async fn a_message_that_cannot_be_read_comes_again_and_one_about_no_job_does_not
 }
 
 #[tokio::test]
-async fn without_an_id_nothing_is_run() {
+async fn without_an_invocation_id_nothing_is_run() {
     let function = function().await;
     let event = LambdaEvent::new(sample("bulk-runner/one-job"), Context::default());
-    assert!(function.work(event).await.is_err());
+    assert!(function.process_batch(event).await.is_err());
 }

@@ -1,15 +1,15 @@
-//! Reads whom to invite.
+//! Reads the audience of a bulk job from a request.
 
 use std::collections::BTreeSet;
 
-use portal::{ids::PatientId, operations::bulk::RequestedAudience, policy::MOST_BULK_PATIENTS};
+use portal::{ids::PatientId, operations::bulk::RequestedAudience, policy::MAX_BULK_PATIENTS};
 use portal_aws::http::{
     Problem,
     fields::{Form, flag, list, text, text_like},
     value::{NamedAudience, PatientList},
 };
 
-/// The audience, and whether it is a dry run.
+/// Reads the audience, and whether the job is a dry run.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
@@ -46,10 +46,10 @@ pub fn read(mut form: Form) -> Result<(RequestedAudience, bool), Problem> {
     form.finish(audience.map(|audience| (audience, dry_run.unwrap_or_default())))
 }
 
-/// At least one patient, not too many, and each once.
+/// The patients, if there is at least one, not too many, and no duplicate.
 fn patients(patients: Vec<PatientId>) -> Option<Vec<PatientId>> {
     let each_once = patients.iter().collect::<BTreeSet<_>>().len() == patients.len();
-    let bounded = (1..=MOST_BULK_PATIENTS).contains(&patients.len());
+    let bounded = (1..=MAX_BULK_PATIENTS).contains(&patients.len());
     (each_once && bounded).then_some(patients)
 }
 

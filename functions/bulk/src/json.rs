@@ -77,8 +77,8 @@ enum JobAudience {
 portal::named!(JobAudience);
 
 impl<'job> JobJson<'job> {
-    /// This job.
-    pub(crate) fn of(job: &'job BulkJob) -> Self {
+    /// The JSON of a job.
+    pub(crate) fn from_job(job: &'job BulkJob) -> Self {
         Self {
             job_id: job.id.as_str(),
             dry_run: job.dry_run,
@@ -97,14 +97,14 @@ impl<'job> JobJson<'job> {
 }
 
 impl<'page> ResultsJson<'page> {
-    /// This page.
-    pub(crate) fn of(page: &'page ResultsPage) -> Self {
+    /// The JSON of a page.
+    pub(crate) fn from_page(page: &'page ResultsPage) -> Self {
         let next = page.next.map(SlicePlace::number).map(|number| number.to_string());
         Self { results: results(page).collect(), next }
     }
 }
 
-/// Every result of a page.
+/// All results of a page.
 pub(crate) fn results(page: &ResultsPage) -> impl Iterator<Item = ResultJson<'_>> {
     page.slices.iter().flat_map(|slice| &slice.results).map(|BulkResult { patient, outcome }| ResultJson {
         patient_id: patient.as_str(),

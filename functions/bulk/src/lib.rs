@@ -1,4 +1,4 @@
-//! Begins bulk jobs, shows how far they have come and what came of them, and cancels them.
+//! Begins bulk jobs, shows their progress and results, and cancels them.
 
 pub mod audience;
 pub mod json;
@@ -22,7 +22,7 @@ use portal_aws::http::{
 
 use self::json::{JobJson, ResultsJson};
 
-/// What is said of a cursor that is not one of these results.
+/// The problem's detail for a cursor that is not valid for these results.
 pub const MALFORMED_CURSOR: &str =
     "The cursor must be the next of an answer about the same job: leave it out to begin again.";
 
@@ -34,11 +34,11 @@ pub type Config = (AwsEnvironment, TableName, BulkQueueUrl, ClaimNames);
 pub struct Bulk<S, J, C, E> {
     /// The jobs.
     pub store: S,
-    /// The way to the runner.
+    /// The queue of job runs.
     pub jobs: J,
     /// The time.
     pub clock: C,
-    /// Ids for jobs.
+    /// Randomness for job ids.
     pub entropy: E,
 }
 
@@ -63,32 +63,32 @@ impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
     async fn begin(&self, request: &Request) -> Result<Answer, Problem> {
         let (scope, keyed) = (request.scope()?, request.keyed()?);
         let (audience, dry_run) = audience::read(request.form()?)?;
-        let asked = BulkRequest { audience, dry_run, keyed };
-        let job = begin(&self.ports(), &self.jobs, &self.entropy, scope, &asked).await?;
-        let place = format!("{}/{}", Operation::BeginBulkJob.path(), job.id);
-        Ok(shown(StatusCode::ACCEPTED, &job)?.with_header(LOCATION, &place))
+        let bulk_request = BulkRequest { audience, dry_run, keyed };
+        let job = begin(&self.ports(), &self.jobs, &self.entropy, scope, &bulk_request).await?;
+        let location = format!("{}/{}", Operation::BeginBulkJob.path(), job.id);
+        Ok(answer(StatusCode::ACCEPTED, &job)?.with_header(LOCATION, &location))
     }
 
     async fn read(&self, request: &Request) -> Result<Answer, Problem> {
         let job = job(&self.ports(), request.scope()?, &request.job()?).await?;
-        shown(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
+        answer(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
     }
 
     async fn cancel(&self, request: &Request) -> Result<Answer, Problem> {
         let (scope, id) = (request.scope()?, request.job()?);
         request.require_empty_body()?;
         let job = cancel(&self.ports(), scope, &id).await?;
-        shown(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
+        answer(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
     }
 
     async fn results(&self, request: &Request) -> Result<Answer, Problem> {
         let id = request.job()?;
-        let page = results(&self.ports(), request.scope()?, &id, place(request)?).await?;
+        let page = results(&self.ports(), request.scope()?, &id, place_from_cursor(request)?).await?;
         let page = page.ok_or(Problem::JobNotFound)?;
         if !request.accepts("text/csv") {
-            return Answer::document(StatusCode::OK, &ResultsJson::of(&page));
+            return Answer::document(StatusCode::OK, &ResultsJson::from_page(&page));
         }
-        let answer = Answer::csv(table::of(&page)?).with_header(CONTENT_DISPOSITION, "attachment");
+        let answer = Answer::csv(table::to_csv(&page)?).with_header(CONTENT_DISPOSITION, "attachment");
         Ok(match page.next {
             None => answer,
             Some(next) => {
@@ -100,13 +100,13 @@ impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
     }
 }
 
-fn shown(status: StatusCode, job: &BulkJob) -> Result<Answer, Problem> {
-    Answer::document(status, &JobJson::of(job))
+fn answer(status: StatusCode, job: &BulkJob) -> Result<Answer, Problem> {
+    Answer::document(status, &JobJson::from_job(job))
 }
 
-/// Where the page begins. The number of a slice in plain digits is cursor enough: it says nothing of anybody, and leads
-/// nowhere but within the job that the path names.
-fn place(request: &Request) -> Result<Option<SlicePlace>, Problem> {
+/// Where the page begins. The cursor is the number of a slice in plain digits: it contains no personal data, and is used
+/// only within the job in the path.
+fn place_from_cursor(request: &Request) -> Result<Option<SlicePlace>, Problem> {
     let Some(cursor) = request.query("cursor") else { return Ok(None) };
     Ok(Some(SlicePlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

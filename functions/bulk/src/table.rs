@@ -1,4 +1,4 @@
-//! Results as a table (CSV, RFC 4180), which people open in a spreadsheet.
+//! Results as a table (CSV, RFC 4180), to open in a spreadsheet.
 
 use std::borrow::Cow;
 
@@ -8,23 +8,25 @@ use portal_aws::http::Problem;
 
 use crate::json::results;
 
-/// The heads of the columns.
-const HEADS: [&str; 3] = ["patientId", "outcome", "sentence"];
+/// The column headers.
+const HEADERS: [&str; 3] = ["patientId", "outcome", "sentence"];
 
-/// A page as a table with heads.
-pub(crate) fn of(page: &ResultsPage) -> Result<String, Problem> {
+/// A page as a table with headers.
+pub(crate) fn to_csv(page: &ResultsPage) -> Result<String, Problem> {
     let rows = results(page).map(|result| [result.patient_id, result.outcome, result.sentence]);
     let mut table = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    let written =
-        [HEADS].into_iter().chain(rows).try_for_each(|row| table.write_record(row.map(|cell| safe(cell).into_owned())));
+    let written = [HEADERS]
+        .into_iter()
+        .chain(rows)
+        .try_for_each(|row| table.write_record(row.map(|cell| escape_formula(cell).into_owned())));
     written.map_err(|error| Problem::Internal(error.into()))?;
     let bytes = table.into_inner().map_err(|error| Problem::Internal(error.into_error().into()))?;
     String::from_utf8(bytes).map_err(|error| Problem::Internal(error.into()))
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe stands before what might be one. Patient ids come from
-/// outside, and one of `=HYPERLINK(...)` would do what its author likes on the desk of whoever opens the table.
-fn safe(cell: &str) -> Cow<'_, str> {
+/// Prevents that a spreadsheet evaluates a cell as a formula: adds an apostrophe before a possible formula. Clients choose
+/// the patient ids, so an id like `=HYPERLINK(...)` could attack the user who opens the table.
+fn escape_formula(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}").into() } else { cell.into() }
 }
 
@@ -54,17 +56,17 @@ mod tests {
             "MRN:7,date_of_birth_missing,\"The patient's date of birth is missing, and registering asks for it: \
              add it on the Profile tab.\"\r\n",
         );
-        assert_eq!(of(&page).unwrap(), table);
-        assert_eq!(of(&ResultsPage { slices: Vec::new(), next: None }).unwrap(), "patientId,outcome,sentence\r\n");
+        assert_eq!(to_csv(&page).unwrap(), table);
+        assert_eq!(to_csv(&ResultsPage { slices: Vec::new(), next: None }).unwrap(), "patientId,outcome,sentence\r\n");
     }
 
     #[test]
-    fn whatever_a_spreadsheet_would_calculate_is_text() {
+    fn a_cell_that_a_spreadsheet_would_evaluate_is_escaped() {
         for formula in ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
-            assert_eq!(safe(formula), format!("'{formula}"));
+            assert_eq!(escape_formula(formula), format!("'{formula}"));
         }
         for text in ["", "p-1", "'=1", " =1", "1=1"] {
-            assert_eq!(safe(text), text);
+            assert_eq!(escape_formula(text), text);
         }
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 type Function = Edge<Bulk<MemoryStore, MemoryJobQueue, TestClock, TestEntropy>>;
 
-/// The job that the samples name.
+/// The id of the job in the samples.
 const JOB: &str = "0199c0de-7c3a-7d2e-9f00-0123456789ab";
 
 fn function() -> Function {
@@ -25,7 +25,7 @@ fn function() -> Function {
     edge(Bulk { store, jobs: MemoryJobQueue::default(), clock: TestClock::default(), entropy: TestEntropy::default() })
 }
 
-/// The function, and a job that so many slices of two patients have been seen to.
+/// The function, and a job of which this many slices of two patients have been processed.
 async fn function_with_job(practice: &str, slices: u32) -> Function {
     let function = function();
     let store = &function.handler().store;
@@ -38,13 +38,13 @@ async fn function_with_job(practice: &str, slices: u32) -> Function {
         let result =
             |number: u32, outcome| BulkResult { patient: samples::patient_id(&format!("p-{number}")), outcome };
         let refused = BulkOutcome::from_refusal(&InviteRefusal::EmailInUse { holder: None });
-        let seen = SliceProgress {
-            audience: Audience::Named { total: 100, seen: slice * 2 + 2 },
+        let progress = SliceProgress {
+            audience: Audience::Named { total: 100, processed: slice * 2 + 2 },
             complete: false,
             results: vec![result(slice * 2, BulkOutcome::Invited), result(slice * 2 + 1, refused)],
         };
         let at = samples::noon() + TimeDelta::seconds((slice + 1).into());
-        let (after, written) = claimed.advance(&run, seen, at).unwrap();
+        let (after, written) = claimed.advance(&run, progress, at).unwrap();
         save(store, &after, written.as_ref()).await;
         job = after;
     }
@@ -67,7 +67,7 @@ async fn a_job_is_accepted_and_queued() {
 }
 
 #[tokio::test]
-async fn a_repeat_under_the_same_key_is_the_same_job() {
+async fn a_repeat_with_the_same_key_is_the_same_job() {
     let function = function();
     let request = Sample::new("bulk/begin").header("idempotency-key", "key-1");
     function.handler().jobs.fail_next(1);
@@ -86,7 +86,7 @@ async fn a_repeat_under_the_same_key_is_the_same_job() {
 }
 
 #[tokio::test]
-async fn an_audience_is_named_or_everybody_who_was_never_invited() {
+async fn an_audience_is_either_named_patients_or_all_who_were_never_invited() {
     let invalid = |body: Value, pointer: &str, code: &str| (body, json!([{ "pointer": pointer, "code": code }]));
     let ids = |count: usize| (0..count).map(|number| format!("{number:064}")).collect::<Vec<_>>();
     let function = function();
@@ -118,7 +118,7 @@ async fn an_audience_is_named_or_everybody_who_was_never_invited() {
 }
 
 #[tokio::test]
-async fn a_job_shows_how_far_it_has_come() {
+async fn a_job_shows_its_progress() {
     let function = function_with_job("lakeside", 7).await;
     insta::assert_json_snapshot!("running", Sample::new("bulk/read").ask(&function).await);
 }
@@ -146,7 +146,7 @@ async fn results_come_in_pages_as_json_and_as_a_table() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_begun_has_no_results_yet() {
+async fn a_new_job_has_no_results() {
     let function = function_with_job("lakeside", 0).await;
     insta::assert_json_snapshot!("no_results", Sample::new("bulk/results").ask(&function).await);
 }
@@ -164,23 +164,23 @@ async fn a_job_is_cancelled_once() {
 }
 
 #[tokio::test]
-async fn anothers_job_is_answered_like_one_that_is_not_there() {
-    let (theirs, nobodys) = (function_with_job("hillside", 1).await, function());
+async fn a_job_of_another_practice_is_answered_like_an_unknown_one() {
+    let (with_foreign_job, without_job) = (function_with_job("hillside", 1).await, function());
     for name in ["bulk/read", "bulk/results", "bulk/results-csv", "bulk/cancel"] {
-        let before = theirs.handler().store.contents();
-        let answer = Sample::new(name).ask(&theirs).await;
-        assert_eq!(answer, Sample::new(name).ask(&nobodys).await, "{name}");
+        let before = with_foreign_job.handler().store.contents();
+        let answer = Sample::new(name).ask(&with_foreign_job).await;
+        assert_eq!(answer, Sample::new(name).ask(&without_job).await, "{name}");
         assert_eq!((answer.status, answer.code()), (404, "job_not_found"), "{name}");
-        assert_eq!(theirs.handler().store.contents(), before);
+        assert_eq!(with_foreign_job.handler().store.contents(), before);
         let ids = ["", " ", "a b", "a/b", "a#b", "é", &"x".repeat(65), &"x".repeat(10_000)];
         let bad = ids.map(|id| Bad::new(format!("{name} {id:?}"), Sample::new(name).job(id), 404, "job_not_found"));
-        assert_refused(&theirs, bad.into(), |bulk| bulk.store.contents()).await;
+        assert_refused(&with_foreign_job, bad.into(), |bulk| bulk.store.contents()).await;
     }
-    insta::assert_json_snapshot!("job_not_found", Sample::new("bulk/read").ask(&nobodys).await);
+    insta::assert_json_snapshot!("job_not_found", Sample::new("bulk/read").ask(&without_job).await);
 }
 
 #[tokio::test]
-async fn who_may_not_ask_is_refused() {
+async fn a_caller_without_permission_is_refused() {
     let function = function_with_job("lakeside", 1).await;
     for name in ["bulk/begin", "bulk/read", "bulk/results", "bulk/cancel"] {
         assert_refused(&function, bad_callers(&Sample::new(name)), |bulk| bulk.store.contents()).await;
@@ -194,7 +194,7 @@ async fn who_may_not_ask_is_refused() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_is_said_so() {
+async fn a_fault_of_the_store_is_answered_as_a_problem() {
     for name in ["bulk/begin", "bulk/read", "bulk/results", "bulk/cancel"] {
         for (fault, status, code) in [(Fault::Busy, 503, "unavailable"), (Fault::Corrupt, 500, "internal")] {
             let function = function_with_job("lakeside", 1).await;

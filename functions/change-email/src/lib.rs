@@ -16,7 +16,7 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 pub struct ChangeEmail<S, Q, C> {
     /// The records.
     pub store: S,
-    /// The way to the sender.
+    /// The queue to the sender.
     pub queue: Q,
     /// The time.
     pub clock: C,

@@ -28,46 +28,46 @@ fn change() -> Sample {
 }
 
 fn record(function: &Function) -> PortalRecord {
-    function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap()
+    function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap()
 }
 
-/// Everything that could change.
-fn watched(
+/// Everything that a request could change.
+fn stored_state(
     change_email: &ChangeEmail<MemoryStore, MemoryQueue, TestClock>,
 ) -> impl PartialEq + std::fmt::Debug + use<> {
     (change_email.store.contents(), change_email.queue.messages())
 }
 
 #[tokio::test]
-async fn the_account_has_the_new_address_and_both_are_to_be_told() {
+async fn the_account_has_the_new_address_and_both_addresses_get_a_notice() {
     let function = function_with_account();
     insta::assert_json_snapshot!("changed", change().ask(&function).await);
     let record = record(&function);
     assert!(matches!(&record.account, Account::Active { email, .. } if email.typed() == "nunez.family@example.com"));
-    let told: Vec<_> = record.notices.iter().map(|notice| (notice.kind, notice.to.typed())).collect();
+    let notices: Vec<_> = record.notices.iter().map(|notice| (notice.kind, notice.to.typed())).collect();
     let both =
         [(NoticeKind::AddressRemoved, "jose@example.com"), (NoticeKind::AddressAdded, "nunez.family@example.com")];
-    assert_eq!(told, both);
+    assert_eq!(notices, both);
     assert_eq!(function.handler().queue.messages(), [Hint::Notices(record.key.clone())]);
     let event = function.handler().store.timeline(&record.key).pop().unwrap();
-    assert_eq!((event.kind.name(), event.act.actor.role), (EventName::AccountEmailChanged, Role::Support));
-    assert_eq!(event.act.actor.subject.unwrap().as_str(), "support-3");
+    assert_eq!((event.kind.name(), event.context.actor.role), (EventName::AccountEmailChanged, Role::Support));
+    assert_eq!(event.context.actor.subject.unwrap().as_str(), "support-3");
 }
 
 #[tokio::test]
-async fn the_same_request_again_changes_nothing_and_is_answered_alike() {
+async fn a_repeated_request_changes_nothing_and_gets_the_same_answer() {
     let function = function_with_account();
     let first = change().ask(&function).await;
-    let before = watched(function.handler());
+    let before = stored_state(function.handler());
     for spelling in ["nunez.family@example.com", "Nunez.Family@EXAMPLE.com"] {
         let again = change().request("request-2").json(&json!({ "email": spelling })).ask(&function).await;
         assert_eq!(again, first, "{spelling}");
-        assert_eq!(watched(function.handler()), before, "{spelling}");
+        assert_eq!(stored_state(function.handler()), before, "{spelling}");
     }
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_costs_nothing() {
+async fn a_fault_of_the_queue_does_not_fail_the_request() {
     let function = function_with_account();
     function.handler().queue.fail_next(1);
     assert_eq!(change().ask(&function).await.status, 200);
@@ -76,7 +76,7 @@ async fn a_queue_that_is_down_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_condition_on_the_version_is_kept() {
+async fn if_match_is_checked() {
     let function = function_with_account();
     let version = record(&function).version;
     let bad = vec![
@@ -88,13 +88,13 @@ async fn a_condition_on_the_version_is_kept() {
         ),
         Bad::new("no version", change().header("if-match", "1"), 400, "malformed"),
     ];
-    assert_refused(&function, bad, watched).await;
+    assert_refused(&function, bad, stored_state).await;
     let answer = change().header("if-match", &format!("\"{version}\"")).ask(&function).await;
     assert_eq!((answer.status, answer.headers["etag"].as_str()), (200, format!("\"{}\"", version + 1).as_str()));
 }
 
 #[tokio::test]
-async fn only_customer_care_may_and_a_practice_in_their_token_counts_for_nothing() {
+async fn only_customer_care_may_change_an_address_and_a_practice_in_the_token_is_ignored() {
     let function = function_with_account();
     let claims = |scope: &str| change().claim("practice_id", "lakeside").claim("scope", scope);
     let everything = "openid portal/read portal/patients portal/invite portal/admin portal/logins";
@@ -108,7 +108,7 @@ async fn only_customer_care_may_and_a_practice_in_their_token_counts_for_nothing
         Bad::new("no subject", change().without_claim("sub"), 403, "forbidden"),
         Bad::new("staff of a foreign patient", claims("portal/invite").patient("p-9"), 403, "support_only"),
     ];
-    assert_refused(&function, bad, watched).await;
+    assert_refused(&function, bad, stored_state).await;
     insta::assert_json_snapshot!("support_only", claims(everything).ask(&function).await);
 
     let answer = change().claim("practice_id", "hillside").ask(&function).await;
@@ -116,25 +116,25 @@ async fn only_customer_care_may_and_a_practice_in_their_token_counts_for_nothing
 }
 
 #[tokio::test]
-async fn whoever_is_not_there_is_not_found_in_the_very_same_words() {
+async fn every_unknown_patient_gets_the_same_answer() {
     let function = function_with_account();
-    let before = watched(function.handler());
+    let before = stored_state(function.handler());
     let missing = change().patient("p-9").ask(&function).await;
     insta::assert_json_snapshot!("patient_not_found", missing);
     for (what, request) in [
         ("another practice's patient", change().practice("hillside")),
-        ("a practice that is not there", change().practice("nowhere")),
-        ("a practice that can be none", change().practice("lakeside#PATIENT")),
+        ("an unknown practice", change().practice("nowhere")),
+        ("an invalid practice id", change().practice("lakeside#PATIENT")),
         ("no practice", change().practice("")),
     ] {
         let answer = request.ask(&function).await;
         assert_eq!(answer, missing, "{what}");
-        assert_eq!(watched(function.handler()), before, "{what}");
+        assert_eq!(stored_state(function.handler()), before, "{what}");
     }
 }
 
 #[tokio::test]
-async fn a_rule_that_says_no_is_a_problem_with_its_code() {
+async fn a_refusal_is_a_problem_with_its_code() {
     let function = function_with_account();
     let store = &function.handler().store;
     for (practice, patient, address) in
@@ -154,26 +154,26 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
         Bad::new("two addresses", change().json(&json!({ "email": ["a@example.com"] })), 422, "invalid_fields"),
         Bad::new("no body", change().body(""), 400, "malformed"),
     ];
-    assert_refused(&function, bad, watched).await;
+    assert_refused(&function, bad, stored_state).await;
     let holder = async |email| to(email).ask(&function).await.body.get("patientId").cloned();
     assert_eq!(holder("own@example.com").await, Some(json!("p-2")));
     assert_eq!(holder("theirs@example.com").await, None::<Value>, "another practice's patient is not named");
 }
 
 #[tokio::test]
-async fn while_too_many_changes_are_untold_the_next_has_to_wait() {
+async fn with_too_many_waiting_notices_a_change_is_too_soon() {
     let function = function_with_account();
     for number in 0..4 {
         let request = change().request(&format!("request-{number}"));
         let answer = request.json(&json!({ "email": format!("new{number}@example.com") })).ask(&function).await;
         assert_eq!(answer.status, 200, "{number}: {}", answer.body);
     }
-    assert_refused(&function, vec![Bad::new("the fifth", change(), 429, "too_soon")], watched).await;
+    assert_refused(&function, vec![Bad::new("the fifth", change(), 429, "too_soon")], stored_state).await;
     assert_eq!(change().ask(&function).await.headers["retry-after"], "60");
 }
 
 #[tokio::test]
-async fn a_store_at_fault_is_no_fault_of_the_request() {
+async fn a_fault_of_the_store_is_answered_with_503() {
     let function = function_with_account();
     function.handler().store.fail_next([Some(Fault::Busy)]);
     let answer = change().ask(&function).await;
@@ -182,7 +182,7 @@ async fn a_store_at_fault_is_no_fault_of_the_request() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_changes_nothing() {
+async fn an_invalid_request_changes_nothing() {
     let function = function_with_account();
     let mut bad = [bad_patients(&change()), bad_bodies(&change())].concat();
     bad.push(Bad::new(
@@ -191,5 +191,5 @@ async fn what_is_not_a_request_changes_nothing() {
         404,
         "not_found",
     ));
-    assert_refused(&function, bad, watched).await;
+    assert_refused(&function, bad, stored_state).await;
 }

@@ -1,4 +1,4 @@
-//! Invites a patient to open an account, and takes the invitation back.
+//! Invites a patient to open an account, and revokes the invitation.
 
 use portal::email::Pepper;
 use portal::{
@@ -16,11 +16,11 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 pub struct Invite<S, Q, C, E> {
     /// The records.
     pub store: S,
-    /// The way to the sender.
+    /// The queue to the sender.
     pub queue: Q,
     /// The time.
     pub clock: C,
-    /// Ids for invitations.
+    /// Randomness for invitation ids.
     pub entropy: E,
 }
 

@@ -36,7 +36,7 @@ async fn function_with_patient() -> Function {
 async fn an_invitation_is_accepted_and_queued() {
     let function = function_with_patient().await;
     insta::assert_json_snapshot!("accepted", Sample::new("invite/profile-email").ask(&function).await);
-    let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
+    let record = function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap();
     let messages = function.handler().queue.messages();
     let message = InvitationMessage { key: record.key, invitation: record.invitation.unwrap().id };
     assert_eq!(messages, [Hint::Invitation(message)]);
@@ -47,12 +47,12 @@ async fn another_address_is_used_and_not_saved() {
     let function = function_with_patient().await;
     let answer = Sample::new("invite/another-email").ask(&function).await;
     assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("nunez.family@example.com")));
-    let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
+    let record = function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap();
     assert_eq!(record.profile.email, Some(samples::email("jose@example.com")));
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_costs_nothing() {
+async fn a_fault_of_the_queue_does_not_fail_the_request() {
     let function = function_with_patient().await;
     function.handler().queue.fail_next(1);
     let answer = Sample::new("invite/profile-email").ask(&function).await;
@@ -61,7 +61,7 @@ async fn a_queue_that_is_down_costs_nothing() {
 }
 
 #[tokio::test]
-async fn no_body_and_an_empty_one_and_null_are_the_same() {
+async fn no_body_an_empty_body_and_null_are_the_same() {
     for request in [
         Sample::new("invite/profile-email"),
         Sample::new("invite/profile-email").body(""),
@@ -75,7 +75,7 @@ async fn no_body_and_an_empty_one_and_null_are_the_same() {
 }
 
 #[tokio::test]
-async fn a_condition_on_the_version_is_kept() {
+async fn if_match_is_checked() {
     let request = Sample::new("invite/profile-email");
     let stale = request.clone().header("if-match", "\"7\"");
     let bad = vec![
@@ -90,7 +90,7 @@ async fn a_condition_on_the_version_is_kept() {
 }
 
 #[tokio::test]
-async fn a_repeat_under_the_same_key_is_the_same_command() {
+async fn a_repeat_with_the_same_key_is_the_same_command() {
     let function = function_with_patient().await;
     let request = Sample::new("invite/profile-email").header("idempotency-key", "key-1");
     let first = request.ask(&function).await;
@@ -113,7 +113,7 @@ async fn a_repeat_under_the_same_key_is_the_same_command() {
 }
 
 #[tokio::test]
-async fn a_rule_that_says_no_is_a_problem_with_its_code() {
+async fn a_refusal_is_a_problem_with_its_code() {
     let function = function_with_patient().await;
     add(&function, "lakeside", "p-2", samples::profile(None)).await;
     add(&function, "lakeside", "p-3", Profile { date_of_birth: None, ..samples::profile(Some("p3@example.org")) })
@@ -123,7 +123,7 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     assert_eq!(request.ask(&function).await.status, 202);
     let bad = vec![
         Bad::new("inactive", request.clone().patient("p-5"), 409, "patient_inactive"),
-        Bad::new("once more", request.clone(), 409, "already_invited"),
+        Bad::new("a repeat", request.clone(), 409, "already_invited"),
         Bad::new("no address", request.clone().patient("p-2"), 409, "email_required"),
         Bad::new("no date of birth", request.clone().patient("p-3"), 409, "date_of_birth_missing"),
         Bad::new("no patient", request.clone().patient("p-4"), 404, "patient_not_found"),
@@ -136,9 +136,9 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
 #[tokio::test]
 async fn the_portal_must_be_activated() {
     let settings = samples::settings();
-    let waiting = Practice::save(None, samples::practice_id("lakeside"), settings, false, samples::noon());
+    let not_activated = Practice::save(None, samples::practice_id("lakeside"), settings, false, samples::noon());
     let function = edge(Invite {
-        store: MemoryStore::with_practices([waiting]),
+        store: MemoryStore::with_practices([not_activated]),
         queue: MemoryQueue::default(),
         clock: TestClock::default(),
         entropy: TestEntropy::default(),
@@ -149,7 +149,7 @@ async fn the_portal_must_be_activated() {
 }
 
 #[tokio::test]
-async fn an_address_of_another_patient_is_refused_and_names_only_ones_own() {
+async fn an_address_of_another_patient_is_refused_and_only_a_patient_of_the_same_practice_is_named() {
     let function = function();
     add(&function, "lakeside", "p-1001", samples::profile(None)).await;
     add(&function, "lakeside", "p-2", samples::profile(Some("own@example.com"))).await;
@@ -162,7 +162,7 @@ async fn an_address_of_another_patient_is_refused_and_names_only_ones_own() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_changes_nothing() {
+async fn an_invalid_invite_request_changes_nothing() {
     let function = function_with_patient().await;
     let request = Sample::new("invite/another-email");
     let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();
@@ -173,17 +173,17 @@ async fn what_is_not_a_request_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_taken_back() {
+async fn an_invitation_is_revoked() {
     let function = function_with_patient().await;
     assert_eq!(Sample::new("invite/profile-email").ask(&function).await.status, 202);
     let queued = function.handler().queue.messages();
     insta::assert_json_snapshot!("revoked", Sample::new("invite/revoke").ask(&function).await);
-    assert_eq!(function.handler().queue.messages(), queued, "nobody is told: there is nothing to send");
+    assert_eq!(function.handler().queue.messages(), queued, "a revocation sends nothing");
     assert_eq!(function.handler().store.email_entry(&samples::email("jose@example.com")).owner, None);
 }
 
 #[tokio::test]
-async fn taking_back_says_no_more_than_that() {
+async fn a_revoke_request_needs_no_body() {
     for request in [
         Sample::new("invite/revoke").body(""),
         Sample::new("invite/revoke").body("{}"),
@@ -197,7 +197,7 @@ async fn taking_back_says_no_more_than_that() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_to_take_back_changes_nothing() {
+async fn an_invalid_revoke_request_changes_nothing() {
     let function = function_with_patient().await;
     Sample::new("invite/profile-email").ask(&function).await;
     let request = Sample::new("invite/revoke");
@@ -211,12 +211,12 @@ async fn what_is_not_a_request_to_take_back_changes_nothing() {
     assert_refused(&function, bad, |invite| (invite.store.contents(), invite.queue.messages())).await;
 
     assert_eq!(request.ask(&function).await.status, 200);
-    let twice = vec![Bad::new("once more", request, 409, "not_invited")];
+    let twice = vec![Bad::new("a repeat", request, 409, "not_invited")];
     assert_refused(&function, twice, |invite| invite.store.contents()).await;
 }
 
 #[tokio::test]
-async fn a_store_that_is_busy_says_when_to_come_again() {
+async fn a_busy_store_is_answered_with_retry_after() {
     let function = function_with_patient().await;
     let before = function.handler().store.contents();
     function.handler().store.fail_next([None, Some(Fault::Busy)]);

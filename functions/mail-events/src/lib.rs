@@ -1,4 +1,4 @@
-//! Takes in what SES tells of the mails that were handed to it.
+//! Records the events of SES about mails.
 
 use lambda_runtime::{Error, LambdaEvent};
 use portal::email::Pepper;
@@ -20,11 +20,11 @@ use serde_json::Value;
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, ConfigurationSet);
 
-/// Counts events that tell nothing new. What is new is counted under the name of what became of the mail.
+/// The metric for events that contain nothing new. A new event is counted under the name of its delivery state.
 const KNOWN: &str = "known";
-/// Counts events of mails that are nobody's current invitation.
+/// The metric for events about mails of no current invitation.
 const FOREIGN: &str = "foreign";
-/// Counts events of a kind that SES is not asked to send.
+/// The metric for events of a kind that the configuration does not request from SES.
 const UNASKED: &str = "unasked";
 
 /// The function, over its ports.
@@ -36,59 +36,60 @@ pub struct MailEvents<S, C, L> {
     pub clock: C,
     /// The configuration set that our mails are sent with.
     pub configuration_set: String,
-    /// What became of mails, in numbers.
+    /// The log for metrics.
     pub metrics: L,
 }
 
 impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
-    /// Takes one event in. What is not of our mails, or not new, changes nothing and is no failure.
+    /// Processes one event. An event that is not about our mails, or not new, changes nothing and is not an error.
     ///
     /// # Errors
-    /// If the event cannot be read, or the store is at fault: Lambda tries twice more, and then keeps the event in the
-    /// dead-letter queue.
-    pub async fn take_in(&self, event: LambdaEvent<Value>) -> Result<(), Error> {
+    /// If the event cannot be read, or the store fails: Lambda retries twice, and then puts the event into the dead-letter
+    /// queue.
+    pub async fn process_event(&self, event: LambdaEvent<Value>) -> Result<(), Error> {
         let LambdaEvent { payload, context } = event;
         let run = RequestId::parse(&context.request_id)?;
-        let account = account(&context).ok_or("Lambda does not say in which account this is")?;
+        let account = account(&context).ok_or("the invocation has no AWS account id")?;
         let origin = Origin { account, configuration_set: &self.configuration_set };
-        let told = ses_events::read(&payload, origin).inspect_err(|error| tracing::error!(%error, "event not read"))?;
-        let counted = match told {
-            SesEvent::Mail(event) => self.note(&event, &run).await?,
+        let ses_event =
+            ses_events::read(&payload, origin).inspect_err(|error| tracing::error!(%error, "event not read"))?;
+        let metric = match ses_event {
+            SesEvent::Mail(event) => self.record(&event, &run).await?,
             SesEvent::Other(kind) => {
-                tracing::warn!(kind = kind.as_str(), "event of a kind that is not asked for");
+                tracing::warn!(kind = kind.as_str(), "event of a kind that is not requested");
                 UNASKED
             }
             SesEvent::Foreign => {
-                tracing::info!("event of no invitation's mail");
+                tracing::info!("event about no invitation's mail");
                 FOREIGN
             }
         };
-        // One figure, of what happened: each that is never written costs nothing.
-        let figure = Figure::count(counted, 1);
+        // Only the metric of this outcome is written, because each written metric costs money.
+        let figure = Figure::count(metric, 1);
         metrics::put(&self.metrics, &context.env_config.function_name, self.clock.now(), &[figure]);
         Ok(())
     }
 
-    /// Notes an event, and gives the name that it is counted under.
-    async fn note(&self, event: &MailEvent, run: &RequestId) -> Result<&'static str, Error> {
-        let MailEvent { invitation, attempt, message, news, .. } = event;
-        // Not `message`, which is what a log line calls its words.
-        let (invitation, ses_message, news) = (invitation.as_str(), message.as_str(), news.name());
-        // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
+    /// Records an event, and returns the name of its metric.
+    async fn record(&self, event: &MailEvent, run: &RequestId) -> Result<&'static str, Error> {
+        let MailEvent { invitation, attempt, message, delivery, .. } = event;
+        // Not `message`, because a log line's text has that name.
+        let (invitation, ses_message, delivery) = (invitation.as_str(), message.as_str(), delivery.name());
+        // Boxed, because the compiler cannot handle futures that are nested as deeply as the SDK's are here.
         let ports = Ports { store: &self.store, clock: &self.clock };
         let outcome = Box::pin(record_event(&ports, event, run)).await.inspect_err(|error| {
             tracing::error!(
                 invitation,
                 attempt,
                 ses_message,
-                news,
+                delivery,
                 cause = cause::from_store(error),
                 "event not recorded"
             );
         })?;
-        tracing::info!(invitation, attempt, ses_message, news, ?outcome, "event processed");
+        tracing::info!(invitation, attempt, ses_message, delivery, ?outcome, "event processed");
         Ok(match outcome {
-            EventOutcome::Recorded => news,
+            EventOutcome::Recorded => delivery,
             EventOutcome::Known => KNOWN,
             EventOutcome::Foreign => FOREIGN,
         })

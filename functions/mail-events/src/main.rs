@@ -11,5 +11,5 @@ async fn main() -> Result<(), Error> {
     let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
     let configuration_set = configuration_set.into();
     let events = MailEvents { store, clock: SystemClock, configuration_set, metrics: StandardOutput };
-    bootstrap::serve_events(async |event| events.take_in(event).await).await
+    bootstrap::serve_events(async |event| events.process_event(event).await).await
 }

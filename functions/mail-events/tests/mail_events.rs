@@ -1,4 +1,4 @@
-//! The function `mail-events`, from the bus's events to what they leave behind.
+//! The function `mail-events`, from the bus's events to their effects.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 type Function = MailEvents<MemoryStore, TestClock, KeptLines>;
 
-/// Every sample, and what it makes of a mail that a sender has in hand. `None`: nothing.
+/// Every sample, and the delivery state that it gives to a mail that a sender has claimed. `None`: no change.
 const SAMPLES: [(&str, Option<Delivery>); 15] = [
     ("send", Some(Delivery::Accepted)),
     ("delivery", Some(Delivery::Delivered)),
@@ -40,7 +40,7 @@ fn key() -> RecordKey {
     samples::key("lakeside", "p-1001")
 }
 
-/// The function, and a patient whose mail a sender has in hand.
+/// The function, and a patient whose mail a sender has claimed.
 async fn function() -> Function {
     let store = MemoryStore::with_queued_invitation();
     let claim = samples::claim_request(&samples::invitation_id("invitation-0001"), samples::noon(), 1);
@@ -61,12 +61,12 @@ fn context() -> Context {
     context
 }
 
-async fn take_in(function: &Function, event: Value) -> Result<(), Error> {
-    function.take_in(LambdaEvent::new(event, context())).await
+async fn process_event(function: &Function, event: Value) -> Result<(), Error> {
+    function.process_event(LambdaEvent::new(event, context())).await
 }
 
 fn delivery(function: &Function) -> Option<Delivery> {
-    match function.store.peek(&key()).unwrap().invitation.unwrap().state {
+    match function.store.stored_record(&key()).unwrap().invitation.unwrap().state {
         InvitationState::Sent { delivery, .. } => Some(delivery),
         InvitationState::Queued
         | InvitationState::Sending { .. }
@@ -77,23 +77,23 @@ fn delivery(function: &Function) -> Option<Delivery> {
 }
 
 #[tokio::test]
-async fn each_sample_is_taken_in_and_a_repetition_changes_nothing() {
+async fn each_sample_is_recorded_and_a_repeat_changes_nothing() {
     for (name, expected) in SAMPLES {
         let function = function().await;
-        take_in(&function, event(name)).await.unwrap();
+        process_event(&function, event(name)).await.unwrap();
         assert_eq!(delivery(&function), expected, "{name}");
         let after = function.store.contents();
-        take_in(&function, event(name)).await.unwrap();
+        process_event(&function, event(name)).await.unwrap();
         assert_eq!(function.store.contents(), after, "{name}");
     }
 }
 
 #[tokio::test]
-async fn what_became_of_a_mail_is_counted_once() {
+async fn each_event_is_counted_once() {
     let counted = async |names: &[&str]| {
         let function = function().await;
         for name in names {
-            take_in(&function, event(name)).await.unwrap();
+            process_event(&function, event(name)).await.unwrap();
         }
         let lines = function.metrics.lines();
         let metric = |line: &String| {
@@ -115,30 +115,33 @@ async fn what_became_of_a_mail_is_counted_once() {
 }
 
 #[tokio::test]
-async fn a_transient_bounce_leaves_a_sent_invitation_as_it_is() {
+async fn a_transient_bounce_does_not_change_a_sent_invitation() {
     for name in ["bounce-transient", "bounce-undetermined"] {
         let function = function().await;
-        take_in(&function, event("send")).await.unwrap();
+        process_event(&function, event("send")).await.unwrap();
         let before = function.store.contents();
-        take_in(&function, event(name)).await.unwrap();
+        process_event(&function, event(name)).await.unwrap();
         assert_eq!(function.store.contents(), before, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_change_is_sess_and_carries_the_run_and_the_mails_id() {
+async fn a_change_has_the_mail_service_as_actor_the_invocation_as_request_and_the_message_id() {
     let function = function().await;
-    take_in(&function, event("send")).await.unwrap();
+    process_event(&function, event("send")).await.unwrap();
     let last = function.store.timeline(&key()).pop().unwrap();
-    assert_eq!(last.act.actor, Actor::unnamed(Role::MailService));
-    assert_eq!((last.act.at, last.act.request.as_str()), (samples::noon(), "8476a536-e9f4-11e8-9739-2dfe598c3fcd"));
-    let record = function.store.peek(&key()).unwrap();
+    assert_eq!(last.context.actor, Actor::from_role(Role::MailService));
+    assert_eq!(
+        (last.context.at, last.context.request.as_str()),
+        (samples::noon(), "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+    );
+    let record = function.store.stored_record(&key()).unwrap();
     let receipt = record.invitation.as_ref().unwrap().receipt().unwrap();
     assert_eq!(receipt.message.as_str(), "0100019df7e3a8f1-0a1b2c3d-example-000000");
 }
 
 #[tokio::test]
-async fn what_is_not_of_this_stacks_mails_changes_nothing_and_is_no_failure() {
+async fn an_event_about_another_mail_changes_nothing_and_is_no_error() {
     let function = function().await;
     let before = function.store.contents();
     for (pointer, value) in [
@@ -154,44 +157,44 @@ async fn what_is_not_of_this_stacks_mails_changes_nothing_and_is_no_failure() {
     ] {
         let mut event = event("bounce-permanent");
         *event.pointer_mut(pointer).unwrap() = value;
-        take_in(&function, event).await.unwrap();
+        process_event(&function, event).await.unwrap();
         assert_eq!(function.store.contents(), before, "{pointer}");
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_a_failure_that_quotes_nothing() {
+async fn an_unreadable_event_is_an_error_that_contains_no_input() {
     let function = function().await;
     let before = function.store.contents();
-    let mut spoiled = event("send");
-    spoiled["detail"]["mail"]["messageId"] = json!("<jose@example.com>");
-    for event in [Value::Null, json!({ "poison": "jose@example.com" }), spoiled] {
-        let error = take_in(&function, event).await.unwrap_err();
+    let mut with_invalid_id = event("send");
+    with_invalid_id["detail"]["mail"]["messageId"] = json!("<jose@example.com>");
+    for event in [Value::Null, json!({ "poison": "jose@example.com" }), with_invalid_id] {
+        let error = process_event(&function, event).await.unwrap_err();
         assert!(!format!("{error}").contains("jose"), "{error}");
     }
     assert_eq!(function.store.contents(), before);
 }
 
 #[tokio::test]
-async fn a_store_at_fault_is_a_failure_and_the_event_can_come_again() {
+async fn a_fault_of_the_store_is_an_error_and_the_event_can_be_received_again() {
     let function = function().await;
     for fault in [Fault::Busy, Fault::Unavailable, Fault::Corrupt] {
         function.store.fail_next([Some(fault)]);
-        assert!(take_in(&function, event("delivery")).await.is_err(), "{fault:?}");
+        assert!(process_event(&function, event("delivery")).await.is_err(), "{fault:?}");
     }
-    take_in(&function, event("delivery")).await.unwrap();
+    process_event(&function, event("delivery")).await.unwrap();
     assert_eq!(delivery(&function), Some(Delivery::Delivered));
 }
 
 #[tokio::test]
-async fn a_run_that_does_not_know_itself_begins_nothing() {
+async fn without_an_invocation_id_or_account_nothing_is_recorded() {
     let function = function().await;
     let before = function.store.contents();
-    let (mut nameless, mut homeless) = (context(), context());
-    nameless.request_id.clear();
-    homeless.invoked_function_arn.clear();
-    for context in [nameless, homeless] {
-        assert!(function.take_in(LambdaEvent::new(event("send"), context)).await.is_err());
+    let (mut without_id, mut without_account) = (context(), context());
+    without_id.request_id.clear();
+    without_account.invoked_function_arn.clear();
+    for context in [without_id, without_account] {
+        assert!(function.process_event(LambdaEvent::new(event("send"), context)).await.is_err());
     }
     assert_eq!(function.store.contents(), before);
 }

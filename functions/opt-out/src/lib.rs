@@ -11,7 +11,7 @@ use portal_aws::http::{Answer, Handler, Problem, Request, routes::OptOutOperatio
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
-/// The function, over its ports. It has no way to the sender: neither choice sends anything.
+/// The function, over its ports. It has no queue to the sender, because neither choice sends anything.
 #[derive(Debug)]
 pub struct OptOut<S, C> {
     /// The records.

@@ -14,14 +14,14 @@ use serde_json::json;
 
 type Function = Edge<OptOut<MemoryStore, TestClock>>;
 
-/// With patient `p-1001`, who is invited: the mail is queued.
+/// The function, and patient `p-1001`, whose invitation is queued.
 async fn function_with_invited() -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]);
     let created = samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
     store.commit(&created).await.unwrap();
-    let act = samples::act(samples::noon(), "invite");
+    let context = samples::staff_context(samples::noon(), "invite");
     let invitation = samples::invitation_id("invitation-1");
-    let invited = created.after.invite(&samples::practice("lakeside"), None, invitation, act).unwrap();
+    let invited = created.after.invite(&samples::practice("lakeside"), None, invitation, context).unwrap();
     store.commit(&invited).await.unwrap();
     edge(OptOut { store, clock: TestClock::default() })
 }
@@ -35,7 +35,7 @@ async fn a_patient_is_opted_out_and_in_again() {
 }
 
 #[tokio::test]
-async fn no_body_and_an_empty_one_are_the_same() {
+async fn no_body_and_an_empty_body_are_the_same() {
     for body in ["", "{}"] {
         let function = function_with_invited().await;
         let out = Sample::new("opt-out/opt-out").body(body).ask(&function).await;
@@ -46,7 +46,7 @@ async fn no_body_and_an_empty_one_are_the_same() {
 }
 
 #[tokio::test]
-async fn a_choice_that_is_made_already_is_refused() {
+async fn a_repeated_choice_is_refused() {
     let function = function_with_invited().await;
     let (opt_out, opt_in) = (Sample::new("opt-out/opt-out"), Sample::new("opt-out/opt-in"));
     let bad = vec![Bad::new("not opted out", opt_in.clone(), 409, "not_opted_out")];
@@ -60,7 +60,7 @@ async fn a_choice_that_is_made_already_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_changes_nothing() {
+async fn an_invalid_request_changes_nothing() {
     let function = function_with_invited().await;
     for request in [Sample::new("opt-out/opt-out"), Sample::new("opt-out/opt-in")] {
         let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();

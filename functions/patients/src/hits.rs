@@ -1,4 +1,4 @@
-//! A search and its hits in JSON.
+//! The query of a search, and its hits in JSON.
 
 use portal::{
     directory::DirectoryRow,
@@ -9,17 +9,17 @@ use portal::{ids::PatientId, text::PersonName};
 use portal_aws::http::{Problem, Request, problem::Malformed, value::Day};
 use serde::Serialize;
 
-/// What is said of a query that is too short.
+/// The problem's detail for a query that is too short.
 pub const TOO_SHORT: &str =
     "The parameter q must be at least two letters of a name, or a date of birth as mm/dd/yyyy or yyyy-mm-dd.";
-/// What is said of a query that should be a date.
+/// The problem's detail for a query that looks like a date but is not a valid one.
 pub const NO_SUCH_DATE: &str = "The date in the parameter q must be one of the calendar, as mm/dd/yyyy or yyyy-mm-dd.";
 
-/// Reads what is looked for.
+/// Reads the query.
 ///
 /// # Errors
 /// [`Malformed::Query`]
-pub fn query(request: &Request) -> Result<DirectoryQuery, Problem> {
+pub fn read_query(request: &Request) -> Result<DirectoryQuery, Problem> {
     let text = request.query_with_commas("q").unwrap_or_default();
     let query = DirectoryQuery::parse(&text).map_err(|invalid| {
         Malformed::Query(match invalid {
@@ -57,14 +57,14 @@ struct HitJson<'page> {
 }
 
 impl<'page> HitsJson<'page> {
-    /// These hits, and the cursor of the next page if there is one.
+    /// The JSON of these hits, and of the cursor of the next page if there is one.
     #[must_use]
-    pub fn of(hits: &'page [DirectoryRow], next: Option<String>) -> Self {
+    pub fn from_rows(hits: &'page [DirectoryRow], next: Option<String>) -> Self {
         let hit = |row: &'page DirectoryRow| HitJson {
             patient_id: row.place.patient().as_str(),
             given_name: row.given_name.expose(),
             family_name: row.family_name.expose(),
-            date_of_birth: row.date_of_birth.map(|born| Day(*born.expose())),
+            date_of_birth: row.date_of_birth.map(|date| Day(*date.expose())),
         };
         Self { patients: hits.iter().map(hit).collect(), next }
     }

@@ -27,7 +27,7 @@ pub struct Patients<S, C> {
     pub store: S,
     /// The time.
     pub clock: C,
-    /// From one page of a search to the next.
+    /// The cursors of search pages.
     pub cursors: DirectoryCursors,
 }
 
@@ -64,15 +64,15 @@ impl<S: PortalStore + DirectoryStore, C: Clock> Patients<S, C> {
 
     async fn search(&self, request: &Request) -> Result<Answer, Problem> {
         let scope = request.scope()?;
-        let query = hits::query(request)?;
+        let query = hits::read_query(request)?;
         let cursor = request.query("cursor");
         let after = cursor.map(|cursor| self.cursors.open(scope, &query, cursor)).transpose()?;
         let page = search(&self.ports(), scope, &query, after.as_ref()).await?;
         let next = page.next.map(|place| self.cursors.seal(scope, &query, &place)).transpose()?;
-        Answer::document(StatusCode::OK, &hits::HitsJson::of(&page.hits, next))
+        Answer::document(StatusCode::OK, &hits::HitsJson::from_rows(&page.hits, next))
     }
 }
 
 fn answer(status: StatusCode, record: &PortalRecord) -> Result<Answer, Problem> {
-    Answer::json(status, &profile::ProfileJson::of(record), record.version)
+    Answer::json(status, &profile::ProfileJson::from_record(record), record.version)
 }

@@ -16,7 +16,7 @@ use portal_aws::http::{
 };
 use serde::Serialize;
 
-/// Reads the profile that a body gives.
+/// Reads a profile from a body.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
@@ -85,14 +85,14 @@ pub struct ProfileJson<'record> {
 }
 
 impl<'record> ProfileJson<'record> {
-    /// The profile in a record.
-    pub fn of(record: &'record PortalRecord) -> Self {
+    /// The JSON of a record's profile.
+    pub fn from_record(record: &'record PortalRecord) -> Self {
         let profile = &record.profile;
         Self {
             patient_id: record.key.patient.as_str(),
             given_name: profile.given_name.expose(),
             family_name: profile.family_name.expose(),
-            date_of_birth: profile.date_of_birth.map(|born| Day(*born.expose())),
+            date_of_birth: profile.date_of_birth.map(|date| Day(*date.expose())),
             email: profile.email.as_ref().map(EmailAddress::typed),
             language: Name(profile.language),
             active: (!profile.active).then_some(false),

@@ -47,10 +47,10 @@ async fn saving_the_same_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn only_names_and_date_of_birth_are_needed() {
+async fn only_names_and_date_of_birth_are_required() {
     let function = function();
-    let least = json!({ "givenName": " Ana ", "familyName": "Li", "dateOfBirth": "1990-12-31", "email": null, "language": null });
-    let answer = Sample::new("patients/save").json(&least).ask(&function).await;
+    let minimal = json!({ "givenName": " Ana ", "familyName": "Li", "dateOfBirth": "1990-12-31", "email": null, "language": null });
+    let answer = Sample::new("patients/save").json(&minimal).ask(&function).await;
     assert_eq!(answer.status, 201);
     let shown = json!({
         "patientId": "p-1001", "givenName": "Ana", "familyName": "Li", "dateOfBirth": "1990-12-31", "language": "en", "version": 1
@@ -59,7 +59,7 @@ async fn only_names_and_date_of_birth_are_needed() {
 }
 
 #[tokio::test]
-async fn an_inactive_patient_is_shown_as_such_and_an_active_one_by_silence() {
+async fn active_is_shown_as_false_for_an_inactive_patient_and_otherwise_absent() {
     let function = function();
     let save = Sample::new("patients/save");
     for (number, (active, shown)) in [
@@ -88,7 +88,7 @@ async fn a_body_in_base64_is_the_same_body() {
 }
 
 #[tokio::test]
-async fn a_condition_on_the_version_is_kept() {
+async fn if_match_is_checked() {
     let function = function();
     let save = Sample::new("patients/save");
     assert_eq!(save.clone().header("if-match", "\"1\"").ask(&function).await.code(), "version_conflict");
@@ -116,7 +116,7 @@ async fn a_condition_on_the_version_is_kept() {
 }
 
 #[tokio::test]
-async fn each_wrong_member_is_pointed_at() {
+async fn each_invalid_member_has_an_error_with_its_pointer() {
     let function = function();
     let errors = async |name: &str, value: Value| {
         let answer = Sample::new("patients/save").member(name, value).ask(&function).await;
@@ -153,13 +153,13 @@ async fn each_wrong_member_is_pointed_at() {
 }
 
 #[tokio::test]
-async fn wrong_members_are_reported_together() {
+async fn all_invalid_members_are_reported_together() {
     let body = json!({ "givenName": 1, "familyName": "", "email": "no", "secret@example.com": 1 });
     insta::assert_json_snapshot!("wrong_members", Sample::new("patients/save").json(&body).ask(&function()).await);
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_for_a_save_changes_nothing() {
+async fn an_invalid_save_request_changes_nothing() {
     let function = function_with_patient("lakeside").await;
     let save = Sample::new("patients/save");
     let mut bad = [bad_callers(&save), bad_patients(&save), bad_bodies(&save)].concat();
@@ -169,7 +169,7 @@ async fn what_is_not_a_request_for_a_save_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_for_a_read_is_refused() {
+async fn an_invalid_read_request_is_refused() {
     let function = function_with_patient("lakeside").await;
     let read = Sample::new("patients/read");
     let mut bad = [bad_callers(&read), bad_patients(&read)].concat();
@@ -178,21 +178,20 @@ async fn what_is_not_a_request_for_a_read_is_refused() {
 }
 
 #[tokio::test]
-async fn another_practices_patient_is_as_good_as_missing() {
+async fn a_patient_of_another_practice_is_answered_like_an_unknown_one() {
     let read = Sample::new("patients/read");
     let foreign = function_with_patient("hillside").await;
-    let missing = read.event();
-    let there = serde_json::to_string(&foreign.answer(missing).await).unwrap();
-    assert_eq!(there, serde_json::to_string(&function().answer(read.event()).await).unwrap());
-    assert_eq!(there, serde_json::to_string(&function().answer(read.patient("no such").event()).await).unwrap());
+    let answer = serde_json::to_string(&foreign.answer(read.event()).await).unwrap();
+    assert_eq!(answer, serde_json::to_string(&function().answer(read.event()).await).unwrap());
+    assert_eq!(answer, serde_json::to_string(&function().answer(read.patient("no such").event()).await).unwrap());
 
-    let before = foreign.handler().store.peek(&samples::key("hillside", "p-1001"));
+    let before = foreign.handler().store.stored_record(&samples::key("hillside", "p-1001"));
     assert_eq!(Sample::new("patients/save").member("givenName", json!("Eve")).ask(&foreign).await.status, 201);
-    assert_eq!(foreign.handler().store.peek(&samples::key("hillside", "p-1001")), before);
+    assert_eq!(foreign.handler().store.stored_record(&samples::key("hillside", "p-1001")), before);
 }
 
 #[tokio::test]
-async fn a_fault_of_the_store_says_when_to_come_again_and_nothing_else() {
+async fn a_fault_of_the_store_is_answered_with_retry_after_and_no_details() {
     let function = function_with_patient("lakeside").await;
     let store = &function.handler().store;
     let read = Sample::new("patients/read");

@@ -27,7 +27,7 @@ fn function() -> Function {
     edge(Patients { store, clock: TestClock::default(), cursors })
 }
 
-async fn admit(function: &Function, practice: &str, patient: &str, given: &str, family: &str) {
+async fn add(function: &Function, practice: &str, patient: &str, given: &str, family: &str) {
     let name = |text| PersonName::parse(text).unwrap();
     let profile = Profile { given_name: name(given), family_name: name(family), ..samples::profile(None) };
     let change = samples::new_patient(&samples::key(practice, patient), profile);
@@ -44,12 +44,12 @@ fn ids(answer: &Shown) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_first_letters_of_any_name_find_the_practices_own_patients() {
+async fn the_first_letters_of_any_name_find_patients_of_the_same_practice() {
     let function = function();
-    admit(&function, "lakeside", "p-1", "José", "Núñez").await;
-    admit(&function, "lakeside", "p-2", "Mary Jo", "Smith").await;
-    admit(&function, "lakeside", "p-3", "Ana", "Li").await;
-    admit(&function, "hillside", "p-4", "Jo", "Foreign").await;
+    add(&function, "lakeside", "p-1", "José", "Núñez").await;
+    add(&function, "lakeside", "p-2", "Mary Jo", "Smith").await;
+    add(&function, "lakeside", "p-3", "Ana", "Li").await;
+    add(&function, "hillside", "p-4", "Jo", "Foreign").await;
     insta::assert_json_snapshot!("found", search("jo").ask(&function).await);
     insta::assert_json_snapshot!("nobody", search("jox").ask(&function).await);
     for (text, found) in [
@@ -67,10 +67,10 @@ async fn the_first_letters_of_any_name_find_the_practices_own_patients() {
 }
 
 #[tokio::test]
-async fn pages_follow_one_another_and_each_patient_is_on_one_of_them() {
+async fn each_patient_is_on_exactly_one_page() {
     let function = function();
     for number in 0..45 {
-        admit(&function, "lakeside", &format!("p-{number:02}"), "Jo José", &format!("Johnson{number:02}")).await;
+        add(&function, "lakeside", &format!("p-{number:02}"), "Jo José", &format!("Johnson{number:02}")).await;
     }
     let (mut found, mut pages, mut sample) = (Vec::new(), 0, search("jo"));
     loop {
@@ -85,16 +85,16 @@ async fn pages_follow_one_another_and_each_patient_is_on_one_of_them() {
     }
     let expected: Vec<String> = (0..45).map(|number| format!("p-{number:02}")).collect();
     assert_eq!(found, expected);
-    // Three rows for each patient are looked at, twenty a page; nothing is told of the pages that are not full.
+    // Each patient has three rows, and each page reads twenty rows. Pages that are not full are allowed.
     assert_eq!(pages, 7);
 }
 
 #[tokio::test]
-async fn a_cursor_of_anybody_else_is_refused() {
+async fn a_cursor_of_another_query_or_practice_is_refused() {
     let function = function();
     for number in 0..21 {
-        admit(&function, "lakeside", &format!("p-{number}"), "Jo", "Li").await;
-        admit(&function, "hillside", &format!("p-{number}"), "Jo", "Li").await;
+        add(&function, "lakeside", &format!("p-{number}"), "Jo", "Li").await;
+        add(&function, "hillside", &format!("p-{number}"), "Jo", "Li").await;
     }
     let answer = search("jo").ask(&function).await;
     let next = answer.body["next"].as_str().unwrap();
@@ -117,16 +117,16 @@ async fn a_cursor_of_anybody_else_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_for_a_search_is_refused() {
+async fn an_invalid_search_request_is_refused() {
     let function = function();
-    admit(&function, "lakeside", "p-1", "José", "Núñez").await;
+    add(&function, "lakeside", "p-1", "José", "Núñez").await;
     let mut bad = bad_callers(&search("jo"));
     bad.push(Bad::new("write only", search("jo").claim("scope", "portal/patients"), 403, "forbidden"));
     for text in ["", " ", "j", "É", "#", "a b", "02/30/1980", "1980-13-01", "2/29/1980", "1980", &"x".repeat(101)] {
         bad.push(Bad::new(format!("q={text}"), search(text), 400, "malformed"));
     }
     assert_refused(&function, bad, |patients| patients.store.contents()).await;
-    // The submitted value is not repeated, and each sentence says what to do.
+    // The details do not repeat the submitted value, and say what to do.
     let details = async |text: &str| search(text).ask(&function).await.body["detail"].clone();
     assert_eq!(
         details("q").await,
@@ -150,7 +150,7 @@ async fn a_search_without_a_query_is_refused() {
 }
 
 #[tokio::test]
-async fn a_fault_of_the_store_says_when_to_come_again() {
+async fn a_fault_of_the_store_is_answered_with_503() {
     let function = function();
     function.handler().store.fail_next([Some(Fault::Unavailable)]);
     let answer = search("jo").ask(&function).await;

@@ -53,5 +53,5 @@ impl<S: PracticeStore, C: Clock> Practice<S, C> {
 }
 
 fn answer(practice: &Settings) -> Result<Answer, Problem> {
-    Answer::json(StatusCode::OK, &settings::PracticeJson::of(practice), practice.version)
+    Answer::json(StatusCode::OK, &settings::PracticeJson::from_practice(practice), practice.version)
 }

@@ -15,10 +15,10 @@ use portal_aws::http::{
 };
 use serde::Serialize;
 
-/// A time of day as the API writes it.
+/// The format of a time of day in the API.
 const TIME_OF_DAY: &str = "%H:%M";
 
-/// Reads the settings that a body gives, and whether it accepts the terms.
+/// Reads the settings from a body, and whether the practice accepts the terms.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
@@ -53,7 +53,7 @@ pub fn read(mut form: Form) -> Result<(PracticeSettings, bool), Problem> {
 }
 
 fn reminders(form: &mut Form) -> Option<ReminderPolicy> {
-    let usual = ReminderPolicy::default();
+    let default = ReminderPolicy::default();
     let after_days = form.optional(
         "afterDays",
         list(small_number()).then::<_, AfterDays>(Some).about(
@@ -68,8 +68,8 @@ fn reminders(form: &mut Form) -> Option<ReminderPolicy> {
              On Sundays none is sent. 09:00 to 18:00 if it is left out.",
         ),
     );
-    let (opens, closes) = daytime.unwrap_or((usual.opens(), usual.closes()));
-    let after_days = after_days.unwrap_or_else(|| usual.after_days().to_vec());
+    let (opens, closes) = daytime.unwrap_or((default.opens(), default.closes()));
+    let after_days = after_days.unwrap_or_else(|| default.after_days().to_vec());
     form.whole(ReminderPolicy::new(after_days, opens, closes))
 }
 
@@ -135,8 +135,8 @@ struct RemindersJson<'practice> {
 }
 
 impl<'practice> PracticeJson<'practice> {
-    /// A practice and its settings.
-    pub fn of(practice: &'practice Practice) -> Self {
+    /// The JSON of a practice and its settings.
+    pub fn from_practice(practice: &'practice Practice) -> Self {
         let settings = &practice.settings;
         let reminders = &settings.reminders;
         let time = |time: NaiveTime| time.format(TIME_OF_DAY).to_string();

@@ -24,9 +24,10 @@ async fn settings_are_saved_and_read_again() {
 }
 
 #[tokio::test]
-async fn what_is_not_said_is_as_usual_and_the_portal_is_not_activated() {
-    let least = json!({ "name": "Lakeside", "senderName": "Lakeside", "supportPhone": "555-0100", "timeZone": "UTC" });
-    let answer = Sample::new("practice/save").json(&least).ask(&function()).await;
+async fn missing_members_have_defaults_and_the_portal_is_not_activated() {
+    let minimal =
+        json!({ "name": "Lakeside", "senderName": "Lakeside", "supportPhone": "555-0100", "timeZone": "UTC" });
+    let answer = Sample::new("practice/save").json(&minimal).ask(&function()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body["linkDays"], 7);
     assert_eq!(answer.body["reminders"], json!({ "afterDays": [3, 7, 14], "daytime": ["09:00", "18:00"] }));
@@ -34,7 +35,7 @@ async fn what_is_not_said_is_as_usual_and_the_portal_is_not_activated() {
 }
 
 #[tokio::test]
-async fn each_half_of_the_reminders_stands_for_itself() {
+async fn each_member_of_the_reminders_has_its_own_default() {
     let function = function();
     let reminders = async |reminders| {
         let answer = Sample::new("practice/save").member("reminders", reminders).ask(&function).await;
@@ -50,7 +51,7 @@ async fn each_half_of_the_reminders_stands_for_itself() {
 }
 
 #[tokio::test]
-async fn an_activation_is_for_good() {
+async fn an_activation_is_permanent() {
     let function = function();
     let save = Sample::new("practice/save");
     let activated = save.ask(&function).await.body["portal"].clone();
@@ -60,7 +61,7 @@ async fn an_activation_is_for_good() {
 }
 
 #[tokio::test]
-async fn a_practice_sees_itself_only() {
+async fn a_practice_reads_only_its_own_settings() {
     let function = function();
     assert_eq!(Sample::new("practice/save").ask(&function).await.status, 200);
     let hillside = Sample::new("practice/read").claim("practice_id", "hillside").ask(&function).await;
@@ -70,7 +71,7 @@ async fn a_practice_sees_itself_only() {
 }
 
 #[tokio::test]
-async fn each_wrong_member_is_pointed_at() {
+async fn each_invalid_member_has_an_error_with_its_pointer() {
     let function = function();
     for (name, value, pointer, code) in [
         ("name", json!(null), "/name", "required"),
@@ -107,7 +108,7 @@ async fn each_wrong_member_is_pointed_at() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_for_a_save_changes_nothing() {
+async fn an_invalid_save_request_changes_nothing() {
     let function = function();
     let save = Sample::new("practice/save");
     assert_eq!(save.ask(&function).await.status, 200);

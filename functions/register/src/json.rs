@@ -19,25 +19,25 @@ use portal_aws::http::{
 };
 use serde::Serialize;
 
-/// Reads a body that is a token and nothing else.
+/// Reads a token from a body that has no other member.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
-pub fn token(mut form: Form) -> Result<Result<Token, LinkRefusal>, Problem> {
-    let token = presented(&mut form);
+pub fn read_token(mut form: Form) -> Result<Result<Token, LinkRefusal>, Problem> {
+    let token = token_member(&mut form);
     form.finish(token)
 }
 
-/// Reads a token and a date of birth. A date that no patient can have is a slip of the pen: it is refused here, and
-/// counts nothing.
+/// Reads a token and a date of birth. An impossible date is a typing error: it is refused here and does not count as an
+/// attempt.
 ///
 /// # Errors
-/// As for [`token`].
-pub fn registration(
+/// As for [`read_token`].
+pub fn read_registration(
     mut form: Form,
     now: DateTime<Utc>,
 ) -> Result<(Result<Token, LinkRefusal>, Redacted<NaiveDate>), Problem> {
-    let token = presented(&mut form);
+    let token = token_member(&mut form);
     let date_of_birth = form.required(
         "dateOfBirth",
         text_like::<_, _, Day>(|text| date_of_birth(text, now).ok_or(())).about("The patient's date of birth."),
@@ -45,8 +45,9 @@ pub fn registration(
     form.finish(token.zip(date_of_birth))
 }
 
-/// Takes the token. Text that is none of ours is no mistake of the form: it opens nothing, like any dead link.
-fn presented(form: &mut Form) -> Option<Result<Token, LinkRefusal>> {
+/// Reads the member with the token. A text that is not a token of this system is no invalid member: it is answered like an
+/// unusable link.
+fn token_member(form: &mut Form) -> Option<Result<Token, LinkRefusal>> {
     form.required(
         "token",
         text_like::<_, _, Token>(|text| Ok::<_, Infallible>(Token::parse(text).ok_or(LinkRefusal::LinkNotUsable))),
@@ -71,12 +72,12 @@ pub struct LinkJson<'preview> {
 }
 
 impl<'preview> LinkJson<'preview> {
-    /// A link that opens nothing, whatever the matter is.
+    /// The JSON of an unusable link, whatever the reason.
     pub const UNUSABLE: Self = Self { usable: false, practice_name: None, masked_email: None };
 
-    /// A link that works.
+    /// The JSON of a usable link.
     #[must_use]
-    pub fn usable(preview: &'preview LinkPreview) -> Self {
+    pub fn from_preview(preview: &'preview LinkPreview) -> Self {
         Self {
             usable: true,
             practice_name: Some(preview.practice_name.as_str()),
@@ -99,9 +100,9 @@ pub struct RegisteredJson<'registered> {
 }
 
 impl<'registered> RegisteredJson<'registered> {
-    /// What an identity provider needs to create the login.
+    /// The JSON of a new account.
     #[must_use]
-    pub fn of(registered: &'registered Registered) -> Self {
+    pub fn from_registered(registered: &'registered Registered) -> Self {
         Self { account_id: registered.account.as_str(), email: registered.email.typed() }
     }
 }
@@ -109,4 +110,4 @@ impl<'registered> RegisteredJson<'registered> {
 /// A new link will be mailed. There is nothing to show.
 #[derive(Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "NewLinkAccepted"))]
-pub struct AskedJson {}
+pub struct NewLinkJson {}

@@ -1,4 +1,4 @@
-//! What the holder of a mailed link can do: look at it, register, decline, get a new one, stop the reminders.
+//! Serves the holder of a mailed link: check it, register, decline, request a new link, stop the reminders.
 
 pub mod json;
 
@@ -18,7 +18,7 @@ use portal::{
 use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued, routes::RegisterOperation};
 
-use crate::json::{AskedJson, LinkJson, RegisteredJson};
+use crate::json::{LinkJson, NewLinkJson, RegisteredJson};
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
@@ -26,13 +26,13 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Register<S, Q, C, E> {
-    /// The records, by the links that were mailed for them.
+    /// The records, by their links.
     pub store: S,
-    /// The way to the sender.
+    /// The queue to the sender.
     pub queue: Q,
     /// The time.
     pub clock: C,
-    /// Ids for accounts and invitations.
+    /// Randomness for the ids of accounts and invitations.
     pub entropy: E,
 }
 
@@ -57,14 +57,14 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     }
 
     async fn check(&self, request: &Request) -> Result<Answer, Problem> {
-        // A client that only looks gets a dead link as an answer like any other.
-        let token = json::token(request.form()?)?;
+        // An unusable link is a normal answer here, not a problem.
+        let token = json::read_token(request.form()?)?;
         let preview = match token {
             Ok(token) => check(&self.ports(), &token).await,
             Err(refusal) => Err(OperationError::Refused(refusal)),
         };
         match preview {
-            Ok(preview) => Answer::document(StatusCode::OK, &LinkJson::usable(&preview)),
+            Ok(preview) => Answer::document(StatusCode::OK, &LinkJson::from_preview(&preview)),
             Err(OperationError::Refused(LinkRefusal::LinkNotUsable)) => {
                 Answer::document(StatusCode::OK, &LinkJson::UNUSABLE)
             }
@@ -73,28 +73,28 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     }
 
     async fn register(&self, request: &Request) -> Result<Answer, Problem> {
-        let (token, date_of_birth) = json::registration(request.form()?, self.clock.now())?;
-        let token = usable(token)?;
+        let (token, date_of_birth) = json::read_registration(request.form()?, self.clock.now())?;
+        let token = require_token(token)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let registered = register(&self.ports(), &self.entropy, &holder, *date_of_birth.expose()).await?;
-        Answer::document(StatusCode::CREATED, &RegisteredJson::of(&registered))
+        Answer::document(StatusCode::CREATED, &RegisteredJson::from_registered(&registered))
     }
 
     async fn decline(&self, request: &Request, reason: RevokeReason) -> Result<Answer, Problem> {
-        let token = usable(json::token(request.form()?)?)?;
+        let token = require_token(json::read_token(request.form()?)?)?;
         decline(&self.ports(), &holder(&token, request), reason).await?;
         Ok(Answer::done())
     }
 
     async fn new_link(&self, request: &Request) -> Result<Answer, Problem> {
-        let token = usable(json::token(request.form()?)?)?;
+        let token = require_token(json::read_token(request.form()?)?)?;
         let holder = Holder { keyed: request.keyed()?, ..holder(&token, request) };
         let unqueued = new_link(&self.ports(), &self.queue, &self.entropy, &holder).await?;
         log_unqueued(unqueued.as_ref(), request.id());
-        Answer::document(StatusCode::ACCEPTED, &AskedJson {})
+        Answer::document(StatusCode::ACCEPTED, &NewLinkJson {})
     }
 
-    /// The body is not read: RFC 8058 has it say no more than the path does.
+    /// The body is not read: by RFC 8058 it contains no more than the path does.
     async fn stop_reminders(&self, request: &Request) -> Result<Answer, Problem> {
         if let Ok(link) = LinkId::parse(request.query("t").unwrap_or_default()) {
             stop_reminders(&self.ports(), &link, request.id()).await?;
@@ -103,7 +103,8 @@ impl<S: LinkStore, Q: Queue, C: Clock, E: Entropy> Register<S, Q, C, E> {
     }
 }
 
-fn usable(token: Result<Token, LinkRefusal>) -> Result<Token, Problem> {
+/// The token, or the problem of an unusable link.
+fn require_token(token: Result<Token, LinkRefusal>) -> Result<Token, Problem> {
     token.map_err(|refusal| Problem::refused(&refusal))
 }
 

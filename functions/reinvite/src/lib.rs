@@ -16,11 +16,11 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, ClaimNames);
 pub struct Reinvite<S, Q, C, E> {
     /// The records.
     pub store: S,
-    /// The way to the sender.
+    /// The queue to the sender.
     pub queue: Q,
     /// The time.
     pub clock: C,
-    /// Ids for invitations.
+    /// Randomness for invitation ids.
     pub entropy: E,
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 
 type Function = Edge<Reinvite<MemoryStore, MemoryQueue, TestClock, TestEntropy>>;
 
-/// With patient `p-1001`, who was invited and mailed a minute ago.
+/// The function, and patient `p-1001`, who was mailed an invitation a minute ago.
 fn function_with_invited() -> Function {
     let function = edge(Reinvite {
         store: MemoryStore::with_practices([samples::practice("lakeside"), samples::practice("hillside")]),
@@ -38,7 +38,7 @@ async fn commit(function: &Function, change: &Change) {
 async fn a_reinvitation_is_accepted_and_queued() {
     let function = function_with_invited();
     insta::assert_json_snapshot!("accepted", Sample::new("reinvite/same-email").ask(&function).await);
-    let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
+    let record = function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap();
     let messages = function.handler().queue.messages();
     let message = InvitationMessage { key: record.key, invitation: record.invitation.unwrap().id };
     assert_eq!(messages, [Hint::Invitation(message)]);
@@ -48,12 +48,12 @@ async fn a_reinvitation_is_accepted_and_queued() {
 async fn another_address_is_used_and_not_saved() {
     let function = function_with_invited();
     insta::assert_json_snapshot!("another_email", Sample::new("reinvite/another-email").ask(&function).await);
-    let record = function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap();
+    let record = function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap();
     assert_eq!(record.profile.email, Some(samples::email("jose@example.com")));
 }
 
 #[tokio::test]
-async fn too_soon_says_when_to_come_again() {
+async fn too_soon_says_when_to_try_again() {
     let function = function_with_invited();
     function.handler().clock.set(samples::noon() + TimeDelta::milliseconds(22_400));
     let before = function.handler().store.contents();
@@ -66,7 +66,7 @@ async fn too_soon_says_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_costs_nothing() {
+async fn a_fault_of_the_queue_does_not_fail_the_request() {
     let function = function_with_invited();
     function.handler().queue.fail_next(1);
     let answer = Sample::new("reinvite/same-email").ask(&function).await;
@@ -75,7 +75,7 @@ async fn a_queue_that_is_down_costs_nothing() {
 }
 
 #[tokio::test]
-async fn no_body_and_an_empty_one_and_null_are_the_same() {
+async fn no_body_an_empty_body_and_null_are_the_same() {
     for body in ["", "{}", r#"{"email":null}"#] {
         let answer = Sample::new("reinvite/same-email").body(body).ask(&function_with_invited()).await;
         assert_eq!((answer.status, &answer.body["invitation"]["email"]), (202, &json!("jose@example.com")), "{body}");
@@ -83,7 +83,7 @@ async fn no_body_and_an_empty_one_and_null_are_the_same() {
 }
 
 #[tokio::test]
-async fn a_rule_that_says_no_is_a_problem_with_its_code() {
+async fn a_refusal_is_a_problem_with_its_code() {
     let function = function_with_invited();
     let store = &function.handler().store;
     for (patient, address) in [("p-2", None), ("p-3", Some("own@example.com"))] {
@@ -102,14 +102,15 @@ async fn a_rule_that_says_no_is_a_problem_with_its_code() {
     ];
     assert_refused(&function, bad, |reinvite| (reinvite.store.contents(), reinvite.queue.messages())).await;
 
-    let record = store.peek(&samples::key("lakeside", "p-1001")).unwrap();
-    commit(&function, &record.opt_out(samples::act(function.handler().clock.now(), "opt-out")).unwrap()).await;
+    let record = store.stored_record(&samples::key("lakeside", "p-1001")).unwrap();
+    commit(&function, &record.opt_out(samples::staff_context(function.handler().clock.now(), "opt-out")).unwrap())
+        .await;
     let bad = vec![Bad::new("opted out", request, 409, "opted_out")];
     assert_refused(&function, bad, |reinvite| (reinvite.store.contents(), reinvite.queue.messages())).await;
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_changes_nothing() {
+async fn an_invalid_request_changes_nothing() {
     let function = function_with_invited();
     let request = Sample::new("reinvite/another-email");
     let mut bad = [bad_callers(&request), bad_patients(&request), bad_bodies(&request)].concat();

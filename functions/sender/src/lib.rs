@@ -1,6 +1,6 @@
-//! Hands the mails of queued invitations, and notices, to the mail service.
+//! Hands the mails of queued invitations, and notices, to SES.
 
-mod tally;
+mod counts;
 
 use std::cell::Cell;
 
@@ -26,7 +26,7 @@ use portal_aws::{
     sqs::{MessageOutcome, process_batch},
 };
 
-use self::tally::Tally;
+use self::counts::RunCounts;
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, MailSettings);
@@ -40,36 +40,36 @@ pub struct Sender<S, M, C, E, L> {
     pub mailer: M,
     /// The time.
     pub clock: C,
-    /// Secrets for links.
+    /// Randomness for link secrets.
     pub entropy: E,
-    /// Whether SES sends anything; kept for as long as the process is.
+    /// The breaker, which lives as long as the process.
     pub breaker: Breaker,
-    /// What it did, in numbers.
+    /// The log for metrics.
     pub metrics: L,
 }
 
 impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, M, C, E, L> {
-    /// Works off a batch of queue messages, and tells which of them should come again.
+    /// Processes a batch of queue messages, and returns which of them must be received again.
     ///
     /// # Errors
-    /// If Lambda gives the invocation no id; the whole batch comes again.
-    pub async fn work(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    /// If Lambda gives the invocation no id: the whole batch is received again.
+    pub async fn process_batch(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let run = RequestId::parse(&event.context.request_id)?;
         let deadline = deadline(&event.context);
-        let tally = Cell::new(Tally::default());
-        let follow = async |hint| self.follow(&hint, &run, deadline, &tally).await;
-        let answer = process_batch(event.payload, queue::from_body, follow).await;
+        let counts = Cell::new(RunCounts::default());
+        let process_hint = async |hint| self.process_hint(&hint, &run, deadline, &counts).await;
+        let answer = process_batch(event.payload, queue::from_body, process_hint).await;
         let function = &event.context.env_config.function_name;
-        metrics::put(&self.metrics, function, self.clock.now(), &tally.get().figures());
+        metrics::put(&self.metrics, function, self.clock.now(), &counts.get().figures());
         Ok(answer)
     }
 
-    async fn follow(
+    async fn process_hint(
         &self,
         hint: &Hint,
         run: &RequestId,
         deadline: DateTime<Utc>,
-        tally: &Cell<Tally>,
+        counts: &Cell<RunCounts>,
     ) -> MessageOutcome {
         if let Hint::Invitation(message) = hint {
             tracing::Span::current().record("invitation", message.invitation.as_str());
@@ -78,7 +78,7 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
             tracing::warn!("no time left to hand the mail over");
             return MessageOutcome::Retry;
         }
-        match self.hand_over(hint, run, deadline, tally).await {
+        match self.hand_over(hint, run, deadline, counts).await {
             Ok(()) => MessageOutcome::Done,
             Err(error) => {
                 tracing::error!(cause = cause::from_store(&error), "message not processed");
@@ -92,19 +92,19 @@ impl<S: DeliveryStore, M: Mailer, C: Clock, E: Entropy, L: MetricLog> Sender<S, 
         hint: &Hint,
         run: &RequestId,
         deadline: DateTime<Utc>,
-        tally: &Cell<Tally>,
+        counts: &Cell<RunCounts>,
     ) -> Result<(), StoreError> {
         let ports = Ports { store: &self.store, clock: &self.clock };
         let mail_service = MailService { mailer: &self.mailer, breaker: &self.breaker };
         match hint {
             Hint::Invitation(message) => {
                 let outcome = deliver(&ports, &mail_service, &self.entropy, message, run).await?;
-                tally.update(|tally| tally.with_invitation(outcome));
+                counts.update(|counts| counts.with_invitation(outcome));
                 tracing::info!(?outcome, "message processed");
             }
             Hint::Notices(key) => {
                 let notices = notify(&ports, &mail_service, key, deadline, run).await?;
-                tally.update(|tally| tally.with_notices(notices));
+                counts.update(|counts| counts.with_notices(notices));
                 tracing::info!(?notices, "message processed");
             }
         }

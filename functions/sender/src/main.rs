@@ -21,5 +21,5 @@ async fn main() -> Result<(), Error> {
         breaker: Breaker::default(),
         metrics: StandardOutput,
     };
-    bootstrap::serve_events(async |event| sender.work(event).await).await
+    bootstrap::serve_events(async |event| sender.process_batch(event).await).await
 }

@@ -1,4 +1,4 @@
-//! How long the function `sender` takes for a batch, in time that is only counted.
+//! How long the function `sender` takes for a batch, in simulated time.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
 use std::{sync::Arc, time::Duration};
@@ -14,14 +14,14 @@ use portal_aws::{http::testing::sample, metrics::KeptLines, queue};
 use sender::Sender;
 use tokio::time::{Instant, sleep};
 
-/// How long the mail service takes for a mail.
+/// The mail service's response time.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// A mail service that takes its time.
+/// A slow mail service.
 #[derive(Debug, Default)]
-struct Slow(ScriptedMailer);
+struct SlowMailer(ScriptedMailer);
 
-impl Mailer for Slow {
+impl Mailer for SlowMailer {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
         sleep(LATENCY).await;
         self.0.send(mail).await
@@ -33,7 +33,7 @@ impl Mailer for Slow {
     }
 }
 
-/// A store with so many patients whose invitations are queued, and the event that tells of all of them.
+/// A store with this many patients whose invitations are queued, and an event with the messages for all of them.
 fn batch(mails: usize) -> (MemoryStore, SqsEvent) {
     let practice = samples::practice("lakeside");
     let mut event: SqsEvent = sample("sender/one-invitation");
@@ -43,7 +43,8 @@ fn batch(mails: usize) -> (MemoryStore, SqsEvent) {
         let key = samples::key("lakeside", &format!("p-{number}"));
         let id = samples::invitation_id(&format!("invitation-{number}"));
         let patient = samples::new_patient(&key, samples::profile(Some(&format!("patient-{number}@example.com"))));
-        let invited = patient.after.invite(&practice, None, id.clone(), samples::act(samples::noon(), "invite"));
+        let invited =
+            patient.after.invite(&practice, None, id.clone(), samples::staff_context(samples::noon(), "invite"));
         store.put(invited.unwrap().after);
         let hint = Hint::Invitation(InvitationMessage { key, invitation: id });
         let mut message = message.clone();
@@ -60,7 +61,7 @@ async fn a_batch_takes_as_long_as_one_of_its_mails() {
     let (store, event) = batch(10);
     let sender = Sender {
         store,
-        mailer: Slow::default(),
+        mailer: SlowMailer::default(),
         clock: TestClock::default(),
         entropy: TestEntropy::default(),
         breaker: Breaker::default(),
@@ -71,9 +72,9 @@ async fn a_batch_takes_as_long_as_one_of_its_mails() {
     "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
     context.deadline = u64::try_from(samples::noon().timestamp_millis() + 30_000).unwrap();
 
-    let begun = Instant::now();
-    let answer = sender.work(LambdaEvent::new(event, context)).await.unwrap();
-    assert!(begun.elapsed() < LATENCY * 2, "{:?}", begun.elapsed());
+    let start = Instant::now();
+    let answer = sender.process_batch(LambdaEvent::new(event, context)).await.unwrap();
+    assert!(start.elapsed() < LATENCY * 2, "{:?}", start.elapsed());
     assert!(answer.batch_item_failures.is_empty());
     assert_eq!(sender.mailer.0.mails().len(), 10);
 }

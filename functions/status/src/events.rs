@@ -1,9 +1,9 @@
-//! A history in JSON.
+//! A timeline in JSON.
 
 use portal::{
     ids::Subject,
     operations::timeline::TimelinePage,
-    timeline::{Actor, EventName, HistoryPlace, Role, TimelineEvent},
+    timeline::{Actor, EventName, Role, TimelineEvent, TimelinePlace},
 };
 use portal_aws::http::value::{Instant, Name};
 use serde::Serialize;
@@ -44,19 +44,19 @@ struct ActorJson<'page> {
 }
 
 impl<'page> TimelineJson<'page> {
-    /// This page.
-    pub fn of(page: &'page TimelinePage) -> Self {
-        let next = page.next.map(HistoryPlace::version).map(|version| version.to_string());
+    /// The JSON of a page.
+    pub fn from_page(page: &'page TimelinePage) -> Self {
+        let next = page.next.map(TimelinePlace::version).map(|version| version.to_string());
         Self { events: page.events.iter().map(EventJson::from).collect(), next }
     }
 }
 
 impl<'page> From<&'page TimelineEvent> for EventJson<'page> {
     fn from(event: &'page TimelineEvent) -> Self {
-        let Actor { role, subject } = &event.act.actor;
+        let Actor { role, subject } = &event.context.actor;
         Self {
             version: event.version,
-            at: Instant(event.act.at),
+            at: Instant(event.context.at),
             kind: Name(event.kind.name()),
             actor: ActorJson { role: Name(*role), subject: subject.as_ref().map(Subject::as_str) },
             sentence: event.sentence(),

@@ -1,4 +1,4 @@
-//! Answers where a patient stands: the status panel and the history. Reads only.
+//! Reads a patient's status panel and timeline.
 
 pub mod events;
 
@@ -6,7 +6,7 @@ use http::StatusCode;
 use portal::{
     operations::{status::status, timeline::timeline},
     ports::{Clock, PortalReader, Ports, TimelineReader},
-    timeline::HistoryPlace,
+    timeline::TimelinePlace,
 };
 use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, problem::Malformed, routes::StatusOperation};
@@ -14,14 +14,14 @@ use portal_aws::http::{Answer, Handler, Problem, Request, problem::Malformed, ro
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, ClaimNames);
 
-/// What is said of a cursor that is not one of this history.
+/// The problem's detail for a cursor that is not valid for this timeline.
 pub const MALFORMED_CURSOR: &str =
     "The cursor must be the next of an answer about the same patient: leave it out to begin again.";
 
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Status<S, C> {
-    /// The records and their histories.
+    /// The records and their timelines.
     pub store: S,
     /// The time.
     pub clock: C,
@@ -51,14 +51,14 @@ impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
 
     async fn timeline(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        let page = timeline(&self.ports(), request.scope()?, &patient, place(request)?).await?;
-        Answer::document(StatusCode::OK, &events::TimelineJson::of(&page))
+        let page = timeline(&self.ports(), request.scope()?, &patient, place_from_cursor(request)?).await?;
+        Answer::document(StatusCode::OK, &events::TimelineJson::from_page(&page))
     }
 }
 
-/// Where the page begins. A version in plain digits is cursor enough: it says nothing of anybody, and leads nowhere but
-/// within the history of the patient that the path names.
-fn place(request: &Request) -> Result<Option<HistoryPlace>, Problem> {
+/// Where the page begins. The cursor is a version in plain digits: it contains no personal data, and is used only within the
+/// timeline of the patient in the path.
+fn place_from_cursor(request: &Request) -> Result<Option<TimelinePlace>, Problem> {
     let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    Ok(Some(HistoryPlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
+    Ok(Some(TimelinePlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

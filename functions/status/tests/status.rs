@@ -28,19 +28,20 @@ async fn function_with_patient(practice: &str) -> (Function, PortalRecord) {
 }
 
 #[tokio::test]
-async fn a_panel_shows_where_the_patient_stands() {
+async fn the_panel_shows_the_patients_status() {
     let (function, record) = function_with_patient("lakeside").await;
     let (store, practice) = (&function.handler().store, samples::practice("lakeside"));
     insta::assert_json_snapshot!("not_invited", Sample::new("status/read").ask(&function).await);
 
     let id = samples::invitation_id("invitation-1");
-    let invited = record.invite(&practice, None, id.clone(), samples::act(samples::noon(), "request-1")).unwrap();
+    let invited =
+        record.invite(&practice, None, id.clone(), samples::staff_context(samples::noon(), "request-1")).unwrap();
     store.commit(&invited).await.unwrap();
     insta::assert_json_snapshot!("queued", Sample::new("status/read").ask(&function).await);
 
     let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
-    let act = samples::act_of(Role::Sender, samples::noon(), "request-2");
-    let sent = claimed.stamp(&practice, &id, claimed.fence, samples::message_id(1), act).unwrap();
+    let context = samples::context_as(Role::Sender, samples::noon(), "request-2");
+    let sent = claimed.stamp(&practice, &id, claimed.fence, samples::message_id(1), context).unwrap();
     let elsewhere = MemoryStore::with_practices([practice]);
     for change in [samples::new_patient(&record.key, record.profile.clone()), invited] {
         elsewhere.commit(&change).await.unwrap();
@@ -65,7 +66,7 @@ async fn reading_changes_nothing() {
 }
 
 #[tokio::test]
-async fn whatever_a_read_carries_beside_is_ignored() {
+async fn a_body_and_unknown_headers_of_a_read_are_ignored() {
     let (function, _) = function_with_patient("lakeside").await;
     let plain = Sample::new("status/read").ask(&function).await;
     let decorated = Sample::new("status/read")
@@ -77,20 +78,20 @@ async fn whatever_a_read_carries_beside_is_ignored() {
 }
 
 #[tokio::test]
-async fn another_practices_patient_is_as_good_as_missing() {
+async fn a_patient_of_another_practice_is_answered_like_an_unknown_one() {
     let (foreign, _) = function_with_patient("hillside").await;
     let read = Sample::new("status/read");
     let bytes = async |function: &Function, sample: &Sample| {
         serde_json::to_string(&function.answer(sample.event()).await).unwrap()
     };
-    let there = bytes(&foreign, &read).await;
-    assert_eq!(there, bytes(&function(), &read).await);
-    assert_eq!(there, bytes(&function(), &read.patient("no such")).await);
+    let answer = bytes(&foreign, &read).await;
+    assert_eq!(answer, bytes(&function(), &read).await);
+    assert_eq!(answer, bytes(&function(), &read.patient("no such")).await);
     insta::assert_json_snapshot!("missing", Sample::new("status/read").ask(&foreign).await);
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_is_refused() {
+async fn an_invalid_request_is_refused() {
     let (function, _) = function_with_patient("lakeside").await;
     let read = Sample::new("status/read");
     let mut bad = [bad_callers(&read), bad_patients(&read)].concat();
@@ -99,13 +100,13 @@ async fn what_is_not_a_request_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_id_has_lambdas() {
+async fn a_request_without_an_id_gets_the_invocation_id() {
     let (function, _) = function_with_patient("hillside").await;
     for id in ["", "not an id", &"x".repeat(200)] {
         let answer = Sample::new("status/read").request(id).ask(&function).await;
         assert_eq!(answer.body["instance"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
     }
-    let mut nameless = Sample::new("status/read").request("").event();
-    nameless.context.request_id.clear();
-    assert_eq!(function.answer(nameless).await.status_code, 500);
+    let mut without_ids = Sample::new("status/read").request("").event();
+    without_ids.context.request_id.clear();
+    assert_eq!(function.answer(without_ids).await.status_code, 500);
 }

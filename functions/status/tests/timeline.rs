@@ -1,4 +1,4 @@
-//! The history of the function `status`, from the gateway's events to its answers.
+//! The timeline of the function `status`, from the gateway's events to its answers.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,15 +23,15 @@ fn function() -> Function {
     edge(Status { store, clock: TestClock::default() })
 }
 
-/// A patient who was invited, mailed, and has opted out and in so many times.
-async fn function_with_history(practice: &str, choices: u32) -> Function {
+/// The function, and a patient who was mailed an invitation and has made this many choices, alternately out and in.
+async fn function_with_timeline(practice: &str, choices: u32) -> Function {
     let function = function();
     let (key, store) = (samples::key(practice, "p-1001"), &function.handler().store);
     store.mail_invitation(&key, "jose@example.com");
-    let mut record = store.peek(&key).unwrap();
+    let mut record = store.stored_record(&key).unwrap();
     for number in 0..choices {
-        let act = samples::act(samples::noon(), &format!("request-{number}"));
-        let change = if number % 2 == 0 { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() };
+        let context = samples::staff_context(samples::noon(), &format!("request-{number}"));
+        let change = if number % 2 == 0 { record.opt_out(context).unwrap() } else { record.opt_in(context).unwrap() };
         store.commit(&change).await.unwrap();
         record = change.after;
     }
@@ -44,15 +44,15 @@ fn versions(answer: &Shown) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_history_is_told_newest_first() {
-    let function = function_with_history("lakeside", 1).await;
+async fn a_timeline_is_sorted_newest_first() {
+    let function = function_with_timeline("lakeside", 1).await;
     insta::assert_json_snapshot!("history", Sample::new("status/timeline").ask(&function).await);
 }
 
 #[tokio::test]
-async fn twenty_events_are_a_page() {
+async fn a_page_has_twenty_events() {
     let timeline = Sample::new("status/timeline");
-    let function = function_with_history("lakeside", 40).await;
+    let function = function_with_timeline("lakeside", 40).await;
     let (mut found, mut cursors, mut sample) = (Vec::new(), Vec::new(), timeline.clone());
     loop {
         let answer = sample.ask(&function).await;
@@ -61,20 +61,20 @@ async fn twenty_events_are_a_page() {
         cursors.push(next.to_owned());
         sample = timeline.clone().query("cursor", next);
     }
-    let falling = |from: u64, to: u64| (to..=from).rev().collect::<Vec<_>>();
-    assert_eq!(found, [falling(43, 24), falling(23, 4), falling(3, 1)]);
+    let descending = |from: u64, to: u64| (to..=from).rev().collect::<Vec<_>>();
+    assert_eq!(found, [descending(43, 24), descending(23, 4), descending(3, 1)]);
     assert_eq!(cursors, ["24", "4"]);
 
-    let exactly_a_page = function_with_history("lakeside", 17).await;
+    let exactly_a_page = function_with_timeline("lakeside", 17).await;
     let answer = timeline.ask(&exactly_a_page).await;
-    assert_eq!((versions(&answer), answer.body.get("next")), (falling(20, 1), None));
+    assert_eq!((versions(&answer), answer.body.get("next")), (descending(20, 1), None));
     let from_the_future = timeline.query("cursor", "9999999999").ask(&exactly_a_page).await;
     assert_eq!(from_the_future.body, answer.body);
 }
 
 #[tokio::test]
-async fn another_practices_patient_is_as_good_as_missing_on_every_page() {
-    let foreign = function_with_history("hillside", 30).await;
+async fn on_every_page_a_patient_of_another_practice_is_answered_like_an_unknown_one() {
+    let foreign = function_with_timeline("hillside", 30).await;
     let bytes = async |function: &Function, sample: &Sample| {
         serde_json::to_string(&function.answer(sample.event()).await).unwrap()
     };
@@ -89,8 +89,8 @@ async fn another_practices_patient_is_as_good_as_missing_on_every_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_for_a_history_is_refused() {
-    let function = function_with_history("lakeside", 30).await;
+async fn an_invalid_timeline_request_is_refused() {
+    let function = function_with_timeline("lakeside", 30).await;
     let timeline = Sample::new("status/timeline");
     let mut bad = [bad_callers(&timeline), bad_patients(&timeline)].concat();
     bad.push(Bad::new("another operation's scope", timeline.clone().claim("scope", "portal/invite"), 403, "forbidden"));
@@ -101,11 +101,11 @@ async fn what_is_not_a_request_for_a_history_is_refused() {
 }
 
 #[tokio::test]
-async fn a_history_tells_no_address_and_no_name() {
-    let function = function_with_history("lakeside", 3).await;
+async fn a_timeline_contains_no_personal_data() {
+    let function = function_with_timeline("lakeside", 3).await;
     let answer = Sample::new("status/timeline").ask(&function).await;
-    for personal in ["jose@", "example.com", "José", "Núñez", "1980"] {
-        assert!(!answer.body.to_string().contains(personal), "{}", answer.body);
+    for personal_data in ["jose@", "example.com", "José", "Núñez", "1980"] {
+        assert!(!answer.body.to_string().contains(personal_data), "{}", answer.body);
     }
     assert_eq!(answer.body["events"][0]["actor"], json!({ "role": "staff", "subject": "staff-7" }));
 }

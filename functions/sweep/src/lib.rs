@@ -1,4 +1,4 @@
-//! Acts on everything that is due: queues what was lost, and sends reminders.
+//! Processes everything that is due: queues lost mails again, and sends reminders.
 
 use chrono::TimeDelta;
 use lambda_runtime::{Context, Error};
@@ -18,7 +18,7 @@ use portal_aws::{
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 
-/// A run begins no new page so long before it would be stopped: whatever it has begun, it finishes.
+/// A run starts no new page when only this time is left, so that it can finish before it is stopped.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
 
 /// The function, over its ports.
@@ -26,26 +26,27 @@ const MARGIN: TimeDelta = TimeDelta::seconds(30);
 pub struct Sweep<S, Q, C, E, L> {
     /// The records.
     pub store: S,
-    /// The way to the sender.
+    /// The queue to the sender.
     pub queue: Q,
     /// The time.
     pub clock: C,
-    /// Ids for reminders.
+    /// Randomness for the ids of reminders.
     pub entropy: E,
-    /// What it did, in numbers.
+    /// The log for metrics.
     pub metrics: L,
 }
 
 impl<S: DeliveryStore, Q: Queue, C: Clock, E: Entropy, L: MetricLog> Sweep<S, Q, C, E, L> {
-    /// Makes one run. What it did is in the log and, unless it broke off, in the metrics.
+    /// Makes one run, and writes its report to the log and the metrics.
     ///
     /// # Errors
-    /// If the store or the queue broke it off: the next run goes on, and the alarm on errors tells people.
+    /// If the store or the queue fails. The next run continues, and the alarm on errors notifies the operators. The metrics are
+    /// not written then.
     pub async fn run(&self, context: &Context) -> Result<(), Error> {
         let run = RequestId::parse(&context.request_id)?;
         let Self { store, queue, clock, entropy, metrics } = self;
         let ports = Ports { store, clock };
-        // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
+        // Boxed, because the compiler cannot handle futures that are nested as deeply as the SDK's are here.
         let report = Box::pin(sweep(&ports, queue, entropy, deadline(context) - MARGIN, &run)).await;
         let report =
             report.inspect_err(|error| tracing::error!(cause = cause::from_port(error), "sweep stopped by a fault"))?;

@@ -1,4 +1,4 @@
-//! The function `sweep`, from the schedule's events to what it leaves behind.
+//! The function `sweep`, from the schedule's events to their effects.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on is a failed test")]
 
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use sweep::Sweep;
 
 type Function = Sweep<MemoryStore, MemoryQueue, TestClock, TestEntropy, KeptLines>;
 
-/// The function, and a patient whose invitation's queue message got lost an hour ago.
+/// The function, and a patient whose invitation was queued an hour ago, with a lost queue message.
 fn function() -> Function {
     let store = MemoryStore::with_queued_invitation();
-    let clock = TestClock::at(samples::noon() + TimeDelta::hours(1));
+    let clock = TestClock::new(samples::noon() + TimeDelta::hours(1));
     Sweep {
         store,
         queue: MemoryQueue::default(),
@@ -37,7 +37,7 @@ fn context(function: &Function, secs_left: i64) -> Context {
 }
 
 #[tokio::test]
-async fn what_was_lost_is_queued_again() {
+async fn an_invitation_with_a_lost_message_is_queued_again() {
     let function = function();
     function.run(&context(&function, 120)).await.unwrap();
     assert_eq!(function.queue.messages().len(), 1);
@@ -46,7 +46,7 @@ async fn what_was_lost_is_queued_again() {
 }
 
 #[tokio::test]
-async fn nothing_is_begun_in_the_last_half_minute() {
+async fn nothing_is_processed_in_the_last_half_minute() {
     let function = function();
     function.run(&context(&function, 30)).await.unwrap();
     assert!(function.queue.messages().is_empty());
@@ -55,11 +55,11 @@ async fn nothing_is_begun_in_the_last_half_minute() {
 }
 
 #[tokio::test]
-async fn a_run_that_breaks_off_is_an_error() {
+async fn a_run_with_a_fault_is_an_error() {
     let function = function();
     function.store.fail_next([Some(Fault::Unavailable)]);
     assert!(function.run(&context(&function, 120)).await.is_err());
-    assert_eq!(function.queue.take().len(), 1, "the other shards are seen to all the same");
+    assert_eq!(function.queue.take().len(), 1, "the other shards are still processed");
     function.clock.advance(TimeDelta::hours(1));
     function.queue.fail_next(1);
     assert!(function.run(&context(&function, 120)).await.is_err());
@@ -80,5 +80,5 @@ async fn each_run_writes_its_metrics_in_one_line() {
     );
     assert_eq!(function.metrics.lines(), [golden]);
     function.run(&context(&function, 120)).await.unwrap();
-    assert!(function.metrics.lines()[1].contains(r#""oldestUnsentAge":0,"#), "it saw none");
+    assert!(function.metrics.lines()[1].contains(r#""oldestUnsentAge":0,"#), "the second run finds none");
 }

@@ -6,11 +6,11 @@ use portal_aws::http::{
     fields::{Form, email, instant, text},
 };
 
-/// Reads who logged in, when, and by which event it is reported.
+/// Reads a report: the account's address, the time of the login, and the event id.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
-pub fn login(mut form: Form) -> Result<(EmailAddress, Login), Problem> {
+pub fn read_login(mut form: Form) -> Result<(EmailAddress, Login), Problem> {
     let email = form.required("email", email().about("The account's address."));
     let at = form.required("at", instant().about("When the patient logged in: RFC 3339, with any offset."));
     let event = form.required(

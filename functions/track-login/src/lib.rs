@@ -1,4 +1,5 @@
-//! Notes that a patient has logged in. The portal reports it over HTTP; a Cognito user pool calls the function by itself.
+//! Records that a patient has logged in. The portal reports it over HTTP, or a Cognito user pool calls the function
+//! directly.
 
 pub mod json;
 
@@ -25,8 +26,9 @@ use tokio::time::timeout;
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, ClaimNames);
 
-/// Cognito waits five seconds for the answer, the start of a function included, while somebody waits to be let in.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The time limit for the store. Cognito waits five seconds for the answer, including the start of the function, and the
+/// user waits for Cognito.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl<S: LoginStore, C: Clock> Handler for TrackLogin<S, C> {
     async fn handle(&self, operation: TrackLoginOperation, request: &Request) -> Result<Answer, Problem> {
         match operation {
             TrackLoginOperation::ReportLogin => {
-                let (email, login) = json::login(request.form()?)?;
+                let (email, login) = json::read_login(request.form()?)?;
                 track_login(&self.ports(), &email, login).await?;
                 Ok(Answer::done())
             }
@@ -51,14 +53,14 @@ impl<S: LoginStore, C: Clock> Handler for TrackLogin<S, C> {
     }
 }
 
-/// Answers whoever calls. A user pool gets its event back whatever comes of it: with an error nobody could sign in.
+/// Answers both callers. A user pool always gets its event back, because the user could not sign in after an error.
 pub async fn reply<S: LoginStore, C: Clock>(edge: &Edge<TrackLogin<S, C>>, event: LambdaEvent<Event>) -> Reply {
     let LambdaEvent { payload, context, .. } = event;
     match payload {
         Event::Http(request) => Reply::Http(Box::new(edge.answer(LambdaEvent::new(*request, context)).await)),
         Event::Trigger(trigger) => {
-            // The panic itself has been logged by the hook.
-            let _logged = AssertUnwindSafe(edge.handler().note(&trigger, &context)).catch_unwind().await;
+            // The panic hook has logged a panic.
+            let _logged = AssertUnwindSafe(edge.handler().record_sign_in(&trigger, &context)).catch_unwind().await;
             Reply::Trigger(trigger)
         }
     }
@@ -69,31 +71,32 @@ impl<S: LoginStore, C: Clock> TrackLogin<S, C> {
         Ports { store: &self.store, clock: &self.clock }
     }
 
-    /// Records a sign-in that a user pool reports. Nobody is told if that fails, so an error in the log raises an alarm.
-    async fn note(&self, trigger: &Trigger, context: &Context) {
+    /// Records a sign-in that a user pool reports. The user pool does not learn of a failure, so errors are logged, which
+    /// raises an alarm.
+    async fn record_sign_in(&self, trigger: &Trigger, context: &Context) {
         if trigger.source() != POST_AUTHENTICATION {
             tracing::warn!(trigger = trigger.source(), "not a sign-in: the user pool need not call for this");
             return;
         }
         let Some(email) = trigger.verified_email() else {
-            tracing::warn!("login not noted: the user has no verified address");
+            tracing::warn!("login not recorded: the user has no verified address");
             return;
         };
         let Ok(event) = EventId::parse(&context.request_id) else {
-            tracing::error!("login not noted: the invocation has no id");
+            tracing::error!("login not recorded: the invocation has no id");
             return;
         };
         let login = Login { event, at: self.clock.now() };
-        match timeout(PATIENCE, track_login(&self.ports(), &email, login)).await {
+        match timeout(STORE_TIMEOUT, track_login(&self.ports(), &email, login)).await {
             Ok(Ok(())) => {}
             Ok(Err(OperationError::Refused(refusal))) => {
-                tracing::info!(code = refusal.code().name(), "login not noted");
+                tracing::info!(code = refusal.code().name(), "login not recorded");
             }
-            Ok(Err(OperationError::Precondition(failed))) => tracing::error!(%failed, "login not noted"),
+            Ok(Err(OperationError::Precondition(failed))) => tracing::error!(%failed, "login not recorded"),
             Ok(Err(OperationError::Store(error))) => {
-                tracing::error!(cause = cause::from_store(&error), "login not noted");
+                tracing::error!(cause = cause::from_store(&error), "login not recorded");
             }
-            Err(_) => tracing::error!("login not noted: the store took too long"),
+            Err(_) => tracing::error!("login not recorded: the store took too long"),
         }
     }
 }

@@ -12,6 +12,6 @@ async fn main() -> Result<(), Error> {
     let aws = Aws::new(aws);
     let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
     let edge = Edge::new(claims, TrackLogin { store, clock: SystemClock });
-    // Boxed, because the compiler gives up on futures that are nested as deeply as the SDK's within all of this.
+    // Boxed, because the compiler cannot handle futures that are nested as deeply as the SDK's are here.
     bootstrap::serve_events(async |event| Ok::<_, Infallible>(Box::pin(track_login::reply(&edge, event)).await)).await
 }

@@ -32,26 +32,26 @@ use track_login::{TrackLogin, reply};
 type Function = Edge<TrackLogin<MemoryStore, TestClock>>;
 
 const REPORT: &str = "track-login/track-login";
-/// The time that the sample reports.
+/// The time in the sample.
 const REPORTED: &str = "2026-05-05T12:58:12.345Z";
-/// The id of the invocations by the user pool.
+/// The id of the user pool's invocations.
 const INVOCATION: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
-/// At one o'clock, with patient `p-1001`, who has registered at noon, and with `p-1002`, who is invited.
+/// The function at one o'clock, patient `p-1001`, who registered at noon, and `p-1002`, who is invited.
 async fn function() -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside")]);
     store.mail_invitation(&samples::key("lakeside", "p-1001"), "jose@example.com");
     store.mail_invitation(&samples::key("lakeside", "p-1002"), "invited@example.com");
-    let record = store.peek(&samples::key("lakeside", "p-1001")).unwrap();
-    let act = samples::act_of(Role::Patient, samples::noon(), "register");
-    let registration = record.register(samples::date_of_birth(), samples::account_id("account-1"), None, act);
+    let record = store.stored_record(&samples::key("lakeside", "p-1001")).unwrap();
+    let context = samples::context_as(Role::Patient, samples::noon(), "register");
+    let registration = record.register(samples::date_of_birth(), samples::account_id("account-1"), None, context);
     let Registration::Registered(opened) = registration else { panic!("not registered: {registration:?}") };
     assert_eq!(store.commit(&opened).await.unwrap(), CommitOutcome::Committed);
-    edge(TrackLogin { store, clock: TestClock::at(samples::noon() + TimeDelta::hours(1)) })
+    edge(TrackLogin { store, clock: TestClock::new(samples::noon() + TimeDelta::hours(1)) })
 }
 
 fn record(function: &Function) -> PortalRecord {
-    function.handler().store.peek(&samples::key("lakeside", "p-1001")).unwrap()
+    function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap()
 }
 
 fn latest(function: &Function) -> DateTime<Utc> {
@@ -63,25 +63,25 @@ async fn report(function: &Function, event: &str, at: &str) -> Shown {
 }
 
 #[tokio::test]
-async fn a_login_is_noted_and_no_change_of_the_record() {
+async fn a_login_is_recorded_and_changes_neither_version_nor_fence() {
     let function = function().await;
     let before = record(&function);
-    insta::assert_json_snapshot!("noted", Sample::new(REPORT).ask(&function).await);
+    insta::assert_json_snapshot!("recorded", Sample::new(REPORT).ask(&function).await);
     assert_eq!(latest(&function), samples::at(REPORTED));
     assert_eq!((record(&function).version, record(&function).fence), (before.version, before.fence));
 }
 
 #[tokio::test]
-async fn a_report_that_changes_nothing_is_answered_alike() {
+async fn a_report_that_changes_nothing_gets_the_same_answer() {
     let function = function().await;
-    let noted = Sample::new(REPORT).ask(&function).await;
+    let recorded = Sample::new(REPORT).ask(&function).await;
     let before = function.handler().store.contents();
-    assert_eq!(Sample::new(REPORT).ask(&function).await, noted, "the same again");
-    assert_eq!(report(&function, "another", REPORTED).await, noted, "another one at the same time");
-    assert_eq!(report(&function, "late", "2026-05-05T12:00:00.001Z").await, noted);
-    assert_eq!(report(&function, "ancient", "0001-01-01T00:00:00Z").await, noted);
+    assert_eq!(Sample::new(REPORT).ask(&function).await, recorded, "the same report again");
+    assert_eq!(report(&function, "another", REPORTED).await, recorded, "another event at the same time");
+    assert_eq!(report(&function, "late", "2026-05-05T12:00:00.001Z").await, recorded);
+    assert_eq!(report(&function, "ancient", "0001-01-01T00:00:00Z").await, recorded);
     let again = Sample::new(REPORT).member("at", json!("2026-05-05T13:00:00Z"));
-    assert_eq!(again.ask(&function).await, noted, "the same event with another time");
+    assert_eq!(again.ask(&function).await, recorded, "the same event with another time");
     assert_eq!(function.handler().store.contents(), before);
 }
 
@@ -103,17 +103,17 @@ async fn an_address_without_an_account_is_not_registered() {
     let bad = ["nobody@example.com", "invited@example.com"];
     let bad = bad.map(|email| Bad::new(email, of(email), 409, "not_registered")).into();
     assert_refused(&function, bad, |handler| handler.store.contents()).await;
-    assert_eq!(of(" JOSE@Example.COM").ask(&function).await.status, 204, "however it is typed");
+    assert_eq!(of(" JOSE@Example.COM").ask(&function).await.status, 204, "an equivalent spelling");
 }
 
 #[tokio::test]
-async fn a_machine_asks_on_behalf_of_no_practice() {
+async fn a_practice_in_the_portals_token_is_ignored() {
     let with_practice = Sample::new(REPORT).claim("practice_id", "hillside");
-    assert_eq!(with_practice.ask(&function().await).await.status, 204, "and it does not matter if its token names one");
+    assert_eq!(with_practice.ask(&function().await).await.status, 204);
 }
 
 #[tokio::test]
-async fn what_is_not_a_request_changes_nothing() {
+async fn an_invalid_request_changes_nothing() {
     let function = function().await;
     let request = Sample::new(REPORT);
     let mut bad = [bad_machines(&request), bad_bodies(&request)].concat();
@@ -135,13 +135,13 @@ async fn what_is_not_a_request_changes_nothing() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_named() {
+async fn all_invalid_members_are_reported_together() {
     let body = json!({ "email": "jose", "at": "noon", "when": "noon" });
     insta::assert_json_snapshot!("invalid_fields", Sample::new(REPORT).json(&body).ask(&function().await).await);
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_answer_says_to_come_again() {
+async fn after_a_fault_of_the_store_a_report_can_be_repeated() {
     let function = function().await;
     for (fault, status, code) in
         [(Fault::Busy, 503, "unavailable"), (Fault::Unavailable, 503, "unavailable"), (Fault::Corrupt, 500, "internal")]
@@ -152,7 +152,7 @@ async fn a_store_that_cannot_answer_says_to_come_again() {
     }
     function.handler().store.fail_next([Some(Fault::LostReply)]);
     assert_eq!(Sample::new(REPORT).ask(&function).await.status, 503);
-    assert_eq!(Sample::new(REPORT).ask(&function).await.status, 204, "which is safe, since it is known by its event");
+    assert_eq!(Sample::new(REPORT).ask(&function).await.status, 204, "the event id makes a repeat safe");
 }
 
 /// The user pool's event.
@@ -160,14 +160,14 @@ fn sign_in() -> Value {
     sample("track-login/cognito-post-authentication")
 }
 
-/// The user pool's event with another value at a place.
+/// The user pool's event with another value at a pointer.
 fn sign_in_with(pointer: &str, value: Value) -> Value {
     let mut event = sign_in();
     *event.pointer_mut(pointer).unwrap() = value;
     event
 }
 
-/// Lets the user pool call, and returns the answer and the lines that it left in the log.
+/// Calls the function like the user pool. Returns the answer and the log lines.
 async fn call<S: LoginStore>(
     function: &Edge<TrackLogin<S, TestClock>>,
     event: &str,
@@ -185,12 +185,12 @@ async fn call<S: LoginStore>(
     (serde_json::to_string(&answer).unwrap(), lines.read())
 }
 
-/// Lets the user pool call; it gets its event back. Returns the level and the message of the one line in the log, or
-/// nothing if there is none.
-async fn signed_in<S: LoginStore>(function: &Edge<TrackLogin<S, TestClock>>, event: &Value) -> Option<String> {
+/// Calls the function like the user pool, and asserts that the answer is the event. Returns the level and the message of the
+/// only log line, or `None` if there is none.
+async fn call_for_sign_in<S: LoginStore>(function: &Edge<TrackLogin<S, TestClock>>, event: &Value) -> Option<String> {
     let event = serde_json::to_string_pretty(event).unwrap();
     let (answer, lines) = call(function, &event, INVOCATION).await;
-    assert_eq!(answer, event, "as it came, to the byte");
+    assert_eq!(answer, event, "the answer is the unchanged event");
     let text = format!("{lines:?}").to_lowercase();
     assert!(!text.contains("jose") && !text.contains('@'), "{text}");
     assert!(lines.len() <= 1, "{lines:?}");
@@ -218,20 +218,20 @@ impl io::Write for Lines {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_noted_with_our_time_and_lambdas_id() {
+async fn a_sign_in_is_recorded_with_the_current_time_and_the_invocation_id() {
     let function = function().await;
     let mut expected = record(&function);
-    assert_eq!(signed_in(&function, &sign_in()).await, None);
+    assert_eq!(call_for_sign_in(&function, &sign_in()).await, None);
     expected = expected.track_login(&samples::login(INVOCATION, function.handler().clock.now())).unwrap().unwrap();
     assert_eq!(record(&function), expected);
 
     function.handler().clock.advance(TimeDelta::hours(1));
-    assert_eq!(signed_in(&function, &sign_in()).await, None, "the same invocation once more");
+    assert_eq!(call_for_sign_in(&function, &sign_in()).await, None, "the same invocation again");
     assert_eq!(record(&function), expected);
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_verified_is_nobodys() {
+async fn an_address_that_is_not_verified_is_ignored() {
     let function = function().await;
     let before = function.handler().store.contents();
     for event in [
@@ -241,60 +241,60 @@ async fn an_address_that_is_not_verified_is_nobodys() {
         sign_in_with("/request/userAttributes", json!({})),
         sign_in_with("/request", json!("jose@example.com")),
     ] {
-        let logged = signed_in(&function, &event).await.unwrap();
-        assert_eq!(logged, "WARN login not noted: the user has no verified address", "{event}");
+        let logged = call_for_sign_in(&function, &event).await.unwrap();
+        assert_eq!(logged, "WARN login not recorded: the user has no verified address", "{event}");
     }
     assert_eq!(function.handler().store.contents(), before);
 }
 
 #[tokio::test]
-async fn a_user_without_an_account_signs_in_all_the_same() {
+async fn a_user_without_an_account_can_sign_in() {
     let function = function().await;
     let before = function.handler().store.contents();
     for email in ["staff@example.com", "invited@example.com"] {
         let event = sign_in_with("/request/userAttributes/email", json!(email));
-        assert_eq!(signed_in(&function, &event).await.unwrap(), "INFO login not noted");
+        assert_eq!(call_for_sign_in(&function, &event).await.unwrap(), "INFO login not recorded");
     }
     assert_eq!(function.handler().store.contents(), before);
 }
 
 #[tokio::test]
-async fn other_triggers_go_back_and_note_nothing() {
+async fn other_triggers_are_returned_and_record_nothing() {
     let function = function().await;
     let before = function.handler().store.contents();
     for source in
         ["PostConfirmation_ConfirmSignUp", "TokenGeneration_Authentication", "PreAuthentication_Authentication", ""]
     {
-        let logged = signed_in(&function, &sign_in_with("/triggerSource", json!(source))).await.unwrap();
+        let logged = call_for_sign_in(&function, &sign_in_with("/triggerSource", json!(source))).await.unwrap();
         assert_eq!(logged, "WARN not a sign-in: the user pool need not call for this", "{source}");
     }
     assert_eq!(function.handler().store.contents(), before);
 }
 
 #[tokio::test]
-async fn a_store_at_fault_keeps_nobody_out_and_is_an_error_in_the_log() {
+async fn after_a_fault_of_the_store_the_user_can_sign_in_and_an_error_is_logged() {
     let function = function().await;
     let before = function.handler().store.contents();
     for fault in [Fault::Busy, Fault::Unavailable, Fault::Corrupt] {
         function.handler().store.fail_next([Some(fault)]);
-        assert_eq!(signed_in(&function, &sign_in()).await.unwrap(), "ERROR login not noted", "{fault:?}");
+        assert_eq!(call_for_sign_in(&function, &sign_in()).await.unwrap(), "ERROR login not recorded", "{fault:?}");
     }
     let (answer, lines) = call(&function, &sign_in().to_string(), "").await;
     assert_eq!(answer, sign_in().to_string());
-    assert_eq!(lines[0]["message"], "login not noted: the invocation has no id");
+    assert_eq!(lines[0]["message"], "login not recorded: the invocation has no id");
     assert_eq!(function.handler().store.contents(), before);
 }
 
-/// A store that never answers, or fails in a way that nobody has thought of.
-enum Broken {
-    Silent,
+/// A store that never answers, or panics.
+enum BrokenStore {
+    NeverAnswers,
     Panics,
 }
 
-impl LoginStore for Broken {
-    async fn note_login(&self, _: &EmailAddress, _: &Login) -> Result<LoginOutcome, StoreError> {
+impl LoginStore for BrokenStore {
+    async fn record_login(&self, _: &EmailAddress, _: &Login) -> Result<LoginOutcome, StoreError> {
         match self {
-            Self::Silent => std::future::pending().await,
+            Self::NeverAnswers => std::future::pending().await,
             Self::Panics => panic!("a defect"),
         }
     }
@@ -302,22 +302,25 @@ impl LoginStore for Broken {
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "a test measures how long something takes")]
-async fn a_store_that_is_silent_lets_the_user_in_before_cognito_asks_again() {
-    let function = edge(TrackLogin { store: Broken::Silent, clock: TestClock::default() });
-    let begun = tokio::time::Instant::now();
-    assert_eq!(signed_in(&function, &sign_in()).await.unwrap(), "ERROR login not noted: the store took too long");
-    assert!(begun.elapsed() <= Duration::from_secs(3), "{:?}", begun.elapsed());
+async fn without_an_answer_of_the_store_the_user_can_sign_in_before_cognito_retries() {
+    let function = edge(TrackLogin { store: BrokenStore::NeverAnswers, clock: TestClock::default() });
+    let start = tokio::time::Instant::now();
+    assert_eq!(
+        call_for_sign_in(&function, &sign_in()).await.unwrap(),
+        "ERROR login not recorded: the store took too long"
+    );
+    assert!(start.elapsed() <= Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
-async fn a_defect_keeps_nobody_out() {
-    let function = edge(TrackLogin { store: Broken::Panics, clock: TestClock::default() });
+async fn after_a_panic_the_user_can_sign_in() {
+    let function = edge(TrackLogin { store: BrokenStore::Panics, clock: TestClock::default() });
     // The process's panic hook logs it.
-    assert_eq!(signed_in(&function, &sign_in()).await, None);
+    assert_eq!(call_for_sign_in(&function, &sign_in()).await, None);
 }
 
 #[tokio::test]
-async fn the_gateway_gets_an_answer_of_its_own() {
+async fn the_gateway_gets_an_http_answer() {
     let function = function().await;
     let event = serde_json::to_string(&sample::<Value>(REPORT)).unwrap();
     let (answer, _) = call(&function, &event, INVOCATION).await;

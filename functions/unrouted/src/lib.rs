@@ -1,4 +1,4 @@
-//! Answers requests that no route takes: nothing there, or not with this method. Calls nothing.
+//! Answers requests that match no route: an unknown path, or another method. It calls no other service.
 
 use lambda_http::LambdaEvent;
 use portal_aws::http::{HttpAnswer, HttpEvent, Problem, request_id, routes::methods_at};
@@ -6,7 +6,7 @@ use portal_aws::http::{HttpAnswer, HttpEvent, Problem, request_id, routes::metho
 /// What the function reads from its environment.
 pub type Config = ();
 
-/// The answer.
+/// Answers a request.
 #[must_use]
 pub fn answer(event: &LambdaEvent<HttpEvent>) -> HttpAnswer {
     let allowed = methods_at(event.payload.raw_path.as_deref().unwrap_or_default());

@@ -138,11 +138,11 @@ pub fn read(event: &Value, origin: Origin<'_>) -> Result<SesEvent, EventError> {
     let Some(((invitation, attempt), key)) = invitation.zip(attempt).zip(key) else {
         return Ok(SesEvent::Foreign);
     };
-    let Some(news) = delivery(&event_type, &detail)? else {
+    let Some(delivery) = delivery(&event_type, &detail)? else {
         return Ok(SesEvent::Other(Kind::from_event_type(&event_type)));
     };
     let message = MessageId::parse(&mail.message_id).map_err(EventError::Id)?;
-    Ok(SesEvent::Mail(MailEvent { key, invitation, attempt, message, news }))
+    Ok(SesEvent::Mail(MailEvent { key, invitation, attempt, message, delivery }))
 }
 
 /// The delivery state that an event reports. `None` if it reports none.

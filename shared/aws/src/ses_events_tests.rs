@@ -36,19 +36,19 @@ fn parsed(event: &Value) -> SesEvent {
     read(event, OWN).unwrap()
 }
 
-fn mail(news: Delivery) -> SesEvent {
+fn mail(delivery: Delivery) -> SesEvent {
     SesEvent::Mail(MailEvent {
         key: samples::key("lakeside", "p-1001"),
         invitation: samples::invitation_id("invitation-0001"),
         attempt: 1,
         message: MessageId::parse("0100019df7e3a8f1-0a1b2c3d-example-000000").unwrap(),
-        news,
+        delivery,
     })
 }
 
 #[test]
 fn each_event_type_reports_this_delivery_state() {
-    for (name, news) in [
+    for (name, delivery) in [
         ("send", Delivery::Accepted),
         ("delivery", Delivery::Delivered),
         ("delivery-delay", Delivery::Delayed),
@@ -62,7 +62,7 @@ fn each_event_type_reports_this_delivery_state() {
         ("reject", Delivery::Rejected),
         ("rendering-failure", Delivery::Rejected),
     ] {
-        assert_eq!(parsed(&event(name)), mail(news), "{name}");
+        assert_eq!(parsed(&event(name)), mail(delivery), "{name}");
     }
 }
 

@@ -105,8 +105,8 @@ fn patient() -> PortalRecord {
 }
 
 fn invitation() -> Change {
-    let (practice, act) = (samples::practice("lake"), samples::act(samples::noon(), "request-1"));
-    patient().invite(&practice, None, samples::invitation_id("invitation-1"), act).unwrap()
+    let (practice, context) = (samples::practice("lake"), samples::staff_context(samples::noon(), "request-1"));
+    patient().invite(&practice, None, samples::invitation_id("invitation-1"), context).unwrap()
 }
 
 async fn commit(rule: &Rule, change: &Change) -> Result<CommitOutcome, StoreError> {
@@ -236,14 +236,14 @@ async fn a_taken_new_address_is_in_use_and_a_foreign_old_address_is_corrupt() {
     /// The writes are in the order of the addresses.
     const RELEASED: usize = EMAIL;
     const TAKEN: usize = EMAIL + 1;
-    let act = |role| samples::act_of(role, samples::noon(), "request-1");
+    let context = |role| samples::context_as(role, samples::noon(), "request-1");
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let mailed = invitation().after.claim(&request).unwrap();
     let registered =
-        mailed.register(samples::date_of_birth(), samples::account_id("account-1"), None, act(Role::Patient));
+        mailed.register(samples::date_of_birth(), samples::account_id("account-1"), None, context(Role::Patient));
     let Registration::Registered(opened) = registered else { unreachable!("the date of birth is right") };
     let new = samples::email("new@example.com");
-    let change = opened.after.change_account_email(&new, act(Role::Support)).unwrap().unwrap();
+    let change = opened.after.change_account_email(&new, context(Role::Support)).unwrap().unwrap();
     for (holder, named) in [("lake#p-2", Some(samples::patient_id("p-2"))), ("hill#p-2", None)] {
         let rule = transactions(move |_, request| cancelled(request, &[(TAKEN, FAILED, Some(owned_by(holder)))]));
         assert_eq!(commit(&rule, &change).await.unwrap(), CommitOutcome::EmailInUse { holder: named });
@@ -255,7 +255,7 @@ async fn a_taken_new_address_is_in_use_and_a_foreign_old_address_is_corrupt() {
 
 #[tokio::test(start_paused = true)]
 async fn contradicting_or_unreadable_items_are_corrupt() {
-    let revoked = invitation().after.revoke(samples::act(samples::noon(), "request-2")).unwrap();
+    let revoked = invitation().after.revoke(samples::staff_context(samples::noon(), "request-2")).unwrap();
     // The address belongs to another patient than the one that releases it.
     let rule = transactions(|_, request| cancelled(request, &[(EMAIL, FAILED, Some(owned_by("lake#p-2")))]));
     assert!(matches!(commit(&rule, &revoked).await, Err(StoreError::Corrupt(_))));
@@ -423,9 +423,9 @@ async fn a_stale_conditional_update_is_false_and_a_throttled_one_is_an_error() {
 fn registration() -> Change {
     let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
     let mailed = invitation().after.claim(&request).unwrap();
-    let act = samples::act_of(Role::Patient, samples::noon(), "request-2");
+    let context = samples::context_as(Role::Patient, samples::noon(), "request-2");
     let account = samples::account_id("account-1");
-    let Registration::Registered(opened) = mailed.register(samples::date_of_birth(), account, None, act) else {
+    let Registration::Registered(opened) = mailed.register(samples::date_of_birth(), account, None, context) else {
         unreachable!("the date of birth is right")
     };
     *opened
@@ -438,9 +438,9 @@ fn address_of(item: Option<Item>) -> Rule {
         .then_output(move || GetItemOutput::builder().set_item(item.clone()).build())
 }
 
-async fn note_login(rules: &[&Rule]) -> Result<LoginOutcome, StoreError> {
+async fn record_login(rules: &[&Rule]) -> Result<LoginOutcome, StoreError> {
     let login = samples::login("event-1", samples::noon() + chrono::TimeDelta::hours(1));
-    store(rules).note_login(&samples::email("jose@example.com"), &login).await
+    store(rules).record_login(&samples::email("jose@example.com"), &login).await
 }
 
 #[tokio::test]
@@ -454,7 +454,7 @@ async fn a_login_is_one_read_and_one_conditional_update_of_two_attributes() {
         assert!(!format!("{request:?}").contains("jose"), "{request:?}");
         MockResponse::Output(UpdateItemOutput::builder().build())
     });
-    assert_eq!(note_login(&[&address, &update]).await.unwrap(), LoginOutcome::Noted);
+    assert_eq!(record_login(&[&address, &update]).await.unwrap(), LoginOutcome::Recorded);
     assert_eq!((address.num_calls(), update.num_calls()), (1, 1), "two calls");
 }
 
@@ -462,7 +462,7 @@ async fn a_login_is_one_read_and_one_conditional_update_of_two_attributes() {
 async fn an_address_without_an_account_needs_one_read() {
     for item in [None, Some(email_item(&[("profiles", AttributeValue::Ss(vec!["lake#p-1".into()]))]))] {
         let address = address_of(item);
-        assert_eq!(note_login(&[&address]).await.unwrap(), LoginOutcome::NoAccount);
+        assert_eq!(record_login(&[&address]).await.unwrap(), LoginOutcome::NoAccount);
         assert_eq!(address.num_calls(), 1);
     }
 }
@@ -480,7 +480,7 @@ async fn a_login_whose_reply_was_lost_is_known() {
                 if call == 1 { http(500, "InternalServerError") } else { condition_failed(Some(item.clone())) }
             },
         );
-    assert_eq!(note_login(&[&address, &update]).await.unwrap(), LoginOutcome::Known);
+    assert_eq!(record_login(&[&address, &update]).await.unwrap(), LoginOutcome::Known);
     assert_eq!((address.num_calls(), update.num_calls()), (1, 2));
 }
 
@@ -499,7 +499,7 @@ async fn a_failed_login_update_is_no_account_only_if_there_is_none() {
     ] {
         let (address, update) =
             (address_of(Some(owned_by("lake#p-1"))), updates(move |_, _| condition_failed(item.clone())));
-        match (note_login(&[&address, &update]).await, expected) {
+        match (record_login(&[&address, &update]).await, expected) {
             (Ok(outcome), Some(expected)) => assert_eq!(outcome, expected),
             (outcome, expected) => {
                 assert!(expected.is_none() && matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
@@ -507,7 +507,7 @@ async fn a_failed_login_update_is_no_account_only_if_there_is_none() {
         }
     }
     let throttled = updates(|_, _| http(400, "ThrottlingException"));
-    let outcome = note_login(&[&address_of(Some(owned_by("lake#p-1"))), &throttled]).await;
+    let outcome = record_login(&[&address_of(Some(owned_by("lake#p-1"))), &throttled]).await;
     assert!(matches!(outcome, Err(StoreError::Busy)), "{outcome:?}");
     assert_eq!(throttled.num_calls(), 5);
 }
@@ -530,7 +530,7 @@ async fn a_practice_is_cached_for_a_minute() {
     let store = store(&[&reading]);
     for (seconds, calls) in [(0, 1), (59, 1), (1, 2), (30, 2)] {
         tokio::time::advance(Duration::from_secs(seconds)).await;
-        assert_eq!(store.practice_of(&practice.id).await.unwrap().as_ref(), Some(&practice));
+        assert_eq!(store.practice_by_id(&practice.id).await.unwrap().as_ref(), Some(&practice));
         assert_eq!(reading.num_calls(), calls, "after {seconds} s more");
     }
 }
@@ -582,8 +582,9 @@ async fn directory_entries_follow_the_profile() {
         }
     };
     let begun = samples::new_patient(&key, named("José", "Núñez"));
-    let act = samples::act(samples::noon(), "request-2");
-    let saved = |profile| PortalRecord::save_profile(Some(&begun.after), key.clone(), profile, act.clone()).unwrap();
+    let context = samples::staff_context(samples::noon(), "request-2");
+    let saved =
+        |profile| PortalRecord::save_profile(Some(&begun.after), key.clone(), profile, context.clone()).unwrap();
     assert_eq!(
         directory(begun.clone()).await,
         ["+BORN#1980-02-29#p-1", "+NAME#jose#nunez#p-1", "+NAME#nunez#jose#p-1"]
@@ -612,7 +613,7 @@ fn job_and_slice() -> (BulkJob, Slice) {
     let claimed = samples::bulk_job("lake", "job-1", 2).claim(&run, samples::noon()).unwrap();
     let result = BulkResult { patient: samples::patient_id("p-1"), outcome: BulkOutcome::Invited };
     let seen =
-        SliceProgress { audience: Audience::Named { total: 2, seen: 1 }, complete: false, results: vec![result] };
+        SliceProgress { audience: Audience::Named { total: 2, processed: 1 }, complete: false, results: vec![result] };
     let (job, slice) = claimed.advance(&run, seen, samples::noon()).unwrap();
     (job, slice.unwrap())
 }

@@ -1,9 +1,9 @@
-//! Bulk jobs: one request invites many patients, or learns in advance what would come of it.
+//! Bulk jobs: one request invites many patients, or previews what an invitation of each would do.
 //!
-//! A job is seen to in slices, each by one run, which takes a lease on it first. The job says how far they have come, so
-//! whoever runs next goes on from there; a slice and the progress that it makes are written at one go, so every patient
-//! has one result. As with a record, every step raises the version by one and is written only if the stored job has the
-//! version before.
+//! A job is processed in slices. Each run claims the job by a lease and processes one slice. The job stores its progress,
+//! so the next run continues from there. A slice and its progress are written in one transaction, so every patient has
+//! one result. As with a record, every step raises the version by one and is written only if the stored job has the
+//! previous version.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use crate::{
     scope::TenantScope,
 };
 
-/// What became of one patient, or in a dry run would become.
+/// The result for one patient. In a dry run: the result that a real run would have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BulkOutcome {
     /// This job invited the patient.
     Invited,
-    /// Nothing stood against inviting the patient when a dry run looked.
+    /// A dry run found nothing that prevents the invitation.
     Invitable,
-    /// A rule refused the invitation. No other patient is named: a result is read long after.
+    /// A rule refused the invitation. The result names no other patient, because it is stored and may be read much later.
     Refused(InviteRefusal),
 }
 
@@ -40,7 +40,7 @@ impl BulkOutcome {
         [Self::Invited, Self::Invitable].into_iter().chain(refused)
     }
 
-    /// The outcome of a refusal, without the detail that nothing keeps.
+    /// The outcome of a refusal, without the refusal's detail, which is not stored.
     #[must_use]
     pub fn from_refusal(refusal: &InviteRefusal) -> Self {
         Self::Refused(InviteRefusal::from_code(refusal.code()).unwrap_or_else(|| refusal.clone()))
@@ -77,21 +77,21 @@ impl BulkOutcome {
     }
 }
 
-/// What became of which patient.
+/// One patient's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkResult {
-    /// Who.
+    /// The patient.
     pub patient: PatientId,
-    /// What.
+    /// The outcome.
     pub outcome: BulkOutcome,
 }
 
 /// The results of one run. It has at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Which one of its job, from 1 on.
+    /// The slice's number within its job, starting at 1.
     pub number: u32,
-    /// In the order in which the patients were seen to.
+    /// In the order in which the patients were processed.
     pub results: Vec<BulkResult>,
 }
 
@@ -106,38 +106,38 @@ impl SlicePlace {
         Self(slice.number)
     }
 
-    /// Reads a place that an answer has given out: its number in digits, and in no other form.
+    /// Parses a place that an earlier answer contained: the slice's number in plain digits, no other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok().filter(|number| *number > 0).map(Self).filter(|place| place.0.to_string() == text)
     }
 
-    /// The number of the slice that it is after.
+    /// The number of the slice that comes before this place.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
 }
 
-/// Whom a job is about, and how far it has come with them.
+/// Whom a job invites, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// The patients that the request named. They are stored beside the job.
+    /// The patients that the request named. They are stored in an item of their own.
     Named {
-        /// How many they are, at most [`crate::policy::MOST_BULK_PATIENTS`].
+        /// How many patients were named, at most [`crate::policy::MAX_BULK_PATIENTS`].
         total: u32,
-        /// How many of them have been seen to.
-        seen: u32,
+        /// How many of them have been processed.
+        processed: u32,
     },
-    /// Everybody of the practice who has an email address and was never invited, in the order of the directory's rows
-    /// under dates of birth.
+    /// All patients of the practice who have an email address and were never invited, in the order of the directory's
+    /// rows by date of birth.
     NeverInvited {
-        /// The last row that was looked at.
+        /// The last row that was read.
         after: Option<DirectoryPlace>,
     },
 }
 
-/// Where a job stands. The last two are for good.
+/// The state of a job. The last two are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
@@ -159,7 +159,7 @@ impl JobState {
         self.into()
     }
 
-    /// Whether no run takes it up any more.
+    /// Whether the job is done or cancelled, so that no run claims it any more.
     #[must_use]
     pub const fn is_over(self) -> bool {
         match self {
@@ -169,23 +169,23 @@ impl JobState {
     }
 }
 
-/// A run's exclusive hold of a job.
+/// A run's exclusive claim of a job, for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Whose.
+    /// The run that has the lease.
     pub run: RequestId,
-    /// Until when.
+    /// When the lease ends.
     pub until: DateTime<Utc>,
 }
 
-/// Why a run cannot have a job.
+/// Why a run cannot claim a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobUnclaimable {
-    /// It is done or cancelled.
+    /// The job is done or cancelled.
     Over,
-    /// Another run has it.
+    /// Another run has claimed it.
     Held {
-        /// Until when at the latest.
+        /// When that run's lease ends at the latest.
         until: DateTime<Utc>,
     },
 }
@@ -193,47 +193,47 @@ pub enum JobUnclaimable {
 /// A bulk job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkJob {
-    /// Which one.
+    /// The job's id.
     pub id: JobId,
-    /// On whose behalf: every invitation is made by who asked for the job.
+    /// On whose behalf: every invitation is made in the name of the user who created the job.
     pub scope: TenantScope,
-    /// Of what was asked for, if the request had a key.
+    /// The digest of the request's content, if the request had an idempotency key.
     pub content: Option<Digest>,
-    /// Whether it only looks.
+    /// Whether the job only previews outcomes and invites no patient.
     pub dry_run: bool,
-    /// Whom it is about.
+    /// Whom the job invites.
     pub audience: Audience,
-    /// Where it stands.
+    /// The job's state.
     pub state: JobState,
     /// How many patients had each outcome, by its code.
     pub counts: BTreeMap<&'static str, u32>,
     /// How many slices have results.
     pub slices: u32,
-    /// Who sees to it now.
+    /// The run that is processing the job now.
     pub lease: Option<Lease>,
-    /// When it was asked for.
+    /// When the job was created.
     pub created_at: DateTime<Utc>,
-    /// When it was last written.
+    /// When the job was last written.
     pub updated_at: DateTime<Utc>,
     /// Raised by one with every step.
     pub version: u64,
 }
 
-/// What a run has seen to.
+/// What one run has processed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SliceProgress {
-    /// How far it came.
+    /// The job's audience with the new progress.
     pub audience: Audience,
-    /// Whether that is the end.
+    /// Whether no patient is left.
     pub complete: bool,
-    /// What became of those it met who belong to the audience; possibly of nobody.
+    /// The results of the patients who belong to the audience. May be empty.
     pub results: Vec<BulkResult>,
 }
 
 impl JobId {
-    /// The id of the job that a keyed request of a practice begins: a repeat meets the same one.
+    /// The id of the job that a keyed request of a practice creates. A repeat of the request gets the same id.
     #[must_use]
-    pub fn of_request(practice: &PracticeId, request: &KeyedRequest) -> Self {
+    pub fn from_request(practice: &PracticeId, request: &KeyedRequest) -> Self {
         let bytes = digest(&[practice.as_str().as_bytes(), b"\n", &request.key]);
         let uuid = uuid::Builder::from_custom_bytes(bytes).into_uuid();
         let Ok(id) = Self::parse(&uuid.to_string()) else { unreachable!("a UUID is hex digits and hyphens") };
@@ -244,7 +244,7 @@ impl JobId {
 impl BulkJob {
     /// A new job.
     #[must_use]
-    pub fn queued(
+    pub fn new(
         id: JobId,
         scope: &TenantScope,
         request: Option<&KeyedRequest>,
@@ -268,13 +268,13 @@ impl BulkJob {
         }
     }
 
-    /// How many patients have been seen to.
+    /// How many patients have been processed.
     #[must_use]
     pub fn processed(&self) -> u32 {
         self.counts.values().sum()
     }
 
-    /// How many patients it is about, as soon as that is known.
+    /// How many patients the job has in all, once that is known.
     #[must_use]
     pub fn total(&self) -> Option<u32> {
         match self.audience {
@@ -283,7 +283,7 @@ impl BulkJob {
         }
     }
 
-    /// A run takes the job up, for [`BULK_LEASE`] at most.
+    /// Claims the job for a run, for [`BULK_LEASE`] at most.
     ///
     /// # Errors
     /// [`JobUnclaimable`]
@@ -302,10 +302,10 @@ impl BulkJob {
         }))
     }
 
-    /// A run gives the job back, with what it has seen to; the slice, if there are results. `None` if the run does not
-    /// have the job any more: somebody else sees to the same patients.
+    /// Releases the job after a run and records the run's progress. Returns the job, and the slice if there are results.
+    /// `None` if the run no longer has the lease: another run processes the same patients.
     ///
-    /// What a run has begun counts even if the job was cancelled meanwhile, which it stays.
+    /// If the job was cancelled during the run, the progress is recorded and the job stays cancelled.
     #[must_use]
     pub fn advance(
         &self,
@@ -330,7 +330,7 @@ impl BulkJob {
         Some((after, slice))
     }
 
-    /// Somebody stops the job. `None` if it is over: nothing changes.
+    /// Cancels the job. `None` if it is done or cancelled already: nothing changes.
     #[must_use]
     pub fn cancel(&self, now: DateTime<Utc>) -> Option<Self> {
         (!self.state.is_over()).then(|| self.step(now, |after| after.state = JobState::Cancelled))
@@ -339,26 +339,26 @@ impl BulkJob {
     fn step(&self, now: DateTime<Utc>, apply: impl FnOnce(&mut Self)) -> Self {
         let mut after = Self { version: self.version + 1, updated_at: now, ..self.clone() };
         apply(&mut after);
-        // Nobody goes on from there any more, and it is somebody's date of birth.
+        // No run continues from this place any more, and it contains a patient's date of birth.
         if let (true, Audience::NeverInvited { after }) = (after.state.is_over(), &mut after.audience) {
             *after = None;
         }
         after
     }
 
-    /// The invitation of one patient, as the record remembers it: a slice that is seen to a second time invites nobody
-    /// twice.
+    /// The key under which a patient's record remembers the invitation by this job. If a slice is processed again, no
+    /// patient is invited twice.
     #[must_use]
     pub fn keyed_invitation(&self) -> KeyedRequest {
         KeyedRequest::new("bulk", self.id.as_str(), &[])
     }
 
-    /// Whether a patient whom a job about those who were never invited meets belongs to them: also if it is this very job
-    /// that has invited the patient, in a run that ended before it could say so.
+    /// Whether the patient belongs to the audience [`Audience::NeverInvited`]. This includes a patient whom this same job
+    /// has invited in a run that ended before it recorded the result.
     #[must_use]
-    pub fn is_about(&self, record: &PortalRecord, now: DateTime<Utc>) -> bool {
+    pub fn audience_includes(&self, record: &PortalRecord, now: DateTime<Utc>) -> bool {
         let never_invited = record.invitation.is_none() && record.profile.email.is_some();
-        let by_this_job = || matches!(record.earlier(&self.keyed_invitation(), now), Ok(Some(_)));
+        let by_this_job = || matches!(record.find_request(&self.keyed_invitation(), now), Ok(Some(_)));
         never_invited || by_this_job()
     }
 }
@@ -378,20 +378,20 @@ mod tests {
         samples::request_id(name)
     }
 
-    fn seen(seen: u32, complete: bool, outcomes: &[BulkOutcome]) -> SliceProgress {
+    fn progress(processed: u32, complete: bool, outcomes: &[BulkOutcome]) -> SliceProgress {
         let result = |(number, outcome): (usize, &BulkOutcome)| BulkResult {
             patient: samples::patient_id(&format!("p-{number}")),
             outcome: outcome.clone(),
         };
         SliceProgress {
-            audience: Audience::Named { total: 3, seen },
+            audience: Audience::Named { total: 3, processed },
             complete,
             results: outcomes.iter().enumerate().map(result).collect(),
         }
     }
 
     #[test]
-    fn one_run_has_a_job_until_it_gives_it_back_or_its_lease_is_over() {
+    fn one_run_has_a_job_until_it_releases_it_or_its_lease_ends() {
         let now = samples::noon();
         let claimed = job().claim(&run("run-1"), now).unwrap();
         assert_eq!((claimed.state, claimed.version), (JobState::Running, 2));
@@ -399,78 +399,78 @@ mod tests {
         let last = until - TimeDelta::milliseconds(1);
         assert_eq!(claimed.claim(&run("run-2"), last), Err(JobUnclaimable::Held { until }));
         let taken_over = claimed.claim(&run("run-2"), until).unwrap();
-        assert_eq!(taken_over.advance(&run("run-1"), seen(2, false, &[BulkOutcome::Invited]), until), None);
+        assert_eq!(taken_over.advance(&run("run-1"), progress(2, false, &[BulkOutcome::Invited]), until), None);
 
         let refused = BulkOutcome::Refused(InviteRefusal::OptedOut);
         let (after, slice) =
-            taken_over.advance(&run("run-2"), seen(2, false, &[BulkOutcome::Invited, refused]), until).unwrap();
+            taken_over.advance(&run("run-2"), progress(2, false, &[BulkOutcome::Invited, refused]), until).unwrap();
         assert_eq!(after.counts, BTreeMap::from([("invited", 1), ("opted_out", 1)]));
         assert_eq!((after.processed(), after.slices, after.version), (2, 1, 4));
         assert_eq!(slice.map(|slice| (slice.number, slice.results.len())), Some((1, 2)));
-        assert_eq!(after.advance(&run("run-2"), seen(2, false, &[]), until), None, "it has given it back");
+        assert_eq!(after.advance(&run("run-2"), progress(2, false, &[]), until), None, "the run has released the job");
 
         let again = after.claim(&run("run-2"), until).unwrap();
-        let (done, slice) = again.advance(&run("run-2"), seen(3, true, &[]), until).unwrap();
+        let (done, slice) = again.advance(&run("run-2"), progress(3, true, &[]), until).unwrap();
         assert_eq!((done.state, done.slices, slice), (JobState::Done, 1, None));
         assert_eq!(done.claim(&run("run-3"), until), Err(JobUnclaimable::Over));
     }
 
     #[test]
-    fn a_cancelled_job_stays_cancelled_and_keeps_what_was_begun() {
+    fn a_cancelled_job_stays_cancelled_and_keeps_the_results_of_a_started_run() {
         let now = samples::noon();
         let cancelled = job().claim(&run("run-1"), now).unwrap().cancel(now).unwrap();
         assert_eq!(cancelled.claim(&run("run-2"), now), Err(JobUnclaimable::Over));
         assert_eq!(cancelled.cancel(now), None);
-        let (after, slice) = cancelled.advance(&run("run-1"), seen(3, true, &[BulkOutcome::Invited]), now).unwrap();
+        let (after, slice) = cancelled.advance(&run("run-1"), progress(3, true, &[BulkOutcome::Invited]), now).unwrap();
         assert_eq!((after.state, after.processed()), (JobState::Cancelled, 1));
         assert!(slice.is_some());
     }
 
     #[test]
-    fn how_many_were_never_invited_is_known_in_the_end() {
+    fn the_total_of_never_invited_patients_is_known_when_the_job_is_done() {
         let now = samples::noon();
         let audience = Audience::NeverInvited { after: None };
-        let begun = BulkJob { audience: audience.clone(), ..job() };
-        assert_eq!((job().total(), begun.total()), (Some(3), None));
-        let met = SliceProgress { audience, ..seen(0, true, &[BulkOutcome::Invitable]) };
-        let (done, _) = begun.claim(&run("run-1"), now).unwrap().advance(&run("run-1"), met, now).unwrap();
+        let queued = BulkJob { audience: audience.clone(), ..job() };
+        assert_eq!((job().total(), queued.total()), (Some(3), None));
+        let next = SliceProgress { audience, ..progress(0, true, &[BulkOutcome::Invitable]) };
+        let (done, _) = queued.claim(&run("run-1"), now).unwrap().advance(&run("run-1"), next, now).unwrap();
         assert_eq!(done.total(), Some(1));
     }
 
     #[test]
-    fn a_job_that_is_over_keeps_no_date_of_birth() {
+    fn a_done_or_cancelled_job_keeps_no_date_of_birth() {
         let now = samples::noon();
-        let on = Redacted::new(NaiveDate::from_ymd_opt(1980, 2, 29).unwrap());
-        let place = DirectoryPlace::Born { on, patient: samples::patient_id("p-1") };
+        let date = Redacted::new(NaiveDate::from_ymd_opt(1980, 2, 29).unwrap());
+        let place = DirectoryPlace::BirthDate { date, patient: samples::patient_id("p-1") };
         let audience = Audience::NeverInvited { after: Some(place) };
         let claimed = BulkJob { audience: audience.clone(), ..job() }.claim(&run("run-1"), now).unwrap();
-        let left = |complete| {
-            let met = SliceProgress { audience: audience.clone(), ..seen(0, complete, &[]) };
-            claimed.advance(&run("run-1"), met, now).unwrap().0.audience
+        let place_after = |complete| {
+            let next = SliceProgress { audience: audience.clone(), ..progress(0, complete, &[]) };
+            claimed.advance(&run("run-1"), next, now).unwrap().0.audience
         };
-        assert_eq!(left(false), audience, "the next run goes on from there");
-        let nowhere = Audience::NeverInvited { after: None };
-        assert_eq!(left(true), nowhere);
+        assert_eq!(place_after(false), audience, "the next run continues from there");
+        let no_place = Audience::NeverInvited { after: None };
+        assert_eq!(place_after(true), no_place);
         let cancelled = claimed.cancel(now).unwrap();
-        assert_eq!(cancelled.audience, nowhere);
-        let met = SliceProgress { audience: audience.clone(), ..seen(0, false, &[]) };
-        assert_eq!(cancelled.advance(&run("run-1"), met, now).unwrap().0.audience, nowhere);
+        assert_eq!(cancelled.audience, no_place);
+        let next = SliceProgress { audience: audience.clone(), ..progress(0, false, &[]) };
+        assert_eq!(cancelled.advance(&run("run-1"), next, now).unwrap().0.audience, no_place);
     }
 
     #[test]
-    fn a_key_leads_to_one_job_of_its_practice() {
+    fn a_key_identifies_one_job_of_its_practice() {
         let id = |practice: &str, key: &str, content: &[u8]| {
-            JobId::of_request(&samples::practice_id(practice), &KeyedRequest::new("bulk", key, content))
+            JobId::from_request(&samples::practice_id(practice), &KeyedRequest::new("bulk", key, content))
         };
         let first = id("lake", "key-1", b"{}");
-        assert_eq!(id("lake", "key-1", b"{ }"), first, "what is asked for is compared later");
+        assert_eq!(id("lake", "key-1", b"{ }"), first, "the content is compared later");
         assert_ne!(id("hill", "key-1", b"{}"), first);
         assert_ne!(id("lake", "key-2", b"{}"), first);
         assert_eq!(first.as_str().len(), 36);
     }
 
     #[test]
-    fn every_outcome_has_a_code_of_its_own_and_reads_back() {
+    fn every_outcome_has_its_own_code_and_parses_from_it() {
         let codes: BTreeMap<_, _> = BulkOutcome::all().map(|outcome| (outcome.code(), outcome)).collect();
         assert_eq!(codes.len(), BulkOutcome::all().count());
         for (code, outcome) in codes {
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_read_in_one_form_only() {
+    fn a_place_parses_from_one_form_only() {
         for (text, number) in [("1", 1), ("21", 21), ("4294967295", u32::MAX)] {
             assert_eq!(SlicePlace::parse(text).map(SlicePlace::number), Some(number), "{text}");
         }

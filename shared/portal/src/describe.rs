@@ -1,4 +1,4 @@
-//! What the domain's types look like in JSON, for the description of the API.
+//! The JSON Schemas of the domain's types, for the description of the API.
 
 use std::borrow::Cow;
 
@@ -18,15 +18,15 @@ use crate::{
     timeline::{AccountFacet, EventName, Role},
 };
 
-/// An enum of which each value has a stable name that clients match on.
+/// An enum whose values have stable names that clients match on.
 pub trait Named {
-    /// Each name, and what it means. The meaning is empty where the name says enough.
+    /// Each name and its meaning. The meaning is empty if the name is clear by itself.
     fn names() -> Vec<(&'static str, &'static str)>;
 }
 
 /// The names of an enum whose values have doc comments.
 #[must_use]
-pub fn documented<T: IntoEnumIterator + EnumMessage + Into<&'static str>>() -> Vec<(&'static str, &'static str)> {
+pub fn documented_names<T: IntoEnumIterator + EnumMessage + Into<&'static str>>() -> Vec<(&'static str, &'static str)> {
     T::iter()
         .map(|value| {
             let meaning = value.get_documentation().unwrap_or_default();
@@ -35,13 +35,13 @@ pub fn documented<T: IntoEnumIterator + EnumMessage + Into<&'static str>>() -> V
         .collect()
 }
 
-/// Gives enums their names and the meanings that their values' doc comments say.
+/// Implements [`Named`] for enums. The meanings are the doc comments of their values.
 #[macro_export]
 macro_rules! named {
     ($($kind:ty),+) => {$(
         impl $crate::describe::Named for $kind {
             fn names() -> Vec<(&'static str, &'static str)> {
-                $crate::describe::documented::<Self>()
+                $crate::describe::documented_names::<Self>()
             }
         }
     )+};
@@ -73,7 +73,7 @@ impl Named for RefusalCode {
     }
 }
 
-/// Texts have no schema of their own: a client's text is a plain string.
+/// Implements the schema of text types. They are inlined, because clients use plain strings for them.
 macro_rules! text {
     ($($kind:ty => $schema:expr;)+) => {$(
         impl JsonSchema for $kind {

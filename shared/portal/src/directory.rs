@@ -1,19 +1,19 @@
-//! Under what a practice's directory lists a patient: each word of the name, folded, so that "nunez" finds "Núñez", and
-//! the date of birth. What is asked of it is [`crate::search`]'s.
+//! The rows that a practice's directory has for a patient: one for each word of the name, and one for the date of birth.
+//! The words are folded, so that "nunez" finds "Núñez". [`crate::search`] has the queries.
 
 use chrono::NaiveDate;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use crate::{ids::PatientId, profile::Profile, redacted::Redacted, text::PersonName};
 
-/// Words of a name that a patient is found by; of a longer name the first given names are left out.
-pub const MOST_TOKENS: usize = 6;
-/// Longest word that is told apart, in characters.
+/// Maximum number of words of a name that a patient is listed under. In a longer name the last given names are left out.
+pub const MAX_TOKENS: usize = 6;
+/// Maximum length of a word, in characters. The rest of a longer word is ignored.
 const TOKEN_MAX_CHARS: usize = 32;
-/// Longest remainder that hits are ordered by, in characters.
+/// Maximum length of the other words by which hits are ordered, in characters.
 const REST_MAX_CHARS: usize = 64;
 
-/// One word by which a patient is found, and the other words, by which hits are ordered.
+/// One word under which a patient is listed, and the other words, by which hits are ordered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NameEntry {
     /// The word, folded.
@@ -22,22 +22,22 @@ pub struct NameEntry {
     pub rest: Redacted<String>,
 }
 
-/// Where a row of the directory stands. Rows come in this order: a name's by the word that they are under, then by the
-/// other words; those of one date of birth by the patient's id.
+/// The place of a row in the directory. Rows are sorted by place: names by the word, then by the other words; rows of one
+/// date of birth by the patient's id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DirectoryPlace {
     /// Under one word of the name.
     Name {
-        /// Which word, and the others.
+        /// The word and the other words.
         entry: NameEntry,
-        /// Whose.
+        /// Whose row it is.
         patient: PatientId,
     },
     /// Under the date of birth.
-    Born {
-        /// Which date.
-        on: Redacted<NaiveDate>,
-        /// Whose.
+    BirthDate {
+        /// The date.
+        date: Redacted<NaiveDate>,
+        /// Whose row it is.
         patient: PatientId,
     },
 }
@@ -47,15 +47,15 @@ impl DirectoryPlace {
     #[must_use]
     pub const fn patient(&self) -> &PatientId {
         match self {
-            Self::Name { patient, .. } | Self::Born { patient, .. } => patient,
+            Self::Name { patient, .. } | Self::BirthDate { patient, .. } => patient,
         }
     }
 }
 
-/// A row of the directory: a place, and what a search shows of the patient there.
+/// A row of the directory: its place, and what a search shows of the patient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryRow {
-    /// Where it stands, and whose it is.
+    /// Its place, which includes the patient's id.
     pub place: DirectoryPlace,
     /// Given name or names.
     pub given_name: PersonName,
@@ -65,21 +65,22 @@ pub struct DirectoryRow {
     pub date_of_birth: Option<Redacted<NaiveDate>>,
 }
 
-/// Every row of a patient.
+/// All rows of a patient.
 #[must_use]
 pub fn rows(patient: &PatientId, profile: &Profile) -> Vec<DirectoryRow> {
-    let named = name_entries(profile).into_iter().map(|entry| DirectoryPlace::Name { entry, patient: patient.clone() });
-    let born = profile.date_of_birth.map(|on| DirectoryPlace::Born { on, patient: patient.clone() });
+    let by_name =
+        name_entries(profile).into_iter().map(|entry| DirectoryPlace::Name { entry, patient: patient.clone() });
+    let by_birth_date = profile.date_of_birth.map(|date| DirectoryPlace::BirthDate { date, patient: patient.clone() });
     let row = |place| DirectoryRow {
         place,
         given_name: profile.given_name.clone(),
         family_name: profile.family_name.clone(),
         date_of_birth: profile.date_of_birth,
     };
-    named.chain(born).map(row).collect()
+    by_name.chain(by_birth_date).map(row).collect()
 }
 
-/// The words that a patient of this name is under: at most [`MOST_TOKENS`], family name first.
+/// The words that a patient of this name is listed under: at most [`MAX_TOKENS`], family name first.
 #[must_use]
 pub fn name_tokens(given: &PersonName, family: &PersonName) -> Vec<String> {
     let mut tokens = folded_tokens(family.expose());
@@ -88,7 +89,7 @@ pub fn name_tokens(given: &PersonName, family: &PersonName) -> Vec<String> {
             tokens.push(token);
         }
     }
-    tokens.truncate(MOST_TOKENS);
+    tokens.truncate(MAX_TOKENS);
     tokens
 }
 
@@ -104,17 +105,18 @@ fn name_entries(profile: &Profile) -> Vec<NameEntry> {
         .collect()
 }
 
-/// The distinct words of a text in lower case, without accents, ligatures and full-width forms. Whoever searches folds the query likewise.
+/// The distinct words of a text in lower case, without accents, ligatures and full-width forms. Queries are folded by the
+/// same function.
 #[must_use]
 pub fn folded_tokens(text: &str) -> Vec<String> {
     let bare: String = text.nfkd().filter(|c| !is_combining_mark(*c) && !is_apostrophe(*c)).collect();
-    // By way of capitals, because several small letters may have one; letter by letter, because what follows one is not
-    // known yet when somebody has typed the beginning of a word.
+    // To upper case first, because several lower-case letters may share one capital. Each letter by itself, because a
+    // user who types only the beginning of a word does not give the letters that follow.
     let small: String = bare.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-    let folded = LETTERS_OF_THEIR_OWN.iter().fold(small, |text, (from, to)| text.replace(*from, to));
+    let folded = SPECIAL_LETTERS.iter().fold(small, |text, (from, to)| text.replace(*from, to));
     let mut tokens = Vec::new();
     for word in folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        // Composed again, because decomposed Hangul is three times as long.
+        // Compose again, because decomposed Hangul is three times as long.
         let token: String = word.nfc().take(TOKEN_MAX_CHARS).collect();
         if !tokens.contains(&token) {
             tokens.push(token);
@@ -123,8 +125,8 @@ pub fn folded_tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// Letters that Unicode does not take apart into a plain one and a mark, as they are written on keyboards without them.
-const LETTERS_OF_THEIR_OWN: [(char, &str); 7] = [
+/// Letters that Unicode does not decompose into a base letter and a mark, and how people type them on other keyboards.
+const SPECIAL_LETTERS: [(char, &str); 7] = [
     ('\u{df}', "ss"),
     ('\u{e6}', "ae"),
     ('\u{f8}', "o"),
@@ -134,7 +136,7 @@ const LETTERS_OF_THEIR_OWN: [(char, &str); 7] = [
     ('\u{153}', "oe"),
 ];
 
-/// Apostrophes are within a word: O'Brien is one name.
+/// An apostrophe does not end a word: O'Brien is one name.
 const fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2019}' | '\u{2bc}' | '`')
 }
@@ -185,7 +187,7 @@ mod tests {
             [pair("nunez", "jose,maria"), pair("jose", "nunez,maria"), pair("maria", "nunez,jose")]
         );
         assert_eq!(entries("Lee", "Lee"), [pair("lee", "")]);
-        assert_eq!(entries("a b c d e f g", "x y").len(), MOST_TOKENS);
+        assert_eq!(entries("a b c d e f g", "x y").len(), MAX_TOKENS);
         assert!(entries("a b c d e f g", "x y").iter().any(|(token, _)| token == "x"));
     }
 
@@ -194,7 +196,7 @@ mod tests {
         fn entries_are_bounded_and_have_no_separator(given in "\\PC{1,100}", family in "\\PC{1,100}") {
             if let (Ok(given_name), Ok(family_name)) = (PersonName::parse(&given), PersonName::parse(&family)) {
                 let found = name_entries(&Profile { given_name, family_name, ..profile("x", "y") });
-                prop_assert!(found.len() <= MOST_TOKENS);
+                prop_assert!(found.len() <= MAX_TOKENS);
                 for entry in found {
                     prop_assert!(entry.token.expose().chars().count() <= TOKEN_MAX_CHARS && entry.rest.expose().len() <= 4 * REST_MAX_CHARS);
                     prop_assert!(!entry.token.expose().contains('#') && !entry.rest.expose().contains('#'));

@@ -1,4 +1,5 @@
-//! Email addresses: what counts as one, when two are the same, and the fingerprint that stands for one in keys.
+//! Email addresses: which texts are addresses, when two addresses are the same, and the fingerprint that replaces an
+//! address in keys.
 //!
 //! Source of the rules: the email rule of the domain (an address belongs to at most one patient, in any practice).
 
@@ -11,15 +12,15 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use crate::redacted::Redacted;
 
-/// Longest local part, in bytes (RFC 5321, 4.5.3.1.1).
+/// Maximum length of the local part, in bytes (RFC 5321, 4.5.3.1.1).
 const LOCAL_PART_MAX_BYTES: usize = 64;
-/// Longest address, in bytes (RFC 5321, 4.5.3.1.3, less the angle brackets).
+/// Maximum length of an address, in bytes (RFC 5321, 4.5.3.1.3, less the angle brackets).
 const ADDRESS_MAX_BYTES: usize = 254;
 
-/// One mailbox: the form somebody typed, and the canonical form that decides identity.
+/// One mailbox: the address as typed, and the canonical form by which addresses are compared.
 ///
-/// Two addresses are equal if their canonical forms are. Dots and plus tags are *not* folded: they are other
-/// mailboxes at most providers, and folding them would give one person's invitation to another.
+/// Two addresses are equal if their canonical forms are equal. Dots and plus tags are *not* removed: at most providers
+/// they make a different mailbox, so an invitation could go to the wrong person.
 #[derive(Clone, Debug)]
 pub struct EmailAddress {
     typed: Redacted<String>,
@@ -46,18 +47,18 @@ impl Ord for EmailAddress {
     }
 }
 
-/// The text is not an address we can mail to.
+/// The text is not an address that we can send mail to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a usable email address")]
 pub struct InvalidEmail;
 
 impl EmailAddress {
-    /// Parses what somebody typed.
+    /// Parses an address as typed by a user.
     ///
     /// # Errors
-    /// [`InvalidEmail`] for anything but one plain mailbox at a dotted domain: display names, quoted local
-    /// parts, domain literals, several addresses, and every invisible or direction-changing character are
-    /// refused rather than repaired, because a repaired address is a guess about somebody's mailbox.
+    /// [`InvalidEmail`] for anything but one plain mailbox at a domain with a dot: display names, quoted local parts,
+    /// domain literals, several addresses, and invisible or direction-changing characters. Such input is refused and not
+    /// corrected, because a corrected address may be another person's mailbox.
     pub fn parse(input: &str) -> Result<Self, InvalidEmail> {
         let typed = input.trim();
         if typed.len() > ADDRESS_MAX_BYTES || typed.chars().any(is_invisible) {
@@ -73,19 +74,19 @@ impl EmailAddress {
         Ok(Self { typed: Redacted::new(typed.to_owned()), canonical: Redacted::new(canonical) })
     }
 
-    /// The form that decides identity, and the one that mail is sent to.
+    /// The canonical form. Addresses are compared by it, and mail is sent to it.
     #[must_use]
     pub fn canonical(&self) -> &str {
         self.canonical.expose()
     }
 
-    /// The form as typed, trimmed: what staff see again on screen.
+    /// The address as typed, trimmed. The user interface shows this form.
     #[must_use]
     pub fn typed(&self) -> &str {
         self.typed.expose()
     }
 
-    /// A form that lets its owner recognise the address and tells a stranger nothing: `j***@e***.com`.
+    /// A form that the owner recognises and that reveals nothing to other people: `j***@e***.com`.
     #[must_use]
     pub fn masked(&self) -> String {
         let (local, domain) = self.canonical().split_once('@').unwrap_or_default();
@@ -96,7 +97,7 @@ impl EmailAddress {
 }
 
 fn canonical_local_part(local: &str) -> Result<String, InvalidEmail> {
-    // Lower-casing can undo normalisation (a capital I with a dot becomes two characters), hence twice.
+    // Normalise twice, because lower-casing can undo normalisation: a capital I with a dot becomes two characters.
     let canonical: String = local.nfc().collect::<String>().to_lowercase().nfc().collect();
     let dots_separate_words = canonical.split('.').all(|word| !word.is_empty());
     let plain = canonical.chars().all(is_local_part_char);
@@ -116,7 +117,7 @@ fn canonical_domain(domain: &str) -> Result<String, InvalidEmail> {
     if top.chars().all(|c| c.is_ascii_digit()) { Err(InvalidEmail) } else { Ok(ascii.into_owned()) }
 }
 
-/// RFC 5322 `atext` and the dot, and the letters and marks that RFC 6531 adds to it.
+/// RFC 5322 `atext`, the dot, and the letters and marks that RFC 6531 adds.
 fn is_local_part_char(c: char) -> bool {
     if c.is_ascii() {
         c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
@@ -125,13 +126,13 @@ fn is_local_part_char(c: char) -> bool {
     }
 }
 
-/// White space, controls, and every character that shows nothing or turns the reading direction: two addresses
-/// that look alike must not differ.
+/// White space, control characters, and characters that are invisible or change the reading direction. Two addresses that
+/// look the same must be the same.
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_whitespace() || is_hidden(c)
 }
 
-/// Like [`is_invisible`], with spaces allowed: for names.
+/// Like [`is_invisible`], but allows spaces. Used for names.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -140,36 +141,34 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The deployment secret that keys every fingerprint. Losing it loses the uniqueness of all claims.
+/// The deployment's secret that keys every fingerprint. If it is lost, addresses are no longer unique.
 #[derive(Clone, Debug)]
 pub struct Pepper(SecretString);
 
 impl Pepper {
-    /// Takes the secret. It should have at least 256 bits of entropy; the deployment generates it.
+    /// Wraps the secret. The deployment generates it, with at least 256 bits of entropy.
     #[must_use]
     pub const fn new(secret: SecretString) -> Self {
         Self(secret)
     }
 
-    /// What stands for this address in keys: keyed, so that a reader of keys cannot test guesses.
+    /// The fingerprint of this address. It is keyed, so that a person who reads the keys cannot test whether an address is
+    /// among them.
     #[must_use]
     pub fn fingerprint(&self, email: &EmailAddress) -> Fingerprint {
         Fingerprint(URL_SAFE_NO_PAD.encode(self.hmac(&[email.canonical().as_bytes()])))
     }
 
-    /// A key for something else than fingerprints; another for each purpose.
+    /// Derives a key for another purpose than fingerprints. Each purpose has its own key.
     ///
-    /// What a purpose becomes here begins with a NUL, which no canonical address has: so no key is ever some address's
-    /// fingerprint, however the purpose is named. Whoever learns a derived key learns neither the pepper nor another
-    /// purpose's key.
+    /// The input starts with a NUL byte, which no canonical address contains. So no derived key is the fingerprint of an
+    /// address, whatever the purpose is called. A derived key reveals neither the pepper nor the key of another purpose.
     #[must_use]
     pub fn key_for(&self, purpose: &'static str) -> Redacted<[u8; 32]> {
         Redacted::new(self.hmac(&[b"\0", purpose.as_bytes()]))
     }
 
     fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        // HMAC takes keys of any length, so this cannot fail; the fallback would still be keyed by nothing secret,
-        // which is why it is unreachable by type rather than by luck.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()) else {
             unreachable!("HMAC accepts keys of every length")
         };
@@ -180,12 +179,12 @@ impl Pepper {
     }
 }
 
-/// `HMAC-SHA-256(pepper, canonical address)`, base64url: 43 characters that identify an address and reveal nothing.
+/// `HMAC-SHA-256(pepper, canonical address)` in base64url: 43 characters that identify an address and do not reveal it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The text that keys use.
+    /// The fingerprint's text, as used in keys.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -204,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn case_and_unicode_twins_are_one_mailbox() {
-        for twin in ["jose@example.com", " JOSE@Example.COM ", "Jose@EXAMPLE.com"] {
-            assert_eq!(canonical(twin).unwrap(), "jose@example.com");
+    fn spellings_that_differ_in_case_or_unicode_form_are_one_mailbox() {
+        for spelling in ["jose@example.com", " JOSE@Example.COM ", "Jose@EXAMPLE.com"] {
+            assert_eq!(canonical(spelling).unwrap(), "jose@example.com");
         }
         assert_eq!(canonical("jose\u{301}@example.com"), canonical("JOS\u{c9}@example.com"));
         assert_eq!(canonical("a@b\u{fc}cher.example").unwrap(), "a@xn--bcher-kva.example");
@@ -214,13 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn dots_and_tags_are_other_mailboxes() {
+    fn dots_and_plus_tags_make_another_mailbox() {
         assert_ne!(canonical("jo.se@example.com"), canonical("jose@example.com"));
         assert_ne!(canonical("jose+portal@example.com"), canonical("jose@example.com"));
     }
 
     #[test]
-    fn refuses_what_is_not_one_plain_mailbox() {
+    fn a_text_that_is_not_one_plain_mailbox_is_refused() {
         for bad in [
             "",
             " ",
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_the_length_limits_of_smtp() {
+    fn the_length_limits_of_smtp_apply() {
         let local = "a".repeat(64);
         assert!(canonical(&format!("{local}@example.com")).is_ok());
         assert!(canonical(&format!("a{local}@example.com")).is_err());
@@ -274,29 +273,29 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_address_tells_a_stranger_nothing() {
+    fn a_masked_address_shows_only_first_letters_and_the_top_level_domain() {
         assert_eq!(EmailAddress::parse("jose.nunez@mail.example.com").unwrap().masked(), "j***@m***.com");
     }
 
     #[test]
-    fn fingerprints_follow_identity_and_the_pepper() {
+    fn a_fingerprint_depends_on_the_canonical_address_and_the_pepper() {
         let (one, other) = (Pepper::new("one".into()), Pepper::new("other".into()));
-        let (email, twin) =
+        let (email, other_spelling) =
             (EmailAddress::parse("a@example.com").unwrap(), EmailAddress::parse("A@Example.com").unwrap());
-        assert_eq!(one.fingerprint(&email), one.fingerprint(&twin));
+        assert_eq!(one.fingerprint(&email), one.fingerprint(&other_spelling));
         assert_ne!(one.fingerprint(&email), other.fingerprint(&email));
         assert_eq!(one.fingerprint(&email).as_str().len(), 43);
     }
 
     #[test]
-    fn each_purpose_has_a_key_of_its_own() {
+    fn each_purpose_has_its_own_key() {
         let (one, other) = (Pepper::new("one".into()), Pepper::new("other".into()));
         assert_eq!(one.key_for("cursors"), one.key_for("cursors"));
         assert_ne!(one.key_for("cursors"), one.key_for("cursors 2"));
         assert_ne!(one.key_for("cursors"), other.key_for("cursors"));
         let email = EmailAddress::parse("a@example.com").unwrap();
-        let of_the_same_text = URL_SAFE_NO_PAD.encode(one.key_for("a@example.com").expose());
-        assert_ne!(of_the_same_text, one.fingerprint(&email).as_str());
+        let derived_key = URL_SAFE_NO_PAD.encode(one.key_for("a@example.com").expose());
+        assert_ne!(derived_key, one.fingerprint(&email).as_str());
     }
 
     proptest! {

@@ -1,38 +1,38 @@
-//! Commands that a client may repeat: a key of its own choosing names each, and the patient's record remembers it.
+//! Idempotent commands: the client names a command by a key that it chooses, and the patient's record remembers the key.
 //!
-//! A repeat does nothing again and is answered with where the patient stands now. Nothing is remembered of a command
-//! that was refused or had nothing to change: repeating it decides anew.
+//! A repeated command changes nothing and is answered with the patient's current status. A command that was refused or
+//! changed nothing is not remembered: a repeat of it is decided again.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    policy::{MOST_REMEMBERED, REMEMBER_FOR},
+    policy::{IDEMPOTENCY_WINDOW, MAX_REMEMBERED_REQUESTS},
     record::{Change, PortalRecord},
 };
 
-/// Half of a SHA-256: two texts of one patient's meet in it by no accident.
+/// The first half of a SHA-256 hash. That is enough to avoid accidental collisions within one patient's record.
 pub type Digest = [u8; 16];
 
-/// A command that carries a key, as hashes: the record keeps neither the client's key nor what it asked for.
+/// A command with an idempotency key, as hashes. The record stores neither the client's key nor the request's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyedRequest {
-    /// Of the command and its key: the same key on another command is another request.
+    /// The digest of the command's name and key. The same key with another command is another request.
     pub key: Digest,
-    /// Of what was asked for.
+    /// The digest of the request's content.
     pub content: Digest,
 }
 
 impl KeyedRequest {
-    /// Takes a command's name, its key, and the bytes that say what is asked for.
+    /// Hashes a command's name, its key and the request's content.
     #[must_use]
     pub fn new(command: &str, key: &str, content: &[u8]) -> Self {
-        // No name of a command has a line break in it.
+        // The separator is unambiguous, because no command's name contains a line break.
         Self { key: digest(&[command.as_bytes(), b"\n", key.as_bytes()]), content: digest(&[content]) }
     }
 }
 
-/// The digest of some texts, one after the other.
+/// The digest of the parts in sequence.
 pub(crate) fn digest(parts: &[&[u8]]) -> Digest {
     let mut hash = Sha256::new();
     for part in parts {
@@ -43,14 +43,14 @@ pub(crate) fn digest(parts: &[&[u8]]) -> Digest {
     *half
 }
 
-/// A keyed command that was carried out.
+/// A keyed command that was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RememberedRequest {
     /// The command.
     pub request: KeyedRequest,
-    /// When it was carried out.
+    /// When it was executed.
     pub at: DateTime<Utc>,
-    /// The record's version that it made.
+    /// The record's version that the command made.
     pub version: u64,
 }
 
@@ -60,28 +60,33 @@ pub struct RememberedRequest {
 pub struct KeyReused;
 
 impl PortalRecord {
-    /// The earlier time that this request was carried out, within [`REMEMBER_FOR`].
+    /// Finds the earlier execution of this request within [`IDEMPOTENCY_WINDOW`].
     ///
     /// # Errors
     /// [`KeyReused`] if its key was used for another request.
-    pub fn earlier(&self, request: &KeyedRequest, now: DateTime<Utc>) -> Result<Option<&RememberedRequest>, KeyReused> {
-        let known = |past: &&RememberedRequest| past.request.key == request.key && past.at + REMEMBER_FOR > now;
+    pub fn find_request(
+        &self,
+        request: &KeyedRequest,
+        now: DateTime<Utc>,
+    ) -> Result<Option<&RememberedRequest>, KeyReused> {
+        let known = |past: &&RememberedRequest| past.request.key == request.key && past.at + IDEMPOTENCY_WINDOW > now;
         match self.recent_requests.iter().find(known) {
             Some(past) if past.request.content != request.content => Err(KeyReused),
-            earlier => Ok(earlier),
+            found => Ok(found),
         }
     }
 }
 
 impl Change {
-    /// The change, remembered as what this request did. At most [`MOST_REMEMBERED`] are, the oldest forgotten first.
+    /// The change, with this request remembered in the record. At most [`MAX_REMEMBERED_REQUESTS`] are kept; the oldest is
+    /// removed first.
     #[must_use]
-    pub fn remembering(mut self, request: Option<&KeyedRequest>) -> Self {
+    pub fn with_remembered_request(mut self, request: Option<&KeyedRequest>) -> Self {
         let Some(request) = request else { return self };
-        let (at, version) = (self.event.act.at, self.after.version);
+        let (at, version) = (self.event.context.at, self.after.version);
         let remembered = &mut self.after.recent_requests;
-        remembered.retain(|past| past.at + REMEMBER_FOR > at && past.request.key != request.key);
-        remembered.drain(..(remembered.len() + 1).saturating_sub(MOST_REMEMBERED));
+        remembered.retain(|past| past.at + IDEMPOTENCY_WINDOW > at && past.request.key != request.key);
+        remembered.drain(..(remembered.len() + 1).saturating_sub(MAX_REMEMBERED_REQUESTS));
         remembered.push(RememberedRequest { request: *request, at, version });
         self
     }
@@ -95,8 +100,8 @@ mod tests {
     use crate::testing::samples;
 
     fn change_at(record: &PortalRecord, at: DateTime<Utc>) -> Change {
-        let act = samples::act(at, "request");
-        if record.may_opt_out().is_ok() { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() }
+        let context = samples::staff_context(at, "request");
+        if record.may_opt_out().is_ok() { record.opt_out(context).unwrap() } else { record.opt_in(context).unwrap() }
     }
 
     fn patient() -> PortalRecord {
@@ -106,46 +111,46 @@ mod tests {
     #[test]
     fn a_key_belongs_to_one_command_and_one_content() {
         let request = KeyedRequest::new("opt-out", "k", b"{}");
-        let record = change_at(&patient(), samples::noon()).remembering(Some(&request)).after;
-        let earlier = |command, key, content| {
+        let record = change_at(&patient(), samples::noon()).with_remembered_request(Some(&request)).after;
+        let find = |command, key, content| {
             let request = KeyedRequest::new(command, key, content);
-            record.earlier(&request, samples::noon()).map(|past| past.map(|past| past.version))
+            record.find_request(&request, samples::noon()).map(|past| past.map(|past| past.version))
         };
-        assert_eq!(earlier("opt-out", "k", b"{}"), Ok(Some(2)));
-        assert_eq!(earlier("opt-out", "k", b""), Err(KeyReused));
-        assert_eq!(earlier("opt-out", "K", b"{}"), Ok(None));
-        assert_eq!(earlier("opt-in", "k", b"{}"), Ok(None));
-        assert_eq!(earlier("opt-out\nk", "", b"{}"), Ok(None));
+        assert_eq!(find("opt-out", "k", b"{}"), Ok(Some(2)));
+        assert_eq!(find("opt-out", "k", b""), Err(KeyReused));
+        assert_eq!(find("opt-out", "K", b"{}"), Ok(None));
+        assert_eq!(find("opt-in", "k", b"{}"), Ok(None));
+        assert_eq!(find("opt-out\nk", "", b"{}"), Ok(None));
     }
 
     #[test]
     fn a_key_is_remembered_for_a_day() {
         let request = KeyedRequest::new("opt-out", "k", b"");
-        let record = change_at(&patient(), samples::noon()).remembering(Some(&request)).after;
-        let last = samples::noon() + REMEMBER_FOR - TimeDelta::milliseconds(1);
-        assert!(record.earlier(&request, last).unwrap().is_some());
-        assert_eq!(record.earlier(&request, last + TimeDelta::milliseconds(1)), Ok(None));
+        let record = change_at(&patient(), samples::noon()).with_remembered_request(Some(&request)).after;
+        let last = samples::noon() + IDEMPOTENCY_WINDOW - TimeDelta::milliseconds(1);
+        assert!(record.find_request(&request, last).unwrap().is_some());
+        assert_eq!(record.find_request(&request, last + TimeDelta::milliseconds(1)), Ok(None));
         let other = KeyedRequest::new("opt-out", "k", b"other");
-        let later = samples::noon() + REMEMBER_FOR;
-        let again = change_at(&record, later).remembering(Some(&other)).after;
+        let later = samples::noon() + IDEMPOTENCY_WINDOW;
+        let again = change_at(&record, later).with_remembered_request(Some(&other)).after;
         assert_eq!(again.recent_requests, [RememberedRequest { request: other, at: later, version: 3 }]);
     }
 
     #[test]
-    fn the_oldest_is_forgotten_first() {
+    fn the_oldest_remembered_request_is_removed_first() {
         let request = |number: usize| KeyedRequest::new("opt", &number.to_string(), b"");
-        let record = (0..=MOST_REMEMBERED).fold(patient(), |record, number| {
-            change_at(&record, samples::noon()).remembering(Some(&request(number))).after
+        let record = (0..=MAX_REMEMBERED_REQUESTS).fold(patient(), |record, number| {
+            change_at(&record, samples::noon()).with_remembered_request(Some(&request(number))).after
         });
-        assert_eq!(record.recent_requests.len(), MOST_REMEMBERED);
-        assert_eq!(record.earlier(&request(0), samples::noon()), Ok(None));
-        assert!(record.earlier(&request(1), samples::noon()).unwrap().is_some());
+        assert_eq!(record.recent_requests.len(), MAX_REMEMBERED_REQUESTS);
+        assert_eq!(record.find_request(&request(0), samples::noon()), Ok(None));
+        assert!(record.find_request(&request(1), samples::noon()).unwrap().is_some());
     }
 
     #[test]
-    fn a_change_without_a_key_leaves_what_is_remembered() {
+    fn a_change_without_a_key_keeps_the_remembered_requests() {
         let request = KeyedRequest::new("opt-out", "k", b"");
-        let record = change_at(&patient(), samples::noon()).remembering(Some(&request)).after;
-        assert_eq!(change_at(&record, samples::noon()).remembering(None).after.recent_requests.len(), 1);
+        let record = change_at(&patient(), samples::noon()).with_remembered_request(Some(&request)).after;
+        assert_eq!(change_at(&record, samples::noon()).with_remembered_request(None).after.recent_requests.len(), 1);
     }
 }

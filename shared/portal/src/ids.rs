@@ -1,15 +1,15 @@
-//! Identifiers. Each parses from text, keeps its field private and says nothing about a person.
+//! Identifiers. Each is parsed from text, has a private field, and contains no personal data.
 
 use std::fmt;
 
-/// The text is not an identifier of the wanted kind.
+/// The text is not a valid identifier of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
 pub struct InvalidId(&'static str);
 
-/// Longest identifier that a client gives, in characters.
+/// Maximum length of an identifier that a client chooses, in characters.
 const GIVEN_ID_MAX_CHARS: usize = 64;
-/// Longest identifier that a machine gives (request ids, SES message ids), in characters.
+/// Maximum length of an identifier that a machine generates (request ids, SES message ids), in characters.
 const MACHINE_ID_MAX_CHARS: usize = 128;
 
 macro_rules! identifier {
@@ -22,15 +22,15 @@ macro_rules! identifier {
             /// Parses the identifier.
             ///
             /// # Errors
-            /// [`InvalidId`] if it is empty, too long, or has a character outside the permitted set. The
-            /// separator of keys is never in the set, so no identifier can reach into another's key.
+            /// [`InvalidId`] if it is empty, too long, or has a character that is not permitted. The separator of keys is
+            /// never permitted, so one identifier cannot form part of another item's key.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 let fits = !text.is_empty() && text.len() <= $max;
                 let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || $extra.contains(c));
                 if fits && plain { Ok(Self(text.to_owned())) } else { Err(InvalidId($what)) }
             }
 
-            /// The regular expression of every such identifier.
+            /// The regular expression that every such identifier matches.
             #[cfg(feature = "describe")]
             #[must_use]
             pub fn pattern() -> String {
@@ -57,7 +57,7 @@ identifier!(
     PracticeId, "practice id", GIVEN_ID_MAX_CHARS, "._:-"
 );
 identifier!(
-    /// A patient within one practice, as the practice's EHR names them: 1 to 64 of `A-Z a-z 0-9 . _ : -`.
+    /// A patient within one practice, under the id that the practice's EHR gave: 1 to 64 of `A-Z a-z 0-9 . _ : -`.
     PatientId, "patient id", GIVEN_ID_MAX_CHARS, "._:-"
 );
 identifier!(
@@ -65,23 +65,23 @@ identifier!(
     InvitationId, "invitation id", GIVEN_ID_MAX_CHARS, "-"
 );
 identifier!(
-    /// One portal account, opaque: what an identity provider keeps beside the login.
+    /// One portal account. Opaque. The identity provider stores it with the login.
     AccountId, "account id", GIVEN_ID_MAX_CHARS, "-"
 );
 identifier!(
-    /// Which activation link: public half of a token, belongs to one patient and one address.
+    /// One activation link, of one patient and one address: the public half of a token.
     LinkId, "link id", GIVEN_ID_MAX_CHARS, "_-"
 );
 identifier!(
-    /// One request or run, for telling a retry from a rival and for finding log lines.
+    /// One request or run. It distinguishes a retry from a concurrent request, and finds log lines.
     RequestId, "request id", MACHINE_ID_MAX_CHARS, "._:=+/-"
 );
 identifier!(
-    /// One event of the portal or its identity provider, for telling a repeated report from a new one.
+    /// One event of the portal or its identity provider. It distinguishes a repeated report from a new one.
     EventId, "event id", MACHINE_ID_MAX_CHARS, "._:=+/-"
 );
 identifier!(
-    /// A person or program as the identity provider names them (the token's subject).
+    /// A person or program as named by the identity provider: the token's subject.
     Subject, "subject", MACHINE_ID_MAX_CHARS, "._:=+/@|-"
 );
 identifier!(
@@ -93,21 +93,21 @@ identifier!(
     MessageId, "message id", MACHINE_ID_MAX_CHARS, "._:@=+-"
 );
 
-/// A patient's portal record, across practices: what queue messages and index rows name.
+/// The key of a patient's portal record, unique across practices. Queue messages and index rows contain it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
-    /// The practice that the patient belongs to.
+    /// The patient's practice.
     pub practice: PracticeId,
-    /// The patient within it.
+    /// The patient within the practice.
     pub patient: PatientId,
 }
 
-/// A bulk job, across practices: what queue messages name.
+/// The key of a bulk job, unique across practices. Queue messages contain it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobKey {
-    /// The practice whose patients it is about.
+    /// The practice whose patients the job invites.
     pub practice: PracticeId,
-    /// The job within it.
+    /// The job within the practice.
     pub job: JobId,
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::PatientId;
 
     #[test]
-    fn takes_what_an_ehr_gives_and_nothing_that_a_key_or_path_means_something_by() {
+    fn a_patient_id_has_no_character_with_a_meaning_in_keys_or_paths() {
         for good in ["1", "p-1001", "MRN:0042", "a.b_c", &"x".repeat(64)] {
             assert!(PatientId::parse(good).is_ok(), "{good}");
         }

@@ -1,8 +1,8 @@
-//! Whose an email address is. One entry per canonical address, across all practices.
+//! Who has an email address. There is one entry per canonical address, across all practices.
 //!
-//! *The email must be unique: not associated to another patient's record, in this practice or any other.* The
-//! entry is written in the same transaction as the record, on these conditions, so that of two patients invited
-//! at once to one address exactly one is.
+//! *The email must be unique: not associated to another patient's record, in this practice or any other.* The entry is
+//! written under these conditions in the same transaction as the record. So if two patients are invited to one address at
+//! the same time, exactly one invitation succeeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,24 +12,24 @@ use crate::{
     record::{Account, Change, PortalRecord},
 };
 
-/// Patients whose profile carries an address are listed up to this many; beyond, the address only counts as shared.
-pub const MOST_HOLDERS: usize = 50;
+/// Maximum number of patients listed whose profile has an address. With more, the address is only marked as shared.
+pub const MAX_LISTED_PROFILES: usize = 50;
 
-/// What a change does to the claim of an address.
+/// The effect of a change on the claim of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimMove {
-    /// Nothing.
+    /// No change.
     Keep,
-    /// Takes it, or makes sure that it is still this patient's alone.
+    /// Takes the claim, or verifies that no other patient has the address.
     Take,
-    /// Gives it up.
+    /// Releases the claim.
     Release,
 }
 
-/// What a change does to the list of patients whose profile carries an address.
+/// The effect of a change on the list of patients whose profile has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileMove {
-    /// Nothing.
+    /// No change.
     Keep,
     /// Adds the patient.
     Add,
@@ -37,23 +37,23 @@ pub enum ProfileMove {
     Remove,
 }
 
-/// Everything that a change does to one address.
+/// The effect of a change on one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailMove<'change> {
-    /// Which address.
+    /// The address.
     pub email: &'change EmailAddress,
-    /// To its claim.
+    /// The effect on its claim.
     pub claim: ClaimMove,
-    /// To its list of profiles.
+    /// The effect on its list of profiles.
     pub profile: ProfileMove,
 }
 
-/// What a change does to the addresses it touches: at most one move for each, in order of address.
+/// The effects of a change on addresses: at most one move for each address, sorted by address.
 #[must_use]
 pub fn moves(change: &Change) -> Vec<EmailMove<'_>> {
     let before = change.before.as_ref();
     let (claimed_before, claimed) = (before.and_then(PortalRecord::claimed_email), change.after.claimed_email());
-    let (carried_before, carried) =
+    let (profile_email_before, profile_email) =
         (before.and_then(|record| record.profile.email.as_ref()), change.after.profile.email.as_ref());
 
     let mut moves = BTreeMap::new();
@@ -66,46 +66,48 @@ pub fn moves(change: &Change) -> Vec<EmailMove<'_>> {
     if let Some(email) = claimed.filter(|_| claimed_before != claimed || is_new_invitation(change)) {
         at(email, &|email| email.claim = ClaimMove::Take);
     }
-    if carried_before != carried {
-        if let Some(email) = carried_before {
+    if profile_email_before != profile_email {
+        if let Some(email) = profile_email_before {
             at(email, &|email| email.profile = ProfileMove::Remove);
         }
-        if let Some(email) = carried {
+        if let Some(email) = profile_email {
             at(email, &|email| email.profile = ProfileMove::Add);
         }
     }
     moves.into_values().collect()
 }
 
-/// An invitation to an address that is claimed already must make sure that no other profile has come to carry it.
+/// A new invitation to an address that the patient has claimed already must verify that no other profile has got the
+/// address since.
 fn is_new_invitation(change: &Change) -> bool {
     let id = |record: &PortalRecord| record.invitation.as_ref().map(|invitation| invitation.id.clone());
     change.after.account == Account::None && id(&change.after) != change.before.as_ref().and_then(id)
 }
 
-/// Who has to do with one address.
+/// The patients who use one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmailEntry {
-    /// Who holds the claim.
+    /// The patient who has the claim.
     pub owner: Option<RecordKey>,
-    /// Whose profile carries the address; at most [`MOST_HOLDERS`].
+    /// The patients whose profile has the address; at most [`MAX_LISTED_PROFILES`].
     pub profiles: BTreeSet<RecordKey>,
-    /// More profiles than could be listed have carried it. Stays: an address of so many people is nobody's.
+    /// Set once more profiles have had the address than can be listed. It is never reset: no patient can claim an address
+    /// that so many patients share.
     pub shared: bool,
 }
 
-/// The address is another patient's.
+/// Another patient has the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailTaken {
-    /// The other patient, if of the asking practice: no other practice's patient is ever named.
+    /// The other patient, if from the same practice. A patient of another practice is never named.
     pub holder: Option<PatientId>,
 }
 
 impl EmailEntry {
-    /// Whether this patient may hold the claim.
+    /// Checks whether this patient may claim the address.
     ///
     /// # Errors
-    /// [`EmailTaken`] if another patient holds it or another patient's profile carries the address.
+    /// [`EmailTaken`] if another patient has the claim, or another patient's profile has the address.
     pub fn free_for(&self, patient: &RecordKey) -> Result<(), EmailTaken> {
         let mut others = self.owner.iter().chain(&self.profiles).filter(|holder| *holder != patient).peekable();
         if others.peek().is_none() && !self.shared {
@@ -115,11 +117,11 @@ impl EmailEntry {
         Err(EmailTaken { holder })
     }
 
-    /// The entry after a patient's move.
+    /// Applies a patient's move to the entry.
     ///
     /// # Errors
-    /// [`EmailTaken`] if it takes a claim that is not free.
-    pub fn after(mut self, email: &EmailMove<'_>, patient: &RecordKey) -> Result<Self, EmailTaken> {
+    /// [`EmailTaken`] if the move takes a claim that is not free.
+    pub fn apply(mut self, email: &EmailMove<'_>, patient: &RecordKey) -> Result<Self, EmailTaken> {
         match email.claim {
             ClaimMove::Keep => {}
             ClaimMove::Take => {
@@ -130,7 +132,7 @@ impl EmailEntry {
         }
         match email.profile {
             ProfileMove::Keep => {}
-            ProfileMove::Add if self.profiles.len() >= MOST_HOLDERS => self.shared = true,
+            ProfileMove::Add if self.profiles.len() >= MAX_LISTED_PROFILES => self.shared = true,
             ProfileMove::Add => {
                 self.profiles.insert(patient.clone());
             }

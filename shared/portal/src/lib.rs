@@ -1,17 +1,17 @@
 //! Patient portal invitations: the rules, the record they act on, and the operations that the functions call.
 //!
-//! Nothing here knows AWS, a runtime, the environment or the clock: time and randomness are arguments, stores and
-//! queues are traits in [`ports`]. Rules marked with their source come from the published behaviour of the product
-//! that this one succeeds; a reader finds each in one place:
+//! The crate does not depend on AWS, a runtime, the environment or the clock: time and randomness are arguments, stores
+//! and queues are traits in [`ports`]. Rules that name a source come from the published behaviour of the predecessor of
+//! this product. Each rule is in one place:
 //!
-//! * who may have an address: [`email`] (what is one), [`ledger`] (whose it is)
-//! * what a command may do: [`record::guards`]; what it does: the other modules of [`record`]
-//! * every number: [`policy`]
+//! * email addresses: [`email`] (which texts are addresses), [`ledger`] (who has an address)
+//! * whether a command is allowed: [`record::guards`]; what it does: the other modules of [`record`]
+//! * limits and durations: [`policy`]
 //! * what staff see: [`panel`], [`timeline`]
 //! * how staff find a patient: [`directory`], [`search`]
-//! * why not: [`refusal`]
-//! * what may be repeated: [`idempotency`]
-//! * many patients at once: [`bulk`]
+//! * why a command is refused: [`refusal`]
+//! * idempotent requests: [`idempotency`]
+//! * bulk jobs: [`bulk`]
 
 pub mod bulk;
 #[cfg(feature = "describe")]

@@ -1,4 +1,4 @@
-//! The status panel: what staff see at a glance. A pure function of the record, the practice and the time.
+//! The status panel, which staff see for a patient. It is a pure function of the record, the practice and the time.
 //!
 //! The five fields and their values are those of the published reference: *Opted out*, *Activated on*, *Patient
 //! Registered on*, *Last Log in on*, *Last reinvited on*.
@@ -11,7 +11,7 @@ use crate::{
     email::EmailAddress,
     ids::PatientId,
     link::Link,
-    policy::MOST_GUESSES,
+    policy::MAX_BIRTH_DATE_ATTEMPTS,
     practice::Practice,
     record::{Account, Choice, Delivery, FailReason, Invitation, InvitationState, PortalRecord, RevokeReason},
     refusal::{ChangeEmailRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, RevokeRefusal},
@@ -21,9 +21,9 @@ use crate::{
 /// The value of a date field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DateField {
-    /// `-`: there is nothing yet that it could be the date of.
+    /// `-`: nothing has happened yet.
     Nothing,
-    /// *Pending*: it is under way.
+    /// *Pending*: it is in progress.
     Pending,
     /// *Never*.
     Never,
@@ -31,12 +31,12 @@ pub enum DateField {
     On {
         /// The instant.
         at: DateTime<Utc>,
-        /// Its date in the practice's zone: what is shown.
+        /// The date that is shown: the instant's date in the practice's time zone.
         date: NaiveDate,
     },
 }
 
-/// The state of the current invitation, as staff see it: the facet's, and whether its links have expired.
+/// The state of the current invitation, as staff see it: the facet's state, or that its link has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
@@ -73,7 +73,7 @@ impl From<InvitationFacet> for InvitationStatus {
     }
 }
 
-/// Why the current invitation is not on its way or with the patient.
+/// Why the current invitation failed or was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvitationReason {
     /// Its mail could not be sent.
@@ -104,34 +104,34 @@ impl From<InvitationReason> for &'static str {
     }
 }
 
-/// The current invitation, as far as staff see it.
+/// The current invitation, as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationView {
-    /// Where it stands.
+    /// Its state.
     pub state: InvitationStatus,
-    /// Where it went.
+    /// The address that it is sent to.
     pub email: Option<EmailAddress>,
-    /// What became of its mail.
+    /// The delivery state of its mail.
     pub delivery: Option<Delivery>,
-    /// When its newest link stops working, or has; nothing if opting out has ended it before.
+    /// When its newest link stops or stopped working; `None` if opting out has ended the link.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Why it failed or was taken back.
+    /// Why it failed or was revoked.
     pub reason: Option<InvitationReason>,
 }
 
-/// The account, as far as staff see it.
+/// The account, as staff see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {
-    /// Whether there is one.
+    /// Its state, or that there is none.
     pub state: AccountFacet,
     /// The login's address.
     pub email: Option<EmailAddress>,
 }
 
-/// For each command whether it is allowed now and, if not, why not.
+/// For each command, whether it is allowed now and, if not, why not.
 ///
-/// Decided by the very functions that refuse the commands. Whether an address is free is not decided here: it
-/// depends on the address that is given.
+/// The same functions also decide the commands. Whether an address is free is not decided here, because it depends on the
+/// address in the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named after the commands")]
 pub struct Actions {
@@ -143,14 +143,14 @@ pub struct Actions {
     pub change_email: Result<(), ChangeEmailRefusal>,
 }
 
-/// Where a patient stands.
+/// A patient's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusPanel {
-    /// Whose panel it is.
+    /// The patient.
     pub patient: PatientId,
     /// *Opted out*.
     pub opted_out: bool,
-    /// *Activated on*: when the first invitation's mail was sent. Never moves once it shows a date.
+    /// *Activated on*: when the first invitation's mail was sent. Once set, it never changes.
     pub activated_on: DateField,
     /// *Patient Registered on*.
     pub registered_on: DateField,
@@ -158,21 +158,21 @@ pub struct StatusPanel {
     pub last_login_on: DateField,
     /// *Last reinvited on*.
     pub last_reinvited_on: DateField,
-    /// One plain sentence or two: the state and the next step.
+    /// One or two sentences: the state and the next step.
     pub sentence: String,
     /// The current invitation.
     pub invitation: InvitationView,
     /// The account.
     pub account: AccountView,
-    /// What may be done now.
+    /// The actions that are allowed now.
     pub actions: Actions,
     /// The record's version.
     pub version: u64,
 }
 
 impl StatusPanel {
-    /// The panel of a record, for a viewer in this role. A practice that has not saved its settings yet is shown
-    /// dates in UTC and may do nothing.
+    /// The panel of a record, for a viewer with this role. If the practice has not saved its settings yet, dates are shown
+    /// in UTC and no invitation is allowed.
     #[must_use]
     pub fn from_record(record: &PortalRecord, practice: Option<&Practice>, viewer: Role, now: DateTime<Utc>) -> Self {
         let zone = practice.map_or(Tz::UTC, |practice| practice.settings.time_zone);
@@ -197,15 +197,15 @@ impl StatusPanel {
         }
     }
 
-    /// Whether a mail is yet to be handed over: what makes a command's answer "accepted" rather than "done".
+    /// Whether a mail waits to be sent. If so, a command's answer is "accepted" instead of "done".
     #[must_use]
     pub fn mail_is_queued(&self) -> bool {
         self.invitation.state == InvitationStatus::Queued
     }
 }
 
-/// *Activated on* without a date: nothing before any invitation or after an unsent one was taken back, pending from
-/// the moment of inviting, and still pending if the first send failed.
+/// *Activated on* without a date: nothing before the first invitation or after an unsent one was revoked; pending from the
+/// time of the invitation on, and also if the first send failed.
 fn not_activated_yet(record: &PortalRecord) -> DateField {
     match record.invitation.as_ref().map(|invitation| &invitation.state) {
         None | Some(InvitationState::Revoked { .. }) => DateField::Nothing,
@@ -302,7 +302,7 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
     sentence
 }
 
-/// Of a patient without an account who is not to get one.
+/// The sentence for an inactive patient without an account.
 fn inactive_sentence(record: &PortalRecord) -> &'static str {
     match record.may_revoke() {
         Ok(_) => "The patient is inactive and gets no reminders: take the invitation back if it is not to be used.",
@@ -310,7 +310,7 @@ fn inactive_sentence(record: &PortalRecord) -> &'static str {
     }
 }
 
-/// `link`: a mail that was sent has one, until the patient opts out; opting in does not give it back.
+/// `link` exists after a mail was sent, until the patient opts out. Opting in does not restore it.
 fn invitation_sentence(
     invitation: &Invitation,
     link: Option<&Link>,
@@ -351,9 +351,9 @@ fn invitation_sentence(
             Delivery::Accepted | Delivery::Delayed | Delivery::Delivered if link.is_none() => {
                 "The link stopped working when the patient opted out: send a new one with reinvite."
             }
-            // As a rule the fifth wrong one locks the link. A fault may keep that from being written down.
+            // The fifth wrong date of birth normally locks the link. After a fault, the lock may not be recorded.
             Delivery::Accepted | Delivery::Delayed | Delivery::Delivered
-                if link.is_some_and(|link| link.guesses >= MOST_GUESSES) =>
+                if link.is_some_and(|link| link.birth_date_attempts >= MAX_BIRTH_DATE_ATTEMPTS) =>
             {
                 "The link takes no more dates of birth: check the patient's date of birth and reinvite."
             }

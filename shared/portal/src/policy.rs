@@ -1,4 +1,4 @@
-//! Every number that a rule turns on, and the arithmetic of waiting.
+//! The limits and durations of all rules, and the calculation of waiting times.
 
 use chrono::{
     DateTime, Datelike as _, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, Offset as _, TimeDelta,
@@ -8,56 +8,58 @@ use chrono_tz::{GapInfo, Tz};
 
 use crate::practice::ReminderPolicy;
 
-/// How long a claimed send is nobody else's. Longer than any sender's life.
+/// How long a sender has exclusive use of a claimed mail. Longer than any sender runs.
 pub const SEND_LEASE: TimeDelta = TimeDelta::seconds(120);
-/// How much longer an unanswered send waits for SES's own word before it is tried again.
+/// How long after the lease a send with unknown outcome waits for SES's events before it is tried again.
 pub const SEND_GRACE: TimeDelta = TimeDelta::minutes(10);
-/// How long a fresh invitation's queue message may take before the sweep sends another.
+/// How long the sweep waits for a new invitation's queue message before it sends another.
 pub const FIRST_RESCHEDULE: TimeDelta = TimeDelta::minutes(2);
-/// Sends whose outcome counts against the invitation. A send that SES put off does not count.
-pub const MOST_TRIES: u8 = 5;
-/// An invitation that SES has put off for so long has failed, and so has a notice that it has not accepted since.
+/// Maximum number of tries per invitation. A send that SES deferred does not count.
+pub const MAX_TRIES: u8 = 5;
+/// An invitation or a notice fails if SES has not accepted it within this time.
 pub const LONGEST_DEFERRAL: TimeDelta = TimeDelta::days(3);
-/// Secrets kept per link; the oldest is dropped.
-pub const MOST_SECRETS: usize = 16;
-/// Shortest time between two invitations by hand.
+/// Maximum number of secrets stored per link. The oldest is removed first.
+pub const MAX_SECRETS: usize = 16;
+/// Shortest time between two manual invitations.
 pub const REINVITE_GAP: TimeDelta = TimeDelta::seconds(60);
-/// Invitations by hand in [`REINVITE_WINDOW`].
-pub const MOST_REINVITES: usize = 5;
-/// The span over which invitations by hand are counted.
+/// Maximum number of manual reinvitations in [`REINVITE_WINDOW`].
+pub const MAX_REINVITES: usize = 5;
+/// The period in which manual reinvitations are counted.
 pub const REINVITE_WINDOW: TimeDelta = TimeDelta::hours(24);
-/// How long after its time a reminder may still go out that a rule refuses meanwhile.
+/// How long after its due time a reminder may still be sent if a rule refuses it temporarily.
 pub const LONGEST_REMINDER_DELAY: TimeDelta = TimeDelta::days(14);
-/// Dates of birth compared per link.
-pub const MOST_GUESSES: u8 = 5;
+/// Maximum number of dates of birth compared per link.
+pub const MAX_BIRTH_DATE_ATTEMPTS: u8 = 5;
 
-/// How long a client may repeat a command under the same key.
-pub const REMEMBER_FOR: TimeDelta = TimeDelta::hours(24);
-/// Keyed commands remembered per patient.
-pub const MOST_REMEMBERED: usize = 16;
+/// How long a command can be repeated with the same idempotency key.
+pub const IDEMPOTENCY_WINDOW: TimeDelta = TimeDelta::hours(24);
+/// Maximum number of keyed commands remembered per patient.
+pub const MAX_REMEMBERED_REQUESTS: usize = 16;
 
-/// Notices that may wait in a record at once.
-pub const MOST_NOTICES: usize = 8;
-/// How long somebody waits who would add to them when there is no room: ordinarily they are gone within a second.
+/// Maximum number of notices that wait in a record.
+pub const MAX_NOTICES: usize = 8;
+/// How long to wait before a command that would exceed [`MAX_NOTICES`] is tried again. Notices are normally sent within a
+/// second.
 pub const NOTICES_WAIT: TimeDelta = TimeDelta::seconds(60);
-/// How long the sweep waits before it hints at the same notices again.
+/// How long the sweep waits before it sends a hint for the same notices again.
 pub const HINT_WAIT: TimeDelta = TimeDelta::minutes(5);
 
-/// Patients that one bulk job may name.
-pub const MOST_BULK_PATIENTS: usize = 500;
-/// Patients that one run of a bulk job sees to.
+/// Maximum number of patients that one bulk job may name.
+pub const MAX_BULK_PATIENTS: usize = 500;
+/// Maximum number of patients that one run of a bulk job processes.
 pub const BULK_SLICE: u16 = 20;
-/// How long a run of a bulk job has the job to itself. Longer than any runner's life.
+/// How long a run has exclusive use of a bulk job. Longer than any run lasts.
 pub const BULK_LEASE: TimeDelta = TimeDelta::seconds(45);
-/// How long a bulk job pauses between two runs, for the sake of everybody else's requests.
-pub const BULK_PACE: TimeDelta = TimeDelta::seconds(1);
+/// How long a bulk job pauses between two runs, so that it does not slow down other requests.
+pub const BULK_PAUSE: TimeDelta = TimeDelta::seconds(1);
 
 /// How far the sweep's clock may be ahead of a sender's.
-pub const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(1);
+pub const SWEEP_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
 
-/// How long notices are left alone that a sender has claimed: at least ten minutes, of which [`HINT_WAIT`] and more
-/// than [`SEND_LEASE`] besides pass before another sender may have them; then as long again as the newest has been
-/// waiting. So each is tried ten times or so before [`LONGEST_DEFERRAL`] has passed, whatever becomes of the tries.
+/// How long claimed notices wait until they are due again: as long as the newest notice has been waiting, and at least ten
+/// minutes. Another sender may claim them [`HINT_WAIT`] and [`SWEEP_CLOCK_SKEW`] before they are due, which is still more
+/// than [`SEND_LEASE`] after this claim. The wait doubles each time, so each notice is tried about ten times within
+/// [`LONGEST_DEFERRAL`].
 #[must_use]
 pub fn notice_wait(age: TimeDelta) -> TimeDelta {
     age.max(TimeDelta::minutes(10))
@@ -74,9 +76,9 @@ pub fn reschedule_wait(reschedules: u32) -> TimeDelta {
     }
 }
 
-/// How long a send that SES put off waits: exponential from 5 s to 15 min by `deferrals`, with full jitter.
+/// How long a deferred send waits: exponential backoff from 5 s to 15 min by `deferrals`, with full jitter.
 ///
-/// `jitter` is uniformly random; without it, everything put off by one storm would come back as the next.
+/// `jitter` is uniformly random. Without it, mails that were deferred together would be tried again together.
 #[must_use]
 pub fn deferral_wait(deferrals: u32, jitter: u32) -> TimeDelta {
     let ceiling_millis = 5_000_i64.saturating_mul(1 << deferrals.min(8)).min(900_000);
@@ -97,23 +99,23 @@ pub fn next_reminder(
     Some(in_daytime(policy, zone, first_instant(zone, local)))
 }
 
-/// The given instant if it is in the practice's daytime, else the next one that is.
+/// The first instant from `at` on that is in the practice's daytime.
 #[must_use]
 pub fn in_daytime(policy: &ReminderPolicy, zone: Tz, at: DateTime<Utc>) -> DateTime<Utc> {
     let mut at = at;
     loop {
-        let next = at + until_daytime(policy, at.with_timezone(&zone).naive_local());
+        let next = at + time_until_daytime(policy, at.with_timezone(&zone).naive_local());
         if offset(zone, next) == offset(zone, at) {
             return next;
         }
-        // Until the clocks change this much is certain: it is not daytime. They may change into it, or past it.
+        // There is no daytime before the clock change. The change may start the daytime, or skip it: look again from there.
         at = clock_change(zone, at, next);
     }
 }
 
-/// How long it is until the next daytime begins, if the clocks do not change before; nothing if it is daytime.
-fn until_daytime(policy: &ReminderPolicy, local: NaiveDateTime) -> TimeDelta {
-    // The calendar ends in the year 262142; a day past it does not exist and the last one is as good an answer.
+/// The time until the next daytime begins, if no clock change comes before it; zero if it is daytime.
+fn time_until_daytime(policy: &ReminderPolicy, local: NaiveDateTime) -> TimeDelta {
+    // The calendar ends in the year 262142. On its last day, use that day.
     let next = |day: NaiveDate| day.succ_opt().unwrap_or(day);
     let mut day = local.date();
     if local.time() >= policy.closes() {
@@ -125,7 +127,7 @@ fn until_daytime(policy: &ReminderPolicy, local: NaiveDateTime) -> TimeDelta {
     (day.and_time(policy.opens()) - local).max(TimeDelta::zero())
 }
 
-/// The first instant at which the zone's clocks show this time or, if they leave it out, a later one.
+/// The first instant at which the zone's clocks show this time or, if a clock change skips it, a later time.
 fn first_instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
@@ -135,7 +137,7 @@ fn first_instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     }
 }
 
-/// When the zone's offset stops being the one of `from`, which it has done by `to`. Offsets change at whole seconds.
+/// The instant at which the zone's offset changes between `from` and `to`. Offsets change at whole seconds.
 fn clock_change(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> DateTime<Utc> {
     let (mut before, mut after) = (from.timestamp(), to.timestamp() + 1);
     while after - before > 1 {
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn reminders_follow_three_seven_and_fourteen_days_after_the_last_send() {
+    fn reminders_are_due_three_seven_and_fourteen_days_after_the_last_send() {
         let (policy, zone) = (ReminderPolicy::default(), chrono_tz::America::New_York);
         let sent = utc("2026-05-05T15:00:00Z"); // Tuesday, 11:00 in New York
         let due: Vec<_> = (0..=3).map(|sent_so_far| next_reminder(&policy, zone, sent, sent_so_far)).collect();
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn reminders_keep_the_practices_daytime_and_sundays_free() {
+    fn reminders_are_due_in_the_practices_daytime_and_never_on_sundays() {
         let (policy, zone) = (ReminderPolicy::default(), chrono_tz::America::New_York);
         for (at, expected, why) in [
             ("2026-05-05T12:59:59Z", "2026-05-05T13:00:00Z", "before opening, the same day at nine"),
@@ -197,47 +199,43 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_the_clocks_skip_becomes_the_first_one_after_it() {
+    fn a_time_that_a_clock_change_skips_becomes_the_first_time_after_it() {
         let gap = NaiveDateTime::parse_from_str("2026-03-08 02:30", "%Y-%m-%d %H:%M").unwrap();
         assert_eq!(first_instant(chrono_tz::America::New_York, gap), utc("2026-03-08T07:00:00Z"));
         let odd = gap + TimeDelta::seconds(61);
-        assert_eq!(
-            first_instant(chrono_tz::America::New_York, odd),
-            utc("2026-03-08T07:00:00Z"),
-            "and not a moment later"
-        );
+        assert_eq!(first_instant(chrono_tz::America::New_York, odd), utc("2026-03-08T07:00:00Z"), "not later");
         let skipped_day = NaiveDateTime::parse_from_str("2011-12-30 09:00", "%Y-%m-%d %H:%M").unwrap();
         assert_eq!(first_instant(chrono_tz::Pacific::Apia, skipped_day), utc("2011-12-30T10:00:00Z"));
     }
 
     #[test]
-    fn a_notice_is_tried_ten_times_in_three_days_and_never_while_a_sender_may_be_at_it() {
+    fn a_notice_is_tried_ten_times_in_three_days_and_never_while_a_sender_may_still_run() {
         let (mut tries, mut age) = (0, TimeDelta::zero());
         while age < LONGEST_DEFERRAL {
             tries += 1;
-            // Another sender takes what is due within the time that a hint gets.
+            // Another sender may claim what is due within `HINT_WAIT`.
             assert!(notice_wait(age) - HINT_WAIT > SEND_LEASE);
             age += notice_wait(age);
         }
         assert_eq!(tries, 10);
-        assert_eq!(notice_wait(TimeDelta::seconds(-5)), TimeDelta::minutes(10), "whatever another clock says");
+        assert_eq!(notice_wait(TimeDelta::seconds(-5)), TimeDelta::minutes(10), "also if clocks differ");
     }
 
     #[test]
-    fn nudges_wait_longer_each_time() {
+    fn reschedules_wait_longer_each_time() {
         let minutes: Vec<_> = (0..6).map(|reschedules| reschedule_wait(reschedules).num_minutes()).collect();
         assert_eq!(minutes, [2, 4, 8, 15, 15, 15]);
     }
 
     proptest! {
         #[test]
-        fn deferrals_are_jittered_within_their_bounds(deferrals: u32, jitter: u32) {
+        fn a_deferral_wait_is_within_its_bounds(deferrals: u32, jitter: u32) {
             let wait = deferral_wait(deferrals, jitter);
             prop_assert!(wait >= TimeDelta::seconds(1) && wait <= TimeDelta::seconds(901));
         }
 
         #[test]
-        fn a_short_day_is_still_found(open in 0_u32..23, zone in 0_usize..500, hours in 0_i64..20_000) {
+        fn a_daytime_of_one_hour_is_found(open in 0_u32..23, zone in 0_usize..500, hours in 0_i64..20_000) {
             let time = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
             let policy = ReminderPolicy::new(vec![1], time(open), time(open + 1)).unwrap();
             let zone = chrono_tz::TZ_VARIANTS[zone];

@@ -1,8 +1,8 @@
-//! What the operations need from the world: a store, a queue, a mail service, a clock, randomness.
+//! The ports: what the operations need from outside, namely a store, a queue, a mail service, a clock and randomness.
 //!
-//! The stores are split by who calls them. A request reaches [`PortalStore`] and [`PracticeStore`], each method of
-//! which takes a [`TenantScope`]; only the functions that no client can call use [`DeliveryStore`], whose keys come
-//! from the queue and the index.
+//! The store traits are split by caller. A staff request uses [`PortalStore`] and [`PracticeStore`], whose read methods
+//! take a [`TenantScope`]. Only functions that no client can call use [`DeliveryStore`], with keys from the queue and the
+//! index.
 
 mod bulk;
 
@@ -29,24 +29,24 @@ use crate::{
     },
     scope::TenantScope,
     search::DirectoryQuery,
-    timeline::{HistoryPlace, TimelineEvent},
+    timeline::{TimelineEvent, TimelinePlace},
 };
 
-/// The store did not do what was asked, and it is not known to have changed anything.
+/// The store failed. It is not known whether it changed anything.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Too many requests, or too many at once for one item: come again.
+    /// Too many requests, or too many concurrent requests for one item: try again later.
     #[error("the store is busy")]
     Busy,
     /// The store could not be reached or had a fault.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// An item is not what this version can read. Never dropped: a newer version may have written it.
+    /// This version cannot read an item. The item is never deleted, because a newer version may have written it.
     #[error("an item cannot be read")]
     Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A practice and one of its patients, read at one go, each as last written.
+/// A practice and one of its patients, read in one call, each as last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The practice; `None` if it has not saved its settings yet.
@@ -55,12 +55,12 @@ pub struct Loaded {
     pub record: Option<PortalRecord>,
 }
 
-/// What came of a conditional write. Either all of it was written or nothing.
+/// The outcome of a conditional write. Either all of it was written or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// Written, now or by an earlier try of the same request.
     Committed,
-    /// The record is no longer what it was when it was read: read it again and decide anew.
+    /// The record has changed since it was read: read it and decide again.
     Stale,
     /// The address is associated to another patient.
     EmailInUse {
@@ -69,7 +69,7 @@ pub enum CommitOutcome {
     },
 }
 
-/// The records of one practice, for reading. Who only reads needs no key to addresses.
+/// The records of one practice, for reading. A reader does not need the key of the fingerprints.
 pub trait PortalReader: Sync {
     /// Reads a practice and one of its patients, consistently, in one round trip.
     ///
@@ -79,11 +79,10 @@ pub trait PortalReader: Sync {
     -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 }
 
-/// Where changes are written. A change is made of a record that was read, so what may be read decides what may be
-/// written.
+/// Writes changes. A change is made from a record that was read, so a caller can only write records that it may read.
 pub trait ChangeStore: Sync {
-    /// Writes a change, its event, and what it does to addresses and the directory, in one transaction, if the
-    /// record still has the version, the fence and the latest login that it had before.
+    /// Writes a change, its event, and its effects on addresses and the directory, in one transaction, if the record still
+    /// has the version, the fence and the latest login that it had before.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -95,10 +94,10 @@ pub trait PortalStore: PortalReader + ChangeStore {}
 
 impl<S: PortalReader + ChangeStore> PortalStore for S {}
 
-/// The histories of one practice's patients.
+/// The timelines of one practice's patients.
 pub trait TimelineReader: Sync {
-    /// A patient's events, newest first, at most `limit` of them: the newest, or those before a place. None if there is
-    /// no such patient in this practice.
+    /// A patient's events, newest first, at most `limit`: the newest, or those before a place. Empty if the practice has no
+    /// such patient.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -106,15 +105,15 @@ pub trait TimelineReader: Sync {
         &self,
         scope: &TenantScope,
         patient: &PatientId,
-        before: Option<HistoryPlace>,
+        before: Option<TimelinePlace>,
         limit: u16,
     ) -> impl Future<Output = Result<Vec<TimelineEvent>, StoreError>> + Send;
 }
 
-/// One practice's directory. It is changed with the profiles, by [`ChangeStore::commit`].
+/// One practice's directory. [`ChangeStore::commit`] updates it with the profiles.
 pub trait DirectoryStore: Sync {
-    /// The rows that a query reaches, in the order of their places, at most `limit` of them: the first, or those after
-    /// a place that the query reaches. One round trip, whatever the size of the directory.
+    /// The rows whose places match a query, sorted by place, at most `limit`: the first, or those after a place that matches
+    /// the query. One round trip, independent of the size of the directory.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -135,11 +134,11 @@ pub trait PracticeStore: Sync {
     /// [`StoreError`]
     fn practice(&self, scope: &TenantScope) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
 
-    /// Writes the practice if it still has the version before: [`CommitOutcome::Committed`] or
+    /// Writes the practice if the stored one has the previous version: [`CommitOutcome::Committed`] or
     /// [`CommitOutcome::Stale`].
     ///
     /// # Errors
-    /// [`StoreError`], also if it is another practice than the scope's.
+    /// [`StoreError`], also if the practice is not the scope's.
     fn save_practice(
         &self,
         scope: &TenantScope,
@@ -147,97 +146,96 @@ pub trait PracticeStore: Sync {
     ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 }
 
-/// The one record that a mailed link leads to. Holding the link's secret is what permits to act on it; the operations
-/// check that before they do anything.
+/// The record of a mailed link. The link's secret is the permission to use the record; the operations check it first.
 pub trait LinkStore: ChangeStore {
-    /// Reads the record that has this link, and its practice; nothing of either if no record has it. Takes the same
-    /// round trips in either case, so that a stranger cannot tell by the time.
+    /// Reads the record that has this link, and its practice; neither if no record has it. The number of round trips is the
+    /// same in both cases, so that the time does not reveal whether the link exists.
     ///
     /// # Errors
     /// [`StoreError`]
     fn load_linked(&self, link: &LinkId) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 }
 
-/// What came of a login's report.
+/// The outcome of recording a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginOutcome {
-    /// It is the latest login now.
-    Noted,
-    /// It was known, or one as late was.
+    /// The login was recorded as the latest one.
+    Recorded,
+    /// This login, or another one at the same time or later, is recorded already.
     Known,
     /// No active account has this address.
     NoAccount,
 }
 
-/// The accounts, by their address.
+/// The accounts, by email address.
 pub trait LoginStore: Sync {
-    /// Notes a login as [`PortalRecord::track_login`] says, in two round trips: whose address it is, and one
-    /// conditional write.
+    /// Records a login by [`PortalRecord::track_login`], in two round trips: one read of the address, and one conditional
+    /// write.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn note_login(
+    fn record_login(
         &self,
         email: &EmailAddress,
         login: &Login,
     ) -> impl Future<Output = Result<LoginOutcome, StoreError>> + Send;
 }
 
-/// What came of a claim.
+/// The outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// This sender has the mail; the record is as it is now.
+    /// This sender has claimed the mail. Contains the record after the claim.
     Claimed(Box<PortalRecord>),
-    /// It has not.
+    /// The mail was not claimed.
     Refused(Unclaimable),
 }
 
-/// One of the parts that the calendar is split into, so that no partition holds it all.
+/// One of the parts of the calendar, which is split so that no partition of the index holds all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DueShard(u8);
 
 impl DueShard {
-    /// How many there are.
+    /// The number of shards.
     pub const COUNT: u8 = 16;
 
-    /// The shard that a number falls into.
+    /// The shard for a hash value.
     #[must_use]
     pub const fn from_hash(hash: u64) -> Self {
         let [low, ..] = hash.to_le_bytes();
         Self(low % Self::COUNT)
     }
 
-    /// All of them, beginning with this one.
+    /// All shards, starting with this one.
     pub fn all_from(first: Self) -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(move |step| Self((first.0 + step) % Self::COUNT))
     }
 
-    /// Its number.
+    /// The shard's number.
     #[must_use]
     pub const fn number(self) -> u8 {
         self.0
     }
 }
 
-/// A row of the calendar: a candidate, which the record may have outlived.
+/// A row of the calendar. It is only a candidate, because the record may have changed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueEntry {
-    /// Whose record.
+    /// The record's key.
     pub key: RecordKey,
-    /// What it waits for.
+    /// What the record waits for.
     pub kind: NextActionKind,
     /// Since when it is due.
     pub at: DateTime<Utc>,
-    /// Its current invitation.
+    /// The record's current invitation.
     pub invitation: InvitationId,
-    /// Since when that one is to be mailed.
+    /// Since when that invitation has been queued.
     pub queued_at: DateTime<Utc>,
-    /// Times that it was moved to a later time.
+    /// How often the row was moved to a later time.
     pub reschedules: u32,
 }
 
 impl DueEntry {
-    /// The row that a record has in the calendar, if it waits for anything.
+    /// The calendar row of a record, if it has a next action.
     #[must_use]
     pub fn from_record(record: &PortalRecord) -> Option<Self> {
         let (next, invitation) = (record.next_action?, record.invitation.as_ref()?);
@@ -252,9 +250,9 @@ impl DueEntry {
     }
 }
 
-/// The records of all practices, for the functions that hand over mails and watch over them.
+/// The records of all practices, for the functions that send mails and check their delivery.
 pub trait DeliveryStore: ChangeStore {
-    /// Claims a mail as [`PortalRecord::claim`] says, in one conditional write.
+    /// Claims a mail by [`PortalRecord::claim`], in one conditional write.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -264,8 +262,8 @@ pub trait DeliveryStore: ChangeStore {
         request: &ClaimRequest,
     ) -> impl Future<Output = Result<ClaimOutcome, StoreError>> + Send;
 
-    /// Gives a claim back: writes what [`PortalRecord::defer`] gave, if the record's fence is still the one before. Whether
-    /// it was.
+    /// Gives a claim back: writes the record that [`PortalRecord::defer`] returned, if the stored fence is still the previous
+    /// one. Returns whether it was written.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -277,14 +275,17 @@ pub trait DeliveryStore: ChangeStore {
     /// [`StoreError`]
     fn record(&self, key: &RecordKey) -> impl Future<Output = Result<Option<PortalRecord>, StoreError>> + Send;
 
-    /// Reads a practice. May be a minute old.
+    /// Reads a practice. The result may be up to a minute old.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn practice_of(&self, practice: &PracticeId) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
+    fn practice_by_id(
+        &self,
+        practice: &PracticeId,
+    ) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
 
-    /// What is due in a shard, oldest first, at most `limit` rows: from the beginning, or those `after` a row. Such a row
-    /// need not be there any more.
+    /// The due rows of a shard, oldest first, at most `limit`: from the beginning, or those `after` a row, which may have
+    /// been removed since.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -296,8 +297,8 @@ pub trait DeliveryStore: ChangeStore {
         limit: u16,
     ) -> impl Future<Output = Result<Vec<DueEntry>, StoreError>> + Send;
 
-    /// Moves an entry's next action to `next` as [`PortalRecord::rescheduled`] says, if the entry is still the record's: of
-    /// several that see one entry, one is told `true`.
+    /// Moves an entry to the time `next` by [`PortalRecord::rescheduled`], if the record still has this entry. Returns
+    /// whether it was moved: of several concurrent callers, one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -307,46 +308,47 @@ pub trait DeliveryStore: ChangeStore {
         next: DateTime<Utc>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Takes an entry out of the calendar as [`PortalRecord::unscheduled`] says, if it is still the record's. Whether it was.
+    /// Removes an entry from the calendar by [`PortalRecord::unscheduled`], if the record still has this entry. Returns
+    /// whether it was removed.
     ///
     /// # Errors
     /// [`StoreError`]
     fn unschedule(&self, entry: &DueEntry) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
-/// A hint to the sender that an invitation's mail may wait. Ids only.
+/// The content of a hint that an invitation's mail may be due. Ids only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationMessage {
-    /// Whose record.
+    /// The record's key.
     pub key: RecordKey,
-    /// Which invitation.
+    /// The invitation's id.
     pub invitation: InvitationId,
 }
 
-/// A hint to the sender that mails may wait. Ids only.
+/// A hint to the sender that mails may be due. Ids only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// An invitation's.
+    /// The mail of an invitation.
     Invitation(InvitationMessage),
     /// The notices of a record.
     Notices(RecordKey),
 }
 
-/// The queue did not take a message.
+/// The queue did not accept a message.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue is unavailable")]
 pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// The queue between commands and the sender.
 pub trait Queue: Sync {
-    /// Sends hints, at best all of them in one call for each ten.
+    /// Sends hints, up to ten in one call.
     ///
     /// # Errors
-    /// [`QueueError`] if any was not taken. Nothing is lost by it: the record is the truth and the sweep looks again.
+    /// [`QueueError`] if any hint was not accepted. No mail is lost: the sweep finds it in the records.
     fn send(&self, hints: &[Hint]) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
-/// A store or a queue did not do its part, and nothing can be done without it.
+/// A store or a queue failed, and the operation cannot continue without it.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// The store.
@@ -360,64 +362,64 @@ pub enum PortError {
 /// An invitation's mail, ready to be rendered.
 #[derive(Clone, Debug)]
 pub struct InvitationMail {
-    /// Whose record; tags the mail.
+    /// The record's key, for the mail's tags.
     pub key: RecordKey,
-    /// To whom.
+    /// The recipient.
     pub to: EmailAddress,
-    /// In which language.
+    /// The language of the mail.
     pub language: Language,
-    /// On whose behalf: name, sender name, phone and time zone.
+    /// The practice on whose behalf it is sent: name, sender name, phone and time zone.
     pub practice: Practice,
-    /// The token that its link carries.
+    /// The token in the mail's link.
     pub token: Token,
     /// When the link stops working.
     pub expires_at: DateTime<Utc>,
-    /// Which invitation; tags the mail.
+    /// The invitation's id, for the mail's tags.
     pub invitation: InvitationId,
-    /// Which try; tags the mail.
+    /// The number of the attempt, for the mail's tags.
     pub attempt: u32,
 }
 
 /// A notice, ready to be rendered.
 #[derive(Clone, Debug)]
 pub struct NoticeMail {
-    /// What it tells; tags the mail.
+    /// The kind of notice, for the mail's tags.
     pub kind: NoticeKind,
-    /// To whom.
+    /// The recipient.
     pub to: EmailAddress,
-    /// In which language.
+    /// The language of the mail.
     pub language: Language,
-    /// On whose behalf: name, sender name, phone and time zone.
+    /// The practice on whose behalf it is sent: name, sender name, phone and time zone.
     pub practice: Practice,
-    /// When what it tells of happened.
+    /// When the change happened.
     pub happened_at: DateTime<Utc>,
 }
 
-/// What came of handing a mail over. Each asks for another reaction.
+/// The outcome of handing a mail over. Each outcome needs a different reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// The mail service has it.
+    /// The mail service accepted the mail.
     Accepted(MessageId),
-    /// It certainly has not: too fast.
+    /// Not accepted: too many mails per second.
     Throttled,
-    /// It certainly has not and will not for a while: paused, suspended, not verified, out of quota.
+    /// Not accepted, and no mail will be for a while: paused, suspended, not verified, out of quota.
     Paused,
-    /// It refuses this mail for good.
+    /// This mail is refused permanently.
     Refused,
-    /// It may have it: no answer, or one that does not tell.
+    /// Perhaps accepted: no answer, or an answer that does not say.
     Unknown,
 }
 
 /// The mail service.
 pub trait Mailer: Sync {
-    /// Hands over one mail, in one try: a second one could double it.
+    /// Hands over one mail. Never retries, because a retry could send the mail twice.
     fn send(&self, mail: &InvitationMail) -> impl Future<Output = SendOutcome> + Send;
 
-    /// Hands over one notice, in one try.
+    /// Hands over one notice. Never retries.
     fn notify(&self, mail: &NoticeMail) -> impl Future<Output = SendOutcome> + Send;
 }
 
-/// What every operation needs of the world.
+/// The ports that every operation needs.
 pub struct Ports<'world, S> {
     /// The records.
     pub store: &'world S,
@@ -433,22 +435,22 @@ impl<S> Debug for Ports<'_, S> {
 
 /// The time.
 pub trait Clock: Sync {
-    /// Now, in whole milliseconds, which is what the store keeps.
+    /// The current time in whole milliseconds, the precision of the store.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// Randomness fit for secrets, and the ids made of it.
+/// Cryptographic randomness, and ids made from it.
 pub trait Entropy: Sync {
-    /// A fresh id, ordered by time.
+    /// A new id. Ids are ordered by time.
     fn invitation_id(&self, now: DateTime<Utc>) -> InvitationId;
-    /// A fresh id, ordered by time.
+    /// A new id. Ids are ordered by time.
     fn job_id(&self, now: DateTime<Utc>) -> JobId;
-    /// A fresh account id: 122 random bits.
+    /// A new account id: 122 random bits.
     fn account_id(&self) -> AccountId;
-    /// A fresh link id: 128 random bits.
+    /// A new link id: 128 random bits.
     fn link_id(&self) -> LinkId;
-    /// A fresh secret: 256 random bits.
+    /// A new secret: 256 random bits.
     fn link_secret(&self) -> LinkSecret;
-    /// Any number, for spreading retries.
+    /// A random number, to spread retries over time.
     fn jitter(&self) -> u32;
 }

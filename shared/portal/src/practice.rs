@@ -1,4 +1,4 @@
-//! A practice's settings: who it is to its patients, whether it has activated the portal, and its reminder policy.
+//! A practice's settings: its name and contact data, whether it has activated the portal, and its reminder policy.
 
 use chrono::{DateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
@@ -8,7 +8,7 @@ use crate::{
     text::{DisplayName, Phone},
 };
 
-/// How many days an activation link works: 1 to 30, by default 7.
+/// For how many days an activation link works: 1 to 30, by default 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkDays(u8);
 
@@ -19,7 +19,7 @@ impl Default for LinkDays {
 }
 
 impl LinkDays {
-    /// Takes a number of days, if it is within 1 to 30.
+    /// The given number of days; `None` if it is not within 1 to 30.
     #[must_use]
     pub fn new(days: u8) -> Option<Self> {
         (1..=30).contains(&days).then_some(Self(days))
@@ -38,7 +38,7 @@ impl LinkDays {
     }
 }
 
-/// When reminders go out. The arithmetic is in [`crate::policy`].
+/// When reminders are sent. The calculation is in [`crate::policy`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReminderPolicy {
     after_days: Vec<u8>,
@@ -47,19 +47,19 @@ pub struct ReminderPolicy {
 }
 
 impl ReminderPolicy {
-    /// At most this many reminders follow an invitation.
-    pub const MOST: usize = 3;
+    /// The maximum number of reminders after an invitation.
+    pub const MAX_REMINDERS: usize = 3;
     /// The longest wait before a reminder, in days.
     pub const LONGEST_WAIT_DAYS: u8 = 60;
 
-    /// Takes the waits before each reminder, in days, and the practice's daytime.
+    /// A policy with the wait before each reminder, in days, and the practice's daytime.
     ///
-    /// `None` if there are more than [`Self::MOST`] reminders, if a wait is not within 1 to
-    /// [`Self::LONGEST_WAIT_DAYS`] days and longer than the one before, or if the day does not last an hour:
-    /// a shorter one could fall into the hour that a clock change skips, and no reminder would ever be due.
+    /// `None` if there are more than [`Self::MAX_REMINDERS`] reminders, if a wait is not within 1 to
+    /// [`Self::LONGEST_WAIT_DAYS`] days or not longer than the one before, or if the daytime is shorter than an hour.
+    /// A shorter daytime could fall into the hour that a clock change skips, and then no reminder would ever be due.
     #[must_use]
     pub fn new(after_days: Vec<u8>, opens: NaiveTime, closes: NaiveTime) -> Option<Self> {
-        let few = after_days.len() <= Self::MOST;
+        let few = after_days.len() <= Self::MAX_REMINDERS;
         let bounded = after_days.iter().all(|days| (1..=Self::LONGEST_WAIT_DAYS).contains(days));
         let rising = after_days.is_sorted_by(|one, next| one < next);
         let lasts = closes - opens >= chrono::TimeDelta::hours(1);
@@ -72,13 +72,13 @@ impl ReminderPolicy {
         &self.after_days
     }
 
-    /// Local time from which reminders may go out.
+    /// Local time from which reminders may be sent.
     #[must_use]
     pub const fn opens(&self) -> NaiveTime {
         self.opens
     }
 
-    /// Local time from which no reminder goes out any more.
+    /// Local time from which no reminder is sent.
     #[must_use]
     pub const fn closes(&self) -> NaiveTime {
         self.closes
@@ -92,39 +92,39 @@ impl Default for ReminderPolicy {
     }
 }
 
-/// What staff may set about their practice.
+/// The settings of a practice, which its administrators can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PracticeSettings {
     /// The practice's name, as patients know it.
     pub name: DisplayName,
-    /// The name that mails come from.
+    /// The sender name of mails.
     pub sender_name: DisplayName,
-    /// Whom a patient calls with a question.
+    /// The number that patients call with a question.
     pub support_phone: Phone,
-    /// Dates are shown in this zone, and reminders keep its daytime.
+    /// The time zone in which dates are shown and the daytime of reminders is meant.
     pub time_zone: Tz,
     /// How long links work.
     pub link_days: LinkDays,
-    /// When reminders go out.
+    /// When reminders are sent.
     pub reminders: ReminderPolicy,
 }
 
-/// A tenant.
+/// A practice, the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Practice {
-    /// Which practice.
+    /// The practice's id.
     pub id: PracticeId,
     /// Its settings.
     pub settings: PracticeSettings,
-    /// When it activated the portal by agreeing to the terms: once, and for good. `None` if it has not.
+    /// When it activated the portal by agreeing to the terms. This is permanent. `None` if it has not.
     pub portal_activated_at: Option<DateTime<Utc>>,
     /// Raised by one with every change.
     pub version: u64,
 }
 
 impl Practice {
-    /// The practice after a change of settings. `terms_accepted` activates the portal if it is not yet; nothing
-    /// takes an activation back.
+    /// The practice after a change of settings. `terms_accepted` activates the portal if it is not active yet. An activation
+    /// is permanent.
     #[must_use]
     pub fn save(
         before: Option<&Self>,

@@ -1,4 +1,4 @@
-//! What a practice knows of a patient, as its EHR or staff saved it.
+//! A patient's profile, as saved by the practice's EHR or staff.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 
@@ -18,7 +18,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The language of a BCP 47 tag, by its primary subtag; `None` if it is not a tag at all.
+    /// The language for a BCP 47 tag, by its primary subtag; `None` if the text is not a tag.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Self> {
         let mut parts = tag.split('-');
@@ -44,22 +44,22 @@ pub struct Profile {
     pub given_name: PersonName,
     /// Family name or names.
     pub family_name: PersonName,
-    /// A calendar date; no invitation goes out without it, because registering asks for it.
+    /// Without it no invitation is sent, because registration asks for it.
     pub date_of_birth: Option<Redacted<NaiveDate>>,
-    /// Where the practice writes to the patient. Not the address of an invitation or of an account.
+    /// The patient's address in the practice's records. An invitation or an account may have another address.
     pub email: Option<EmailAddress>,
     /// The language of mails.
     pub language: Language,
-    /// Whether the practice still looks after the patient: not if the patient has died, or the EHR's record is inactive.
-    /// Nobody else is invited, and what was there before stays as it is.
+    /// False if the patient has died or is inactive in the EHR. Such a patient is not invited. Earlier invitations and an
+    /// account stay unchanged.
     pub active: bool,
 }
 
-/// Reads a date of birth: `yyyy-mm-dd`, a day that the calendar has, not before 1880 and not in the future.
+/// Parses a date of birth: `yyyy-mm-dd`, a valid date, not before 1880 and not in the future.
 #[must_use]
 pub fn date_of_birth(text: &str, now: DateTime<Utc>) -> Option<Redacted<NaiveDate>> {
     const EARLIEST_YEAR: i32 = 1880;
-    // Where the day begins first, it is 14 hours ahead of UTC: a child born there today is not from the future.
+    // The easternmost time zone is 14 hours ahead of UTC, and a child may be born there today.
     let today_somewhere = (now + TimeDelta::hours(14)).date_naive();
     let plain = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| plain)?;
@@ -73,7 +73,7 @@ mod tests {
     use super::{Language, date_of_birth};
 
     #[test]
-    fn a_date_of_birth_is_a_day_that_was() {
+    fn a_date_of_birth_is_a_valid_date_from_1880_until_today() {
         let now: DateTime<Utc> = "2026-05-05T12:00:00Z".parse().unwrap();
         for good in ["1980-02-29", "1880-01-01", "2026-05-05", "2026-05-06"] {
             assert_eq!(date_of_birth(good, now).map(|date| date.expose().to_string()), Some(good.to_owned()));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn languages_come_from_bcp_47_tags() {
+    fn languages_parse_from_bcp_47_tags() {
         for (tag, language) in [
             ("es", Some(Language::Spanish)),
             ("ES-mx", Some(Language::Spanish)),

@@ -1,11 +1,11 @@
-//! Values that must never be printed.
+//! A wrapper for values that must never be printed.
 
 use std::fmt;
 
-/// Holds personal data or a secret: an address, a name, a date of birth, a token.
+/// Contains personal data or a secret: an address, a name, a date of birth, a token.
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` shows nothing, so that no log line, error or panic
-/// message can carry the value by accident. Code that needs the value says so with [`Redacted::expose`].
+/// It has no `Display` and no `Serialize`, and its `Debug` does not show the value. So no log line, error or panic message
+/// can contain the value by accident. Code that needs the value calls [`Redacted::expose`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Redacted<T>(T);
 
@@ -15,7 +15,7 @@ impl<T> Redacted<T> {
         Self(value)
     }
 
-    /// The value itself, for storing, mailing or comparing; never for logging.
+    /// The value, for storage, mails or comparison; never for logs.
     pub const fn expose(&self) -> &T {
         &self.0
     }
@@ -32,7 +32,7 @@ mod tests {
     use super::Redacted;
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_output_does_not_contain_the_value() {
         assert_eq!(format!("{:?}", Redacted::new("jose@example.com")), "[redacted]");
     }
 }

@@ -1,13 +1,13 @@
-//! Why a command is refused: a stable code for programs, a fixed sentence with the next step for people.
+//! Refusals: why a command is refused, as a stable code for programs and a fixed sentence with the next step for people.
 //!
-//! Each command has a refusal type of its own, which has exactly the refusals that the command can give. All of them
-//! share the codes and the words of [`RefusalCode`].
+//! Each command has its own refusal type, with exactly the refusals that the command can return. All of them share the
+//! codes and the words of [`RefusalCode`].
 
 use std::{convert::Infallible, fmt::Debug};
 
 use crate::ids::PatientId;
 
-/// What a code says to people.
+/// The text of a code for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words {
     /// The code in a few words.
@@ -16,8 +16,7 @@ pub struct Words {
     pub sentence: &'static str,
 }
 
-/// The stable code of a rule that refuses a command. Its name in snake case is part of the API and never changes once
-/// published.
+/// The stable code of a refusal. Its name in snake case is part of the API and never changes after it is published.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
 )]
@@ -51,7 +50,7 @@ impl RefusalCode {
         self.into()
     }
 
-    /// The words that go with the code.
+    /// The code's title and sentence.
     #[must_use]
     pub const fn words(self) -> Words {
         let (title, sentence) = match self {
@@ -113,33 +112,33 @@ impl RefusalCode {
     }
 }
 
-/// What a refusal says beside its code.
+/// The additional data of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefusalDetail {
-    /// Nothing.
+    /// No additional data.
     None,
     /// Whole seconds until the same command would be accepted.
     RetryAfterSecs(u64),
-    /// Which patient of the caller's own practice has the address.
+    /// The patient of the caller's practice who has the address.
     Holder(PatientId),
 }
 
-/// A rule said no. Nothing was changed.
+/// A rule refused a command. Nothing was changed.
 pub trait Refusal: Clone + Debug {
-    /// Every code that this type can have.
+    /// All codes that this type can have.
     const CODES: &'static [RefusalCode];
 
-    /// Its code.
+    /// The refusal's code.
     fn code(&self) -> RefusalCode;
 
-    /// What it says beside its code.
+    /// The refusal's additional data.
     fn detail(&self) -> RefusalDetail;
 
-    /// The refusal of this code, without its detail; `None` if the type has no such code.
+    /// The refusal with this code, without its detail; `None` if the type has no such code.
     fn from_code(code: RefusalCode) -> Option<Self>;
 }
 
-/// The refusal type of a command that no rule refuses.
+/// The refusal type of a command that is never refused.
 impl Refusal for Infallible {
     const CODES: &'static [RefusalCode] = &[];
 
@@ -156,8 +155,8 @@ impl Refusal for Infallible {
     }
 }
 
-/// Declares refusal types. Each variant has the name of its code. A type that `includes` another one has all variants of
-/// that one, and converts from it.
+/// Declares refusal types. Each variant has the name of its code. A type that `includes` another type has all variants of
+/// that type and implements `From` for it.
 macro_rules! refusals {
     (@detail) => { RefusalDetail::None };
     (@detail retry_after_secs $seconds:ident) => { RefusalDetail::RetryAfterSecs(*$seconds) };
@@ -206,7 +205,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// Why a patient can get no invitation at all, first or repeated.
+    /// Why a patient can receive neither a first nor a repeated invitation.
     InvitationBarred {
         PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
     }
@@ -244,10 +243,10 @@ refusals! {
     /// Why a patient's data are not read.
     PatientRefusal { PatientNotFound }
 
-    /// Why a link does not work. A stranger must not learn more than that.
+    /// Why a link is refused. There is only one reason, because an unauthorised person must not learn more.
     LinkRefusal { LinkNotUsable }
 
-    /// Why a link opens no account.
+    /// Why a registration is refused.
     RegisterRefusal includes LinkRefusal { LinkNotUsable } { DateOfBirthMismatch }
 
     /// Why no new link is mailed.
@@ -257,16 +256,16 @@ refusals! {
     LoginRefusal { NotRegistered }
 }
 
-/// A refusal that every command on one patient can give, and the one of a store that finds an address taken.
+/// The refusals of commands on one patient that do not come from the record's rules.
 pub trait PatientCommandRefusal: Sized {
     /// There is no such patient in the practice.
     const PATIENT_NOT_FOUND: Self;
 
-    /// The address belongs to another patient. `None` if the command claims no address.
+    /// Another patient has the address. `None` if the command claims no address.
     fn email_in_use(holder: Option<PatientId>) -> Option<Self>;
 }
 
-/// Declares which refusals are those of commands on one patient, and which of them claim an address.
+/// Implements [`PatientCommandRefusal`], for commands that claim an address and for others.
 macro_rules! patient_commands {
     ($($type:ident $($claims:ident)?),*) => {$(
         impl PatientCommandRefusal for $type {
@@ -304,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_the_code_of_one_refusal_and_reads_back() {
+    fn a_refusal_is_found_by_its_code() {
         for code in InviteRefusal::CODES {
             assert_eq!(InviteRefusal::from_code(*code).map(|refusal| refusal.code()), Some(*code));
             assert_eq!(code.name().parse(), Ok(*code));
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_says_what_the_variant_carries() {
+    fn a_detail_is_the_data_of_the_variant() {
         assert_eq!(ReinviteRefusal::TooSoon { retry_after_secs: 3 }.detail(), RefusalDetail::RetryAfterSecs(3));
         assert_eq!(ReinviteRefusal::EmailInUse { holder: None }.detail(), RefusalDetail::None);
         assert_eq!(RevokeRefusal::NotInvited.detail(), RefusalDetail::None);

@@ -1,15 +1,15 @@
-//! On whose behalf a request acts.
+//! The tenant scope: on whose behalf a request is made.
 
 use crate::{
     ids::{JobId, JobKey, PatientId, PracticeId, RecordKey},
     timeline::Actor,
 };
 
-/// The practice and the person that a verified identity stands for.
+/// The practice and the actor of a verified identity.
 ///
-/// Every store method that a request can reach takes one, so that a handler can name no practice of its own
-/// choosing. Only the HTTP edge may build one, from the claims that the gateway has verified, and the store may give
-/// back the one that a bulk job was begun with; the linter refuses the constructor everywhere else.
+/// Every store method that reads a practice's data for a request takes a scope, so a handler cannot choose another
+/// practice. Only the HTTP edge may create a scope, from the claims that the gateway has verified, and the store may
+/// restore the scope of a bulk job. The linter refuses the constructor everywhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantScope {
     practice: PracticeId,
@@ -17,8 +17,8 @@ pub struct TenantScope {
 }
 
 impl TenantScope {
-    /// The scope that verified claims give. Never call it with anything from a query or a body, nor with anything from
-    /// a path except for Customer Care, who belong to no practice and name the one that they act for.
+    /// The scope for verified claims. Never call it with data from a query or a body. Data from a path is allowed only for
+    /// Customer Care, who belong to no practice and name the practice in the path.
     #[must_use]
     pub const fn from_verified_claims(practice: PracticeId, actor: Actor) -> Self {
         Self { practice, actor }
@@ -30,7 +30,7 @@ impl TenantScope {
         &self.practice
     }
 
-    /// The person or program.
+    /// The person or program that makes the request.
     #[must_use]
     pub const fn actor(&self) -> &Actor {
         &self.actor

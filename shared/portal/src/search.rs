@@ -1,4 +1,4 @@
-//! Finding a patient in the directory by what staff type: the first letters of names, or a date of birth.
+//! Queries of the directory: staff find a patient by the first letters of names, or by the date of birth.
 //!
 //! Source of the rule: the published reference. *Search by the first two or three letters of a name, or by the date of
 //! birth*; case and accents do not matter.
@@ -12,50 +12,51 @@ use crate::{
     redacted::Redacted,
 };
 
-/// Most hits on a page.
-pub const MOST_HITS: usize = 20;
-/// Rows that a page looks at when one word is asked for: nearly every one is a hit.
+/// Maximum number of hits on a page.
+pub const MAX_HITS: usize = 20;
+/// Number of rows read for a page if the query has one word: nearly every row is a hit.
 const ROWS_FOR_ONE_WORD: u16 = 20;
-/// Rows that a page looks at when several words are: the directory finds one of them, the others are compared.
+/// Number of rows read for a page if the query has several words: the directory finds the rows of one word, and the other
+/// words are compared.
 const ROWS_FOR_SEVERAL_WORDS: u16 = 200;
-/// Longest query, in characters: as long as a name may be.
+/// Maximum length of a query, in characters: the same as that of a name.
 const QUERY_MAX_CHARS: usize = 100;
 
-/// What somebody looks for.
+/// A query of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryQuery {
-    /// Everybody who was born on a date.
-    Born(Redacted<NaiveDate>),
-    /// Everybody whose name has words that begin so.
+    /// All patients with this date of birth.
+    BirthDate(Redacted<NaiveDate>),
+    /// All patients whose names contain words with these beginnings.
     Name(NameQuery),
 }
 
-/// Beginnings of words of a name, folded as those are. Their order does not matter.
+/// The beginnings of words of a name, folded. Their order does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameQuery {
-    /// The longest, by which the directory is asked, because it leaves the fewest rows; of several the first in the
-    /// alphabet.
+    /// The longest one, by which the directory is read, because it matches the fewest rows. Of several, the first in
+    /// alphabetical order.
     lead: Redacted<String>,
-    /// The others.
+    /// The other beginnings.
     others: BTreeSet<Redacted<String>>,
 }
 
-/// A text that nothing can be looked for by.
+/// Why a text is not a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuery {
-    /// No word has two letters. One is enough where it is not ASCII: a Chinese character is a whole name.
+    /// No word has at least two letters. One letter is enough if it is not ASCII: a Chinese character may be a whole name.
     #[error("too short a query")]
     TooShort,
     /// More than 100 characters.
     #[error("too long a query")]
     TooLong,
-    /// It is meant as a date, and is none that the calendar has, or in another form.
+    /// It looks like a date, but is not a valid date, or has another format.
     #[error("no date of the calendar")]
     NoSuchDate,
 }
 
 impl DirectoryQuery {
-    /// Reads what somebody typed: a date as `mm/dd/yyyy` or `yyyy-mm-dd`, or the beginnings of one or more words.
+    /// Parses what a user typed: a date as `mm/dd/yyyy` or `yyyy-mm-dd`, or the beginnings of one or more words.
     ///
     /// # Errors
     /// [`InvalidQuery`]
@@ -64,10 +65,10 @@ impl DirectoryQuery {
             return Err(InvalidQuery::TooLong);
         }
         let mut words: BTreeSet<String> = folded_tokens(text).into_iter().collect();
-        // No name is made of digits, so somebody who types nothing else means a date.
+        // No name consists of digits only, so this must be a date.
         if !words.is_empty() && !words.iter().any(|word| word.contains(char::is_alphabetic)) {
-            let on = calendar_date(text.trim()).ok_or(InvalidQuery::NoSuchDate)?;
-            return Ok(Self::Born(Redacted::new(on)));
+            let date = calendar_date(text.trim()).ok_or(InvalidQuery::NoSuchDate)?;
+            return Ok(Self::BirthDate(Redacted::new(date)));
         }
         let longest = words.iter().rev().max_by_key(|word| word.len()).cloned().ok_or(InvalidQuery::TooShort)?;
         if longest.len() < 2 {
@@ -78,11 +79,11 @@ impl DirectoryQuery {
         Ok(Self::Name(NameQuery { lead: Redacted::new(longest), others }))
     }
 
-    /// The one form of all queries that ask for the same.
+    /// A text that is the same for all equivalent queries.
     #[must_use]
     pub fn normalised(&self) -> Redacted<String> {
         match self {
-            Self::Born(on) => Redacted::new(on.expose().to_string()),
+            Self::BirthDate(date) => Redacted::new(date.expose().to_string()),
             Self::Name(NameQuery { lead, others }) => {
                 let words: Vec<&str> = [lead].into_iter().chain(others).map(|word| word.expose().as_str()).collect();
                 Redacted::new(words.join(" "))
@@ -90,46 +91,48 @@ impl DirectoryQuery {
         }
     }
 
-    /// How many rows a page looks at. Bounded, so that a search costs the same in a directory of any size.
+    /// The number of rows read for a page. It is bounded, so that the cost does not depend on the size of the directory.
     #[must_use]
-    pub fn rows_a_page(&self) -> u16 {
+    pub fn rows_per_page(&self) -> u16 {
         match self {
             Self::Name(name) if !name.others.is_empty() => ROWS_FOR_SEVERAL_WORDS,
-            Self::Name(_) | Self::Born(_) => ROWS_FOR_ONE_WORD,
+            Self::Name(_) | Self::BirthDate(_) => ROWS_FOR_ONE_WORD,
         }
     }
 
-    /// Whether a place is among those that the directory is asked for. They are all next to each other.
+    /// Whether a place is in the range that is read from the directory. The range is contiguous.
     #[must_use]
-    pub fn reaches(&self, place: &DirectoryPlace) -> bool {
+    pub fn matches_place(&self, place: &DirectoryPlace) -> bool {
         match (self, place) {
-            (Self::Born(wanted), DirectoryPlace::Born { on, .. }) => on == wanted,
+            (Self::BirthDate(wanted), DirectoryPlace::BirthDate { date, .. }) => date == wanted,
             (Self::Name(name), DirectoryPlace::Name { entry, .. }) => {
                 entry.token.expose().starts_with(name.lead.expose())
             }
-            (Self::Born(_), DirectoryPlace::Name { .. }) | (Self::Name(_), DirectoryPlace::Born { .. }) => false,
+            (Self::BirthDate(_), DirectoryPlace::Name { .. }) | (Self::Name(_), DirectoryPlace::BirthDate { .. }) => {
+                false
+            }
         }
     }
 
-    /// Whether a row that the query reaches is a hit: every word begins one of the name's, and it is the first of the
-    /// patient's rows that the query reaches. So nobody is found twice, on whatever pages the rows are.
+    /// Whether a row in the query's range is a hit: the patient's name matches every word of the query, and the row is the
+    /// patient's first row in the range. So no patient is found twice, also across pages.
     #[must_use]
-    pub fn finds(&self, row: &DirectoryRow) -> bool {
+    pub fn is_hit(&self, row: &DirectoryRow) -> bool {
         match (self, &row.place) {
-            (Self::Born(_), _) => self.reaches(&row.place),
+            (Self::BirthDate(_), _) => self.matches_place(&row.place),
             (Self::Name(NameQuery { lead, others }), DirectoryPlace::Name { entry, .. }) => {
                 let tokens = name_tokens(&row.given_name, &row.family_name);
                 let first = tokens.iter().filter(|token| token.starts_with(lead.expose())).min();
                 let has = |word: &Redacted<String>| tokens.iter().any(|token| token.starts_with(word.expose()));
                 first == Some(entry.token.expose()) && others.iter().all(has)
             }
-            (Self::Name(_), DirectoryPlace::Born { .. }) => false,
+            (Self::Name(_), DirectoryPlace::BirthDate { .. }) => false,
         }
     }
 }
 
 impl NameQuery {
-    /// The word by which the directory is asked.
+    /// The word by which the directory is read.
     #[must_use]
     pub const fn lead(&self) -> &Redacted<String> {
         &self.lead
@@ -165,7 +168,7 @@ mod tests {
     /// How often a query finds a patient.
     fn hits(query: &str, profile: &Profile) -> usize {
         let query = DirectoryQuery::parse(query).unwrap();
-        all_rows(profile).iter().filter(|row| query.reaches(&row.place) && query.finds(row)).count()
+        all_rows(profile).iter().filter(|row| query.matches_place(&row.place) && query.is_hit(row)).count()
     }
 
     fn normalised(text: &str) -> Result<String, InvalidQuery> {
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_a_date_are_the_same_date() {
+    fn both_date_formats_parse_to_the_same_date() {
         for text in ["02/29/1980", "1980-02-29", " 1980-02-29 "] {
             assert_eq!(normalised(text).as_deref(), Ok("1980-02-29"), "{text}");
         }
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_has_two_letters_or_one_that_is_a_name() {
+    fn a_query_needs_two_ascii_letters_or_one_other_letter() {
         for (text, words) in [
             ("jo", "jo"),
             (" JÓ ", "jo"),
@@ -249,7 +252,7 @@ mod tests {
                 assert_eq!(hits(query, &named(given, family)), expected, "{query}: {given} {family}");
             }
         }
-        // Of a name with more words than the directory has, the first family names and given names are found.
+        // A name with more words than the directory lists is found by its family names and its first given names.
         let long = named("a1 b1 c1 d1 e1", "f1 f2 f3");
         assert_eq!([hits("f3", &long), hits("a1", &long), hits("c1", &long), hits("d1", &long)], [1, 1, 1, 0]);
     }
@@ -262,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_query_is_printed() {
+    fn debug_output_does_not_contain_the_query() {
         let shown = format!("{:?}", [DirectoryQuery::parse("núñez jo"), DirectoryQuery::parse("1980-02-29")]);
         assert!(!shown.contains("nu") && !shown.contains("1980"), "{shown}");
     }
 
     proptest! {
         #[test]
-        fn no_text_is_a_defect(text in any::<String>()) {
+        fn every_text_parses_or_is_refused(text in any::<String>()) {
             if let Ok(query) = DirectoryQuery::parse(&text) {
                 let again = DirectoryQuery::parse(query.normalised().expose());
                 prop_assert_eq!(again, Ok(query));
@@ -296,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_says_whose_it_is() {
+    fn a_place_contains_its_patient() {
         let wanted = PatientId::parse("p-1").unwrap();
         assert!(all_rows(&named("José", "Núñez")).iter().all(|row| *row.place.patient() == wanted));
     }

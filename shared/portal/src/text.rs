@@ -1,19 +1,19 @@
-//! Short texts that people see: names and phone numbers.
+//! Short texts for people: names and phone numbers.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{email::is_hidden, redacted::Redacted};
 
-/// Longest name, in characters.
+/// Maximum length of a name, in characters.
 pub(crate) const NAME_MAX_CHARS: usize = 100;
 
-/// The text is empty, too long, or has characters that do not show.
+/// The text is empty, too long, or has invisible characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a usable text")]
 pub struct InvalidText;
 
 fn visible_line(input: &str) -> Result<String, InvalidText> {
-    // Checked before anything is made of it: a huge input must not cost more than a look.
+    // Check the length before any other work, so that a huge input costs nothing.
     if input.len() > NAME_MAX_CHARS * 8 {
         return Err(InvalidText);
     }
@@ -35,7 +35,7 @@ impl PersonName {
         visible_line(input).map(|name| Self(Redacted::new(name)))
     }
 
-    /// The name, for showing to the patient's own practice.
+    /// The name, to show it to the patient's own practice.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
@@ -44,7 +44,7 @@ impl PersonName {
 
 /// A practice's or sender's name: 1 to 100 visible characters in NFC, public.
 ///
-/// Angle brackets, quotes, commas and the like are refused: the name stands in a mail's `From` line.
+/// Angle brackets, quotes and similar characters are refused, because the name is in a mail's `From` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
@@ -70,7 +70,7 @@ impl DisplayName {
 pub struct Phone(String);
 
 impl Phone {
-    /// Parses a phone number; only its characters are checked, since formats differ by country.
+    /// Parses a phone number. Only its characters are checked, because formats differ by country.
     ///
     /// # Errors
     /// [`InvalidText`] if it has other characters, fewer than 3 digits or more than 30 characters.
@@ -81,7 +81,7 @@ impl Phone {
         if plain && digits >= 3 && text.len() <= 30 { Ok(Self(text.to_owned())) } else { Err(InvalidText) }
     }
 
-    /// The number as given.
+    /// The number as typed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_keep_every_script_and_no_hidden_character() {
+    fn names_may_have_any_script_but_no_hidden_character() {
         for good in ["José", "  Núñez ", "O'Brien-Smith", "李", "Mary Jo", &"x".repeat(100)] {
             assert!(PersonName::parse(good).is_ok(), "{good}");
         }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_name_cannot_reach_out_of_its_header() {
+    fn a_sender_name_cannot_break_out_of_its_header() {
         assert!(DisplayName::parse("Dr. Lee & Sons, Family Medicine (East)").is_ok());
         for bad in ["a <x@example.com>", "a\"b", "a\r\nBcc: x", "a;b"] {
             assert!(DisplayName::parse(bad).is_err(), "{bad}");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn phones_are_for_dialling() {
+    fn a_phone_number_has_only_permitted_characters_and_enough_digits() {
         assert!(Phone::parse("+1 (555) 010-0199").is_ok());
         for bad in ["", "12", "call me", "555-0100 <script>", &"5".repeat(31)] {
             assert!(Phone::parse(bad).is_err(), "{bad}");

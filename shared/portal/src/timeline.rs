@@ -1,14 +1,14 @@
-//! The append-only history of a portal record: one event per change.
+//! The timeline: the append-only history of a portal record, with one event per change.
 
 use chrono::{DateTime, Utc};
 
 use crate::{
     ids::{InvitationId, MessageId, RequestId, Subject},
-    policy::MOST_GUESSES,
+    policy::MAX_BIRTH_DATE_ATTEMPTS,
     record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
 };
 
-/// In which part somebody or something acts.
+/// The role of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "kebab-case")]
@@ -36,7 +36,7 @@ impl Role {
         self.into()
     }
 
-    /// The role as the subject of a sentence.
+    /// The role's name as the subject of a sentence.
     const fn in_words(self) -> &'static str {
         match self {
             Self::Staff => "Practice staff",
@@ -53,32 +53,32 @@ impl Role {
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// In which part.
+    /// The actor's role.
     pub role: Role,
-    /// Who exactly; absent for our own functions and for patients, whom the record itself names.
+    /// The person or program. `None` for our own functions, for SES, and for the record's patient.
     pub subject: Option<Subject>,
 }
 
 impl Actor {
-    /// One of our own functions, SES, or the record's own patient.
+    /// An actor without a subject: one of our own functions, SES, or the record's patient.
     #[must_use]
-    pub const fn unnamed(role: Role) -> Self {
+    pub const fn from_role(role: Role) -> Self {
         Self { role, subject: None }
     }
 }
 
-/// When, by whom and for which request a change is made.
+/// The context of a change: when, by whom and for which request it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// Now.
+pub struct ChangeContext {
+    /// When the change is made.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// Who makes it.
     pub actor: Actor,
-    /// The request or run; a retried write recognises itself by it.
+    /// The request or run that makes it. The store recognises a retried write by it.
     pub request: RequestId,
 }
 
-/// What happened. Carries ids and reasons, never an address, a name or a date of birth.
+/// What happened. Contains ids and reasons, never an address, a name or a date of birth.
 #[derive(Clone, Debug, PartialEq, Eq, strum::EnumDiscriminants)]
 #[strum_discriminants(
     name(EventName),
@@ -96,7 +96,7 @@ pub enum EventKind {
     InvitationFailed { invitation: InvitationId, reason: FailReason },
     InvitationRevoked { invitation: InvitationId, reason: RevokeReason },
     DeliveryChanged { invitation: InvitationId, delivery: Delivery },
-    DateOfBirthChecked { guesses: u8 },
+    DateOfBirthChecked { birth_date_attempts: u8 },
     Registered,
     OptedOut,
     OptedIn,
@@ -107,7 +107,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The kind without its data.
+    /// The name of the kind.
     #[must_use]
     pub fn name(&self) -> EventName {
         self.into()
@@ -161,55 +161,55 @@ pub struct FacetStates {
     pub account: AccountFacet,
 }
 
-/// A place between two pages of a history: the next page begins before this version.
+/// A place between two pages of a timeline: the next page begins before this version.
 ///
-/// It is at least 2, so something is always before it.
+/// It is at least 2, so there is always an event before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HistoryPlace(u64);
+pub struct TimelinePlace(u64);
 
-impl HistoryPlace {
-    /// Versions have at most ten digits where they are stored.
+impl TimelinePlace {
+    /// Stored versions have at most ten digits.
     const LAST: u64 = 9_999_999_999;
 
-    /// The place before a version, if anything can be there.
+    /// The place before a version; `None` if no event can be there.
     #[must_use]
     pub fn before(version: u64) -> Option<Self> {
         (2..=Self::LAST).contains(&version).then_some(Self(version))
     }
 
-    /// Reads a place that an answer has given out: its version in digits, and in no other form.
+    /// Parses a place that an earlier answer contained: the version in plain digits, no other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok().and_then(Self::before).filter(|place| place.0.to_string() == text)
     }
 
-    /// The version before which it is.
+    /// The version after this place.
     #[must_use]
     pub const fn version(self) -> u64 {
         self.0
     }
 }
 
-/// One entry of the history.
+/// One entry of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelineEvent {
-    /// The record's version after the change: the event's place in the history.
+    /// The record's version after the change, which is the event's position in the timeline.
     pub version: u64,
-    /// When, by whom, for which request.
-    pub act: Act,
+    /// When, by whom and for which request the change was made.
+    pub context: ChangeContext,
     /// What happened.
     pub kind: EventKind,
-    /// The facets before; `None` for the event that began the record.
+    /// The facets before the change; `None` for the record's first event.
     pub before: Option<FacetStates>,
-    /// The facets after.
+    /// The facets after the change.
     pub after: FacetStates,
 }
 
 impl TimelineEvent {
-    /// One plain sentence or two: who did what, and why.
+    /// One or two sentences: who did what, and why.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let role = self.act.actor.role;
+        let role = self.context.actor.role;
         let who = role.in_words();
         let fixed = match &self.kind {
             EventKind::ProfileSaved if self.before.is_none() => {
@@ -253,8 +253,10 @@ impl TimelineEvent {
                 Delivery::Rejected => "The mail service rejected the mail after it had accepted it.",
                 Delivery::Suppressed => "The mail service held the mail back: mail to this address has bounced before.",
             },
-            EventKind::DateOfBirthChecked { guesses } => {
-                return format!("The holder of the link gave a date of birth: {guesses} of {MOST_GUESSES}.");
+            EventKind::DateOfBirthChecked { birth_date_attempts } => {
+                return format!(
+                    "The holder of the link gave a date of birth: {birth_date_attempts} of {MAX_BIRTH_DATE_ATTEMPTS}."
+                );
             }
             EventKind::Registered => "The patient registered and has a portal account.",
             EventKind::OptedOut => return self.opted_out(who),
@@ -298,18 +300,18 @@ mod tests {
     use super::*;
     use crate::testing::samples;
 
-    const QUIET: FacetStates =
+    const NOT_INVITED: FacetStates =
         FacetStates { choice: ChoiceFacet::In, invitation: InvitationFacet::None, account: AccountFacet::None };
 
     fn sentence(kind: EventKind, role: Role, before: Option<FacetStates>) -> String {
-        let act = samples::act_of(role, samples::noon(), "request-1");
-        TimelineEvent { version: 7, act, kind, before, after: QUIET }.sentence()
+        let context = samples::context_as(role, samples::noon(), "request-1");
+        TimelineEvent { version: 7, context, kind, before, after: NOT_INVITED }.sentence()
     }
 
     #[test]
-    fn each_kind_says_who_did_what_and_why() {
+    fn each_kind_has_a_sentence() {
         let sentences: Vec<String> =
-            samples::event_kinds().into_iter().map(|kind| sentence(kind, Role::Staff, Some(QUIET))).collect();
+            samples::event_kinds().into_iter().map(|kind| sentence(kind, Role::Staff, Some(NOT_INVITED))).collect();
         let expected = [
             "Practice staff changed the patient's profile.",
             "Practice staff invited the patient.",
@@ -348,9 +350,9 @@ mod tests {
     }
 
     #[test]
-    fn who_acts_and_what_was_before_changes_the_sentence() {
+    fn the_sentence_depends_on_the_role_and_the_facets_before() {
         let reinvited = || EventKind::Reinvited { invitation: samples::invitation_id("i"), another_address: false };
-        let queued = FacetStates { invitation: InvitationFacet::Queued, ..QUIET };
+        let queued = FacetStates { invitation: InvitationFacet::Queued, ..NOT_INVITED };
         for (kind, role, before, expected) in [
             (
                 EventKind::ProfileSaved,
@@ -358,11 +360,11 @@ mod tests {
                 None,
                 "Practice staff saved the patient's profile for the first time.",
             ),
-            (reinvited(), Role::Sweep, Some(QUIET), "A reminder was due: the patient was invited again."),
+            (reinvited(), Role::Sweep, Some(NOT_INVITED), "A reminder was due: the patient was invited again."),
             (
                 reinvited(),
                 Role::Patient,
-                Some(QUIET),
+                Some(NOT_INVITED),
                 "The holder of the link asked for a new one: the patient was invited again.",
             ),
             (
@@ -378,12 +380,12 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_read_in_one_form_only() {
+    fn a_place_parses_from_one_form_only() {
         for (text, version) in [("2", 2), ("21", 21), ("9999999999", 9_999_999_999)] {
-            assert_eq!(HistoryPlace::parse(text).map(HistoryPlace::version), Some(version), "{text}");
+            assert_eq!(TimelinePlace::parse(text).map(TimelinePlace::version), Some(version), "{text}");
         }
         for text in ["", "0", "1", "02", "+2", "-2", " 2", "2.0", "x", "10000000000", "99999999999999999999", "２"] {
-            assert_eq!(HistoryPlace::parse(text), None, "{text}");
+            assert_eq!(TimelinePlace::parse(text), None, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What happens to a command that its client repeats, with the in-memory store.
+//! Idempotent commands, with the in-memory store.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod world;
@@ -17,7 +17,7 @@ use portal::{
         revoke::revoke,
     },
     panel::InvitationStatus,
-    policy::REMEMBER_FOR,
+    policy::IDEMPOTENCY_WINDOW,
     ports::{ChangeStore as _, Clock as _, CommitOutcome},
     refusal::RefusalCode,
     refusal::{InviteRefusal, RegisterRefusal},
@@ -43,23 +43,23 @@ async fn invite_as(
 }
 
 #[tokio::test]
-async fn a_repeated_invitation_is_answered_and_not_sent_again() {
+async fn a_repeated_invitation_gets_the_same_answer_and_is_not_sent_again() {
     let world = World::with_one().await;
     let first = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
     let before = world.store.contents();
-    // It repeats the condition as well, which its first time has made untrue.
+    // The repeat has the same `If-Match`, which the first request has made out of date.
     let second = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
     assert_eq!(second.panel, first.panel);
     assert_eq!(world.store.contents(), before);
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 
     let third = invite_as(&world, "p-1", Some(1), Some(keyed("invite", ""))).await.unwrap();
-    assert_eq!(third.panel, world.status("p-1").await, "where the patient stands now");
+    assert_eq!(third.panel, world.status("p-1").await, "the current status");
     assert!(world.deliver().await.is_empty());
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_comes_with_the_repeat() {
+async fn a_repeat_returns_the_lost_answer() {
     let world = World::with_one().await;
     world.store.fail_next([None, Some(Fault::LostReply)]);
     assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.is_err());
@@ -68,12 +68,12 @@ async fn an_answer_that_was_lost_comes_with_the_repeat() {
     assert_eq!(
         refusal(invite_as(&world, "p-1", None, None).await),
         Refused::rule(RefusalCode::AlreadyInvited),
-        "without a key it is new"
+        "without a key it is a new request"
     );
 }
 
 #[tokio::test]
-async fn a_key_means_one_request_for_a_day() {
+async fn a_key_identifies_one_request_for_a_day() {
     let world = World::with_one().await;
     invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
     let before = world.store.contents();
@@ -81,7 +81,7 @@ async fn a_key_means_one_request_for_a_day() {
     assert_eq!(refusal(other), Refused::KEY_REUSED);
     assert_eq!(world.store.contents(), before);
 
-    world.clock.advance(REMEMBER_FOR);
+    world.clock.advance(IDEMPOTENCY_WINDOW);
     assert_eq!(
         refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await),
         Refused::rule(RefusalCode::AlreadyInvited)
@@ -89,7 +89,7 @@ async fn a_key_means_one_request_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_key_is_of_one_patient_and_one_command() {
+async fn a_key_belongs_to_one_patient_and_one_command() {
     let world = World::with_patients(&[("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some("b@example.com"))]).await;
     invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap();
     invite_as(&world, "p-2", None, Some(keyed("invite", "other"))).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_key_is_of_one_patient_and_one_command() {
 }
 
 #[tokio::test]
-async fn a_refused_command_is_decided_anew() {
+async fn a_refused_command_is_decided_again() {
     let world = World::with_patients(&[("north", "p-1", None)]).await;
     assert_eq!(
         refusal(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await),
@@ -112,7 +112,7 @@ async fn a_refused_command_is_decided_anew() {
 }
 
 #[tokio::test]
-async fn a_patient_who_was_created_is_created_to_whoever_repeats_it() {
+async fn a_repeated_save_of_a_new_patient_is_answered_as_created() {
     let world = World::with_patients(&[]).await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-9"));
     let save = async |content, name| {
@@ -126,7 +126,7 @@ async fn a_patient_who_was_created_is_created_to_whoever_repeats_it() {
 }
 
 #[tokio::test]
-async fn a_hint_that_was_lost_is_the_sweeps_to_give() {
+async fn a_lost_hint_is_sent_by_the_sweep_and_not_by_a_repeat() {
     let world = World::with_one().await;
     world.queue.fail_next(1);
     assert!(invite_as(&world, "p-1", None, Some(keyed("invite", ""))).await.unwrap().unqueued.is_some());
@@ -137,15 +137,15 @@ async fn a_hint_that_was_lost_is_the_sweeps_to_give() {
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 }
 
-/// A patient whose invitation was mailed, its token, and the request that presents it.
-struct Guest {
+/// A patient whose invitation was mailed, the token in the mail, and the id of the holder's request.
+struct MailedPatient {
     world: World,
     token: Token,
     request: RequestId,
 }
 
-impl Guest {
-    async fn mailed() -> Self {
+impl MailedPatient {
+    async fn new() -> Self {
         let world = World::with_one().await;
         world.invite("north", "p-1").await.unwrap();
         assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
@@ -159,82 +159,81 @@ impl Guest {
 
     async fn register(&self, keyed: Option<KeyedRequest>) -> Result<Registered, OperationError<RegisterRefusal>> {
         let Self { world, .. } = self;
-        let born = samples::date_of_birth();
-        register(&world.ports(), &world.entropy, &self.holder(keyed), born).await
+        register(&world.ports(), &world.entropy, &self.holder(keyed), samples::date_of_birth()).await
     }
 }
 
 #[tokio::test]
 async fn a_repeated_registration_gives_the_same_account() {
-    let guest = Guest::mailed().await;
-    let registered = guest.register(Some(keyed("register", "right"))).await.unwrap();
-    let before = guest.world.store.contents();
-    assert_eq!(guest.register(Some(keyed("register", "right"))).await.unwrap(), registered);
-    let another = guest.register(Some(keyed("register", "other"))).await;
+    let patient = MailedPatient::new().await;
+    let registered = patient.register(Some(keyed("register", "right"))).await.unwrap();
+    let before = patient.world.store.contents();
+    assert_eq!(patient.register(Some(keyed("register", "right"))).await.unwrap(), registered);
+    let another = patient.register(Some(keyed("register", "other"))).await;
     assert_eq!(
         refusal(another),
         Refused::rule(RefusalCode::LinkNotUsable),
-        "the key tells nothing to a holder who guesses again"
+        "the key reveals nothing about another date of birth"
     );
     assert_eq!(
-        refusal(guest.register(None).await),
+        refusal(patient.register(None).await),
         Refused::rule(RefusalCode::LinkNotUsable),
-        "without its key it is a used link"
+        "without the key the link is used"
     );
-    assert_eq!(guest.world.store.contents(), before);
-    assert!(guest.world.record().usable_link(&guest.token, samples::noon()).is_err());
+    assert_eq!(patient.world.store.contents(), before);
+    assert!(patient.world.record().usable_link(&patient.token, samples::noon()).is_err());
 
-    guest.world.clock.advance(REMEMBER_FOR);
+    patient.world.clock.advance(IDEMPOTENCY_WINDOW);
     assert_eq!(
-        refusal(guest.register(Some(keyed("register", "right"))).await),
+        refusal(patient.register(Some(keyed("register", "right"))).await),
         Refused::rule(RefusalCode::LinkNotUsable)
     );
 }
 
 #[tokio::test]
-async fn the_old_mailbox_is_not_told_the_new_address() {
-    let guest = Guest::mailed().await;
-    guest.register(Some(keyed("register", "right"))).await.unwrap();
-    let record = guest.world.record();
-    let act = samples::act_of(Role::Support, guest.world.clock.now(), "support");
-    let change = record.change_account_email(&samples::email("new@example.com"), act).unwrap().unwrap();
-    assert_eq!(guest.world.store.commit(&change).await.unwrap(), CommitOutcome::Committed);
+async fn a_repeated_registration_does_not_reveal_a_changed_address() {
+    let patient = MailedPatient::new().await;
+    patient.register(Some(keyed("register", "right"))).await.unwrap();
+    let record = patient.world.record();
+    let context = samples::context_as(Role::Support, patient.world.clock.now(), "support");
+    let change = record.change_account_email(&samples::email("new@example.com"), context).unwrap().unwrap();
+    assert_eq!(patient.world.store.commit(&change).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(
-        refusal(guest.register(Some(keyed("register", "right"))).await),
+        refusal(patient.register(Some(keyed("register", "right"))).await),
         Refused::rule(RefusalCode::LinkNotUsable)
     );
 }
 
 #[tokio::test]
-async fn a_registration_whose_answer_was_lost_gives_its_account_with_the_repeat() {
-    let guest = Guest::mailed().await;
-    // The guess is read and counted; the account is written, and nobody is told.
-    guest.world.store.fail_next([None, None, Some(Fault::LostReply)]);
-    assert!(guest.register(Some(keyed("register", "right"))).await.is_err());
-    let registered = guest.register(Some(keyed("register", "right"))).await.unwrap();
+async fn a_repeated_registration_returns_the_account_of_a_lost_answer() {
+    let patient = MailedPatient::new().await;
+    // The attempt is counted and the account is written, but the reply is lost.
+    patient.world.store.fail_next([None, None, Some(Fault::LostReply)]);
+    assert!(patient.register(Some(keyed("register", "right"))).await.is_err());
+    let registered = patient.register(Some(keyed("register", "right"))).await.unwrap();
     assert_eq!(registered.email, samples::email(ADDRESS));
-    assert_eq!(guest.world.status("p-1").await.account.state, AccountFacet::Active);
+    assert_eq!(patient.world.status("p-1").await.account.state, AccountFacet::Active);
 }
 
 #[tokio::test]
-async fn the_key_alone_opens_nothing() {
-    let mut guest = Guest::mailed().await;
-    guest.register(Some(keyed("register", "right"))).await.unwrap();
-    guest.token.secret = samples::secret(99);
+async fn the_key_without_the_secret_is_refused() {
+    let mut patient = MailedPatient::new().await;
+    patient.register(Some(keyed("register", "right"))).await.unwrap();
+    patient.token.secret = samples::secret(99);
     assert_eq!(
-        refusal(guest.register(Some(keyed("register", "right"))).await),
+        refusal(patient.register(Some(keyed("register", "right"))).await),
         Refused::rule(RefusalCode::LinkNotUsable)
     );
 }
 
 #[tokio::test]
-async fn a_repeated_wish_for_a_new_link_sends_one() {
-    let guest = Guest::mailed().await;
-    guest.world.clock.advance(TimeDelta::days(8));
+async fn a_repeated_request_for_a_new_link_sends_one_mail() {
+    let patient = MailedPatient::new().await;
+    patient.world.clock.advance(TimeDelta::days(8));
     for _ in 0..2 {
-        let Guest { world, .. } = &guest;
-        let holder = guest.holder(Some(keyed("new-link", "")));
+        let MailedPatient { world, .. } = &patient;
+        let holder = patient.holder(Some(keyed("new-link", "")));
         new_link(&world.ports(), &world.queue, &world.entropy, &holder).await.unwrap();
     }
-    assert_eq!(guest.world.deliver().await, [DeliveryOutcome::Sent]);
+    assert_eq!(patient.world.deliver().await, [DeliveryOutcome::Sent]);
 }

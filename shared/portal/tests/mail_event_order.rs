@@ -1,4 +1,4 @@
-//! Whatever the order in which SES's events and the sender's own stamp arrive, and however often: the end is the same.
+//! SES's events and the sender's stamp may arrive in any order, and repeatedly: the result is the same.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use chrono::TimeDelta;
@@ -6,20 +6,20 @@ use portal::{
     practice::Practice,
     record::{Change, Delivery, Invitation, InvitationState, PortalRecord, account::Registration, delivery::MailEvent},
     testing::samples,
-    timeline::{Act, EventKind, Role},
+    timeline::{ChangeContext, EventKind, Role},
 };
 use proptest::prelude::*;
 
-/// What arrives.
+/// What is recorded.
 #[derive(Clone, Copy, Debug)]
 enum Arrival {
-    /// The sender writes down that SES accepted the mail.
+    /// The sender records that SES accepted the mail.
     Stamp,
-    /// SES tells of it.
-    News(Delivery),
+    /// An event of SES.
+    Event(Delivery),
 }
 
-/// What people do meanwhile, if the rules allow it at that moment.
+/// A command in between, if the rules allow it at that time.
 #[derive(Clone, Copy, Debug)]
 enum Meanwhile {
     Nothing,
@@ -30,7 +30,7 @@ enum Meanwhile {
     ReinviteElsewhere,
 }
 
-/// A record whose mail a sender has in hand.
+/// A record whose mail a sender has claimed.
 struct World {
     practice: Practice,
     record: PortalRecord,
@@ -42,26 +42,31 @@ impl World {
     fn new() -> Self {
         let (practice, id) = (samples::practice("north"), samples::invitation_id("i-1"));
         let patient = samples::new_patient(&samples::key("north", "p-1"), samples::profile(Some("jose@example.com")));
-        let invited = patient.after.invite(&practice, None, id.clone(), samples::act(samples::noon(), "invite"));
+        let invited =
+            patient.after.invite(&practice, None, id.clone(), samples::staff_context(samples::noon(), "invite"));
         let record = invited.unwrap().after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
         let mailed = record.invitation.clone().unwrap();
         Self { practice, record, mailed, stamps: 0 }
     }
 
-    fn act(role: Role) -> Act {
-        samples::act_of(role, samples::noon() + TimeDelta::minutes(2), "meanwhile")
+    fn context(role: Role) -> ChangeContext {
+        samples::context_as(role, samples::noon() + TimeDelta::minutes(2), "meanwhile")
     }
 
     fn commit(&mut self, change: Change) {
         assert_eq!(change.before.as_ref(), Some(&self.record));
-        assert_eq!(change.after.version, self.record.version + 1, "the version rises by one with a change");
-        assert_ne!(change.after, PortalRecord { version: change.after.version, ..self.record.clone() }, "of something");
+        assert_eq!(change.after.version, self.record.version + 1, "a change raises the version by one");
+        assert_ne!(
+            change.after,
+            PortalRecord { version: change.after.version, ..self.record.clone() },
+            "a change changes the record"
+        );
         if matches!(change.event.kind, EventKind::InvitationSent { .. }) {
             self.stamps += 1;
         }
         assert!(self.stamps <= 1, "no invitation is stamped twice");
-        if let (Some(one), Some(next)) = (delivery(&self.record), delivery(&change.after)) {
-            assert!(next > one, "the rank of the delivery never falls");
+        if let (Some(before), Some(after)) = (delivery(&self.record), delivery(&change.after)) {
+            assert!(after > before, "the rank of the delivery never falls");
         }
         self.record = change.after;
     }
@@ -69,48 +74,49 @@ impl World {
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Stamp => {
-                // As the sender does: under the fence of its claim.
+                // Like the sender: with the fence of its claim.
                 let (id, message) = (self.mailed.id.clone(), samples::message_id(1));
-                if let Some(change) = self.record.stamp(&self.practice, &id, 1, message, Self::act(Role::Sender)) {
+                if let Some(change) = self.record.stamp(&self.practice, &id, 1, message, Self::context(Role::Sender)) {
                     self.commit(change);
                 }
             }
-            Arrival::News(news) => {
+            Arrival::Event(delivery) => {
                 let event = MailEvent {
                     key: self.record.key.clone(),
                     invitation: self.mailed.id.clone(),
                     attempt: 1,
                     message: samples::message_id(1),
-                    news,
+                    delivery,
                 };
                 for _ in 0..2 {
-                    if let Some(change) = self.record.record_event(&self.practice, &event, Self::act(Role::MailService))
+                    if let Some(change) =
+                        self.record.record_event(&self.practice, &event, Self::context(Role::MailService))
                     {
                         self.commit(change);
                     }
                 }
-                let more = self.record.record_event(&self.practice, &event, Self::act(Role::MailService));
-                assert_eq!(more, None, "two changes at most, and none by a repetition");
+                let more = self.record.record_event(&self.practice, &event, Self::context(Role::MailService));
+                assert_eq!(more, None, "an event makes at most two changes, and a repeat makes none");
             }
         }
     }
 
-    /// Whether the rules allowed it.
-    fn meanwhile(&mut self, what: Meanwhile) -> bool {
+    /// Executes a command in between. Returns whether the rules allowed it.
+    fn meanwhile(&mut self, command: Meanwhile) -> bool {
         let elsewhere = samples::email("elsewhere@example.com");
         let again = |email| {
             let id = samples::invitation_id("i-2");
-            self.record.reinvite(&self.practice, email, id, Self::act(Role::Staff)).ok()
+            self.record.reinvite(&self.practice, email, id, Self::context(Role::Staff)).ok()
         };
-        let change = match what {
+        let change = match command {
             Meanwhile::Nothing => None,
-            Meanwhile::Revoke => self.record.revoke(Self::act(Role::Staff)).ok(),
-            Meanwhile::OptOut => self.record.opt_out(Self::act(Role::Staff)).ok(),
+            Meanwhile::Revoke => self.record.revoke(Self::context(Role::Staff)).ok(),
+            Meanwhile::OptOut => self.record.opt_out(Self::context(Role::Staff)).ok(),
             Meanwhile::Reinvite => again(None),
             Meanwhile::ReinviteElsewhere => again(Some(&elsewhere)),
             Meanwhile::Register => {
                 let id = samples::account_id("account-1");
-                let registered = self.record.register(samples::date_of_birth(), id, None, Self::act(Role::Patient));
+                let registered = self.record.register(samples::date_of_birth(), id, None, Self::context(Role::Patient));
                 let Registration::Registered(change) = registered else { panic!("{registered:?}") };
                 Some(*change)
             }
@@ -134,9 +140,9 @@ fn delivery(record: &PortalRecord) -> Option<Delivery> {
     }
 }
 
-/// The stamp, if the sender came so far, and some events, each as often as it pleases, in any order.
+/// Up to two stamps and up to seven events, in any order.
 fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
-    let news = prop::sample::select(vec![
+    let delivery = prop::sample::select(vec![
         Delivery::Accepted,
         Delivery::Delayed,
         Delivery::Delivered,
@@ -145,7 +151,7 @@ fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
         Delivery::Rejected,
         Delivery::Suppressed,
     ]);
-    let events = prop::collection::vec(news.prop_map(Arrival::News), 0..8);
+    let events = prop::collection::vec(delivery.prop_map(Arrival::Event), 0..8);
     let stamp = prop::collection::vec(Just(Arrival::Stamp), 0..3);
     (events, stamp).prop_map(|(events, stamp)| [events, stamp].concat()).prop_shuffle()
 }
@@ -165,30 +171,30 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_order_ends_the_same(arrivals in arrivals(), what in meanwhile(), place: prop::sample::Index) {
+    fn every_order_has_the_same_result(arrivals in arrivals(), command in meanwhile(), place: prop::sample::Index) {
         let place = place.index(arrivals.len() + 1);
         let mut world = World::new();
         let (early, late) = arrivals.split_at(place);
         for arrival in early {
             world.arrive(*arrival);
         }
-        let allowed = world.meanwhile(what);
-        let then = world.record.clone();
+        let allowed = world.meanwhile(command);
+        let record_after_command = world.record.clone();
         for arrival in late {
             world.arrive(*arrival);
         }
 
-        let rank = |arrival: &Arrival| if let Arrival::News(news) = arrival { *news } else { Delivery::Accepted };
+        let rank = |arrival: &Arrival| if let Arrival::Event(delivery) = arrival { *delivery } else { Delivery::Accepted };
         let highest = arrivals.iter().map(rank).max();
         let end = world.record.invitation.clone().unwrap();
-        let superseded = allowed && matches!(what, Meanwhile::Reinvite | Meanwhile::ReinviteElsewhere);
+        let superseded = allowed && matches!(command, Meanwhile::Reinvite | Meanwhile::ReinviteElsewhere);
         if superseded {
-            prop_assert_eq!(&world.record, &then, "late events of an older mail are no news of a newer one");
-        } else if allowed && matches!(what, Meanwhile::Revoke | Meanwhile::Register) {
-            prop_assert_eq!(delivery(&world.record), None, "what has ended stays ended");
+            prop_assert_eq!(&world.record, &record_after_command, "late events of an older mail do not change a newer invitation");
+        } else if allowed && matches!(command, Meanwhile::Revoke | Meanwhile::Register) {
+            prop_assert_eq!(delivery(&world.record), None, "an ended invitation stays ended");
             prop_assert_eq!(end.receipt().is_some(), highest.is_some());
         } else {
-            prop_assert_eq!(delivery(&world.record), highest, "the highest rank, whoever came first");
+            prop_assert_eq!(delivery(&world.record), highest, "the highest rank, in every order");
         }
         prop_assert_eq!(world.stamps, usize::from(highest.is_some()));
         prop_assert_eq!(world.record.first_sent_at.is_some(), highest.is_some());

@@ -1,4 +1,4 @@
-//! Customer Care changes the address of an account, and both addresses are told, with the in-memory store.
+//! Customer Care changes the address of an account, and both addresses get a notice, with the in-memory store.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod world;
@@ -15,7 +15,7 @@ use portal::{
         sweep::SweepReport,
         track_login::track_login,
     },
-    policy::{CLOCK_SLACK, HINT_WAIT, LONGEST_DEFERRAL, MOST_NOTICES, SEND_LEASE},
+    policy::{HINT_WAIT, LONGEST_DEFERRAL, MAX_NOTICES, SEND_LEASE, SWEEP_CLOCK_SKEW},
     ports::{
         ChangeStore as _, Clock as _, CommitOutcome, DeliveryStore as _, DueEntry, Hint, InvitationMail, Mailer,
         NoticeMail, Queue as _, SendOutcome, StoreError,
@@ -33,13 +33,13 @@ use world::{ADDRESS, World};
 
 const NEW: &str = "nunez.family@example.com";
 const OTHER: &str = "jose.nunez@example.org";
-/// Long enough for a claim to be over that was made at once.
+/// The wait of a first claim.
 const CLAIM: TimeDelta = TimeDelta::minutes(10);
 
-/// Two notices of which SES took both.
+/// The counts of two notices that SES accepted.
 const BOTH: NoticeCounts = outcome(2, 0, 0);
 
-/// What became of so many notices, none of which came upon a pause.
+/// The counts of notices without a pause.
 const fn outcome(sent: u32, failed: u32, waiting: u32) -> NoticeCounts {
     NoticeCounts { sent, failed, waiting, paused: 0, skipped: false }
 }
@@ -72,19 +72,19 @@ impl World {
         let deadline = self.clock.now() + TimeDelta::seconds(secs_left);
         let mut outcomes = Vec::new();
         for hint in self.queue.take() {
-            let Hint::Notices(key) = hint else { panic!("an invitation waits: {hint:?}") };
+            let Hint::Notices(key) = hint else { panic!("not a hint for notices: {hint:?}") };
             outcomes.push(notify(&ports, &mail_service, &key, deadline, &self.request).await);
         }
         outcomes
     }
 
-    /// Works off the queue.
+    /// Processes all messages in the queue.
     async fn notify(&self) -> Vec<NoticeCounts> {
         self.notify_with(&self.mailer, 30).await.into_iter().map(Result::unwrap).collect()
     }
 
-    /// Whom the notices so far went to, and what they told.
-    fn told(&self) -> Vec<(NoticeKind, String)> {
+    /// The kinds and recipients of the notices so far.
+    fn sent_notices(&self) -> Vec<(NoticeKind, String)> {
         let notices = self.mailer.notices().into_iter();
         notices.map(|notice| (notice.kind, notice.to.canonical().to_owned())).collect()
     }
@@ -97,46 +97,50 @@ impl World {
             .collect()
     }
 
-    /// Nothing waits in the record, and no sweep finds anything in it.
-    async fn is_at_rest(&self) {
+    /// Asserts that the record has no notices and no next action, and that a sweep finds nothing.
+    async fn assert_idle(&self) {
         assert_eq!((self.record().notices, self.record().next_action), (vec![], None));
         self.clock.advance(LONGEST_DEFERRAL * 2);
         assert_eq!(self.sweep().await, SweepReport::default());
     }
 }
 
-fn to(kind: NoticeKind, address: &str) -> (NoticeKind, String) {
+fn notice(kind: NoticeKind, address: &str) -> (NoticeKind, String) {
     (kind, address.to_owned())
 }
 
 #[tokio::test]
-async fn the_account_has_the_new_address_and_both_are_told() {
+async fn an_email_change_sets_the_new_address_and_notifies_both() {
     let world = World::with_account().await;
     let changed = world.change_email(NEW).await.unwrap();
     assert!(changed.unqueued.is_none());
     assert_eq!(changed.panel.account.email, Some(samples::email(NEW)));
     assert_eq!(changed.panel, {
-        let mut seen = world.status("p-1").await;
-        // The same panel, for who may change an address.
-        seen.actions.change_email = Ok(());
-        seen
+        let mut panel = world.status("p-1").await;
+        // The same panel, for a viewer who may change the address.
+        panel.actions.change_email = Ok(());
+        panel
     });
     assert_eq!(world.record().next_action, Some(NextAction { kind: NextActionKind::Notify, at: world.clock.now() }));
 
     assert_eq!(world.notify().await, [BOTH]);
-    assert_eq!(world.told(), [to(AddressRemoved, ADDRESS), to(AddressAdded, NEW)]);
+    assert_eq!(world.sent_notices(), [notice(AddressRemoved, ADDRESS), notice(AddressAdded, NEW)]);
     for notice in world.mailer.notices() {
         assert_eq!((notice.happened_at, notice.practice.id.as_str()), (samples::noon(), "north"));
     }
     let sent = |notice, number| EventKind::NoticeSent { notice, message: samples::message_id(number) };
     assert_eq!(world.events(), [sent(AddressRemoved, 1), sent(AddressAdded, 2)]);
     let versions: Vec<_> = world.store.timeline(&samples::key("north", "p-1")).iter().map(|it| it.version).collect();
-    assert_eq!(versions, (1..=world.record().version).collect::<Vec<_>>(), "a claim is no change, each notice is one");
-    world.is_at_rest().await;
+    assert_eq!(
+        versions,
+        (1..=world.record().version).collect::<Vec<_>>(),
+        "a claim is no change, and each notice is one change"
+    );
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn the_claim_goes_from_one_address_to_the_other() {
+async fn an_email_change_moves_the_claim() {
     let world = World::with_account().await;
     world.save("south", "p-2", None).await;
     world.save("north", "p-1", None).await;
@@ -154,7 +158,7 @@ async fn the_claim_goes_from_one_address_to_the_other() {
 }
 
 #[tokio::test]
-async fn the_address_that_the_account_has_is_no_change_and_nobody_is_told() {
+async fn the_same_address_is_no_change_and_sends_no_notice() {
     let world = World::with_account().await;
     let before = world.store.contents();
     let changed = world.change_email("JOSE@Example.COM").await.unwrap();
@@ -170,7 +174,7 @@ async fn the_address_that_the_account_has_is_no_change_and_nobody_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_refused_changes_nothing() {
+async fn a_refused_email_change_changes_nothing() {
     let world = World::with_account().await;
     world.save("north", "p-2", Some(OTHER)).await;
     world.save("south", "p-3", None).await;
@@ -196,7 +200,7 @@ async fn what_is_refused_changes_nothing() {
 }
 
 #[tokio::test]
-async fn staff_are_not_told_whether_an_address_is_the_accounts() {
+async fn staff_cannot_find_out_whether_an_address_is_the_accounts() {
     let world = World::with_account().await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = world.command(&scope, &patient);
@@ -205,41 +209,41 @@ async fn staff_are_not_told_whether_an_address_is_the_accounts() {
 }
 
 #[tokio::test]
-async fn of_two_changes_to_one_address_one_is_made() {
+async fn two_concurrent_changes_to_one_address_are_one_change() {
     let world = World::with_account().await;
     let decided = world.record();
-    // Another request for the same was committed between this one's reading and its writing.
-    let act = samples::act_of(Role::Support, world.clock.now(), "request-2");
-    let rival = decided.change_account_email(&samples::email(NEW), act).unwrap().unwrap();
+    // Another request for the same change was committed after this one read the record.
+    let context = samples::context_as(Role::Support, world.clock.now(), "request-2");
+    let rival = decided.change_account_email(&samples::email(NEW), context).unwrap().unwrap();
     assert_eq!(world.store.commit(&rival).await.unwrap(), CommitOutcome::Committed);
     let before = world.store.contents();
-    let act = samples::act_of(Role::Support, world.clock.now(), "request-1");
-    let late = decided.change_account_email(&samples::email(NEW), act).unwrap().unwrap();
+    let context = samples::context_as(Role::Support, world.clock.now(), "request-1");
+    let late = decided.change_account_email(&samples::email(NEW), context).unwrap().unwrap();
     assert_eq!(world.store.commit(&late).await.unwrap(), CommitOutcome::Stale);
     world.change_email(NEW).await.unwrap();
     assert_eq!(world.store.contents(), before);
 }
 
 #[tokio::test]
-async fn a_patient_who_opted_out_is_told_all_the_same() {
+async fn an_opted_out_patient_is_notified_too() {
     let world = World::with_account().await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = world.command(&scope, &patient);
     opt_out(&world.ports(), &command).await.unwrap();
     world.change_email(NEW).await.unwrap();
     assert_eq!(world.notify().await, [BOTH]);
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn whatever_happens_to_the_record_meanwhile_keeps_the_notices() {
+async fn other_changes_of_the_record_keep_the_notices() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let waiting = (world.record().notices, world.record().next_action);
     let keeps = |what: &str| assert_eq!((world.record().notices, world.record().next_action), waiting, "{what}");
 
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
-    // Other requests than the change's own.
+    // Another request id than that of the email change.
     let request = samples::request_id("request-9");
     let command = Command { request: &request, ..world.command(&scope, &patient) };
     opt_out(&world.ports(), &command).await.unwrap();
@@ -247,7 +251,7 @@ async fn whatever_happens_to_the_record_meanwhile_keeps_the_notices() {
     opt_in(&world.ports(), &command).await.unwrap();
     keeps("opting in");
     world.save("north", "p-1", Some(OTHER)).await;
-    keeps("a profile");
+    keeps("saving a profile");
     track_login(
         &world.ports(),
         &samples::email(NEW),
@@ -256,7 +260,7 @@ async fn whatever_happens_to_the_record_meanwhile_keeps_the_notices() {
     .await
     .unwrap();
     keeps("a login");
-    let stop = world.record().stop_reminders(samples::act_of(Role::Patient, world.clock.now(), "r")).unwrap();
+    let stop = world.record().stop_reminders(samples::context_as(Role::Patient, world.clock.now(), "r")).unwrap();
     world.store.commit(&stop).await.unwrap();
     keeps("stopping reminders");
     assert_eq!(world.notify().await, [BOTH]);
@@ -266,18 +270,23 @@ async fn whatever_happens_to_the_record_meanwhile_keeps_the_notices() {
 async fn a_late_stamp_of_the_invitation_keeps_the_notices() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    let Some(Hint::Invitation(message)) = world.queue.take().pop() else { panic!("no invitation") };
+    let Some(Hint::Invitation(message)) = world.queue.take().pop() else { panic!("not a hint for an invitation") };
     let claim = samples::claim_request(&message.invitation, world.clock.now(), 1);
     world.store.claim(&message.key, &claim).await.unwrap();
-    let act = |role| samples::act_of(role, world.clock.now(), "r");
-    let registered =
-        world.record().register(samples::date_of_birth(), samples::account_id("account-1"), None, act(Role::Patient));
+    let context = |role| samples::context_as(role, world.clock.now(), "r");
+    let registered = world.record().register(
+        samples::date_of_birth(),
+        samples::account_id("account-1"),
+        None,
+        context(Role::Patient),
+    );
     let portal::record::account::Registration::Registered(change) = registered else { panic!("{registered:?}") };
     world.store.commit(&change).await.unwrap();
     world.change_email(NEW).await.unwrap();
 
     let (record, practice) = (world.record(), samples::practice("north"));
-    let stamp = record.stamp(&practice, &message.invitation, record.fence, samples::message_id(9), act(Role::Sender));
+    let stamp =
+        record.stamp(&practice, &message.invitation, record.fence, samples::message_id(9), context(Role::Sender));
     world.store.commit(&stamp.unwrap()).await.unwrap();
     assert_eq!(world.record().next_action, record.next_action);
     assert_eq!(world.notify().await, [BOTH]);
@@ -289,15 +298,15 @@ async fn a_lost_hint_is_sent_again_by_the_sweep() {
     world.queue.fail_next(1);
     let changed = world.change_email(NEW).await.unwrap();
     assert!(changed.unqueued.is_some());
-    assert_eq!(world.sweep().await, SweepReport { queued: 1, ..SweepReport::default() }, "due at once");
+    assert_eq!(world.sweep().await, SweepReport { queued: 1, ..SweepReport::default() }, "the notices are due at once");
     assert_eq!(world.queue.messages(), [Hint::Notices(samples::key("north", "p-1"))]);
-    assert_eq!(world.sweep().await, SweepReport::default(), "a second sweep hints at nothing more");
-    assert_eq!(world.notify().await, [BOTH], "and what was hinted at can be claimed");
-    world.is_at_rest().await;
+    assert_eq!(world.sweep().await, SweepReport::default(), "a second sweep sends no hint");
+    assert_eq!(world.notify().await, [BOTH], "notices with a hint can be claimed");
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn one_hint_a_hundred_times_is_two_mails() {
+async fn a_hint_received_a_hundred_times_sends_each_notice_once() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let hint = world.queue.take();
@@ -309,24 +318,24 @@ async fn one_hint_a_hundred_times_is_two_mails() {
 }
 
 #[tokio::test]
-async fn of_two_senders_that_see_one_entry_one_has_it() {
+async fn of_two_senders_only_one_claims_the_notices() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let record = world.record();
-    let until = record.notices_claimable(world.clock.now()).unwrap();
+    let until = record.notice_claim_end(world.clock.now()).unwrap();
     let entry = DueEntry::from_record(&record).unwrap();
     assert!(world.store.reschedule(&entry, until).await.unwrap());
     assert!(!world.store.reschedule(&entry, until).await.unwrap());
-    assert_eq!(world.notify().await, [NoticeCounts::default()], "another sender has them");
-    // Its hold ends when the entry can be claimed again, which is well after the sender's life.
-    assert!(until - HINT_WAIT - CLOCK_SLACK - world.clock.now() > SEND_LEASE);
+    assert_eq!(world.notify().await, [NoticeCounts::default()], "another sender has claimed them");
+    // The claim ends when the notices can be claimed again, which is later than any sender runs.
+    assert!(until - HINT_WAIT - SWEEP_CLOCK_SKEW - world.clock.now() > SEND_LEASE);
     world.clock.set(until);
     assert_eq!(world.sweep().await.queued, 1);
-    assert_eq!(world.notify().await, [BOTH], "and it never answered");
+    assert_eq!(world.notify().await, [BOTH], "the first sender recorded no outcome");
 }
 
 #[tokio::test]
-async fn what_ses_does_not_take_now_waits_and_is_sent_later() {
+async fn a_notice_that_ses_does_not_accept_now_is_sent_later() {
     for answer in [SendOutcome::Throttled, SendOutcome::Unknown] {
         let world = World::with_account().await;
         world.change_email(NEW).await.unwrap();
@@ -340,8 +349,11 @@ async fn what_ses_does_not_take_now_waits_and_is_sent_later() {
         world.clock.advance(TimeDelta::milliseconds(1));
         assert_eq!(world.sweep().await.queued, 1);
         assert_eq!(world.notify().await, [outcome(1, 0, 0)]);
-        assert_eq!(world.told(), [to(AddressRemoved, ADDRESS), to(AddressAdded, NEW), to(AddressRemoved, ADDRESS)]);
-        world.is_at_rest().await;
+        assert_eq!(
+            world.sent_notices(),
+            [notice(AddressRemoved, ADDRESS), notice(AddressAdded, NEW), notice(AddressRemoved, ADDRESS)]
+        );
+        world.assert_idle().await;
     }
 }
 
@@ -369,78 +381,78 @@ async fn while_sending_is_paused_notices_are_neither_tried_nor_claimed() {
     world.clock.advance(CLAIM);
     assert_eq!(world.sweep().await.queued, 1);
     assert_eq!(world.notify().await, [BOTH]);
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn what_ses_refuses_has_failed_and_says_so() {
+async fn a_refused_notice_has_failed_with_an_event() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     world.mailer.answer_next([SendOutcome::Refused]);
     assert_eq!(world.notify().await, [outcome(1, 1, 0)]);
     let failed = EventKind::NoticeFailed { notice: AddressRemoved, reason: FailReason::Refused };
     assert_eq!(world.events()[0], failed);
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn what_ses_never_takes_is_given_up_after_days_and_a_dozen_tries_at_most() {
+async fn a_notice_that_ses_never_accepts_fails_after_days_and_at_most_a_dozen_tries() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     world.mailer.answer_next(vec![SendOutcome::Unknown; 1_000]);
-    let begun = world.clock.now();
+    let start = world.clock.now();
     while !world.record().notices.is_empty() {
         world.notify().await;
         world.clock.advance(TimeDelta::minutes(1));
         world.sweep().await;
-        assert!(world.clock.now() - begun < LONGEST_DEFERRAL * 2, "nothing waits for ever");
+        assert!(world.clock.now() - start < LONGEST_DEFERRAL * 2, "no notice waits indefinitely");
     }
     let tries = world.mailer.notices().len();
     assert!((14..=24).contains(&tries), "{tries} mails in all");
     let failed = |notice| EventKind::NoticeFailed { notice, reason: FailReason::Exhausted };
     assert_eq!(world.events(), [failed(AddressRemoved), failed(AddressAdded)]);
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn what_is_overdue_is_tried_before_it_is_given_up() {
+async fn an_overdue_notice_is_tried_before_it_fails() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
-    // Nobody works the queue for days.
+    // No sender runs for days.
     assert_eq!(world.queue.take().len(), 1);
     world.clock.advance(LONGEST_DEFERRAL);
     assert_eq!(world.sweep().await.queued, 1);
     assert_eq!(world.notify().await, [BOTH]);
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn a_sender_whose_clock_is_behind_the_sweeps_finds_the_notices() {
+async fn a_sender_whose_clock_is_behind_the_sweeps_can_claim_the_notices() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     assert_eq!(world.queue.take().len(), 1);
     world.clock.advance(CLAIM);
     assert_eq!(world.sweep().await.queued, 1);
-    world.clock.advance(-CLOCK_SLACK);
+    world.clock.advance(-SWEEP_CLOCK_SKEW);
     assert_eq!(world.notify().await, [BOTH]);
 }
 
 #[tokio::test]
-async fn without_a_practice_notices_wait_until_they_are_given_up() {
+async fn without_a_practice_notices_wait_until_they_fail() {
     let world = World::with_patients(&[]).await;
     world.store.open_account(&samples::key("north", "p-1"), ADDRESS);
     world.change_email(NEW).await.unwrap();
-    world.store.forget_practice(&samples::practice_id("north"));
+    world.store.remove_practice(&samples::practice_id("north"));
     assert_eq!(world.notify().await, [outcome(0, 0, 2)]);
     world.clock.advance(LONGEST_DEFERRAL);
     assert_eq!(world.sweep().await.queued, 1);
     assert_eq!(world.notify().await, [outcome(0, 2, 0)]);
     assert!(world.mailer.notices().is_empty());
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn no_notice_is_begun_in_a_functions_last_seconds() {
+async fn no_notice_is_tried_in_a_functions_last_seconds() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let outcomes = world.notify_with(&world.mailer, 9).await;
@@ -449,22 +461,22 @@ async fn no_notice_is_begun_in_a_functions_last_seconds() {
 }
 
 #[tokio::test]
-async fn a_sender_that_dies_before_it_has_written_it_down_mails_again_and_forgets_nothing() {
+async fn notices_are_sent_again_after_a_sender_died_before_recording_them() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
-    // The practice, the record and its claim; then nothing is reached any more.
+    // Reading the practice, reading the record and the claim succeed. Then the store is unavailable.
     world.store.fail_next([None, None, None].into_iter().chain([Some(Fault::Unavailable); 8]));
     assert!(world.notify_with(&world.mailer, 30).await[0].is_err());
     assert_eq!((world.mailer.notices().len(), world.record().notices.len()), (1, 2));
     world.clock.advance(CLAIM);
     assert_eq!(world.sweep().await.queued, 1);
     assert_eq!(world.notify().await, [BOTH]);
-    assert_eq!(world.told().iter().filter(|told| **told == to(AddressRemoved, ADDRESS)).count(), 2);
-    world.is_at_rest().await;
+    assert_eq!(world.sent_notices().iter().filter(|sent| **sent == notice(AddressRemoved, ADDRESS)).count(), 2);
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
+async fn a_transient_fault_of_the_store_causes_no_second_mail() {
     for fault in [Fault::Busy, Fault::Unavailable, Fault::LostReply] {
         let world = World::with_account().await;
         world.change_email(NEW).await.unwrap();
@@ -474,7 +486,7 @@ async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
     }
 }
 
-/// Saves the profile while each notice is on its way, as staff may at any moment.
+/// A mail service during whose calls staff save the profile.
 struct BusyStaff<'a>(&'a World);
 
 impl Mailer for BusyStaff<'_> {
@@ -489,50 +501,55 @@ impl Mailer for BusyStaff<'_> {
 }
 
 #[tokio::test]
-async fn a_change_made_while_notices_were_out_survives_and_costs_no_second_mail() {
+async fn a_change_while_notices_are_sent_is_kept_and_causes_no_second_mail() {
     let world = World::with_account().await;
     world.change_email(NEW).await.unwrap();
     let outcomes = world.notify_with(&BusyStaff(&world), 30).await;
     assert!(matches!(outcomes[..], [Ok(BOTH)]), "{outcomes:?}");
     assert_eq!(world.record().profile.email, Some(samples::email(NEW)));
     assert_eq!(world.mailer.notices().len(), 2);
-    world.is_at_rest().await;
+    world.assert_idle().await;
 }
 
 #[tokio::test]
-async fn a_second_change_before_the_first_is_told_adds_to_it_and_there_is_an_end_to_that() {
+async fn changes_add_notices_up_to_the_maximum() {
     let world = World::with_account().await;
-    for number in 0..MOST_NOTICES / 2 {
+    for number in 0..MAX_NOTICES / 2 {
         world.change_email(&format!("new-{number}@example.com")).await.unwrap();
         world.clock.advance(TimeDelta::seconds(1));
     }
     let before = world.store.contents();
     assert_eq!(refusal(world.change_email(NEW).await), Refused::too_soon(60));
-    let last = format!("new-{}@example.com", MOST_NOTICES / 2 - 1);
+    let last = format!("new-{}@example.com", MAX_NOTICES / 2 - 1);
     world.change_email(&last).await.unwrap();
-    assert_eq!(world.store.contents(), before, "the address that it has is no change even then");
+    assert_eq!(world.store.contents(), before, "the same address is no change even then");
 
     let outcomes = world.notify().await;
-    let all = u32::try_from(MOST_NOTICES).unwrap();
+    let all = u32::try_from(MAX_NOTICES).unwrap();
     assert_eq!(outcomes[0], outcome(all, 0, 0));
     assert!(outcomes[1..].iter().all(|outcome| *outcome == NoticeCounts::default()));
     assert_eq!(
-        world.told()[..3],
-        [to(AddressRemoved, ADDRESS), to(AddressAdded, "new-0@example.com"), to(AddressRemoved, "new-0@example.com")]
+        world.sent_notices()[..3],
+        [
+            notice(AddressRemoved, ADDRESS),
+            notice(AddressAdded, "new-0@example.com"),
+            notice(AddressRemoved, "new-0@example.com")
+        ]
     );
     world.change_email(NEW).await.unwrap();
 }
 
 #[tokio::test]
-async fn notices_that_nobody_takes_hold_nothing_else_up() {
+async fn unsent_notices_do_not_block_other_due_rows() {
     let world = World::with_patients(&[]).await;
-    // More than one page of a shard, in every shard, all due before the one that is to be seen.
+    // More than one page of rows in every shard, all due before the last one.
     for number in 0..2_000 {
         let key = samples::key("north", &format!("p-{number}"));
         world.store.open_account(&key, &format!("p{number}@example.com"));
-        let record = world.store.peek(&key).unwrap();
-        let act = samples::act_of(Role::Support, samples::noon(), "change");
-        let change = record.change_account_email(&samples::email(&format!("new{number}@example.com")), act).unwrap();
+        let record = world.store.stored_record(&key).unwrap();
+        let context = samples::context_as(Role::Support, samples::noon(), "change");
+        let change =
+            record.change_account_email(&samples::email(&format!("new{number}@example.com")), context).unwrap();
         world.store.commit(&change.unwrap()).await.unwrap();
     }
     world.clock.advance(TimeDelta::minutes(1));
@@ -540,12 +557,12 @@ async fn notices_that_nobody_takes_hold_nothing_else_up() {
     world.queue.fail_next(1);
     world.invite("south", "p-1").await.unwrap();
     world.clock.advance(TimeDelta::minutes(2));
-    let swept = world.sweep().await;
-    assert_eq!((swept.queued, swept.stopped_early), (2_001, false), "each once, and the run ends by itself");
+    let report = world.sweep().await;
+    assert_eq!((report.queued, report.stopped_early), (2_001, false), "each row once, and the run ends in time");
     assert!(world.queue.take().iter().any(|hint| matches!(hint, Hint::Invitation(_))));
 
-    // No sender takes any of them: they are hinted at again, in turn, and still nothing is held up.
+    // No sender processes the hints: the sweep sends them again, and still no row is blocked.
     world.clock.advance(HINT_WAIT);
-    let swept = world.sweep().await;
-    assert_eq!((swept.queued, swept.stopped_early), (2_001, false));
+    let report = world.sweep().await;
+    assert_eq!((report.queued, report.stopped_early), (2_001, false));
 }

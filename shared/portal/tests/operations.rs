@@ -1,4 +1,4 @@
-//! The operations with the in-memory store: what is accepted, what is mailed, and what faults in between leave.
+//! The operations with the in-memory store: what is accepted, what is mailed, and what remains after faults.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod world;
@@ -38,7 +38,7 @@ impl World {
     /// The one message that the queue holds.
     fn message(&self) -> InvitationMessage {
         let hints = self.queue.messages();
-        let [Hint::Invitation(message)] = hints.as_slice() else { panic!("not one invitation: {hints:?}") };
+        let [Hint::Invitation(message)] = hints.as_slice() else { panic!("not one hint for an invitation: {hints:?}") };
         message.clone()
     }
 }
@@ -59,13 +59,13 @@ async fn an_invitation_is_accepted_mailed_and_shown() {
     );
 
     let mails = world.mailer.mails();
-    let [mail] = mails.as_slice() else { panic!("one mail") };
+    let [mail] = mails.as_slice() else { panic!("not one mail") };
     assert_eq!((mail.to.canonical(), mail.attempt), (ADDRESS, 1));
     assert!(world.record().usable_link(&mail.token, world.clock.now()).is_ok(), "the mailed link works");
 }
 
 #[tokio::test]
-async fn one_address_goes_to_one_patient_and_only_the_own_practice_learns_to_whom() {
+async fn one_address_belongs_to_one_patient_who_is_named_only_to_the_same_practice() {
     let other = Some("other@example.com");
     let world = World::with_patients(&[("north", "p-1", other), ("north", "p-2", None), ("south", "p-3", None)]).await;
     world.invite("north", "p-1").await.unwrap();
@@ -86,7 +86,7 @@ async fn an_address_on_another_profile_cannot_be_invited() {
 }
 
 #[tokio::test]
-async fn of_two_clicks_one_invites() {
+async fn a_second_click_does_not_invite_again() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     assert_eq!(refusal(world.invite("north", "p-1").await), Refused::rule(RefusalCode::AlreadyInvited));
@@ -94,7 +94,7 @@ async fn of_two_clicks_one_invites() {
 }
 
 #[tokio::test]
-async fn anothers_patient_is_not_found() {
+async fn a_patient_of_another_practice_is_not_found() {
     let world = World::with_one().await;
     let before = world.store.contents();
     assert_eq!(refusal(world.invite("south", "p-1").await), Refused::rule(RefusalCode::PatientNotFound));
@@ -102,7 +102,7 @@ async fn anothers_patient_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_version_that_has_passed_is_refused() {
+async fn an_outdated_version_is_refused() {
     let world = World::with_one().await;
     let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
     let command = Command { if_match: Some(7), ..world.command(&scope, &patient) };
@@ -119,7 +119,7 @@ async fn saving_the_same_profile_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_profile_change_never_touches_the_invitation() {
+async fn a_profile_change_does_not_change_the_invitation() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let invitation = world.record().invitation;
@@ -132,7 +132,7 @@ async fn a_profile_change_never_touches_the_invitation() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_fails_no_invitation() {
+async fn a_fault_of_the_queue_fails_no_invitation() {
     let world = World::with_one().await;
     world.queue.fail_next(1);
     let invited = world.invite("north", "p-1").await.unwrap();
@@ -144,11 +144,11 @@ async fn a_queue_that_is_down_fails_no_invitation() {
     assert_eq!(world.sweep().await, SweepReport::default(), "a second sweep finds nothing");
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     world.clock.advance(TimeDelta::hours(1));
-    assert_eq!(world.sweep().await.queued, 0, "sent: nothing is left to queue");
+    assert_eq!(world.sweep().await.queued, 0, "the mail is sent: nothing is left to queue");
 }
 
 #[tokio::test]
-async fn one_message_a_hundred_times_is_one_mail() {
+async fn a_message_received_a_hundred_times_sends_one_mail() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let message = world.message();
@@ -160,8 +160,8 @@ async fn one_message_a_hundred_times_is_one_mail() {
 }
 
 #[tokio::test]
-async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
-    for (answer, outcome, least) in [
+async fn a_deferred_mail_waits_and_costs_no_try() {
+    for (answer, outcome, min_wait) in [
         (SendOutcome::Throttled, DeliveryOutcome::Deferred, TimeDelta::seconds(1)),
         (SendOutcome::Paused, DeliveryOutcome::Paused, PAUSE),
     ] {
@@ -173,8 +173,8 @@ async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
         let record = world.record();
         assert_eq!(record.invitation.as_ref().unwrap().state, InvitationState::Queued);
         assert_eq!(record.invitation.unwrap().tries_left, tries);
-        assert!(record.link.unwrap().secrets.is_empty(), "a secret that was never mailed opens nothing");
-        assert!(record.next_action.unwrap().at >= world.clock.now() + least);
+        assert!(record.link.unwrap().secrets.is_empty(), "a secret that was not mailed is removed");
+        assert!(record.next_action.unwrap().at >= world.clock.now() + min_wait);
 
         world.clock.advance(TimeDelta::minutes(17));
         assert_eq!(world.sweep().await.queued, 1);
@@ -183,7 +183,7 @@ async fn a_mail_that_ses_puts_off_waits_and_costs_no_try() {
 }
 
 #[tokio::test]
-async fn while_sending_is_paused_mails_are_left_as_they_are_and_go_out_within_a_quarter_of_an_hour() {
+async fn mails_are_unchanged_during_a_pause_and_sent_within_a_quarter_of_an_hour_after_it() {
     let patients: Vec<String> = (0..20).map(|number| format!("p-{number}")).collect();
     let address = |patient: &str| format!("{patient}@example.com");
     let world = World::with_patients(&[]).await;
@@ -196,20 +196,24 @@ async fn while_sending_is_paused_mails_are_left_as_they_are_and_go_out_within_a_
     let outcomes = world.deliver().await;
     assert_eq!((outcomes[0], &outcomes[1..]), (DeliveryOutcome::Paused, [DeliveryOutcome::Skipped; 19].as_slice()));
     let after = world.store.contents();
-    let touched = |key: &_| before.records[key] != after.records[key];
-    assert_eq!(before.records.keys().filter(|key| touched(key)).count(), 1, "one was tried, nothing else was written");
+    let changed = |key: &_| before.records[key] != after.records[key];
+    assert_eq!(
+        before.records.keys().filter(|key| changed(key)).count(),
+        1,
+        "one mail was tried, and no other record was written"
+    );
 
-    // Until the end of an hour SES takes nothing, then everything.
-    let paused = world.clock.now() + TimeDelta::hours(1);
+    // SES accepts nothing for an hour, then everything.
+    let pause_end = world.clock.now() + TimeDelta::hours(1);
     world.mailer.answer_next(vec![SendOutcome::Paused; 59]);
-    while world.clock.now() < paused {
+    while world.clock.now() < pause_end {
         world.clock.advance(PAUSE);
         world.sweep().await;
         world.deliver().await;
     }
     let probes = world.mailer.mails().len();
     assert!((2..=60).contains(&probes), "{probes} probes in an hour");
-    world.mailer.forget_script();
+    world.mailer.clear_script();
     for _ in 0..17 {
         world.clock.advance(PAUSE);
         world.sweep().await;
@@ -222,7 +226,7 @@ async fn while_sending_is_paused_mails_are_left_as_they_are_and_go_out_within_a_
 }
 
 #[tokio::test]
-async fn what_ses_puts_off_for_days_has_failed() {
+async fn a_mail_that_ses_defers_for_days_has_failed() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let mut rounds = 0;
@@ -232,14 +236,14 @@ async fn what_ses_puts_off_for_days_has_failed() {
         world.clock.advance(TimeDelta::minutes(17));
         world.sweep().await;
         rounds += 1;
-        assert!(rounds < 1_000, "nothing stays queued for ever");
+        assert!(rounds < 1_000, "no mail stays queued indefinitely");
     }
     assert_eq!(world.status("p-1").await.sentence, "The invitation could not be sent: reinvite the patient.");
     assert_eq!(world.status("p-1").await.activated_on, DateField::Pending);
 }
 
 #[tokio::test]
-async fn a_pause_is_told_even_by_a_mail_that_has_been_put_off_for_too_long() {
+async fn a_mail_that_was_deferred_for_too_long_still_reports_a_pause() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     world.clock.advance(LONGEST_DEFERRAL);
@@ -250,21 +254,21 @@ async fn a_pause_is_told_even_by_a_mail_that_has_been_put_off_for_too_long() {
 }
 
 #[tokio::test]
-async fn the_sweep_says_how_long_the_oldest_invitation_waits() {
+async fn the_sweep_reports_how_long_the_oldest_invitation_waits() {
     let world = World::with_patients(&[("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some("b@example.com"))]).await;
     world.invite("north", "p-1").await.unwrap();
     world.clock.advance(TimeDelta::minutes(5));
     world.invite("north", "p-2").await.unwrap();
     world.clock.advance(TimeDelta::minutes(2));
-    let swept = world.sweep().await;
-    assert_eq!((swept.queued, swept.oldest_unsent), (2, TimeDelta::minutes(7)));
+    let report = world.sweep().await;
+    assert_eq!((report.queued, report.oldest_unsent), (2, TimeDelta::minutes(7)));
     world.deliver().await;
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.sweep().await.oldest_unsent, TimeDelta::zero());
 }
 
 #[tokio::test]
-async fn a_refused_mail_has_failed_and_says_so() {
+async fn an_invitation_whose_mail_was_refused_has_failed() {
     let world = World::with_one().await;
     world.mailer.answer_next([SendOutcome::Refused]);
     world.invite("north", "p-1").await.unwrap();
@@ -277,7 +281,7 @@ async fn a_refused_mail_has_failed_and_says_so() {
 }
 
 #[tokio::test]
-async fn without_an_answer_nobody_sends_again_before_lease_and_grace_are_over() {
+async fn a_mail_without_an_answer_is_not_sent_again_before_lease_and_grace_end() {
     let world = World::with_one().await;
     world.mailer.answer_next([SendOutcome::Unknown]);
     world.invite("north", "p-1").await.unwrap();
@@ -296,12 +300,12 @@ async fn without_an_answer_nobody_sends_again_before_lease_and_grace_are_over() 
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     let record = world.record();
     for mail in world.mailer.mails() {
-        assert!(record.usable_link(&mail.token, world.clock.now()).is_ok(), "whichever copy arrives works");
+        assert!(record.usable_link(&mail.token, world.clock.now()).is_ok(), "the link of every copy works");
     }
 }
 
 #[tokio::test]
-async fn five_tries_without_an_answer_are_a_failure() {
+async fn an_invitation_fails_after_five_tries_without_an_answer() {
     let world = World::with_one().await;
     world.mailer.answer_next(vec![SendOutcome::Unknown; 9]);
     world.invite("north", "p-1").await.unwrap();
@@ -318,10 +322,10 @@ async fn five_tries_without_an_answer_are_a_failure() {
 }
 
 #[tokio::test]
-async fn a_sender_that_dies_between_ses_and_the_stamp_loses_nothing() {
+async fn a_mail_is_sent_again_after_a_sender_died_before_the_stamp() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
-    // Its last calls, however often repeated, reach nothing.
+    // All tries to commit the stamp fail.
     world.store.fail_next([None, None].into_iter().chain([Some(Fault::Unavailable); 8]));
     assert!(world.deliver_with(&world.mailer).await[0].is_err());
     assert_eq!(world.status("p-1").await.activated_on, DateField::Pending);
@@ -330,11 +334,11 @@ async fn a_sender_that_dies_between_ses_and_the_stamp_loses_nothing() {
     assert_eq!(world.sweep().await.queued, 1);
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     assert!(matches!(world.status("p-1").await.activated_on, DateField::On { .. }));
-    assert_eq!(world.mailer.mails().len(), 2, "one mail more than answers lost, never fewer");
+    assert_eq!(world.mailer.mails().len(), 2, "one more mail for each lost answer");
 }
 
 #[tokio::test]
-async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
+async fn a_transient_fault_of_the_store_causes_no_second_mail() {
     for fault in [Fault::Busy, Fault::Unavailable, Fault::LostReply] {
         let world = World::with_one().await;
         world.invite("north", "p-1").await.unwrap();
@@ -350,14 +354,14 @@ async fn a_store_that_fails_for_a_moment_costs_no_second_mail() {
 }
 
 #[tokio::test]
-async fn a_command_that_was_decided_while_a_mail_was_out_cannot_bring_its_claim_back() {
+async fn a_command_decided_during_a_claim_cannot_restore_the_claim() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let message = world.message();
     let claim = samples::claim_request(&message.invitation, world.clock.now(), 1);
     world.store.claim(&message.key, &claim).await.unwrap();
     let sending = world.record();
-    let decided = sending.opt_out(samples::act(world.clock.now(), "r")).unwrap();
+    let decided = sending.opt_out(samples::staff_context(world.clock.now(), "r")).unwrap();
     let defer = sending.defer(sending.fence, world.clock.now()).unwrap();
     assert!(world.store.defer(&defer).await.unwrap());
     let outcome = world.store.commit(&decided).await.unwrap();
@@ -366,39 +370,39 @@ async fn a_command_that_was_decided_while_a_mail_was_out_cannot_bring_its_claim_
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_holds_no_other_up() {
+async fn an_unreadable_record_does_not_block_other_rows() {
     let patients = [("north", "p-1", Some(ADDRESS)), ("north", "p-2", Some("other@example.com"))];
     let world = World::with_patients(&patients).await;
     for patient in ["p-1", "p-2"] {
         world.invite("north", patient).await.unwrap();
     }
     assert_eq!(world.queue.take().len(), 2);
-    let mut rows_lost = 0;
-    // One call after the other goes wrong: two of them are those that see to a row.
+    let mut quarantined = 0;
+    // The fault is injected into each call in turn. Two of these calls process a row.
     for calls_before in 0..18 {
         world.clock.advance(TimeDelta::minutes(16));
         let deadline = world.clock.now() + TimeDelta::minutes(1);
         world.store.fail_next((0..calls_before).map(|_| None).chain([Some(Fault::Corrupt)]));
         let failed = sweep(&world.ports(), &world.queue, &world.entropy, deadline, &world.request).await.is_err();
-        let seen_to = |patient| {
-            let record = world.store.peek(&samples::key("north", patient)).unwrap();
+        let was_moved = |patient| {
+            let record = world.store.stored_record(&samples::key("north", patient)).unwrap();
             record.next_action.unwrap().at > world.clock.now()
         };
-        if failed && world.queue.take().len() == 1 && seen_to("p-1") && seen_to("p-2") {
-            rows_lost += 1;
+        if failed && world.queue.take().len() == 1 && was_moved("p-1") && was_moved("p-2") {
+            quarantined += 1;
         }
     }
-    assert_eq!(rows_lost, 2, "a run that met an unreadable row still queued the other one");
+    assert_eq!(quarantined, 2, "a run with an unreadable record still queued the other one");
 }
 
 #[tokio::test]
-async fn a_patient_who_opts_out_while_an_unanswered_mail_is_out_is_never_mailed_again() {
+async fn a_patient_who_opts_out_before_a_mail_is_answered_is_not_mailed_again() {
     let world = World::with_one().await;
     world.mailer.answer_next([SendOutcome::Unknown]);
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
-    let out = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
-    world.store.commit(&out).await.unwrap();
+    let opt_out = world.record().opt_out(samples::staff_context(world.clock.now(), "r")).unwrap();
+    world.store.commit(&opt_out).await.unwrap();
     assert_eq!(world.record().may_opt_in(), Err(OptInRefusal::SendInProgress));
 
     world.clock.advance(TimeDelta::minutes(12));
@@ -409,7 +413,7 @@ async fn a_patient_who_opts_out_while_an_unanswered_mail_is_out_is_never_mailed_
     assert_eq!(world.record().next_action, None);
 }
 
-/// Saves the profile while the mail is on its way, as staff may at any moment.
+/// A mail service during whose calls staff save the profile.
 struct BusyStaff<'a>(&'a World);
 
 impl Mailer for BusyStaff<'_> {
@@ -424,7 +428,7 @@ impl Mailer for BusyStaff<'_> {
 }
 
 #[tokio::test]
-async fn a_stamp_survives_a_change_made_while_the_mail_was_out() {
+async fn a_change_while_the_mail_is_sent_does_not_prevent_the_stamp() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     let outcomes = world.deliver_with(&BusyStaff(&world)).await;
@@ -435,7 +439,7 @@ async fn a_stamp_survives_a_change_made_while_the_mail_was_out() {
 }
 
 #[tokio::test]
-async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
+async fn three_reminders_are_sent_in_daytime_and_none_after_a_bounce() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
@@ -447,7 +451,7 @@ async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
         }
         world.deliver().await;
     }
-    // Sent on Tuesday at eight in the morning in New York; each wait counts from the last send.
+    // The first mail was sent on Tuesday at eight in the morning in New York. Each wait counts from the last mail.
     assert_eq!(reminded_at, ["2026-05-08T13:00:00+00:00", "2026-05-15T13:00:00+00:00", "2026-05-29T13:00:00+00:00"]);
     assert_eq!(world.mailer.mails().len(), 4);
     assert!(matches!(world.status("p-1").await.last_reinvited_on, DateField::On { .. }));
@@ -456,14 +460,15 @@ async fn reminders_go_out_in_daytime_three_times_and_never_after_a_bounce() {
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
     let record = world.record();
-    let act = samples::act_of(Role::MailService, world.clock.now(), "r");
-    let bounced = record.record_delivery(&record.invitation.as_ref().unwrap().id, MailDelivery::Bounced, act).unwrap();
+    let context = samples::context_as(Role::MailService, world.clock.now(), "r");
+    let bounced =
+        record.record_delivery(&record.invitation.as_ref().unwrap().id, MailDelivery::Bounced, context).unwrap();
     world.store.commit(&bounced).await.unwrap();
     assert_eq!(world.record().next_action, None);
 }
 
 #[tokio::test]
-async fn a_reminder_that_a_rule_refuses_is_put_off_and_holds_nothing_up() {
+async fn a_refused_reminder_is_rescheduled() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
@@ -508,7 +513,7 @@ async fn an_inactive_patient_is_neither_invited_nor_reminded_until_active_again(
 }
 
 #[test]
-fn no_claim_is_begun_in_a_functions_last_seconds() {
+fn no_mail_is_claimed_in_a_functions_last_seconds() {
     let now = samples::noon();
     assert!(time_to_claim(now, now + TimeDelta::seconds(10)));
     assert!(!time_to_claim(now, now + TimeDelta::seconds(9)));

@@ -1,4 +1,4 @@
-//! The status panel against a table of cases: every value that the published reference names, by a patient's life.
+//! The status panel in a table of cases: every value that the published reference names.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,24 +15,24 @@ use portal::{
     timeline::Role,
 };
 
-/// A patient's life, step by step. Every step is one of the record's own transitions.
-struct Life {
+/// A sequence of transitions of one record.
+struct Scenario {
     now: DateTime<Utc>,
     practice: Practice,
     record: PortalRecord,
 }
 
-impl Life {
+impl Scenario {
     fn new() -> Self {
         let now = samples::noon();
-        let act = samples::act(now, "r");
+        let context = samples::staff_context(now, "r");
         let profile = samples::profile(Some("jose@example.com"));
-        let record = PortalRecord::save_profile(None, samples::key("north", "p-1"), profile, act).unwrap().after;
+        let record = PortalRecord::save_profile(None, samples::key("north", "p-1"), profile, context).unwrap().after;
         Self { now, practice: samples::practice("north"), record }
     }
 
-    fn step(mut self, make: impl FnOnce(&PortalRecord, &Practice, portal::timeline::Act) -> Change) -> Self {
-        self.record = make(&self.record, &self.practice, samples::act(self.now, "r")).after;
+    fn step(mut self, make: impl FnOnce(&PortalRecord, &Practice, portal::timeline::ChangeContext) -> Change) -> Self {
+        self.record = make(&self.record, &self.practice, samples::staff_context(self.now, "r")).after;
         self
     }
 
@@ -42,11 +42,11 @@ impl Life {
     }
 
     fn invited(self) -> Self {
-        self.step(|record, practice, act| record.invite(practice, None, invitation("i-1"), act).unwrap())
+        self.step(|record, practice, context| record.invite(practice, None, invitation("i-1"), context).unwrap())
     }
 
     fn reinvited(self, email: Option<&EmailAddress>) -> Self {
-        self.step(|record, practice, act| record.reinvite(practice, email, invitation("i-2"), act).unwrap())
+        self.step(|record, practice, context| record.reinvite(practice, email, invitation("i-2"), context).unwrap())
     }
 
     fn claimed(mut self) -> Self {
@@ -62,24 +62,27 @@ impl Life {
     }
 
     fn sent(self) -> Self {
-        self.claimed().step(|record, practice, act| {
+        self.claimed().step(|record, practice, context| {
             let current = record.invitation.as_ref().unwrap().id.clone();
-            record.stamp(practice, &current, record.fence, MessageId::parse("m").unwrap(), act).unwrap()
+            record.stamp(practice, &current, record.fence, MessageId::parse("m").unwrap(), context).unwrap()
         })
     }
 
     fn failed(self, reason: FailReason) -> Self {
-        self.claimed().step(|record, _, act| record.fail_sending(record.fence, reason, act).unwrap())
+        self.claimed().step(|record, _, context| record.fail_sending(record.fence, reason, context).unwrap())
     }
 
-    fn delivery(self, news: Delivery) -> Self {
-        self.step(|record, _, act| record.record_delivery(&record.invitation.as_ref().unwrap().id, news, act).unwrap())
+    fn delivery(self, delivery: Delivery) -> Self {
+        self.step(|record, _, context| {
+            record.record_delivery(&record.invitation.as_ref().unwrap().id, delivery, context).unwrap()
+        })
     }
 
     fn registered(self) -> Self {
         let account = AccountId::parse("account").unwrap();
-        self.step(|record, _, act| {
-            let Registration::Registered(change) = record.register(samples::date_of_birth(), account, None, act) else {
+        self.step(|record, _, context| {
+            let Registration::Registered(change) = record.register(samples::date_of_birth(), account, None, context)
+            else {
                 panic!("the date of birth is right")
             };
             *change
@@ -92,17 +95,17 @@ impl Life {
     }
 
     fn opted_out(self) -> Self {
-        self.step(|record, _, act| record.opt_out(act).unwrap())
+        self.step(|record, _, context| record.opt_out(context).unwrap())
     }
 
     fn opted_in(self) -> Self {
-        self.step(|record, _, act| record.opt_in(act).unwrap())
+        self.step(|record, _, context| record.opt_in(context).unwrap())
     }
 
     fn inactive(self) -> Self {
-        self.step(|record, _, act| {
+        self.step(|record, _, context| {
             let profile = Profile { active: false, ..record.profile.clone() };
-            PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap()
+            PortalRecord::save_profile(Some(record), record.key.clone(), profile, context).unwrap()
         })
     }
 
@@ -115,7 +118,7 @@ fn invitation(id: &str) -> InvitationId {
     InvitationId::parse(id).unwrap()
 }
 
-/// A value as staff read it.
+/// A field's value as staff read it.
 fn shown(value: DateField) -> String {
     match value {
         DateField::Nothing => "-".to_owned(),
@@ -128,72 +131,72 @@ fn shown(value: DateField) -> String {
 const DAY: TimeDelta = TimeDelta::days(1);
 
 #[test]
-fn the_five_fields_show_what_the_reference_names() {
-    let cases: Vec<(&str, Life, [&str; 5])> = vec![
-        ("before any invitation", Life::new(), ["no", "-", "Pending", "Never", "Never"]),
-        ("while the first mail is queued", Life::new().invited(), ["no", "Pending", "Pending", "Never", "Never"]),
-        ("while it is handed over", Life::new().invited().claimed(), ["no", "Pending", "Pending", "Never", "Never"]),
-        ("once it is sent", Life::new().invited().sent(), ["no", "2026-05-05", "Pending", "Never", "Never"]),
+fn the_five_fields_have_the_values_of_the_reference() {
+    let cases: Vec<(&str, Scenario, [&str; 5])> = vec![
+        ("before any invitation", Scenario::new(), ["no", "-", "Pending", "Never", "Never"]),
+        ("while the first mail is queued", Scenario::new().invited(), ["no", "Pending", "Pending", "Never", "Never"]),
+        ("while it is being sent", Scenario::new().invited().claimed(), ["no", "Pending", "Pending", "Never", "Never"]),
+        ("once it is sent", Scenario::new().invited().sent(), ["no", "2026-05-05", "Pending", "Never", "Never"]),
         (
             "a failed first send stays pending",
-            Life::new().invited().failed(FailReason::Refused),
+            Scenario::new().invited().failed(FailReason::Refused),
             ["no", "Pending", "Pending", "Never", "Never"],
         ),
         (
             "a failed first send, sent on the next day",
-            Life::new().invited().failed(FailReason::Exhausted).wait(DAY).reinvited(None).sent(),
+            Scenario::new().invited().failed(FailReason::Exhausted).wait(DAY).reinvited(None).sent(),
             ["no", "2026-05-06", "Pending", "Never", "2026-05-06"],
         ),
         (
-            "a reinvite does not move the activation date",
-            Life::new().invited().sent().wait(DAY).reinvited(None).sent(),
+            "a reinvite does not change the activation date",
+            Scenario::new().invited().sent().wait(DAY).reinvited(None).sent(),
             ["no", "2026-05-05", "Pending", "Never", "2026-05-06"],
         ),
         (
             "only the latest reinvite shows",
-            Life::new().invited().sent().wait(DAY).reinvited(None).sent().wait(DAY * 2).reinvited(None),
+            Scenario::new().invited().sent().wait(DAY).reinvited(None).sent().wait(DAY * 2).reinvited(None),
             ["no", "2026-05-05", "Pending", "Never", "2026-05-08"],
         ),
         (
             "registering is the first login",
-            Life::new().invited().sent().wait(DAY * 3).registered(),
+            Scenario::new().invited().sent().wait(DAY * 3).registered(),
             ["no", "2026-05-05", "2026-05-08", "2026-05-08", "Never"],
         ),
         (
             "a later login",
-            Life::new().invited().sent().wait(DAY * 3).registered().wait(DAY * 4).logged_in(),
+            Scenario::new().invited().sent().wait(DAY * 3).registered().wait(DAY * 4).logged_in(),
             ["no", "2026-05-05", "2026-05-08", "2026-05-12", "Never"],
         ),
-        ("opted out before any invitation", Life::new().opted_out(), ["yes", "-", "Pending", "Never", "Never"]),
+        ("opted out before any invitation", Scenario::new().opted_out(), ["yes", "-", "Pending", "Never", "Never"]),
         (
             "opted out while the mail is queued: it is not sent",
-            Life::new().invited().opted_out(),
+            Scenario::new().invited().opted_out(),
             ["yes", "-", "Pending", "Never", "Never"],
         ),
         (
             "opted out after the mail was sent",
-            Life::new().invited().sent().opted_out(),
+            Scenario::new().invited().sent().opted_out(),
             ["yes", "2026-05-05", "Pending", "Never", "Never"],
         ),
         (
             "opted out with an account",
-            Life::new().invited().sent().wait(DAY).registered().opted_out(),
+            Scenario::new().invited().sent().wait(DAY).registered().opted_out(),
             ["yes", "2026-05-05", "2026-05-06", "2026-05-06", "Never"],
         ),
-        ("opted in again", Life::new().opted_out().opted_in(), ["no", "-", "Pending", "Never", "Never"]),
+        ("opted in again", Scenario::new().opted_out().opted_in(), ["no", "-", "Pending", "Never", "Never"]),
         (
-            "taken back before it was sent",
-            Life::new().invited().step(|record, _, act| record.revoke(act).unwrap()),
+            "revoked before it was sent",
+            Scenario::new().invited().step(|record, _, context| record.revoke(context).unwrap()),
             ["no", "-", "Pending", "Never", "Never"],
         ),
         (
-            "taken back after it was sent",
-            Life::new().invited().sent().step(|record, _, act| record.revoke(act).unwrap()),
+            "revoked after it was sent",
+            Scenario::new().invited().sent().step(|record, _, context| record.revoke(context).unwrap()),
             ["no", "2026-05-05", "Pending", "Never", "Never"],
         ),
     ];
-    for (case, life, expected) in cases {
-        let panel = life.panel();
+    for (case, scenario, expected) in cases {
+        let panel = scenario.panel();
         let opted_out = if panel.opted_out { "yes" } else { "no" }.to_owned();
         let fields = [
             opted_out,
@@ -207,12 +210,12 @@ fn the_five_fields_show_what_the_reference_names() {
 }
 
 #[test]
-fn the_sentence_says_the_state_and_the_next_step() {
-    let sent = || Life::new().invited().sent();
+fn the_sentence_has_the_state_and_the_next_step() {
+    let sent = || Scenario::new().invited().sent();
     let elsewhere = samples::email("elsewhere@example.com");
-    let cases: Vec<(Life, &str)> = vec![
-        (Life::new(), "Not invited yet: invite the patient to open a portal account."),
-        (Life::new().invited(), "The invitation is on its way to the mail service."),
+    let cases: Vec<(Scenario, &str)> = vec![
+        (Scenario::new(), "Not invited yet: invite the patient to open a portal account."),
+        (Scenario::new().invited(), "The invitation is on its way to the mail service."),
         (sent(), "Invitation sent on May 5, 2026. Not registered yet."),
         (sent().delivery(Delivery::Delivered), "Invitation sent on May 5, 2026. Not registered yet."),
         (sent().delivery(Delivery::Delayed), "The mailbox does not take the mail yet: the mail service keeps trying."),
@@ -229,11 +232,11 @@ fn the_sentence_says_the_state_and_the_next_step() {
         (sent().wait(DAY * 7), "The invitation expired on May 12, 2026: send a new link with reinvite."),
         (sent().delivery(Delivery::Bounced).wait(DAY * 7), "The mailbox does not exist: ask for another address."),
         (
-            Life::new().invited().failed(FailReason::Refused),
+            Scenario::new().invited().failed(FailReason::Refused),
             "The mail service refused the invitation: check the address and reinvite.",
         ),
         (
-            Life::new().opted_out(),
+            Scenario::new().opted_out(),
             "Opted out on May 5, 2026: the patient does not want to receive access to health information.",
         ),
         (
@@ -250,7 +253,7 @@ fn the_sentence_says_the_state_and_the_next_step() {
             "Registered on May 6, 2026. Opted out on May 6, 2026: no reminders are sent.",
         ),
         (
-            Life::new().inactive(),
+            Scenario::new().inactive(),
             "The patient is inactive and cannot be invited: correct the Profile tab if that is wrong.",
         ),
         (
@@ -258,7 +261,7 @@ fn the_sentence_says_the_state_and_the_next_step() {
             "The patient is inactive and gets no reminders: take the invitation back if it is not to be used.",
         ),
         (
-            Life::new().opted_out().inactive(),
+            Scenario::new().opted_out().inactive(),
             "Opted out on May 5, 2026: the patient does not want to receive access to health information.",
         ),
         (
@@ -270,46 +273,48 @@ fn the_sentence_says_the_state_and_the_next_step() {
             "Invitation sent on May 6, 2026. Not registered yet. It went to another address than the one on the Profile tab.",
         ),
     ];
-    for (life, expected) in cases {
-        assert_eq!(life.panel().sentence, expected);
+    for (scenario, expected) in cases {
+        assert_eq!(scenario.panel().sentence, expected);
     }
 }
 
 #[test]
-fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
-    // The case, the life, and what the panel says: state, expiry, sentence, and whether reinvite is offered.
-    type Case = (&'static str, Life, State, Option<DateTime<Utc>>, &'static str, Result<(), ReinviteRefusal>);
-    const DEAD: &str = "The link stopped working when the patient opted out: send a new one with reinvite.";
-    const OUT: &str = "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
+    // The case, the scenario, and the expected panel: state, expiry, sentence, and whether reinvite is allowed.
+    type Case = (&'static str, Scenario, State, Option<DateTime<Utc>>, &'static str, Result<(), ReinviteRefusal>);
+    const LINK_ENDED: &str = "The link stopped working when the patient opted out: send a new one with reinvite.";
+    const OPTED_OUT: &str =
+        "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
     const EXPIRED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite.";
     const SENT: &str = "Invitation sent on May 5, 2026. Not registered yet.";
-    let sent = || Life::new().invited().sent();
-    let out = || sent().opted_out();
+    let sent = || Scenario::new().invited().sent();
+    let opted_out_after_send = || sent().opted_out();
     let (week, moment) = (DAY * 7, TimeDelta::milliseconds(1));
     let end = Some(samples::noon() + week);
     let opted_out = Err(ReinviteRefusal::OptedOut);
     let cases: Vec<Case> = vec![
         (
             "queued",
-            Life::new().invited().wait(week),
+            Scenario::new().invited().wait(week),
             State::Queued,
             None,
             "The invitation is on its way to the mail service.",
             Err(ReinviteRefusal::SendInProgress),
         ),
         (
-            "while handed over",
-            Life::new().invited().claimed().wait(week),
+            "while being sent",
+            Scenario::new().invited().claimed().wait(week),
             State::Sending,
             None,
             "The invitation is on its way to the mail service.",
             Err(ReinviteRefusal::SendInProgress),
         ),
-        ("a moment before", sent().wait(week - moment), State::Sent, end, SENT, Ok(())),
-        ("on the instant", sent().wait(week), State::Expired, end, EXPIRED, Ok(())),
-        ("long after", sent().wait(week * 9), State::Expired, end, EXPIRED, Ok(())),
+        ("just before the expiry", sent().wait(week - moment), State::Sent, end, SENT, Ok(())),
+        ("at the expiry", sent().wait(week), State::Expired, end, EXPIRED, Ok(())),
+        ("long after the expiry", sent().wait(week * 9), State::Expired, end, EXPIRED, Ok(())),
         ("delivered", sent().delivery(Delivery::Delivered).wait(week), State::Expired, end, EXPIRED, Ok(())),
-        ("still under way", sent().delivery(Delivery::Delayed).wait(week), State::Expired, end, EXPIRED, Ok(())),
+        ("delayed", sent().delivery(Delivery::Delayed).wait(week), State::Expired, end, EXPIRED, Ok(())),
         (
             "bounced",
             sent().delivery(Delivery::Bounced).wait(week),
@@ -318,18 +323,32 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
             "The mailbox does not exist: ask for another address.",
             Err(ReinviteRefusal::AddressSuppressed),
         ),
-        ("opted out", out().wait(DAY), State::Sent, None, OUT, opted_out.clone()),
-        ("opted out and over", out().wait(week), State::Expired, None, OUT, opted_out.clone()),
+        ("opted out", opted_out_after_send().wait(DAY), State::Sent, None, OPTED_OUT, opted_out.clone()),
         (
-            "opted out when it was over",
+            "opted out and expired",
+            opted_out_after_send().wait(week),
+            State::Expired,
+            None,
+            OPTED_OUT,
+            opted_out.clone(),
+        ),
+        (
+            "opted out after the expiry",
             sent().wait(week).opted_out(),
             State::Expired,
             None,
             "Opted out on May 12, 2026: the patient does not want to receive access to health information.",
             opted_out,
         ),
-        ("opted in again", out().opted_in().wait(DAY), State::Sent, None, DEAD, Ok(())),
-        ("opted in again and over", out().opted_in().wait(week), State::Expired, None, DEAD, Ok(())),
+        ("opted in again", opted_out_after_send().opted_in().wait(DAY), State::Sent, None, LINK_ENDED, Ok(())),
+        (
+            "opted in again and expired",
+            opted_out_after_send().opted_in().wait(week),
+            State::Expired,
+            None,
+            LINK_ENDED,
+            Ok(()),
+        ),
         (
             "a new link",
             sent().wait(week).reinvited(None).sent(),
@@ -339,7 +358,7 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
             Err(ReinviteRefusal::TooSoon { retry_after_secs: 60 }),
         ),
         (
-            "a new link on its way",
+            "a new link, queued",
             sent().wait(week).reinvited(None),
             State::Queued,
             None,
@@ -356,23 +375,23 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
         ),
         (
             "failed",
-            Life::new().invited().failed(FailReason::Exhausted).wait(week),
+            Scenario::new().invited().failed(FailReason::Exhausted).wait(week),
             State::Failed,
             None,
             "The invitation could not be sent: reinvite the patient.",
             Ok(()),
         ),
         (
-            "taken back",
-            sent().step(|record, _, act| record.revoke(act).unwrap()).wait(week),
+            "revoked",
+            sent().step(|record, _, context| record.revoke(context).unwrap()).wait(week),
             State::Revoked,
             None,
             "The invitation was taken back: invite the patient again when wanted.",
             Ok(()),
         ),
     ];
-    for (case, life, state, expires_at, sentence, reinvite) in cases {
-        let panel = life.panel();
+    for (case, scenario, state, expires_at, sentence, reinvite) in cases {
+        let panel = scenario.panel();
         assert_eq!((panel.invitation.state, panel.invitation.expires_at), (state, expires_at), "{case}");
         assert_eq!(panel.sentence, sentence, "{case}");
         assert_eq!(panel.actions.reinvite, reinvite, "{case}");
@@ -380,77 +399,77 @@ fn an_invitation_expires_where_its_link_does_and_reinvite_is_the_next_step() {
 }
 
 #[test]
-fn dates_are_those_of_the_practices_own_zone() {
+fn dates_are_in_the_practices_time_zone() {
     // 03:30 UTC on May 6 is still the evening of May 5 in New York.
-    let late = Life::new().wait(TimeDelta::hours(15) + TimeDelta::minutes(30));
+    let late = Scenario::new().wait(TimeDelta::hours(15) + TimeDelta::minutes(30));
     let panel = late.invited().sent().panel();
     assert_eq!(shown(panel.activated_on), "2026-05-05");
-    let DateField::On { at, .. } = panel.activated_on else { panic!("a date") };
+    let DateField::On { at, .. } = panel.activated_on else { panic!("not a date") };
     assert_eq!(at.to_rfc3339(), "2026-05-06T03:30:00+00:00");
 }
 
 #[test]
-fn a_practice_that_has_not_activated_the_portal_may_invite_nobody() {
-    let mut life = Life::new();
-    life.practice.portal_activated_at = None;
-    assert_eq!(life.panel().actions.invite, Err(InviteRefusal::PortalNotActivated));
+fn a_practice_that_has_not_activated_the_portal_may_invite_no_patient() {
+    let mut scenario = Scenario::new();
+    scenario.practice.portal_activated_at = None;
+    assert_eq!(scenario.panel().actions.invite, Err(InviteRefusal::PortalNotActivated));
     assert_eq!(
-        StatusPanel::from_record(&life.record, None, Role::Staff, life.now).actions.invite,
+        StatusPanel::from_record(&scenario.record, None, Role::Staff, scenario.now).actions.invite,
         Err(InviteRefusal::PortalNotActivated)
     );
 }
 
 #[test]
-fn actions_name_the_refusal_that_the_command_would_give() {
-    let invited = Life::new().invited().panel().actions;
+fn actions_contain_the_refusal_of_the_command() {
+    let invited = Scenario::new().invited().panel().actions;
     assert_eq!(invited.invite, Err(InviteRefusal::AlreadyInvited));
     assert_eq!(invited.reinvite, Err(ReinviteRefusal::SendInProgress));
     assert_eq!(invited.revoke, Ok(()));
 
-    let just_sent = Life::new().invited().sent();
+    let just_sent = Scenario::new().invited().sent();
     assert_eq!(just_sent.panel().actions.reinvite, Err(ReinviteRefusal::TooSoon { retry_after_secs: 60 }));
     let later = just_sent.wait(TimeDelta::seconds(60));
     assert_eq!(later.panel().actions.reinvite, Ok(()));
     assert_eq!(later.delivery(Delivery::Bounced).panel().actions.reinvite, Err(ReinviteRefusal::AddressSuppressed));
 
-    let registered = Life::new().invited().sent().registered().panel().actions;
+    let registered = Scenario::new().invited().sent().registered().panel().actions;
     assert_eq!(registered.invite, Err(InviteRefusal::AlreadyRegistered));
     assert_eq!(registered.reinvite, Err(ReinviteRefusal::AlreadyRegistered));
     assert_eq!(registered.change_email, Err(ChangeEmailRefusal::SupportOnly));
 
-    let opted_out = Life::new().opted_out().panel().actions;
+    let opted_out = Scenario::new().opted_out().panel().actions;
     assert_eq!(opted_out.invite, Err(InviteRefusal::OptedOut));
     assert_eq!(opted_out.opt_in, Ok(()));
 
-    let inactive = Life::new().invited().sent().wait(DAY).inactive().panel().actions;
+    let inactive = Scenario::new().invited().sent().wait(DAY).inactive().panel().actions;
     assert_eq!(
         (inactive.invite, inactive.reinvite),
         (Err(InviteRefusal::PatientInactive), Err(ReinviteRefusal::PatientInactive))
     );
-    assert_eq!((inactive.revoke, inactive.opt_out), (Ok(()), Ok(())), "what ends something stays possible");
-    let registered = Life::new().invited().sent().registered().inactive().panel().actions;
-    assert_eq!(registered.invite, Err(InviteRefusal::AlreadyRegistered), "no change of the profile would help");
-    let opted_out = Life::new().opted_out().inactive().panel().actions;
-    assert_eq!(opted_out.invite, Err(InviteRefusal::PatientInactive), "an opt-in would not help");
+    assert_eq!((inactive.revoke, inactive.opt_out), (Ok(()), Ok(())), "revoke and opt-out stay allowed");
+    let registered = Scenario::new().invited().sent().registered().inactive().panel().actions;
+    assert_eq!(registered.invite, Err(InviteRefusal::AlreadyRegistered), "the profile is not the reason");
+    let opted_out = Scenario::new().opted_out().inactive().panel().actions;
+    assert_eq!(opted_out.invite, Err(InviteRefusal::PatientInactive), "an opt-in would not allow an invitation");
 }
 
 #[test]
 fn at_most_five_reinvites_a_day() {
-    let mut life = Life::new().invited().sent();
+    let mut scenario = Scenario::new().invited().sent();
     for _ in 0..5 {
-        life = life.wait(TimeDelta::minutes(1)).reinvited(None).sent();
+        scenario = scenario.wait(TimeDelta::minutes(1)).reinvited(None).sent();
     }
     let wait = TimeDelta::hours(24) - TimeDelta::minutes(4);
     let expected = ReinviteRefusal::TooSoon { retry_after_secs: u64::try_from(wait.num_seconds()).unwrap() };
-    assert_eq!(life.panel().actions.reinvite, Err(expected));
-    assert_eq!(life.wait(wait).panel().actions.reinvite, Ok(()));
+    assert_eq!(scenario.panel().actions.reinvite, Err(expected));
+    assert_eq!(scenario.wait(wait).panel().actions.reinvite, Ok(()));
 }
 
 #[test]
-fn a_missing_address_or_date_of_birth_is_named() {
-    let mut life = Life::new();
-    life.record.profile.email = None;
-    assert_eq!(life.panel().actions.invite, Err(InviteRefusal::EmailRequired));
-    life.record.profile.date_of_birth = None;
-    assert_eq!(life.panel().actions.invite, Err(InviteRefusal::DateOfBirthMissing));
+fn a_missing_address_or_date_of_birth_is_the_refusal() {
+    let mut scenario = Scenario::new();
+    scenario.record.profile.email = None;
+    assert_eq!(scenario.panel().actions.invite, Err(InviteRefusal::EmailRequired));
+    scenario.record.profile.date_of_birth = None;
+    assert_eq!(scenario.panel().actions.invite, Err(InviteRefusal::DateOfBirthMissing));
 }

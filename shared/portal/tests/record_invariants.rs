@@ -10,7 +10,7 @@ use portal::{
     ledger::{self, EmailEntry},
     link::{LinkSecret, Token},
     panel::{DateField, StatusPanel},
-    policy::{MOST_GUESSES, MOST_NOTICES, MOST_SECRETS},
+    policy::{MAX_BIRTH_DATE_ATTEMPTS, MAX_NOTICES, MAX_SECRETS},
     practice::Practice,
     profile::Profile,
     record::{
@@ -19,7 +19,7 @@ use portal::{
         delivery::{ClaimRequest, MailEvent},
     },
     testing::samples,
-    timeline::{Act, EventKind, EventName, Role, TimelineEvent},
+    timeline::{ChangeContext, EventKind, EventName, Role, TimelineEvent},
 };
 use proptest::prelude::*;
 
@@ -32,9 +32,9 @@ enum Command {
     Claim,
     Stamp { stale: bool },
     FailSending,
-    PutOff,
-    Settle,
-    Hear { tries_ago: u32, news: Delivery },
+    Defer,
+    Finalize,
+    RecordEvent { attempts_ago: u32, delivery: Delivery },
     OptOut,
     OptIn,
     Register { mail: u8, right: bool },
@@ -46,12 +46,12 @@ enum Command {
     Wait { secs: u32 },
 }
 
-/// What the mail service says to a notice.
+/// The mail service's answer to a notice.
 #[derive(Clone, Copy, Debug)]
 enum NoticeAnswer {
     Accepted,
     Refused,
-    Nothing,
+    NoAnswer,
 }
 
 fn commands() -> impl Strategy<Value = Vec<Command>> {
@@ -74,16 +74,16 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         8 => Just(Command::Claim),
         8 => prop::bool::weighted(0.2).prop_map(|stale| Command::Stamp { stale }),
         1 => Just(Command::FailSending),
-        2 => Just(Command::PutOff),
-        2 => Just(Command::Settle),
-        4 => (0_u32..3, delivery).prop_map(|(tries_ago, news)| Command::Hear { tries_ago, news }),
+        2 => Just(Command::Defer),
+        2 => Just(Command::Finalize),
+        4 => (0_u32..3, delivery).prop_map(|(attempts_ago, delivery)| Command::RecordEvent { attempts_ago, delivery }),
         1 => Just(Command::OptOut),
         2 => Just(Command::OptIn),
         3 => (any::<u8>(), prop::bool::weighted(0.3)).prop_map(|(mail, right)| Command::Register { mail, right }),
         1 => any::<u8>().prop_map(|mail| Command::Decline { mail }),
         3 => (0_u8..3, 0_u16..2_000).prop_map(|(event, minutes_ago)| Command::Login { event, minutes_ago }),
         4 => address.prop_map(Command::ChangeAccountEmail),
-        3 => prop_oneof![Just(NoticeAnswer::Accepted), Just(NoticeAnswer::Refused), Just(NoticeAnswer::Nothing)]
+        3 => prop_oneof![Just(NoticeAnswer::Accepted), Just(NoticeAnswer::Refused), Just(NoticeAnswer::NoAnswer)]
             .prop_map(Command::Notify),
         1 => Just(Command::StopReminders),
         6 => prop_oneof![0_u32..120, 0_u32..4_000, 0_u32..900_000].prop_map(|secs| Command::Wait { secs }),
@@ -91,13 +91,13 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
     prop::collection::vec(one, 1..60)
 }
 
-/// One of a few addresses, so that sequences return to them.
+/// One of a few addresses, so that sequences use the same address again.
 fn email(index: u8) -> EmailAddress {
     samples::email(&format!("patient{index}@example.com"))
 }
 
-/// Which invitation's acceptance an event notes.
-fn stamped(event: &TimelineEvent) -> Option<&InvitationId> {
+/// The invitation whose acceptance an event records.
+fn stamped_invitation(event: &TimelineEvent) -> Option<&InvitationId> {
     if let EventKind::InvitationSent { invitation, .. } = &event.kind { Some(invitation) } else { None }
 }
 
@@ -108,7 +108,7 @@ struct Mail {
     expires_at: DateTime<Utc>,
 }
 
-/// One record, the addresses it touches, and everything that ever left the system.
+/// One record, its addresses, its events, and all mails that a sender may have handed over.
 struct World {
     now: DateTime<Utc>,
     practice: Practice,
@@ -123,9 +123,9 @@ impl World {
     fn new() -> Self {
         let now = samples::noon();
         let practice = samples::practice("north");
-        let act = samples::act(now, "r-0");
+        let context = samples::staff_context(now, "r-0");
         let created =
-            PortalRecord::save_profile(None, samples::key("north", "p-1"), samples::profile(None), act).unwrap();
+            PortalRecord::save_profile(None, samples::key("north", "p-1"), samples::profile(None), context).unwrap();
         let mut world = Self {
             now,
             practice,
@@ -139,8 +139,8 @@ impl World {
         world
     }
 
-    fn act(&self, role: Role) -> Act {
-        samples::act_of(role, self.now, "r-1")
+    fn context(&self, role: Role) -> ChangeContext {
+        samples::context_as(role, self.now, "r-1")
     }
 
     fn next_serial(&mut self) -> u32 {
@@ -153,10 +153,10 @@ impl World {
             assert_eq!(change.after.version, before.version + 1, "a change raises the version by one");
             assert!(change.after.fence >= before.fence);
         }
-        assert_eq!(change.event.version, change.after.version, "and leaves one event of that version");
+        assert_eq!(change.event.version, change.after.version, "a change adds one event of that version");
         for email_move in ledger::moves(&change) {
             let entry = self.addresses.remove(email_move.email.canonical()).unwrap_or_default();
-            let after = entry.after(&email_move, &change.after.key).expect("no other patient is in this world");
+            let after = entry.apply(&email_move, &change.after.key).expect("there is no other patient");
             self.addresses.insert(email_move.email.canonical().to_owned(), after);
         }
         self.events.push(change.event);
@@ -173,7 +173,7 @@ impl World {
         let panel = StatusPanel::from_record(&self.record, Some(&self.practice), Role::Staff, self.now);
         let serial = self.next_serial();
         let id = InvitationId::parse(&format!("i-{serial}")).unwrap();
-        let staff = self.act(Role::Staff);
+        let staff = self.context(Role::Staff);
         match command {
             Command::SaveProfile { address, active } => {
                 let profile = Profile { email: address.map(email), active, ..samples::profile(None) };
@@ -190,8 +190,8 @@ impl World {
             }
             Command::Reinvite(address, sweep) => {
                 let email = address.map(email);
-                let act = if sweep { self.act(Role::Sweep) } else { staff };
-                let change = self.record.reinvite(&self.practice, email.as_ref(), id, act);
+                let context = if sweep { self.context(Role::Sweep) } else { staff };
+                let change = self.record.reinvite(&self.practice, email.as_ref(), id, context);
                 if email.is_none() && !sweep {
                     assert_eq!(panel.actions.reinvite, change.clone().map(drop));
                 }
@@ -216,14 +216,14 @@ impl World {
                 assert_eq!(
                     panel.actions.change_email,
                     self.record.change_account_email(&email(address), staff).map(drop),
-                    "staff are told what they would be told"
+                    "the panel offers exactly the accepted command"
                 );
                 let offered = self.record.may_change_email(Role::Support);
-                let change = self.record.change_account_email(&email(address), self.act(Role::Support));
+                let change = self.record.change_account_email(&email(address), self.context(Role::Support));
                 if self.record.claimed_email() == Some(&email(address)) && self.record.account != Account::None {
                     assert_eq!(change, Ok(None), "the same address is no change");
                 } else {
-                    assert_eq!(change.clone().map(drop), offered, "and so is Customer Care");
+                    assert_eq!(change.clone().map(drop), offered, "the guard and the command agree");
                 }
                 self.commit_if(change.ok().flatten());
             }
@@ -232,71 +232,71 @@ impl World {
             Command::Stamp { stale } => self.stamp(serial, stale),
             Command::FailSending => {
                 let fence = self.record.fence;
-                self.commit_if(self.record.fail_sending(fence, FailReason::Refused, self.act(Role::Sender)));
+                self.commit_if(self.record.fail_sending(fence, FailReason::Refused, self.context(Role::Sender)));
             }
-            Command::PutOff => {
+            Command::Defer => {
                 if let Some(after) = self.record.defer(self.record.fence, self.now + TimeDelta::minutes(1)) {
                     assert_eq!(after.version, self.record.version, "giving a claim back is no change");
                     self.mails.pop();
                     self.record = after;
                 }
             }
-            Command::Settle => {
+            Command::Finalize => {
                 let current = self.record.invitation.as_ref().map(|invitation| invitation.id.clone());
-                self.commit_if(current.and_then(|current| self.record.finalize(&current, self.act(Role::Sender))));
+                self.commit_if(current.and_then(|current| self.record.finalize(&current, self.context(Role::Sender))));
             }
-            Command::Hear { tries_ago, news } => self.record_event(serial, tries_ago, news),
+            Command::RecordEvent { attempts_ago, delivery } => self.record_event(serial, attempts_ago, delivery),
             Command::Register { mail, right } => self.register(mail, right),
             Command::Decline { mail } => {
                 let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
-                let change = self.record.decline(&mail.token, RevokeReason::Declined, self.act(Role::Patient));
+                let change = self.record.decline(&mail.token, RevokeReason::Declined, self.context(Role::Patient));
                 self.commit_if(change.ok());
             }
             Command::Login { event, minutes_ago } => {
                 let at = self.now - TimeDelta::minutes(minutes_ago.into());
                 self.log_in(&samples::login(&format!("event-{event}"), at));
             }
-            Command::StopReminders => self.commit_if(self.record.stop_reminders(self.act(Role::Patient))),
+            Command::StopReminders => self.commit_if(self.record.stop_reminders(self.context(Role::Patient))),
             Command::Wait { secs } => self.now += TimeDelta::seconds(secs.into()),
         }
     }
 
     fn notify(&mut self, serial: u32, answer: NoticeAnswer) {
-        let Some(until) = self.record.notices_claimable(self.now) else { return };
+        let Some(until) = self.record.notice_claim_end(self.now) else { return };
         let claimed = self.record.rescheduled(until).unwrap();
         assert_eq!((claimed.version, claimed.fence), (self.record.version, self.record.fence), "a claim is no change");
-        assert_eq!(claimed.notices_claimable(self.now), None, "nor is it made twice at once");
+        assert_eq!(claimed.notice_claim_end(self.now), None, "claimed notices cannot be claimed again");
         self.record = claimed;
-        let act = self.act(Role::Sender);
+        let context = self.context(Role::Sender);
         let notice = self.record.notices.first().unwrap().clone();
         let message = MessageId::parse(&format!("n-{serial}")).unwrap();
         let change = match answer {
-            NoticeAnswer::Accepted => self.record.notice_sent(&notice, message, act),
-            NoticeAnswer::Refused => self.record.notice_failed(&notice, FailReason::Refused, act),
-            NoticeAnswer::Nothing if notice.is_overdue(self.now) => {
-                self.record.notice_failed(&notice, FailReason::Exhausted, act)
+            NoticeAnswer::Accepted => self.record.notice_sent(&notice, message, context),
+            NoticeAnswer::Refused => self.record.notice_failed(&notice, FailReason::Refused, context),
+            NoticeAnswer::NoAnswer if notice.is_overdue(self.now) => {
+                self.record.notice_failed(&notice, FailReason::Exhausted, context)
             }
-            NoticeAnswer::Nothing => None,
+            NoticeAnswer::NoAnswer => None,
         };
         self.commit_if(change);
     }
 
-    /// How often something of this kind has happened.
-    fn times(&self, kind: EventName) -> usize {
+    /// The number of events of this kind.
+    fn count(&self, kind: EventName) -> usize {
         self.events.iter().filter(|event| event.kind.name() == kind).count()
     }
 
     fn check_notices(&self) {
         let (record, notices) = (&self.record, &self.record.notices);
         let to_notify = record.next_action.is_some_and(|next| next.kind == NextActionKind::Notify);
-        assert_eq!(!notices.is_empty(), to_notify, "what is to be told is in the calendar, and nothing else is");
-        assert!(notices.len() <= MOST_NOTICES && notices.is_sorted_by_key(|notice| notice.at));
+        assert_eq!(!notices.is_empty(), to_notify, "the next action is to notify exactly if there are notices");
+        assert!(notices.len() <= MAX_NOTICES && notices.is_sorted_by_key(|notice| notice.at));
         assert!(notices.is_empty() || record.account != Account::None);
-        let told = self.times(EventName::NoticeSent) + self.times(EventName::NoticeFailed);
+        let finished = self.count(EventName::NoticeSent) + self.count(EventName::NoticeFailed);
         assert_eq!(
-            2 * self.times(EventName::AccountEmailChanged),
-            told + notices.len(),
-            "nobody is forgotten, nobody told twice"
+            2 * self.count(EventName::AccountEmailChanged),
+            finished + notices.len(),
+            "each change has two notices, and each is finished once"
         );
     }
 
@@ -314,8 +314,8 @@ impl World {
         };
         let Ok(after) = self.record.claim(&request) else { return };
 
-        assert_eq!(self.record.choice, Choice::In, "no send is claimed after an opt-out");
-        assert_eq!(self.record.account, Account::None, "nor after a registration");
+        assert_eq!(self.record.choice, Choice::In, "no mail is claimed after an opt-out");
+        assert_eq!(self.record.account, Account::None, "no mail is claimed after a registration");
         let free = match invitation.state {
             InvitationState::Queued => true,
             InvitationState::Sending { lease_until, .. } => lease_until < self.now,
@@ -324,7 +324,7 @@ impl World {
             | InvitationState::Revoked { .. }
             | InvitationState::Consumed { .. } => false,
         };
-        assert!(free, "nor after a revocation, nor twice at once");
+        assert!(free, "no mail is claimed after a revocation, or while another sender has the lease");
         assert_eq!(after.version, self.record.version, "a claim is a lease, not a change");
         assert_eq!(after.fence, self.record.fence + 1);
         self.mails.push(Mail {
@@ -339,54 +339,60 @@ impl World {
         let Some(invitation) = self.record.invitation.clone() else { return };
         let fence = self.record.fence - u64::from(stale && self.record.fence > 0);
         let message = MessageId::parse(&format!("m-{serial}")).unwrap();
-        let change = self.record.stamp(&self.practice, &invitation.id, fence, message, self.act(Role::Sender));
+        let change = self.record.stamp(&self.practice, &invitation.id, fence, message, self.context(Role::Sender));
         if stale && self.record.fence > 0 {
-            assert_eq!(change, None, "a sender whose fence has passed writes nothing");
+            assert_eq!(change, None, "a sender with an old fence writes nothing");
         }
-        // Nobody hands over a mail that nobody claimed.
+        // No mail is handed over without a claim.
         if invitation.attempt > 0 {
             self.commit_if(change);
         }
     }
 
     fn log_in(&mut self, login: &Login) {
-        let Ok(noted) = self.record.track_login(login) else { return };
-        let after = noted.unwrap_or_else(|| self.record.clone());
+        let Ok(recorded) = self.record.track_login(login) else { return };
+        let after = recorded.unwrap_or_else(|| self.record.clone());
         assert_eq!(after.version, self.record.version, "a login is no change of the record");
         assert_eq!(after.fence, self.record.fence);
         if after != self.record {
             assert!(after.last_login_at() > self.record.last_login_at());
             assert_eq!(after.last_login_at(), Some(login.at));
             let repeated = Login { at: login.at + TimeDelta::hours(1), ..login.clone() };
-            assert_eq!(after.track_login(&repeated), Ok(None), "a repeated report changes nothing, whatever its time");
+            assert_eq!(
+                after.track_login(&repeated),
+                Ok(None),
+                "a repeated report changes nothing, even with another time"
+            );
         }
         self.record = after;
     }
 
-    fn record_event(&mut self, serial: u32, tries_ago: u32, news: Delivery) {
+    fn record_event(&mut self, serial: u32, attempts_ago: u32, delivery: Delivery) {
         let Some(invitation) = self.record.invitation.clone() else { return };
         let event = MailEvent {
             key: self.record.key.clone(),
             invitation: invitation.id,
-            attempt: invitation.attempt.saturating_sub(tries_ago),
+            attempt: invitation.attempt.saturating_sub(attempts_ago),
             message: MessageId::parse(&format!("m-{serial}")).unwrap(),
-            news,
+            delivery,
         };
-        let act = self.act(Role::MailService);
-        while let Some(change) = self.record.record_event(&self.practice, &event, act.clone()) {
-            assert!(event.attempt > 0, "nothing is heard of a mail that nobody claimed");
+        let context = self.context(Role::MailService);
+        while let Some(change) = self.record.record_event(&self.practice, &event, context.clone()) {
+            assert!(event.attempt > 0, "an event about a mail without a claim changes nothing");
             self.commit(change);
         }
     }
 
     fn register(&mut self, mail: u8, right: bool) {
         let Some(mail) = self.mails.get(usize::from(mail) % self.mails.len().max(1)) else { return };
-        let Ok(counted) = self.record.count_guess(&mail.token, self.act(Role::Patient)) else { return };
+        let Ok(counted) = self.record.count_birth_date_attempt(&mail.token, self.context(Role::Patient)) else {
+            return;
+        };
         self.commit(counted);
-        assert!(self.record.link.as_ref().unwrap().guesses <= MOST_GUESSES);
-        let born = if right { samples::date_of_birth() } else { samples::date_of_birth().succ_opt().unwrap() };
+        assert!(self.record.link.as_ref().unwrap().birth_date_attempts <= MAX_BIRTH_DATE_ATTEMPTS);
+        let date_of_birth = if right { samples::date_of_birth() } else { samples::date_of_birth().succ_opt().unwrap() };
         let account = AccountId::parse("account-1").unwrap();
-        match self.record.register(born, account, None, self.act(Role::Patient)) {
+        match self.record.register(date_of_birth, account, None, self.context(Role::Patient)) {
             Registration::Registered(change) => {
                 assert!(right);
                 self.commit(*change);
@@ -402,35 +408,35 @@ impl World {
 
     fn check(&self, before: &PortalRecord) {
         let record = &self.record;
-        let mine = |entry: &EmailEntry| entry.owner.as_ref() == Some(&record.key);
+        let is_own = |entry: &EmailEntry| entry.owner.as_ref() == Some(&record.key);
         let owned: Vec<_> =
-            self.addresses.iter().filter(|(_, entry)| mine(entry)).map(|(address, _)| address.as_str()).collect();
+            self.addresses.iter().filter(|(_, entry)| is_own(entry)).map(|(address, _)| address.as_str()).collect();
         let claimed: Vec<_> = record.claimed_email().map(EmailAddress::canonical).into_iter().collect();
-        assert_eq!(owned, claimed, "the ledger and the record agree on the one claimed address");
+        assert_eq!(owned, claimed, "the ledger and the record have the same claimed address");
 
         let invitation = record.invitation.as_ref();
         let to_deliver = record.next_action.is_some_and(|next| next.kind == NextActionKind::Deliver);
-        let under_way =
+        let unsent =
             invitation.is_some_and(|it| matches!(it.state, InvitationState::Queued | InvitationState::Sending { .. }));
-        assert_eq!(to_deliver, under_way, "whatever is under way is in the calendar, and nothing else is");
+        assert_eq!(to_deliver, unsent, "the next action is to deliver exactly if a mail is queued or being sent");
         if record.next_action.is_some_and(|next| next.kind == NextActionKind::Remind) {
             assert!(matches!(invitation.unwrap().state, InvitationState::Sent { .. }) && record.choice == Choice::In);
             assert!(record.may_be_reminded(&self.practice.settings.reminders));
         }
 
         self.check_notices();
-        let sent_events = self.times(EventName::InvitationSent);
-        assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "a date appears with the first accepted mail");
-        let stamped: Vec<_> = self.events.iter().filter_map(stamped).collect();
+        let sent_events = self.count(EventName::InvitationSent);
+        assert_eq!(record.first_sent_at.is_some(), sent_events > 0, "the date is set with the first accepted mail");
+        let stamped: Vec<_> = self.events.iter().filter_map(stamped_invitation).collect();
         assert_eq!(stamped.iter().collect::<BTreeSet<_>>().len(), stamped.len(), "no invitation is stamped twice");
         if before.first_sent_at.is_some() {
-            assert_eq!(record.first_sent_at, before.first_sent_at, "and never moves");
+            assert_eq!(record.first_sent_at, before.first_sent_at, "the date never changes");
         }
-        assert!(self.events.iter().map(|event| event.version).eq(1..=record.version), "the history has no gap");
+        assert!(self.events.iter().map(|event| event.version).eq(1..=record.version), "the timeline has no gap");
 
         if !before.profile.active {
             let id = |record: &PortalRecord| record.invitation.as_ref().map(|invitation| invitation.id.clone());
-            assert_eq!(id(record), id(before), "who is inactive is not invited, by nobody");
+            assert_eq!(id(record), id(before), "an inactive patient is not invited by any role");
         }
         if let Some((one, next)) = before.invitation.as_ref().zip(invitation).filter(|(one, next)| one.id == next.id) {
             assert!(next.attempt >= one.attempt);
@@ -446,16 +452,16 @@ impl World {
         ) = (&before.account, &record.account)
         {
             assert!(next >= one, "the login time never falls");
-            assert_eq!(next > one, next_event != its_event, "each time that is kept is another event's");
+            assert_eq!(next > one, next_event != its_event, "the event changes exactly if the time changes");
         }
 
-        assert!(
-            record.link.as_ref().is_none_or(|link| link.secrets.len() <= MOST_SECRETS && link.guesses <= MOST_GUESSES)
-        );
+        assert!(record.link.as_ref().is_none_or(
+            |link| link.secrets.len() <= MAX_SECRETS && link.birth_date_attempts <= MAX_BIRTH_DATE_ATTEMPTS
+        ));
         for mail in &self.mails {
             if record.usable_link(&mail.token, self.now).is_ok() {
-                let invitation = invitation.expect("only an invitation has links");
-                assert_eq!(mail.to, invitation.email, "only links mailed to the current address work");
+                let invitation = invitation.expect("a link needs an invitation");
+                assert_eq!(mail.to, invitation.email, "only links that were mailed to the current address work");
                 assert!(self.now < mail.expires_at && record.account == Account::None && record.choice == Choice::In);
                 assert!(!matches!(invitation.state, InvitationState::Revoked { .. }));
             }

@@ -1,4 +1,4 @@
-//! What the holder of a mailed link can do, with the in-memory store.
+//! The operations of the holder of a mailed link, with the in-memory store.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod world;
@@ -25,7 +25,7 @@ use portal::{
 };
 use world::{ADDRESS, World};
 
-/// A patient with an invitation that was mailed, and its token.
+/// A world with a patient whose invitation was mailed, and the token in the mail.
 async fn mailed() -> (World, Token) {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
@@ -45,16 +45,16 @@ fn request() -> RequestId {
 async fn try_register(
     world: &World,
     token: &Token,
-    born: NaiveDate,
+    date_of_birth: NaiveDate,
 ) -> Result<Registered, OperationError<RegisterRefusal>> {
-    register(&world.ports(), &world.entropy, &Holder { token, request: &request(), keyed: None }, born).await
+    register(&world.ports(), &world.entropy, &Holder { token, request: &request(), keyed: None }, date_of_birth).await
 }
 
 async fn try_check(world: &World, token: &Token) -> Result<LinkPreview, OperationError<LinkRefusal>> {
     check(&world.ports(), token).await
 }
 
-fn wrong() -> NaiveDate {
+fn wrong_date_of_birth() -> NaiveDate {
     samples::date_of_birth().with_day(28).unwrap()
 }
 
@@ -79,7 +79,7 @@ async fn registering_opens_the_account_and_counts_as_the_first_login() {
 }
 
 #[tokio::test]
-async fn looking_at_a_link_changes_nothing_however_often() {
+async fn checking_a_link_a_hundred_times_changes_nothing() {
     let (world, token) = mailed().await;
     let before = world.store.contents();
     for _ in 0..100 {
@@ -91,12 +91,12 @@ async fn looking_at_a_link_changes_nothing_however_often() {
 }
 
 #[tokio::test]
-async fn every_unusable_link_is_refused_alike() {
+async fn every_unusable_link_gets_the_same_refusal() {
     let (world, token) = mailed().await;
-    let mut strangers = token.clone();
-    strangers.secret = samples::secret(99);
+    let mut with_wrong_secret = token.clone();
+    with_wrong_secret.secret = samples::secret(99);
     let unknown = Token { link: portal::ids::LinkId::parse("unknown").unwrap(), secret: samples::secret(1) };
-    for bad in [&strangers, &unknown] {
+    for bad in [&with_wrong_secret, &unknown] {
         assert_eq!(refusal(try_check(&world, bad).await), Refused::rule(RefusalCode::LinkNotUsable));
         assert_eq!(
             refusal(try_register(&world, bad, samples::date_of_birth()).await),
@@ -121,7 +121,7 @@ async fn five_wrong_dates_of_birth_lock_the_link_and_free_the_address() {
     let (world, token) = mailed().await;
     for _ in 0..5 {
         assert_eq!(
-            refusal(try_register(&world, &token, wrong()).await),
+            refusal(try_register(&world, &token, wrong_date_of_birth()).await),
             Refused::rule(RefusalCode::DateOfBirthMismatch)
         );
     }
@@ -131,11 +131,11 @@ async fn five_wrong_dates_of_birth_lock_the_link_and_free_the_address() {
     );
     assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Revoked(RevokeReason::Locked)));
     assert_eq!(world.store.email_entry(&samples::email(ADDRESS)).owner, None);
-    assert!(world.invite("north", "p-1").await.is_ok(), "the record stays, and staff may invite again");
+    assert!(world.invite("north", "p-1").await.is_ok(), "the record remains, and staff may invite again");
 }
 
 #[tokio::test]
-async fn declining_and_not_me_end_the_invitation_and_are_no_opt_out() {
+async fn declining_and_not_me_end_the_invitation_without_an_opt_out() {
     for reason in [RevokeReason::Declined, RevokeReason::WrongPerson] {
         let (world, token) = mailed().await;
         decline(&world.ports(), &Holder { token: &token, request: &request(), keyed: None }, reason).await.unwrap();
@@ -150,8 +150,8 @@ async fn an_expired_link_gets_a_new_one_to_the_same_address_only() {
     let (world, token) = mailed().await;
     world.clock.advance(TimeDelta::days(8));
     let holder = Holder { token: &token, request: &request(), keyed: None };
-    let asked = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
-    assert!(asked.unwrap().is_none());
+    let requested = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
+    assert!(requested.unwrap().is_none());
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
     assert_eq!(world.mailer.mails().last().unwrap().to, samples::email(ADDRESS));
     assert!(try_check(&world, &last_token(&world)).await.is_ok());
@@ -159,7 +159,7 @@ async fn an_expired_link_gets_a_new_one_to_the_same_address_only() {
     let again = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
     assert!(
         matches!(refusal(again), Refused::Rule(RefusalCode::TooSoon, _)),
-        "a second click is told to wait, not that the link is dead"
+        "a second click is refused as too soon, not as an unusable link"
     );
 }
 
@@ -170,19 +170,19 @@ async fn a_link_that_was_never_mailed_gets_no_new_one() {
     world.clock.advance(TimeDelta::days(8));
     let before = world.store.contents();
     let holder = Holder { token: &token, request: &request(), keyed: None };
-    let asked = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
-    assert_eq!(refusal(asked), Refused::rule(RefusalCode::LinkNotUsable));
+    let requested = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
+    assert_eq!(refusal(requested), Refused::rule(RefusalCode::LinkNotUsable));
     assert_eq!(world.store.contents(), before);
 }
 
 #[tokio::test]
-async fn a_link_that_was_mailed_before_opens_the_account_of_a_patient_who_is_inactive_since_but_brings_no_new_link() {
+async fn an_inactive_patient_can_register_with_an_earlier_link_but_gets_no_new_link() {
     let (world, token) = mailed().await;
     world.save_as("north", "p-1", &Profile { active: false, ..samples::profile(Some(ADDRESS)) }).await;
     world.clock.advance(TimeDelta::days(1));
     let holder = Holder { token: &token, request: &request(), keyed: None };
-    let asked = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
-    assert_eq!(refusal(asked), Refused::rule(RefusalCode::LinkNotUsable), "its holder does not learn why");
+    let requested = new_link(&world.ports(), &world.queue, &world.entropy, &holder).await;
+    assert_eq!(refusal(requested), Refused::rule(RefusalCode::LinkNotUsable), "the holder does not learn the reason");
     assert!(try_check(&world, &token).await.is_ok());
     assert_eq!(try_register(&world, &token, samples::date_of_birth()).await.unwrap().email, samples::email(ADDRESS));
 }
@@ -190,7 +190,7 @@ async fn a_link_that_was_mailed_before_opens_the_account_of_a_patient_who_is_ina
 #[tokio::test]
 async fn opting_out_makes_the_link_unusable() {
     let (world, token) = mailed().await;
-    let change = world.record().opt_out(samples::act(world.clock.now(), "r")).unwrap();
+    let change = world.record().opt_out(samples::staff_context(world.clock.now(), "r")).unwrap();
     world.store.commit(&change).await.unwrap();
     assert_eq!(
         refusal(try_register(&world, &token, samples::date_of_birth()).await),
@@ -211,5 +211,8 @@ async fn unsubscribing_stops_the_reminders_and_nothing_else() {
     world.clock.advance(TimeDelta::days(60));
     assert_eq!(world.sweep().await.reminded, 0);
     let unknown = portal::ids::LinkId::parse("unknown").unwrap();
-    assert!(stop_reminders(&world.ports(), &unknown, &request()).await.is_ok(), "says nothing either way");
+    assert!(
+        stop_reminders(&world.ports(), &unknown, &request()).await.is_ok(),
+        "the result is the same for an unknown link"
+    );
 }

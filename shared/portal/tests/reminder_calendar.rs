@@ -1,9 +1,9 @@
-//! When reminders are due, in every zone of the IANA database, against a model that knows clocks as plain numbers only.
+//! When reminders are due, in every time zone of the IANA database, checked against a model with plain numbers.
 //!
-//! The model lays out two years of a zone as spans of one offset each, and in them every stretch of daytime. A reminder
-//! is due at the first second of daytime from the moment on at which the local clock shows the time of sending, so
-//! many days later: neither before nor after. The sends are one a day and, so that every clock change falls on a send
-//! as well as on a reminder, one for each ten minutes around each change and around the days before it that a wait counts.
+//! The model divides two years of a zone into spans with one offset, and computes every period of daytime in them. A
+//! reminder is due at the first second of daytime from the time on at which the local clock shows the time of sending, the
+//! given number of days later. The test sends once a day. Around each clock change, and around the day that is one wait
+//! before it, it sends every ten minutes, so that clock changes meet both sends and reminders.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
@@ -17,28 +17,28 @@ use portal::{
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
-/// 1 January 2026, a Thursday, which is 1970's first day too.
+/// 1 January 2026, a Thursday like 1 January 1970.
 const BEGIN: i64 = 1_767_225_600;
-/// The days of two years.
+/// The number of days in two years.
 const DAYS: i64 = 730;
-/// The longest wait, and a weekend.
-const ROOM: i64 = 60 + 4;
+/// Additional days for the longest wait and a weekend.
+const EXTRA_DAYS: i64 = 60 + 4;
 
-/// A zone's clocks over the two years and what reminders of their end need.
+/// A zone's clocks over the two years, and over the additional days that the last reminders need.
 struct Clocks {
     zone: Tz,
-    /// From when on, in UTC, the local time is how much ahead of it.
+    /// The start of each span in UTC, and its offset: how far local time is ahead of UTC.
     spans: Vec<(i64, i64)>,
-    /// Every stretch of daytime, in UTC: from, and until before.
+    /// Every period of daytime in UTC: the start, and the end, which is not part of it.
     daytime: Vec<(i64, i64)>,
 }
 
 impl Clocks {
-    fn of(zone: Tz, policy: &ReminderPolicy) -> Self {
+    fn new(zone: Tz, policy: &ReminderPolicy) -> Self {
         let offset = |at| i64::from(zone.offset_from_utc_datetime(&instant(at).naive_utc()).fix().local_minus_utc());
         let mut spans = vec![(BEGIN - DAY, offset(BEGIN - DAY))];
-        for hour in -23..(DAYS + ROOM) * 24 {
-            // On the day of a change it is looked for by the second.
+        for hour in -23..(DAYS + EXTRA_DAYS) * 24 {
+            // Find the second of the change.
             let at = BEGIN + hour * HOUR;
             if offset(at) != spans[spans.len() - 1].1 {
                 let change = (at - HOUR + 1..=at).find(|second| offset(*second) == offset(at)).unwrap();
@@ -46,17 +46,17 @@ impl Clocks {
             }
         }
         let mut clocks = Self { zone, spans, daytime: Vec::new() };
-        clocks.daytime = clocks.lay_out(policy);
+        clocks.daytime = clocks.daytime_periods(policy);
         clocks
     }
 
-    fn lay_out(&self, policy: &ReminderPolicy) -> Vec<(i64, i64)> {
+    fn daytime_periods(&self, policy: &ReminderPolicy) -> Vec<(i64, i64)> {
         let seconds = |time: NaiveTime| i64::from(time.num_seconds_from_midnight());
         let mut daytime = Vec::new();
         for (number, (from, offset)) in self.spans.iter().enumerate() {
-            let until = self.spans.get(number + 1).map_or(BEGIN + (DAYS + ROOM) * DAY, |next| next.0);
+            let until = self.spans.get(number + 1).map_or(BEGIN + (DAYS + EXTRA_DAYS) * DAY, |next| next.0);
             for day in (from + offset).div_euclid(DAY)..=(until + offset).div_euclid(DAY) {
-                // Day 0 was a Thursday.
+                // Day 0 was a Thursday, so this is a Sunday.
                 if day.rem_euclid(7) == 3 {
                     continue;
                 }
@@ -88,7 +88,7 @@ impl Clocks {
         self.daytime[next].0.max(at)
     }
 
-    /// One send a day, at another time each, and many around each change of the clocks and so many days before it.
+    /// One send a day, each at another time of day, and many around each clock change and `days` before it.
     fn sends(&self, days: i64) -> BTreeSet<i64> {
         let around = |change: &(i64, i64)| {
             let change = change.0;
@@ -106,7 +106,7 @@ impl Clocks {
             let expected = self.next_daytime(self.first(self.local(*sent) + days * DAY));
             let due = next_reminder(policy, self.zone, instant(*sent), reminders_sent).unwrap();
             assert_eq!(due, instant(expected), "{} {}", self.zone, instant(*sent));
-            // Said once more in the words of the rule.
+            // The same, checked by the words of the rule.
             let local = due.with_timezone(&self.zone);
             assert!(local.weekday() != Weekday::Sun && (policy.opens()..policy.closes()).contains(&local.time()));
             assert!(self.local(expected) - self.local(*sent) >= days * DAY, "{} {}", self.zone, instant(*sent));
@@ -121,41 +121,41 @@ fn instant(at: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(at, 0).unwrap()
 }
 
-/// All zones, for the reminder of this number, which waits for so many days.
-fn every_zone(reminders_sent: u8, days: i64) {
+/// Checks all zones for the reminder with this number, which waits for this many days.
+fn check_every_zone(reminders_sent: u8, days: i64) {
     let policy = ReminderPolicy::default();
     assert_eq!(i64::from(policy.after_days()[usize::from(reminders_sent)]), days);
     let sends: usize =
-        TZ_VARIANTS.iter().map(|zone| Clocks::of(*zone, &policy).check(&policy, reminders_sent, days)).sum();
+        TZ_VARIANTS.iter().map(|zone| Clocks::new(*zone, &policy).check(&policy, reminders_sent, days)).sum();
     assert!(sends > 590 * 730);
     eprintln!("{} zones, {sends} sends", TZ_VARIANTS.len());
 }
 
 #[test]
 fn the_first_reminder_is_due_at_the_first_permitted_moment_in_every_zone() {
-    every_zone(0, 3);
+    check_every_zone(0, 3);
 }
 
 #[test]
 fn the_second_reminder_is_due_at_the_first_permitted_moment_in_every_zone() {
-    every_zone(1, 7);
+    check_every_zone(1, 7);
 }
 
 #[test]
 fn the_third_reminder_is_due_at_the_first_permitted_moment_in_every_zone() {
-    every_zone(2, 14);
+    check_every_zone(2, 14);
 }
 
-/// A day that begins or ends in the hours that clock changes skip and repeat.
+/// A daytime that begins or ends in the hours that clock changes skip and repeat.
 #[test]
-fn a_day_that_the_clocks_cut_is_kept_to_the_moment() {
+fn a_daytime_at_a_clock_change_is_exact_to_the_second() {
     let time = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
     for (opens, closes) in
         [(time(0, 0), time(1, 0)), (time(1, 15), time(2, 45)), (time(2, 0), time(3, 0)), (time(0, 30), time(1, 30))]
     {
         let policy = ReminderPolicy::new(vec![1], opens, closes).unwrap();
         for zone in TZ_VARIANTS {
-            let clocks = Clocks::of(zone, &policy);
+            let clocks = Clocks::new(zone, &policy);
             for (change, _) in &clocks.spans[1..] {
                 for at in (change - 30 * HOUR..change + 30 * HOUR).step_by(7_193) {
                     let due = in_daytime(&policy, zone, instant(at));

@@ -1,7 +1,7 @@
-//! What must not compile: reaching a practice's records without the scope that verified claims give.
+//! Code that must not compile: access to a practice's records without the scope of verified claims.
 //!
-//! Each file of `without_scope/` is compiled as a crate of its own that depends on this one, and must be refused with the
-//! words beside it. `TRYBUILD=overwrite` writes those words anew; read them before they are kept.
+//! Each file of `without_scope/` is compiled as a separate crate. The compiler must refuse it with the message in the file
+//! `.stderr`. `TRYBUILD=overwrite` rewrites these files; review them before you commit them.
 
 #[test]
 fn no_store_is_reached_without_a_scope() {

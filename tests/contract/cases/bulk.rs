@@ -10,7 +10,7 @@ use portal::{
         bulk::results,
         bulk_run::{self, RunOutcome, RunQueues},
     },
-    policy::{BULK_LEASE, MOST_BULK_PATIENTS},
+    policy::{BULK_LEASE, MAX_BULK_PATIENTS},
     ports::{
         BulkRunStore as _, BulkStore, ChangeStore as _, Clock as _, CommitOutcome, DirectoryStore as _,
         PortalReader as _, Ports, PracticeStore as _, StoreError,
@@ -50,14 +50,14 @@ async fn begin(backend: &impl Backend, job: &BulkJob, patients: &[PatientId]) ->
 
 pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
     let (store, scope) = (backend.store(), samples::scope("lake"));
-    let most: Vec<_> = (0..MOST_BULK_PATIENTS).map(|number| samples::patient_id(&format!("{number:064}"))).collect();
+    let most: Vec<_> = (0..MAX_BULK_PATIENTS).map(|number| samples::patient_id(&format!("{number:064}"))).collect();
     let job = samples::bulk_job("lake", "job-1", 500);
     assert_eq!(begin(backend, &job, &most).await, None);
     assert_eq!(begin(backend, &job, &most).await, None, "a repeated request finds its own job");
     let other = BulkJob { dry_run: true, content: Some([7; 16]), ..samples::bulk_job("lake", "job-1", 1) };
     assert_eq!(begin(backend, &other, &most[..1]).await, Some(job.clone()));
     assert_eq!(store.job(&scope, &job.id).await.unwrap(), Some(job.clone()));
-    assert_eq!(store.job_of(&scope.job(&job.id)).await.unwrap(), Some(job.clone()));
+    assert_eq!(store.job_by_key(&scope.job(&job.id)).await.unwrap(), Some(job.clone()));
     assert_eq!(store.named_patients(&scope, &job.id).await.unwrap(), most);
 
     let never_invited =
@@ -77,7 +77,7 @@ pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
 fn progress(count: u32, patients: &[PatientId]) -> SliceProgress {
     let result = |patient: &PatientId| BulkResult { patient: patient.clone(), outcome: BulkOutcome::Invited };
     SliceProgress {
-        audience: Audience::Named { total: 50, seen: count },
+        audience: Audience::Named { total: 50, processed: count },
         complete: false,
         results: patients.iter().map(result).collect(),
     }

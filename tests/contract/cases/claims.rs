@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    policy::{MOST_TRIES, SEND_GRACE, SEND_LEASE},
+    policy::{MAX_TRIES, SEND_GRACE, SEND_LEASE},
     ports::{ClaimOutcome, DeliveryStore as _},
     record::delivery::Unclaimable,
     testing::samples,
@@ -49,7 +49,9 @@ pub(crate) async fn a_finished_mail_is_not_claimed(backend: &impl Backend) {
     patient.invite(None).await;
     patient.claim().await;
     patient
-        .change(|record, act| record.fail_sending(record.fence, portal::record::FailReason::Refused, act).unwrap())
+        .change(|record, context| {
+            record.fail_sending(record.fence, portal::record::FailReason::Refused, context).unwrap()
+        })
         .await;
     patient.claim_is_refused(Unclaimable::Done).await;
     patient.reinvite(None).await;
@@ -58,8 +60,8 @@ pub(crate) async fn a_finished_mail_is_not_claimed(backend: &impl Backend) {
     patient.claim_is_refused(Unclaimable::Done).await;
     // No command leads to this state. Still, no mail may be sent to a patient who has an account.
     patient
-        .change(|record, act| {
-            let mut change = record.opt_out(act).unwrap();
+        .change(|record, context| {
+            let mut change = record.opt_out(context).unwrap();
             change.after.choice = record.choice.clone();
             change.after.invitation.as_mut().unwrap().state = portal::record::InvitationState::Queued;
             change
@@ -70,7 +72,7 @@ pub(crate) async fn a_finished_mail_is_not_claimed(backend: &impl Backend) {
 
 pub(crate) async fn a_mail_without_tries_left_is_not_claimed(backend: &impl Backend) {
     let mut patient = invited(backend).await;
-    for _ in 0..MOST_TRIES {
+    for _ in 0..MAX_TRIES {
         patient.claim().await;
         patient.now += SEND_LEASE + SEND_GRACE;
     }
@@ -117,9 +119,9 @@ pub(crate) async fn only_the_current_claim_can_be_deferred(backend: &impl Backen
     let waiting = patient.record.defer(patient.record.fence, patient.now).unwrap();
     // A change of the profile does not end the claim. Opting out removes the link, and then the lease expires.
     patient
-        .change(|record, act| {
+        .change(|record, context| {
             let profile = samples::profile(None);
-            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, act).unwrap()
+            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), profile, context).unwrap()
         })
         .await;
     assert!(backend.store().defer(&waiting).await.unwrap());

@@ -6,7 +6,7 @@ use portal::{
     profile::Profile,
     record::PortalRecord,
     redacted::Redacted,
-    search::{DirectoryQuery, MOST_HITS},
+    search::{DirectoryQuery, MAX_HITS},
     testing::{TestClock, samples},
     text::PersonName,
     timeline::Role,
@@ -67,7 +67,7 @@ pub(crate) async fn the_first_letters_of_each_word_find_a_patient(backend: &impl
     let rows = backend.store().search(&scope, &query, None, 10).await.unwrap();
     let patient = samples::patient_id("p-1");
     let saved = portal::directory::rows(&patient, &named("José", "Núñez"));
-    assert_eq!(rows, saved.into_iter().filter(|row| query.reaches(&row.place)).collect::<Vec<_>>());
+    assert_eq!(rows, saved.into_iter().filter(|row| query.matches_place(&row.place)).collect::<Vec<_>>());
 }
 
 pub(crate) async fn only_patients_of_the_practice_are_found(backend: &impl Backend) {
@@ -100,10 +100,10 @@ pub(crate) async fn a_date_of_birth_finds_its_patients(backend: &impl Backend) {
 pub(crate) async fn a_new_name_replaces_the_old_one(backend: &impl Backend) {
     let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
     assert_eq!(found(backend, "lake", "nu").await, ["p-1"]);
-    let act = patient.act(Role::Staff);
+    let context = patient.context(Role::Staff);
     let born = Some(Redacted::new("1990-12-31".parse().unwrap()));
     let profile = Profile { date_of_birth: born, ..named("José", "Smith") };
-    let change = PortalRecord::save_profile(Some(&patient.record), patient.key.clone(), profile, act).unwrap();
+    let change = PortalRecord::save_profile(Some(&patient.record), patient.key.clone(), profile, context).unwrap();
     patient.step(change).await;
     for (text, hits) in [
         ("nu", vec![]),
@@ -127,7 +127,7 @@ pub(crate) async fn the_pages_of_a_search_have_each_patient_once(backend: &impl 
     let pages = pages(backend, "lake", "jo").await;
     // Each patient has two or three rows that are read. The first one is the hit.
     assert_eq!(pages.len(), 5, "{pages:?}");
-    assert!(pages.iter().all(|page| page.len() <= MOST_HITS), "{pages:?}");
+    assert!(pages.iter().all(|page| page.len() <= MAX_HITS), "{pages:?}");
     let all = pages.concat();
     let mut each_once = all.clone();
     each_once.sort();

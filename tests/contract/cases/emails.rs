@@ -15,8 +15,8 @@ const EMAIL: &str = "jose@example.com";
 
 async fn save_email(patient: &mut TestPatient<'_, impl Backend>, address: Option<&str>) {
     patient
-        .change(|record, act| {
-            PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), act).unwrap()
+        .change(|record, context| {
+            PortalRecord::save_profile(Some(record), record.key.clone(), samples::profile(address), context).unwrap()
         })
         .await;
 }
@@ -65,7 +65,7 @@ pub(crate) async fn the_patients_own_profile_does_not_block_the_address(backend:
 
 pub(crate) async fn an_address_in_more_than_fifty_profiles_stays_in_use(backend: &impl Backend) {
     let mut patients = Vec::new();
-    for number in 0..=portal::ledger::MOST_HOLDERS {
+    for number in 0..=portal::ledger::MAX_LISTED_PROFILES {
         patients.push(TestPatient::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
     for patient in &mut patients {
@@ -78,7 +78,7 @@ pub(crate) async fn an_address_in_more_than_fifty_profiles_stays_in_use(backend:
 
 pub(crate) async fn profiles_can_be_removed_from_a_full_list(backend: &impl Backend) {
     let mut patients = Vec::new();
-    for number in 0..portal::ledger::MOST_HOLDERS {
+    for number in 0..portal::ledger::MAX_LISTED_PROFILES {
         patients.push(TestPatient::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
     for patient in &mut patients {
@@ -140,9 +140,9 @@ pub(crate) async fn an_account_keeps_its_address_until_it_is_changed(backend: &i
     patient.is_in_use(&change, Some("p-2")).await;
     // A login is recorded with the new address only.
     let login = samples::login("event-1", patient.now + TimeDelta::hours(1));
-    let by = async |address| backend.store().note_login(&samples::email(address), &login).await.unwrap();
+    let by = async |address| backend.store().record_login(&samples::email(address), &login).await.unwrap();
     assert_eq!(by(EMAIL).await, LoginOutcome::NoAccount);
-    assert_eq!(by("new@example.com").await, LoginOutcome::Noted);
+    assert_eq!(by("new@example.com").await, LoginOutcome::Recorded);
 }
 
 pub(crate) async fn an_account_keeps_its_address_if_the_new_one_is_in_use(backend: &impl Backend) {
@@ -204,10 +204,10 @@ pub(crate) async fn only_one_of_many_accounts_gets_an_address(backend: &impl Bac
         let own = patient.record.claimed_email().unwrap();
         let outcome = backend
             .store()
-            .note_login(own, &samples::login("event-1", patient.now + TimeDelta::days(1)))
+            .record_login(own, &samples::login("event-1", patient.now + TimeDelta::days(1)))
             .await
             .unwrap();
-        assert_eq!(outcome, LoginOutcome::Noted, "the others keep the claim of their address");
+        assert_eq!(outcome, LoginOutcome::Recorded, "the others keep the claim of their address");
     }
 }
 

@@ -34,8 +34,8 @@ pub(crate) async fn a_link_finds_only_its_record(backend: &impl Backend) {
     let unknown = LinkId::parse("unknown").unwrap();
     assert_eq!(backend.store().load_linked(&unknown).await.unwrap(), NOTHING);
 
-    let act = patient.act(Role::Patient);
-    let change = patient.record.stop_reminders(act).unwrap();
+    let context = patient.context(Role::Patient);
+    let change = patient.record.stop_reminders(context).unwrap();
     assert_eq!(backend.store().commit(&change).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(backend.store().load_linked(&link).await.unwrap().record, Some(change.after));
 }

@@ -20,7 +20,7 @@ async fn registered<B: Backend>(backend: &B) -> TestPatient<'_, B> {
 }
 
 async fn record_login(backend: &impl Backend, event: &str, at: DateTime<Utc>) -> LoginOutcome {
-    backend.store().note_login(&samples::email("Jose@Example.com"), &samples::login(event, at)).await.unwrap()
+    backend.store().record_login(&samples::email("Jose@Example.com"), &samples::login(event, at)).await.unwrap()
 }
 
 /// Records a login, and checks that the store follows the rules.
@@ -31,7 +31,7 @@ async fn record_and_check<B: Backend>(
 ) -> LoginOutcome {
     let expected = patient.record.track_login(&samples::login(event, at)).unwrap();
     let outcome = record_login(patient.backend, event, at).await;
-    assert_eq!(outcome == LoginOutcome::Noted, expected.is_some(), "{event} at {at}");
+    assert_eq!(outcome == LoginOutcome::Recorded, expected.is_some(), "{event} at {at}");
     patient.record = expected.unwrap_or_else(|| patient.record.clone());
     patient.is_stored().await;
     outcome
@@ -43,10 +43,10 @@ pub(crate) async fn only_the_latest_login_is_kept(backend: &impl Backend) {
     let hours = |hours| begun + TimeDelta::hours(hours);
     for (event, login_at, outcome, latest) in [
         ("before", hours(0), LoginOutcome::Known, hours(0)),
-        ("first", hours(2), LoginOutcome::Noted, hours(2)),
+        ("first", hours(2), LoginOutcome::Recorded, hours(2)),
         ("same-time", hours(2), LoginOutcome::Known, hours(2)),
         ("late", hours(1), LoginOutcome::Known, hours(2)),
-        ("next", hours(3), LoginOutcome::Noted, hours(3)),
+        ("next", hours(3), LoginOutcome::Recorded, hours(3)),
     ] {
         assert_eq!(record_and_check(&mut patient, event, login_at).await, outcome, "{event}");
         assert_eq!(patient.stored().await.last_login_at(), Some(latest), "{event}");
@@ -57,7 +57,7 @@ pub(crate) async fn a_repeated_login_event_changes_nothing_at_any_time(backend: 
     let mut patient = registered(backend).await;
     let begun = patient.now;
     let hours = |hours| begun + TimeDelta::hours(hours);
-    assert_eq!(record_and_check(&mut patient, "one", hours(1)).await, LoginOutcome::Noted);
+    assert_eq!(record_and_check(&mut patient, "one", hours(1)).await, LoginOutcome::Recorded);
     for again in [hours(0), hours(1), hours(9)] {
         assert_eq!(record_and_check(&mut patient, "one", again).await, LoginOutcome::Known, "{again}");
     }
@@ -65,8 +65,8 @@ pub(crate) async fn a_repeated_login_event_changes_nothing_at_any_time(backend: 
     patient.opt_out(Role::Staff).await;
     assert_eq!(record_and_check(&mut patient, "one", hours(9)).await, LoginOutcome::Known);
     // Only the last event is remembered.
-    assert_eq!(record_and_check(&mut patient, "two", hours(2)).await, LoginOutcome::Noted);
-    assert_eq!(record_and_check(&mut patient, "one", hours(9)).await, LoginOutcome::Noted);
+    assert_eq!(record_and_check(&mut patient, "two", hours(2)).await, LoginOutcome::Recorded);
+    assert_eq!(record_and_check(&mut patient, "one", hours(9)).await, LoginOutcome::Recorded);
     assert_eq!(patient.stored().await.last_login_at(), Some(hours(9)));
 }
 
@@ -85,10 +85,10 @@ pub(crate) async fn a_login_without_an_account_is_not_recorded(backend: &impl Ba
 
 pub(crate) async fn a_stale_change_does_not_overwrite_a_login(backend: &impl Backend) {
     let mut patient = registered(backend).await;
-    let act = patient.act(Role::Staff);
-    let decided_before = patient.record.opt_out(act).unwrap();
+    let context = patient.context(Role::Staff);
+    let decided_before = patient.record.opt_out(context).unwrap();
     let login_at = patient.now + TimeDelta::hours(1);
-    assert_eq!(record_and_check(&mut patient, "event-1", login_at).await, LoginOutcome::Noted);
+    assert_eq!(record_and_check(&mut patient, "event-1", login_at).await, LoginOutcome::Recorded);
     assert_eq!(patient.try_commit(&decided_before).await, CommitOutcome::Stale);
     patient.is_stored().await;
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portal::{
-    policy::MOST_NOTICES,
+    policy::MAX_NOTICES,
     ports::{CommitOutcome, DeliveryStore as _, DueEntry},
     record::{FailReason, NextActionKind, PortalRecord},
     testing::samples,
@@ -20,12 +20,12 @@ async fn changed<B: Backend>(backend: &B) -> TestPatient<'_, B> {
 }
 
 async fn finish_first(patient: &mut TestPatient<'_, impl Backend>, sent: bool) {
-    let act = patient.act(Role::Sender);
+    let context = patient.context(Role::Sender);
     let (notice, message) = (patient.record.notices[0].clone(), samples::message_id(7));
     let change = if sent {
-        patient.record.notice_sent(&notice, message, act)
+        patient.record.notice_sent(&notice, message, context)
     } else {
-        patient.record.notice_failed(&notice, FailReason::Refused, act)
+        patient.record.notice_failed(&notice, FailReason::Refused, context)
     };
     patient.step(change.unwrap()).await;
 }
@@ -33,14 +33,14 @@ async fn finish_first(patient: &mut TestPatient<'_, impl Backend>, sent: bool) {
 pub(crate) async fn notices_read_back(backend: &impl Backend) {
     let mut patient = changed(backend).await;
     let mut number = 0;
-    while patient.record.notices.len() < MOST_NOTICES {
+    while patient.record.notices.len() < MAX_NOTICES {
         number += 1;
         patient.change_email(&format!("Jose+{number}@Example.com")).await;
     }
     // Other changes of the record keep the notices.
     patient.opt_out(Role::Staff).await;
     patient.commit(PortalRecord::opt_in).await;
-    for left in (0..MOST_NOTICES).rev() {
+    for left in (0..MAX_NOTICES).rev() {
         assert!(patient.record.next_action.is_some());
         finish_first(&mut patient, left % 2 == 0).await;
         assert_eq!(patient.record.notices.len(), left);
@@ -63,7 +63,7 @@ pub(crate) async fn notices_are_due_until_all_are_sent_or_failed(backend: &impl 
 pub(crate) async fn only_one_of_many_senders_claims_the_notices(backend: &impl Backend) {
     let mut patient = changed(backend).await;
     let (entry, until) =
-        (DueEntry::from_record(&patient.record).unwrap(), patient.record.notices_claimable(patient.now).unwrap());
+        (DueEntry::from_record(&patient.record).unwrap(), patient.record.notice_claim_end(patient.now).unwrap());
     let mut senders = JoinSet::new();
     for _ in 0..16 {
         let (shared, entry) = (backend.store().clone(), entry.clone());
@@ -72,7 +72,7 @@ pub(crate) async fn only_one_of_many_senders_claims_the_notices(backend: &impl B
     assert_eq!(senders.join_all().await.into_iter().filter(|won| *won).count(), 1);
     patient.record = patient.record.rescheduled(until).unwrap();
     patient.is_stored().await;
-    assert_eq!(patient.record.notices_claimable(patient.now), None);
+    assert_eq!(patient.record.notice_claim_end(patient.now), None);
     assert_eq!(due(backend, &patient).await, []);
     // The claim has expired. An entry of another kind does not match.
     patient.now = until;
@@ -88,13 +88,13 @@ pub(crate) async fn only_one_of_many_senders_claims_the_notices(backend: &impl B
 
 pub(crate) async fn a_stale_or_repeated_notice_writes_nothing(backend: &impl Backend) {
     let mut patient = changed(backend).await;
-    let act = patient.act(Role::Sender);
-    let late = patient.record.notice_sent(&patient.record.notices[0], samples::message_id(1), act).unwrap();
+    let context = patient.context(Role::Sender);
+    let late = patient.record.notice_sent(&patient.record.notices[0], samples::message_id(1), context).unwrap();
     patient.opt_out(Role::Staff).await;
     assert_eq!(patient.try_commit(&late).await, CommitOutcome::Stale);
     patient.is_stored().await;
-    let act = patient.act(Role::Sender);
-    let sent = patient.record.notice_sent(&patient.record.notices[0], samples::message_id(1), act).unwrap();
+    let context = patient.context(Role::Sender);
+    let sent = patient.record.notice_sent(&patient.record.notices[0], samples::message_id(1), context).unwrap();
     patient.step(sent.clone()).await;
     assert_eq!(patient.try_commit(&sent).await, CommitOutcome::Committed, "a repeated commit is recognised");
     patient.is_stored().await;

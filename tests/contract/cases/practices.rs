@@ -11,7 +11,7 @@ use crate::{backend::Backend, test_patient::TestPatient};
 pub(crate) async fn a_practice_is_saved_by_version(backend: &impl Backend) {
     let (store, scope) = (backend.store(), samples::scope("lake"));
     assert_eq!(store.practice(&scope).await.unwrap(), None);
-    assert_eq!(store.practice_of(scope.practice()).await.unwrap(), None);
+    assert_eq!(store.practice_by_id(scope.practice()).await.unwrap(), None);
     let first = Practice::save(None, scope.practice().clone(), samples::settings(), false, samples::noon());
     assert_eq!(store.save_practice(&scope, &first).await.unwrap(), CommitOutcome::Committed);
     assert_eq!(store.practice(&scope).await.unwrap().as_ref(), Some(&first));
@@ -33,7 +33,7 @@ pub(crate) async fn a_practice_is_saved_by_version(backend: &impl Backend) {
     assert_eq!(store.save_practice(&scope, &late).await.unwrap(), CommitOutcome::Stale);
     assert_eq!(store.save_practice(&scope, &created_again).await.unwrap(), CommitOutcome::Stale);
     assert_eq!(store.practice(&scope).await.unwrap().as_ref(), Some(&second));
-    assert_eq!(store.practice_of(scope.practice()).await.unwrap().as_ref(), Some(&second));
+    assert_eq!(store.practice_by_id(scope.practice()).await.unwrap().as_ref(), Some(&second));
     let loaded = store.load(&scope, &samples::patient_id("p-1")).await.unwrap();
     assert_eq!(loaded, Loaded { practice: Some(second), record: None });
 }

@@ -6,7 +6,7 @@ use portal::{
         OperationError,
         register::{Holder, register},
     },
-    policy::MOST_GUESSES,
+    policy::MAX_BIRTH_DATE_ATTEMPTS,
     ports::{CommitOutcome, PortalStore, Ports, StoreError},
     record::InvitationState,
     refusal::RegisterRefusal,
@@ -76,14 +76,14 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
             Err(error) => unreachable!("{error:?}"),
         };
         let request = format!("race-{round}-{}-{}-{}", key.patient, answer.busy, answer.stale);
-        let act = samples::act(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
+        let context = samples::staff_context(samples::noon() + chrono::TimeDelta::hours(i64::from(round)), &request);
         // The winner of an earlier round first revokes its invitation.
         let change = if record.invitation.as_ref().is_some_and(|invitation| invitation.state == InvitationState::Queued)
         {
-            record.revoke(act).unwrap()
+            record.revoke(context).unwrap()
         } else {
             let id = samples::invitation_id(&format!("race-{round}-{}", key.patient));
-            record.invite(&practice, Some(&samples::email(address)), id, act).unwrap()
+            record.invite(&practice, Some(&samples::email(address)), id, context).unwrap()
         };
         let inviting = change.event.kind.name() == EventName::Invited;
         match store.commit(&change).await {
@@ -130,9 +130,9 @@ pub(crate) async fn only_five_of_many_dates_of_birth_are_compared(backend: &impl
         }
     }
     eprintln!("{GUESSES} dates: {compared} compared, {unusable} refused, {busy} failed");
-    assert!(compared <= MOST_GUESSES, "each date is counted before it is compared");
-    assert!(compared == MOST_GUESSES || busy > 0, "each counted date was compared");
+    assert!(compared <= MAX_BIRTH_DATE_ATTEMPTS, "each date is counted before it is compared");
+    assert!(compared == MAX_BIRTH_DATE_ATTEMPTS || busy > 0, "each counted date was compared");
     let record = patient.stored().await;
-    let locked = record.link.is_none_or(|link| link.guesses < MOST_GUESSES);
+    let locked = record.link.is_none_or(|link| link.birth_date_attempts < MAX_BIRTH_DATE_ATTEMPTS);
     assert!(locked || busy > 0, "the fifth date locked the link");
 }

@@ -38,8 +38,8 @@ pub(crate) async fn profiles_read_back(backend: &impl Backend) {
             ..samples::profile(None)
         },
     ] {
-        let act = patient.act(Role::Staff);
-        let change = PortalRecord::save_profile(Some(&patient.record), patient.key.clone(), profile, act).unwrap();
+        let context = patient.context(Role::Staff);
+        let change = PortalRecord::save_profile(Some(&patient.record), patient.key.clone(), profile, context).unwrap();
         patient.step(change).await;
     }
 }
@@ -52,12 +52,12 @@ pub(crate) async fn invitations_read_back(backend: &impl Backend) {
     patient.send().await;
     patient.reinvite(Some("Other@Example.com")).await;
     patient.claim().await;
-    patient.change(|record, act| record.fail_sending(record.fence, FailReason::Refused, act).unwrap()).await;
+    patient.change(|record, context| record.fail_sending(record.fence, FailReason::Refused, context).unwrap()).await;
     patient.reinvite(None).await;
     patient.send().await;
     let reminder = patient.reinviting(None, Role::Sweep);
     patient.step(reminder).await;
-    patient.change(|record, act| record.stop_reminders(act).unwrap()).await;
+    patient.change(|record, context| record.stop_reminders(context).unwrap()).await;
     patient.send().await;
     assert_eq!(patient.record.next_action, None);
 }
@@ -89,7 +89,7 @@ pub(crate) async fn late_mail_events_read_back(backend: &impl Backend) {
     // All tries were used up.
     patient.reinvite(None).await;
     patient.claim().await;
-    patient.change(|record, act| record.fail_sending(record.fence, FailReason::Exhausted, act).unwrap()).await;
+    patient.change(|record, context| record.fail_sending(record.fence, FailReason::Exhausted, context).unwrap()).await;
     patient.record_events(Delivery::Bounced).await;
     // The link was used before the event arrived.
     patient.reinvite(Some("other@example.com")).await;
@@ -106,8 +106,8 @@ pub(crate) async fn ended_invitations_read_back(backend: &impl Backend) {
         patient.invite(None).await;
         patient.send().await;
         // A decline needs the mailed token; what is stored is the same.
-        let act = patient.act(Role::Patient);
-        let mut change = patient.record.revoke(act).unwrap();
+        let context = patient.context(Role::Patient);
+        let mut change = patient.record.revoke(context).unwrap();
         let Some(InvitationState::Revoked { reason: stored, .. }) =
             change.after.invitation.as_mut().map(|invitation| &mut invitation.state)
         else {
@@ -124,17 +124,17 @@ pub(crate) async fn ended_invitations_read_back(backend: &impl Backend) {
     patient.claim().await;
     patient.opt_out(Role::Patient).await;
     let invitation = patient.invitation_id();
-    patient.change(|record, act| record.finalize(&invitation, act).unwrap()).await;
+    patient.change(|record, context| record.finalize(&invitation, context).unwrap()).await;
     patient.stamp().await;
     // The last attempt locks the link.
     patient.commit(PortalRecord::opt_in).await;
     patient.invite(None).await;
     patient.send().await;
-    patient.record.link.as_mut().unwrap().guesses = portal::policy::MOST_GUESSES;
+    patient.record.link.as_mut().unwrap().birth_date_attempts = portal::policy::MAX_BIRTH_DATE_ATTEMPTS;
     let wrong = samples::date_of_birth() + TimeDelta::days(1);
-    let act = patient.act(Role::Patient);
+    let context = patient.context(Role::Patient);
     let portal::record::account::Registration::Locked(change) =
-        patient.record.register(wrong, samples::account_id("account-1"), None, act)
+        patient.record.register(wrong, samples::account_id("account-1"), None, context)
     else {
         unreachable!("it was the last attempt")
     };
@@ -149,13 +149,13 @@ pub(crate) async fn accounts_read_back(backend: &impl Backend) {
     patient.register().await;
     patient.stamp().await;
     let login = samples::login("event-1", patient.now + TimeDelta::days(1));
-    let outcome = backend.store().note_login(&samples::email("jose@example.com"), &login).await.unwrap();
-    assert_eq!(outcome, LoginOutcome::Noted);
+    let outcome = backend.store().record_login(&samples::email("jose@example.com"), &login).await.unwrap();
+    assert_eq!(outcome, LoginOutcome::Recorded);
     patient.record = patient.record.track_login(&login).unwrap().unwrap();
     patient.is_stored().await;
     patient.change_email("New@Example.com").await;
-    let act = patient.act(Role::Staff);
-    let mut change = patient.record.opt_out(act).unwrap();
+    let context = patient.context(Role::Staff);
+    let mut change = patient.record.opt_out(context).unwrap();
     let Account::Active { id, email, registered_at, last_login_at, last_login_event } = change.after.account else {
         unreachable!("it is active")
     };
@@ -175,12 +175,12 @@ pub(crate) async fn choices_read_back(backend: &impl Backend) {
 pub(crate) async fn links_read_back(backend: &impl Backend) {
     let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     patient.invite(None).await;
-    for _ in 0..portal::policy::MOST_TRIES {
+    for _ in 0..portal::policy::MAX_TRIES {
         patient.claim().await;
         patient.now += TimeDelta::hours(1);
     }
     assert_eq!(patient.record.link.as_ref().unwrap().secrets.len(), 5);
-    patient.change(|record, act| record.finalize(&record.invitation.as_ref().unwrap().id, act).unwrap()).await;
+    patient.change(|record, context| record.finalize(&record.invitation.as_ref().unwrap().id, context).unwrap()).await;
     patient.reinvite(None).await;
     patient.send().await;
     let token =
@@ -191,13 +191,13 @@ pub(crate) async fn links_read_back(backend: &impl Backend) {
 
 pub(crate) async fn requests_read_back(backend: &impl Backend) {
     let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
-    for number in 0..=portal::policy::MOST_REMEMBERED {
+    for number in 0..=portal::policy::MAX_REMEMBERED_REQUESTS {
         let request = KeyedRequest::new("opt", &number.to_string(), b"{}");
-        let act = patient.act(Role::Staff);
+        let context = patient.context(Role::Staff);
         let record = &patient.record;
-        let change = if number % 2 == 0 { record.opt_out(act).unwrap() } else { record.opt_in(act).unwrap() };
+        let change = if number % 2 == 0 { record.opt_out(context).unwrap() } else { record.opt_in(context).unwrap() };
         patient.now = samples::noon();
-        patient.step(change.remembering(Some(&request))).await;
+        patient.step(change.with_remembered_request(Some(&request))).await;
     }
     assert!(patient.record.recent_requests.len() > 1);
 }

@@ -49,8 +49,8 @@ impl<S: DeliveryStore> DeliveryStore for Slow<'_, S> {
         slowly(self.0.record(key)).await
     }
 
-    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
-        slowly(self.0.practice_of(practice)).await
+    async fn practice_by_id(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        slowly(self.0.practice_by_id(practice)).await
     }
 
     async fn due(
@@ -108,7 +108,7 @@ impl<'b, B: Backend> Scenario<'b, B> {
     async fn begin(backend: &'b B) -> Self {
         let practice = samples::practice("lake");
         backend.store().save_practice(&samples::scope("lake"), &practice).await.unwrap();
-        let clock = TestClock::at(samples::at("2026-05-08T13:30:00Z"));
+        let clock = TestClock::new(samples::at("2026-05-08T13:30:00Z"));
         Self {
             backend,
             practice,
@@ -139,29 +139,30 @@ impl<'b, B: Backend> Scenario<'b, B> {
                 Due::Nothing => TimeDelta::days(2),
             };
             let (at, id) = (self.now() - since, samples::invitation_id(&format!("first-{number}")));
-            let act = |role, step: &str| samples::act_of(role, at, &format!("{step}-{number}"));
+            let context = |role, step: &str| samples::context_as(role, at, &format!("{step}-{number}"));
             let address = format!("p{number}@example.com");
             let created = PortalRecord::save_profile(
                 None,
                 key.clone(),
                 samples::profile(Some(&address)),
-                act(Role::Staff, "save"),
+                context(Role::Staff, "save"),
             );
             let record = self.commit(created.unwrap()).await;
-            let record =
-                self.commit(record.invite(&self.practice, None, id.clone(), act(Role::Staff, "invite")).unwrap()).await;
+            let record = self
+                .commit(record.invite(&self.practice, None, id.clone(), context(Role::Staff, "invite")).unwrap())
+                .await;
             if due != Due::Mail {
                 let record = self.send(&record.key, &id, at).await.unwrap();
                 if due == Due::Notices {
                     let account = samples::account_id(&format!("account-{number}"));
                     let registered =
-                        record.register(samples::date_of_birth(), account, None, act(Role::Patient, "register"));
+                        record.register(samples::date_of_birth(), account, None, context(Role::Patient, "register"));
                     let Registration::Registered(change) = registered else {
                         unreachable!("the date of birth is right")
                     };
                     let record = self.commit(*change).await;
                     let new = samples::email(&format!("new{number}@example.com"));
-                    self.commit(record.change_account_email(&new, act(Role::Support, "change")).unwrap().unwrap())
+                    self.commit(record.change_account_email(&new, context(Role::Support, "change")).unwrap().unwrap())
                         .await;
                 }
             }
@@ -179,8 +180,8 @@ impl<'b, B: Backend> Scenario<'b, B> {
         let ClaimOutcome::Claimed(record) = self.backend.store().claim(key, &request).await.unwrap() else {
             return None;
         };
-        let act = samples::act_of(Role::Sender, at, &format!("send-{invitation}"));
-        let sent = record.stamp(&self.practice, invitation, record.fence, samples::message_id(1), act).unwrap();
+        let context = samples::context_as(Role::Sender, at, &format!("send-{invitation}"));
+        let sent = record.stamp(&self.practice, invitation, record.fence, samples::message_id(1), context).unwrap();
         Some(self.commit(sent).await)
     }
 

@@ -1,11 +1,11 @@
 //! The pages of a patient's timeline.
 
 use portal::{
-    operations::timeline::{MOST_EVENTS, timeline},
+    operations::timeline::{MAX_EVENTS, timeline},
     ports::{Ports, TimelineReader as _},
     record::PortalRecord,
     testing::{TestClock, samples},
-    timeline::{HistoryPlace, Role},
+    timeline::{Role, TimelinePlace},
 };
 
 use crate::{backend::Backend, test_patient::TestPatient};
@@ -34,21 +34,21 @@ pub(crate) async fn a_timeline_is_paged_with_the_newest_event_first(backend: &im
         }
     }
     assert_eq!(versions, (1..=45).rev().collect::<Vec<_>>());
-    assert_eq!(sizes, [usize::from(MOST_EVENTS), usize::from(MOST_EVENTS), 5]);
+    assert_eq!(sizes, [usize::from(MAX_EVENTS), usize::from(MAX_EVENTS), 5]);
 }
 
 pub(crate) async fn a_timeline_contains_only_events_of_its_patient(backend: &impl Backend) {
     let mut patient = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     patient.invite(None).await;
-    let events = async |practice: &str, patient: &str, before: Option<HistoryPlace>| {
+    let events = async |practice: &str, patient: &str, before: Option<TimelinePlace>| {
         let patient = samples::patient_id(patient);
         backend.store().events(&samples::scope(practice), &patient, before, 100).await.unwrap()
     };
     assert_eq!(events("lake", "p-1", None).await.len(), 2);
-    assert_eq!(events("lake", "p-1", HistoryPlace::before(2)).await.len(), 1);
-    assert_eq!(events("lake", "p-1", HistoryPlace::before(9_999_999_999)).await.len(), 2);
+    assert_eq!(events("lake", "p-1", TimelinePlace::before(2)).await.len(), 1);
+    assert_eq!(events("lake", "p-1", TimelinePlace::before(9_999_999_999)).await.len(), 2);
     for (practice, patient) in [("hill", "p-1"), ("lake", "p"), ("lake", "p-11"), ("lake", "p-2")] {
-        for before in [None, HistoryPlace::before(2)] {
+        for before in [None, TimelinePlace::before(2)] {
             assert_eq!(events(practice, patient, before).await, [], "{practice} {patient}");
         }
     }

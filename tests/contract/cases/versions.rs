@@ -27,8 +27,8 @@ pub(crate) async fn a_stale_fence_writes_nothing(backend: &impl Backend) {
     patient.invite(None).await;
     let before_the_claim = patient.record.clone();
     patient.claim().await;
-    let act = patient.act(Role::Staff);
-    let late = before_the_claim.revoke(act).unwrap();
+    let context = patient.context(Role::Staff);
+    let late = before_the_claim.revoke(context).unwrap();
     assert_eq!(patient.try_commit(&late).await, CommitOutcome::Stale);
     patient.is_stored().await;
 }
@@ -36,7 +36,7 @@ pub(crate) async fn a_stale_fence_writes_nothing(backend: &impl Backend) {
 pub(crate) async fn a_patient_is_created_once(backend: &impl Backend) {
     let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
     let mut rival = samples::new_patient(&patient.key, samples::profile(Some("jose@example.com")));
-    rival.event.act = patient.act(Role::Staff);
+    rival.event.context = patient.context(Role::Staff);
     assert_eq!(patient.try_commit(&rival).await, CommitOutcome::Stale);
     patient.is_stored().await;
 }
@@ -51,8 +51,9 @@ pub(crate) async fn a_repeated_commit_is_recognised(backend: &impl Backend) {
     patient.revoke().await;
     let without_email = samples::profile(None);
     patient
-        .change(|record, act| {
-            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, act).unwrap()
+        .change(|record, context| {
+            portal::record::PortalRecord::save_profile(Some(record), record.key.clone(), without_email, context)
+                .unwrap()
         })
         .await;
     let mut other = TestPatient::begin(backend, "hill", "p-1", Some("jose@example.com")).await;

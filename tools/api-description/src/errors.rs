@@ -110,7 +110,7 @@ pub struct Errors {
 }
 
 /// The maximum number of examples of a shared answer. An answer with more is written in its operation.
-const MOST_SHARED: usize = 4;
+const MAX_SHARED: usize = 4;
 
 impl Errors {
     /// The error answers of an operation, by status. The gateway can answer every operation with a 429, but requires a
@@ -130,7 +130,7 @@ impl Errors {
         let names: Vec<&str> = examples.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let name = match names.as_slice() {
             [] => "TooManyRequests".to_owned(),
-            names if names.len() > MOST_SHARED => return Ok(response),
+            names if names.len() > MAX_SHARED => return Ok(response),
             names => names.iter().flat_map(|name| name.split('_')).map(capitalized).collect(),
         };
         let reference = json!({ "$ref": format!("#/components/responses/{name}") });

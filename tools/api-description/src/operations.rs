@@ -254,11 +254,11 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             ..plain(Tag::Practice, vec![practice(schemas)?])
         },
         Operation::ReportLogin => Parts {
-            body: Some(required(schemas, "PortalLogin", track_login::json::login)),
+            body: Some(required(schemas, "PortalLogin", track_login::json::read_login)),
             ..plain(Tag::Logins, vec![empty("The login is recorded.")])
         },
         Operation::CheckLink => Parts {
-            body: Some(required(schemas, "LinkToken", register::json::token)),
+            body: Some(required(schemas, "LinkToken", register::json::read_token)),
             ..plain(
                 Tag::Link,
                 vec![answer::<register::json::LinkJson<'_>>(
@@ -272,7 +272,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         },
         Operation::Register => Parts {
             parameters: &[Parameter::IdempotencyKey],
-            body: Some(required(schemas, "RegistrationRequest", |form| register::json::registration(form, now))),
+            body: Some(required(schemas, "RegistrationRequest", |form| register::json::read_registration(form, now))),
             ..plain(
                 Tag::Link,
                 vec![answer::<register::json::RegisteredJson<'_>>(
@@ -285,15 +285,15 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             )
         },
         Operation::DeclineInvitation | Operation::ReportWrongPerson => Parts {
-            body: Some(required(schemas, "LinkToken", register::json::token)),
+            body: Some(required(schemas, "LinkToken", register::json::read_token)),
             ..plain(Tag::Link, vec![empty("The invitation is revoked; the link does not work any more.")])
         },
         Operation::RequestNewLink => Parts {
             parameters: &[Parameter::IdempotencyKey],
-            body: Some(required(schemas, "LinkToken", register::json::token)),
+            body: Some(required(schemas, "LinkToken", register::json::read_token)),
             ..plain(
                 Tag::Link,
-                vec![answer::<register::json::AskedJson>(
+                vec![answer::<register::json::NewLinkJson>(
                     schemas,
                     202,
                     "A mail is queued. There is nothing to show.",

@@ -22,7 +22,7 @@ use crate::{fhir, stop::Stop};
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The maximum number of tries of one request, if the API asks to wait or does not answer.
-const MOST_TRIES: u32 = 6;
+const MAX_TRIES: u32 = 6;
 
 /// The maximum wait between two tries, even if the API asks for more.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -200,7 +200,7 @@ fn send_with_retries(stop: &Stop, send: impl Fn() -> Result<Response<Body>, ureq
         match send().map_err(FailedTry::from).and_then(classify) {
             Ok(done) => return Ok(done),
             Err(FailedTry::Final(failure)) => return Err(failure),
-            Err(FailedTry::Retryable(_, failure)) if tries == MOST_TRIES => return Err(failure),
+            Err(FailedTry::Retryable(_, failure)) if tries == MAX_TRIES => return Err(failure),
             Err(FailedTry::Retryable(requested, _)) => {
                 if stop.wait(wait(requested, tries)) {
                     return Err(Failure::Abandoned);

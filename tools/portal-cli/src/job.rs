@@ -15,7 +15,7 @@ use crate::{
 const JOBS: &str = "/v1/invitations/bulk";
 
 /// The maximum number of patients of one job that names them.
-pub const MOST_PATIENTS: usize = 500;
+pub const MAX_PATIENTS: usize = 500;
 
 /// The maximum length of a job's id, in characters.
 const LONGEST_ID: usize = 128;
@@ -49,7 +49,7 @@ impl NewJob {
     ) -> Result<Vec<Self>, E> {
         let parts: Vec<Recipients> = match recipients {
             Recipients::Patients(ids) => {
-                ids.chunks(MOST_PATIENTS).map(|part| Recipients::Patients(part.to_vec())).collect()
+                ids.chunks(MAX_PATIENTS).map(|part| Recipients::Patients(part.to_vec())).collect()
             }
             Recipients::NeverInvited => vec![Recipients::NeverInvited],
         };
@@ -279,7 +279,7 @@ mod tests {
     use portal::ids::PatientId;
     use serde_json::{Value, json};
 
-    use super::{Job, JobId, MOST_PATIENTS, NewJob, PatientResult, Recipients};
+    use super::{Job, JobId, MAX_PATIENTS, NewJob, PatientResult, Recipients};
 
     #[test]
     fn a_list_is_split_into_jobs_each_with_its_own_key() {
@@ -298,7 +298,7 @@ mod tests {
             assert_eq!(keys, ["key-0", "key-1", "key-2"][..sizes.len()]);
         }
         assert_eq!(NewJob::split(Recipients::NeverInvited, true, || Err("no key")), Err("no key"));
-        assert_eq!(MOST_PATIENTS, 500);
+        assert_eq!(MAX_PATIENTS, 500);
     }
 
     #[test]

@@ -10,13 +10,13 @@ use portal::ids::PatientId;
 use crate::lines::{Line, Lines};
 
 /// The maximum number of ids of one list, which is kept in memory.
-pub const MOST_IDS: usize = 100_000;
+pub const MAX_IDS: usize = 100_000;
 
 /// The maximum length of a line, in bytes: an id and a comment.
 const LONGEST_LINE: usize = 1024;
 
 /// The maximum number of bad lines that a message lists. The others are counted.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 /// Why a list is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum InvalidList {
     #[error("there is no patient id in it")]
     Empty,
     /// It has too many ids.
-    #[error("it has more than {MOST_IDS} patient ids: split it")]
+    #[error("it has more than {MAX_IDS} patient ids: split it")]
     TooLong,
     /// Some lines are invalid.
     #[error(transparent)]
@@ -63,7 +63,7 @@ pub fn read(source: impl BufRead) -> Result<Vec<PatientId>, InvalidList> {
             Ok(None) => {}
             Ok(Some(id)) => match seen.get(&id) {
                 Some(earlier) => bad.add(number, LineError::Repeats(*earlier)),
-                None if ids.len() == MOST_IDS => return Err(InvalidList::TooLong),
+                None if ids.len() == MAX_IDS => return Err(InvalidList::TooLong),
                 None => {
                     seen.insert(id.clone(), number);
                     ids.push(id);
@@ -91,7 +91,7 @@ fn id(text: Option<&[u8]>) -> Result<Option<PatientId>, LineError> {
 
 impl BadLines {
     fn add(&mut self, line: u64, error: LineError) {
-        if self.first.len() < MOST_SHOWN {
+        if self.first.len() < MAX_SHOWN {
             self.first.push((line, error));
         } else {
             self.more += 1;
@@ -121,7 +121,7 @@ impl fmt::Display for BadLines {
 mod tests {
     use std::io::{BufReader, Read};
 
-    use super::{LONGEST_LINE, MOST_IDS, read};
+    use super::{LONGEST_LINE, MAX_IDS, read};
 
     fn ids(list: &[u8]) -> Vec<String> {
         read(list).unwrap().iter().map(ToString::to_string).collect()
@@ -180,7 +180,7 @@ mod tests {
         }
         let too_long = "it has more than 100000 patient ids: split it";
         assert_eq!(read(BufReader::new(Endless(0))).unwrap_err().to_string(), too_long);
-        let whole: Vec<String> = (0..MOST_IDS).map(|number| format!("p-{number}")).collect();
+        let whole: Vec<String> = (0..MAX_IDS).map(|number| format!("p-{number}")).collect();
         assert_eq!(ids(whole.join("\n").as_bytes()), whole);
         assert_eq!(error((whole.join("\n") + "\none-more").as_bytes()), too_long);
     }

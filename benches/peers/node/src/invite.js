@@ -7,7 +7,7 @@ import { answering, caller, dynamodb, load, Problem, TABLE } from "./edge.js";
 import { mayInvite, panel, requireSupported } from "./panel.js";
 
 const FIRST_RESCHEDULE = 120_000; // milliseconds
-const MOST_ROUNDS = 8;
+const MAX_ROUNDS = 8;
 const FAILED = "ConditionalCheckFailed";
 
 const sqs = new SQSClient();
@@ -20,7 +20,7 @@ export const handler = answering(async (event) => {
   }
   const { patientId: patient } = event.pathParameters;
   const invitation = randomUUID();
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const { record, settings } = await load(practice, patient);
     const now = Date.now();
     requireSupported(record, now);

@@ -18,7 +18,7 @@ from panel import may_invite, panel, require_supported
 PEPPER = os.environ["FINGERPRINT_PEPPER"].encode()
 QUEUE_URL = os.environ["QUEUE_URL"]
 FIRST_RESCHEDULE = 120_000  # milliseconds
-MOST_ROUNDS = 8
+MAX_ROUNDS = 8
 FAILED = "ConditionalCheckFailed"
 
 sqs = boto3.client("sqs")
@@ -30,7 +30,7 @@ def handler(event):
     if event["headers"].keys() & {"if-match", "idempotency-key"} or json.loads(event.get("body") or "{}"):
         raise NotImplementedError("an address, If-Match and Idempotency-Key are not supported")
     patient, invitation = event["pathParameters"]["patientId"], str(uuid.uuid4())
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         record, settings = load(practice, patient)
         now = time.time_ns() // 1_000_000
         require_supported(record, now)

@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use portal::email::EmailAddress;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{

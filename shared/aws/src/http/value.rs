@@ -90,12 +90,12 @@ shapes! {
     LinkDayCount => { "type": "integer", "format": "int32", "minimum": 1, "maximum": 30, "examples": [7] };
     /// The numbers of days after which reminders are sent.
     AfterDays => {
-        "type": "array", "maxItems": (portal::practice::ReminderPolicy::MOST), "examples": [[3, 7, 14]],
+        "type": "array", "maxItems": (portal::practice::ReminderPolicy::MAX_REMINDERS), "examples": [[3, 7, 14]],
         "items": { "type": "integer", "format": "int32", "minimum": 1, "maximum": (portal::practice::ReminderPolicy::LONGEST_WAIT_DAYS) },
     };
     /// Patients, without duplicates.
     PatientList => {
-        "type": "array", "minItems": 1, "maxItems": (portal::policy::MOST_BULK_PATIENTS), "items": { "type": "string", "pattern": (portal::ids::PatientId::pattern()) }, "examples": [["p-1001"]],
+        "type": "array", "minItems": 1, "maxItems": (portal::policy::MAX_BULK_PATIENTS), "items": { "type": "string", "pattern": (portal::ids::PatientId::pattern()) }, "examples": [["p-1001"]],
     };
     /// An audience that is given as a word.
     NamedAudience => { "type": "string", "enum": [Self::NEVER_INVITED] };

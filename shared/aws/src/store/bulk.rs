@@ -87,7 +87,7 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
 }
 
 impl BulkRunStore for DynamoStore<Pepper> {
-    async fn job_of(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
+    async fn job_by_key(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
         self.read_job(key).await
     }
 

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 use portal::{
     email::Pepper,
-    ledger::{self, EmailMove, MOST_HOLDERS, ProfileMove},
+    ledger::{self, EmailMove, MAX_LISTED_PROFILES, ProfileMove},
     ports::{ChangeStore, CommitOutcome, StoreError},
     record::Change,
 };
@@ -202,9 +202,9 @@ fn interpret(change: &Change, parts: &[Part<'_>], reasons: &[CancellationReason]
             }
             Purpose::Email(email) => {
                 let entry = items::email::decode(reason.item.clone().unwrap_or_default())?;
-                match entry.clone().after(email, &change.after.key) {
+                match entry.clone().apply(email, &change.after.key) {
                     Err(taken) => return Ok(Cancellation::Outcome(CommitOutcome::EmailInUse { holder: taken.holder })),
-                    Ok(_) if email.profile == ProfileMove::Add && entry.profiles.len() >= MOST_HOLDERS => {
+                    Ok(_) if email.profile == ProfileMove::Add && entry.profiles.len() >= MAX_LISTED_PROFILES => {
                         list_full = true;
                     }
                     Ok(_) => {

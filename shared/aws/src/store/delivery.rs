@@ -136,7 +136,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
         self.get(&keys::record(key), true).await?.map(items::record::decode).transpose()
     }
 
-    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+    async fn practice_by_id(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         if let Some(practice) = self.cached_practice(practice) {
             return Ok(Some(practice));
         }

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
 use portal::{
     ids::RecordKey,
-    ledger::{ClaimMove, EmailMove, MOST_HOLDERS, ProfileMove},
+    ledger::{ClaimMove, EmailMove, MAX_LISTED_PROFILES, ProfileMove},
     ports::StoreError,
 };
 
@@ -14,7 +14,7 @@ use super::{
     keys::{self, Key},
 };
 
-/// The update of an address item. The conditions are those of [`portal::ledger::EmailEntry::after`].
+/// The update of an address item. The conditions are those of [`portal::ledger::EmailEntry::apply`].
 ///
 /// A full list of profiles is marked as shared instead of extended. One update cannot choose between the two, so the
 /// first attempt extends the list and, if that fails, the second has `list_full` set.
@@ -58,7 +58,7 @@ pub(super) fn update(
         (":schema", number(SCHEMA)),
         (":me", text(&me)),
         (":mine", AttributeValue::Ss(vec![me])),
-        (":most", number(MOST_HOLDERS)),
+        (":most", number(MAX_LISTED_PROFILES)),
         (":yes", AttributeValue::Bool(true)),
     ];
     Update::builder()

@@ -117,7 +117,7 @@ pub fn directory_place(place: &DirectoryPlace) -> String {
         DirectoryPlace::Name { entry: NameEntry { token, rest }, patient } => {
             format!("NAME#{}#{}#{patient}", token.expose(), rest.expose())
         }
-        DirectoryPlace::Born { on, patient } => format!("{BORN}{}#{patient}", on.expose()),
+        DirectoryPlace::BirthDate { date, patient } => format!("{BORN}{}#{patient}", date.expose()),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn parse_directory_place(text: &str) -> Option<DirectoryPlace> {
             let [token, rest] = [token, rest].map(|words| Redacted::new(words.to_owned()));
             Some(DirectoryPlace::Name { entry: NameEntry { token, rest }, patient })
         }
-        "BORN" => Some(DirectoryPlace::Born { on: Redacted::new(under.parse().ok()?), patient }),
+        "BORN" => Some(DirectoryPlace::BirthDate { date: Redacted::new(under.parse().ok()?), patient }),
         _ => None,
     }
 }
@@ -145,7 +145,7 @@ pub const BORN: &str = "BORN#";
 #[must_use]
 pub fn directory_prefix(query: &DirectoryQuery) -> String {
     match query {
-        DirectoryQuery::Born(on) => format!("{BORN}{}#", on.expose()),
+        DirectoryQuery::BirthDate(date) => format!("{BORN}{}#", date.expose()),
         DirectoryQuery::Name(name) => format!("NAME#{}", name.lead().expose()),
     }
 }
@@ -266,7 +266,7 @@ mod tests {
             let query = DirectoryQuery::parse(text).unwrap();
             for row in &rows {
                 let matches = directory_place(&row.place).starts_with(&directory_prefix(&query));
-                assert_eq!(matches, query.reaches(&row.place), "{text}");
+                assert_eq!(matches, query.matches_place(&row.place), "{text}");
             }
         }
     }

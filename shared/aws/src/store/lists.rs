@@ -6,7 +6,7 @@ use portal::{
     ports::{DirectoryStore, StoreError, TimelineReader},
     scope::TenantScope,
     search::DirectoryQuery,
-    timeline::{HistoryPlace, TimelineEvent},
+    timeline::{TimelineEvent, TimelinePlace},
 };
 
 use super::{
@@ -53,7 +53,7 @@ impl<P: Sync> TimelineReader for DynamoStore<P> {
         &self,
         scope: &TenantScope,
         patient: &PatientId,
-        before: Option<HistoryPlace>,
+        before: Option<TimelinePlace>,
         limit: u16,
     ) -> Result<Vec<TimelineEvent>, StoreError> {
         let key = scope.record(patient);

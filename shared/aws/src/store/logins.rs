@@ -17,7 +17,7 @@ use super::{
 };
 
 impl LoginStore for DynamoStore<Pepper> {
-    async fn note_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
+    async fn record_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
         let entry = self.get(&keys::email(&self.pepper.fingerprint(email)), true).await?;
         let entry = entry.map(items::email::decode).transpose()?.unwrap_or_default();
         let Some(owner) = entry.owner else { return Ok(LoginOutcome::NoAccount) };
@@ -34,7 +34,7 @@ impl LoginStore for DynamoStore<Pepper> {
         let updated =
             self.update(Update { key: &owner, change, condition, values, return_values: ReturnValue::None }).await?;
         match updated {
-            UpdateOutcome::Written(_) => Ok(LoginOutcome::Noted),
+            UpdateOutcome::Written(_) => Ok(LoginOutcome::Recorded),
             UpdateOutcome::ConditionFailed(None) => Ok(LoginOutcome::NoAccount),
             UpdateOutcome::ConditionFailed(Some(item)) => match items::record::decode(item)?.track_login(login) {
                 Ok(_) => Ok(LoginOutcome::Known),

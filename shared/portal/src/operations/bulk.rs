@@ -1,8 +1,8 @@
-//! Bulk jobs, as who asks for them sees them: beginning, looking, stopping. The work itself is [`super::bulk_run`]'s.
+//! The operations on bulk jobs for clients: begin, read, cancel. [`super::bulk_run`] processes the patients.
 
 use chrono::TimeDelta;
 
-use super::{MOST_ROUNDS, Precondition};
+use super::{MAX_ROUNDS, Precondition};
 use crate::{
     bulk::{Audience, BulkJob, Slice, SlicePlace},
     idempotency::{KeyReused, KeyedRequest},
@@ -11,39 +11,39 @@ use crate::{
     scope::TenantScope,
 };
 
-/// Most slices on a page of results.
-const MOST_SLICES: u16 = 5;
+/// Maximum number of slices on a page of results.
+const MAX_SLICES: u16 = 5;
 
-/// What somebody asks for.
+/// A request for a bulk job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkRequest {
     /// Whom to invite.
     pub audience: RequestedAudience,
-    /// Only look: write nothing and invite nobody.
+    /// Whether to preview outcomes only: no record is written and no patient is invited.
     pub dry_run: bool,
-    /// The request as its client may repeat it, if it gave a key.
+    /// The keyed request, if the client gave an idempotency key.
     pub keyed: Option<KeyedRequest>,
 }
 
 /// Whom to invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestedAudience {
-    /// These patients, each once; at most [`crate::policy::MOST_BULK_PATIENTS`].
+    /// These patients, without duplicates; at most [`crate::policy::MAX_BULK_PATIENTS`].
     Named(Vec<PatientId>),
-    /// Everybody who has an email address and was never invited.
+    /// All patients who have an email address and were never invited.
     NeverInvited,
 }
 
-/// Why a job was not begun, or does not go on yet.
+/// Why a job was not created, or does not continue yet.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
-    /// A condition of the request does not hold; nothing was changed.
+    /// A precondition of the request failed; nothing was changed.
     #[error(transparent)]
     Precondition(#[from] Precondition),
-    /// The store could not do it; a retry of the same request is safe.
+    /// The store failed; a retry of the same request is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The job is begun, but the queue did not take its message: it goes on once the same is asked for again.
+    /// The job was created, but the queue did not accept its message. The job starts when the request is repeated.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
@@ -51,17 +51,17 @@ pub enum BeginError {
 /// A page of a job's results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultsPage {
-    /// In the order in which the patients were seen to; none if nobody has been yet.
+    /// In the order in which the patients were processed; empty if none has been yet.
     pub slices: Vec<Slice>,
-    /// Where the next page begins, if there are more by now.
+    /// Where the next page begins, if there are more results now.
     pub next: Option<SlicePlace>,
 }
 
-/// Begins a job and queues its first run. A repeat under the same key finds the job, however far it has come, and queues
-/// another run: whoever got no answer, or was told that the queue was down, just asks again.
+/// Begins a job and queues its first run. A repeat with the same key returns the existing job and queues another run. So a
+/// client that got no answer, or an error of the queue, can repeat the request.
 ///
 /// # Errors
-/// [`BeginError`], a [`Precondition`] if the key was used for something else.
+/// [`BeginError`], a [`Precondition`] if the key was used for another request.
 pub async fn begin(
     ports: &Ports<'_, impl BulkStore>,
     jobs: &impl JobQueue,
@@ -73,16 +73,17 @@ pub async fn begin(
     let BulkRequest { audience, dry_run, keyed } = request;
     let now = clock.now();
     let (audience, patients) = match audience {
-        RequestedAudience::Named(patients) => {
-            (Audience::Named { total: u32::try_from(patients.len()).unwrap_or(u32::MAX), seen: 0 }, patients.as_slice())
-        }
+        RequestedAudience::Named(patients) => (
+            Audience::Named { total: u32::try_from(patients.len()).unwrap_or(u32::MAX), processed: 0 },
+            patients.as_slice(),
+        ),
         RequestedAudience::NeverInvited => (Audience::NeverInvited { after: None }, [].as_slice()),
     };
-    let id = keyed.as_ref().map_or_else(|| entropy.job_id(now), |keyed| JobId::of_request(scope.practice(), keyed));
-    let begun = BulkJob::queued(id, scope, keyed.as_ref(), *dry_run, audience, now);
-    let job = match store.begin_job(scope, &begun, patients).await? {
-        None => begun,
-        Some(known) if known.content == begun.content => known,
+    let id = keyed.as_ref().map_or_else(|| entropy.job_id(now), |keyed| JobId::from_request(scope.practice(), keyed));
+    let new_job = BulkJob::new(id, scope, keyed.as_ref(), *dry_run, audience, now);
+    let job = match store.begin_job(scope, &new_job, patients).await? {
+        None => new_job,
+        Some(existing) if existing.content == new_job.content => existing,
         Some(_) => return Err(Precondition::from(KeyReused).into()),
     };
     if !job.state.is_over() {
@@ -91,7 +92,7 @@ pub async fn begin(
     Ok(job)
 }
 
-/// Reads a job; `None` if the practice has no such job. Changes nothing.
+/// Reads a job; `None` if the practice has no such job.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -103,8 +104,8 @@ pub async fn job(
     ports.store.job(scope, id).await
 }
 
-/// Stops a job: no run takes it up any more. What has been invited stays invited, and what a run has in hand it finishes.
-/// Nothing changes if the job is over. `None` if the practice has no such job.
+/// Cancels a job: no run claims it any more. Invitations stay valid, and a run that has started finishes its slice.
+/// Nothing changes if the job is done or cancelled. `None` if the practice has no such job.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -114,7 +115,7 @@ pub async fn cancel(
     id: &JobId,
 ) -> Result<Option<BulkJob>, StoreError> {
     let Ports { store, clock } = *ports;
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let Some(job) = store.job(scope, id).await? else { return Ok(None) };
         let Some(cancelled) = job.cancel(clock.now()) else { return Ok(Some(job)) };
         if store.save_job(scope, &cancelled, None).await? == CommitOutcome::Committed {
@@ -124,8 +125,7 @@ pub async fn cancel(
     Err(StoreError::Busy)
 }
 
-/// Reads a page of a job's results: the first, or the one after a place; `None` if the practice has no such job. Changes
-/// nothing.
+/// Reads a page of a job's results: the first, or the one after a place; `None` if the practice has no such job.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -136,14 +136,14 @@ pub async fn results(
     after: Option<SlicePlace>,
 ) -> Result<Option<ResultsPage>, StoreError> {
     let store = ports.store;
-    // One more than is shown tells whether there is a next page.
-    let mut slices = store.slices(scope, id, after, MOST_SLICES + 1).await?;
+    // One slice more than the page shows whether there is a next page.
+    let mut slices = store.slices(scope, id, after, MAX_SLICES + 1).await?;
     // Without slices there are no results yet, no more results, or no such job.
     if slices.is_empty() && store.job(scope, id).await?.is_none() {
         return Ok(None);
     }
-    let more = slices.len() > usize::from(MOST_SLICES);
-    slices.truncate(MOST_SLICES.into());
+    let more = slices.len() > usize::from(MAX_SLICES);
+    slices.truncate(MAX_SLICES.into());
     let next = slices.last().map(SlicePlace::after).filter(|_| more);
     Ok(Some(ResultsPage { slices, next }))
 }

@@ -1,8 +1,8 @@
-//! One run of a bulk job: take the job, see to one slice of its patients, write down what became of them, pass it on.
+//! One run of a bulk job: claim the job, process one slice of its patients, record the results, queue the next run.
 //!
-//! The chain of runs is the queue's: a run sends the next run's message before its own is done with. Whatever goes wrong
-//! before that, the message comes again, and the job says where to go on. A slice that is seen to twice invites nobody
-//! twice, because each record remembers that this job has invited its patient.
+//! The queue drives the job: a run sends the message for the next run before its own message is deleted. If a run fails
+//! earlier, its message is received again, and the job's stored progress says where to continue. If a slice is processed
+//! twice, no patient is invited twice, because each record remembers that this job has invited the patient.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,14 +11,14 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Command, MOST_ROUNDS, OperationError, invite::invite};
+use super::{Command, MAX_ROUNDS, OperationError, invite::invite};
 use crate::{
     bulk::{Audience, BulkJob, BulkOutcome, BulkResult, JobState, JobUnclaimable, SliceProgress},
     directory::DirectoryPlace,
     email::EmailAddress,
     ids::{JobKey, PatientId, RequestId},
     ledger::EmailTaken,
-    policy::{BULK_PACE, BULK_SLICE},
+    policy::{BULK_PAUSE, BULK_SLICE},
     ports::{
         BulkRunStore, CommitOutcome, Entropy, Hint, JobQueue, LoadedAll, PortError, PortalStore, Ports, Queue,
         QueueError, StoreError,
@@ -29,14 +29,14 @@ use crate::{
 /// The queues that a run sends to.
 #[derive(Clone, Copy, Debug)]
 pub struct RunQueues<'world, Q, J> {
-    /// The way to the sender.
+    /// The queue to the sender.
     pub mails: &'world Q,
-    /// The way to the next run.
+    /// The queue of job runs.
     pub jobs: &'world J,
 }
 
-/// Processes one queue message of a bulk job, and starts with no other patient from `deadline` on. `run` names this run,
-/// here and in timelines; no other run has the same name.
+/// Processes one queue message of a bulk job. From `deadline` on it starts with no further patient. `run` identifies this
+/// run, also in timelines; no other run has the same id.
 ///
 /// # Errors
 /// [`PortError`]: the message must be received again.
@@ -61,13 +61,12 @@ struct BulkRun<'run, S, Q, J> {
     run: &'run RequestId,
 }
 
-/// What came of a queue message. In every case the message itself is done with.
+/// The outcome of a queue message. In every case the message can be deleted.
 #[derive(Debug)]
 pub enum RunOutcome {
-    /// A slice was seen to.
+    /// A slice was processed.
     Slice(SliceOutcome),
-    /// Another run has the job, or has taken it over from this one. A message to look again was sent in place of this
-    /// one.
+    /// Another run has claimed the job, or has taken it over from this run. A new message for a later run was sent.
     Held,
     /// The job is done or cancelled.
     Over,
@@ -75,23 +74,23 @@ pub enum RunOutcome {
     Missing,
 }
 
-/// A slice, in numbers.
+/// The counts of a slice.
 #[derive(Debug)]
 pub struct SliceOutcome {
     /// Patients invited.
     pub invited: u32,
-    /// Patients whom a rule kept from being invited.
+    /// Patients whose invitation a rule refused.
     pub refused: u32,
-    /// Patients whom a dry run looked at.
+    /// Patients whose outcome a dry run previewed.
     pub previewed: u32,
-    /// Whether the job was done with it.
+    /// Whether the job is done after this slice.
     pub done: bool,
-    /// The queue did not take the hints to the sender. The invitations stand all the same, and the sweep hints again
-    /// within minutes. To be logged.
+    /// The queue's error, if it did not accept the hints to the sender. The invitations are committed anyway, and the sweep
+    /// sends the hints again within minutes. Log it.
     pub unqueued: Option<QueueError>,
 }
 
-/// A queue that keeps the hints of a slice until they are sent together.
+/// A queue that collects the hints of a slice, to send them together.
 #[derive(Default)]
 struct HintBuffer(Mutex<Vec<Hint>>);
 
@@ -111,52 +110,53 @@ impl HintBuffer {
 
 impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> {
     async fn run(&self) -> Result<RunOutcome, PortError> {
-        let Some(job) = self.ports.store.job_of(self.key).await? else { return Ok(RunOutcome::Missing) };
+        let Some(job) = self.ports.store.job_by_key(self.key).await? else { return Ok(RunOutcome::Missing) };
         let job = match job.claim(self.run, self.ports.clock.now()) {
             Ok(claimed) => claimed,
             Err(JobUnclaimable::Over) => return Ok(RunOutcome::Over),
-            Err(JobUnclaimable::Held { until }) => return self.look_again(until).await,
+            Err(JobUnclaimable::Held { until }) => return self.enqueue_later_run(until).await,
         };
         if self.ports.store.save_job(&job.scope, &job, None).await? != CommitOutcome::Committed {
-            return self.look_again(self.ports.clock.now()).await;
+            return self.enqueue_later_run(self.ports.clock.now()).await;
         }
         let hints = HintBuffer::default();
         let progress = self.process_slice(&job, &hints).await;
-        // Even if a fault stopped the slice: the patients who have been invited must be mailed.
+        // Flush even if a fault stopped the slice: the patients invited so far must be mailed.
         let unqueued = hints.flush(self.queues.mails).await.err();
         let progress = progress?;
         let slice = SliceOutcome { unqueued, ..SliceOutcome::count(&job, &progress.results) };
         match self.release(job, progress).await? {
-            None => self.look_again(self.ports.clock.now()).await,
+            None => self.enqueue_later_run(self.ports.clock.now()).await,
             Some(job) if job.state.is_over() => {
                 Ok(RunOutcome::Slice(SliceOutcome { done: job.state == JobState::Done, ..slice }))
             }
             Some(_) => {
-                self.queues.jobs.enqueue_run(self.key, BULK_PACE).await?;
+                self.queues.jobs.enqueue_run(self.key, BULK_PAUSE).await?;
                 Ok(RunOutcome::Slice(slice))
             }
         }
     }
 
-    /// Another run has the job: sends a message to look again after `at`, in place of the one in hand. That one must not
-    /// just be dropped, because it may be a copy of the very message that the other run has, and the only one if that run
-    /// dies. Left to come again by itself, it would end among the dead.
-    async fn look_again(&self, at: DateTime<Utc>) -> Result<RunOutcome, PortError> {
-        self.queues.jobs.enqueue_run(self.key, at - self.ports.clock.now() + BULK_PACE).await?;
+    /// Another run has the job: sends a new message, to be received after `at`, in place of the current one.
+    ///
+    /// The current message must not simply be deleted. It may be a copy of the other run's message, and the only one left
+    /// if that run dies. If it were left in the queue, it would reach the dead-letter queue after too many receives.
+    async fn enqueue_later_run(&self, at: DateTime<Utc>) -> Result<RunOutcome, PortError> {
+        self.queues.jobs.enqueue_run(self.key, at - self.ports.clock.now() + BULK_PAUSE).await?;
         Ok(RunOutcome::Held)
     }
 
-    /// Writes down what was seen to. The job as it is then; `None` if it is not this run's any more.
+    /// Records the progress and releases the job. Returns the job; `None` if this run no longer has the lease.
     async fn release(&self, mut job: BulkJob, progress: SliceProgress) -> Result<Option<BulkJob>, StoreError> {
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let Some((after, slice)) = job.advance(self.run, progress.clone(), self.ports.clock.now()) else {
                 return Ok(None);
             };
             if self.ports.store.save_job(&after.scope, &after, slice.as_ref()).await? == CommitOutcome::Committed {
                 return Ok(Some(after));
             }
-            // Cancelled meanwhile, or taken over.
-            let Some(newer) = self.ports.store.job_of(self.key).await? else { return Ok(None) };
+            // The job was cancelled or taken over meanwhile.
+            let Some(newer) = self.ports.store.job_by_key(self.key).await? else { return Ok(None) };
             job = newer;
         }
         Err(StoreError::Busy)
@@ -164,7 +164,7 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
 
     async fn process_slice(&self, job: &BulkJob, hints: &HintBuffer) -> Result<SliceProgress, PortError> {
         match &job.audience {
-            Audience::Named { total, seen } => self.process_named(job, hints, *total, *seen).await,
+            Audience::Named { total, processed } => self.process_named(job, hints, *total, *processed).await,
             Audience::NeverInvited { after } => self.process_never_invited(job, hints, after.as_ref()).await,
         }
     }
@@ -174,11 +174,11 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
         job: &BulkJob,
         hints: &HintBuffer,
         total: u32,
-        seen: u32,
+        processed: u32,
     ) -> Result<SliceProgress, PortError> {
         let BulkJob { scope, id, dry_run, .. } = job;
         let named = self.ports.store.named_patients(scope, id).await?;
-        let rest = named.into_iter().skip(usize::try_from(seen).unwrap_or(usize::MAX));
+        let rest = named.into_iter().skip(usize::try_from(processed).unwrap_or(usize::MAX));
         let patients: Vec<_> = rest.take(BULK_SLICE.into()).collect();
         let results = if *dry_run {
             let loaded = self.ports.store.load_all(scope, &patients).await?;
@@ -186,8 +186,8 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
         } else {
             self.invite(job, hints, &patients).await?
         };
-        let seen = seen + u32::try_from(results.len()).unwrap_or(u32::MAX);
-        Ok(SliceProgress { audience: Audience::Named { total, seen }, complete: seen >= total, results })
+        let processed = processed + u32::try_from(results.len()).unwrap_or(u32::MAX);
+        Ok(SliceProgress { audience: Audience::Named { total, processed }, complete: processed >= total, results })
     }
 
     async fn process_never_invited(
@@ -197,25 +197,26 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
         after: Option<&DirectoryPlace>,
     ) -> Result<SliceProgress, PortError> {
         let places = self.ports.store.list_by_birth_date(&job.scope, after, BULK_SLICE).await?;
-        let met: Vec<PatientId> = places.iter().map(|place| place.patient().clone()).collect();
-        let loaded = self.ports.store.load_all(&job.scope, &met).await?;
+        let listed: Vec<PatientId> = places.iter().map(|place| place.patient().clone()).collect();
+        let loaded = self.ports.store.load_all(&job.scope, &listed).await?;
         let now = self.ports.clock.now();
-        let is_about = |patient: &PatientId| loaded.records.get(patient).is_some_and(|it| job.is_about(it, now));
-        let patients: Vec<_> = met.into_iter().filter(is_about).collect();
+        let is_included =
+            |patient: &PatientId| loaded.records.get(patient).is_some_and(|record| job.audience_includes(record, now));
+        let patients: Vec<_> = listed.into_iter().filter(is_included).collect();
         let results = if job.dry_run {
             self.preview(job, &loaded, &patients).await?
         } else {
             self.invite(job, hints, &patients).await?
         };
-        // Who does not belong is passed over together with the others, unless those were too many for the time.
-        let in_time = results.len() == patients.len();
-        let last = if in_time { None } else { results.last().map(|result| &result.patient) };
+        // Listed patients outside the audience are skipped. If time ran out, continue after the last processed patient.
+        let all_processed = results.len() == patients.len();
+        let last = if all_processed { None } else { results.last().map(|result| &result.patient) };
         let reached = places.iter().rfind(|place| last.is_none_or(|last| place.patient() == last)).or(after);
-        let complete = in_time && places.len() < usize::from(BULK_SLICE);
+        let complete = all_processed && places.len() < usize::from(BULK_SLICE);
         Ok(SliceProgress { audience: Audience::NeverInvited { after: reached.cloned() }, complete, results })
     }
 
-    /// Invites patients, one after the other, until there is no time for another: at least the first.
+    /// Invites the patients one by one until the deadline, but always at least the first.
     async fn invite(
         &self,
         job: &BulkJob,
@@ -232,7 +233,7 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
             let outcome = match invite(self.ports, hints, self.entropy, &command, None).await {
                 Ok(_) => BulkOutcome::Invited,
                 Err(OperationError::Refused(refusal)) => BulkOutcome::from_refusal(&refusal),
-                // A job names no version, and its key is its own.
+                // Cannot happen: a job sets no `If-Match`, and its idempotency key is unique.
                 Err(OperationError::Precondition(failed)) => return Err(StoreError::Corrupt(failed.into()).into()),
                 Err(OperationError::Store(error)) => return Err(error.into()),
             };
@@ -241,7 +242,7 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
         Ok(results)
     }
 
-    /// What would come of inviting patients, by the same rules.
+    /// Decides by the same rules what the outcome of inviting the patients would be.
     async fn preview(
         &self,
         job: &BulkJob,
@@ -252,16 +253,16 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
             let record = loaded.records.get(patient).ok_or(InviteRefusal::PatientNotFound)?;
             record.may_invite(loaded.practice.as_ref().ok_or(InviteRefusal::PortalNotActivated)?, None)
         };
-        let asked: Vec<(&PatientId, Result<EmailAddress, InviteRefusal>)> =
+        let decisions: Vec<(&PatientId, Result<EmailAddress, InviteRefusal>)> =
             patients.iter().map(|patient| (patient, may_invite(patient))).collect();
-        let emails: BTreeSet<EmailAddress> = asked.iter().filter_map(|(_, email)| email.clone().ok()).collect();
+        let emails: BTreeSet<EmailAddress> = decisions.iter().filter_map(|(_, email)| email.clone().ok()).collect();
         let emails: Vec<_> = emails.into_iter().collect();
         let entries = if emails.is_empty() { BTreeMap::new() } else { self.ports.store.email_entries(&emails).await? };
         let is_free = |email: &EmailAddress, patient| {
             let free = entries.get(email).map_or(Ok(()), |entry| entry.free_for(&job.scope.record(patient)));
             free.map_err(|EmailTaken { holder }| InviteRefusal::EmailInUse { holder })
         };
-        let preview = asked.into_iter().map(|(patient, email)| {
+        let preview = decisions.into_iter().map(|(patient, email)| {
             let outcome = match email.and_then(|email| is_free(&email, patient)) {
                 Ok(()) => BulkOutcome::Invitable,
                 Err(refusal) => BulkOutcome::from_refusal(&refusal),

@@ -1,4 +1,4 @@
-//! Customer Care changes the address of an account, and the old address and the new one are told of it.
+//! Changes the email address of an account, for Customer Care. Both the old and the new address get a notice.
 
 use super::{Command, Enqueued, OperationError};
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
     refusal::ChangeEmailRefusal,
 };
 
-/// Gives the account this address. If the account has it already, nothing is changed and no address is told.
+/// Sets the account's address. If the account has this address already, nothing changes and no notice is sent.
 ///
 /// # Errors
-/// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_change_email`] and the email rule say,
+/// [`OperationError::Refused`] by [`crate::record::PortalRecord::may_change_email`] or the email rule,
 /// [`OperationError::Precondition`], [`OperationError::Store`].
 pub async fn change_email(
     ports: &Ports<'_, impl PortalStore>,
@@ -20,6 +20,6 @@ pub async fn change_email(
     command: &Command<'_>,
     new: &EmailAddress,
 ) -> Result<Enqueued, OperationError<ChangeEmailRefusal>> {
-    let decide = |record: &PortalRecord, _: Option<&Practice>, act| record.change_account_email(new, act);
-    command.carry_out_and_hint(ports, queue, decide, Hint::Notices).await
+    let decide = |record: &PortalRecord, _: Option<&Practice>, context| record.change_account_email(new, context);
+    command.execute_and_hint(ports, queue, decide, Hint::Notices).await
 }

@@ -1,7 +1,7 @@
-//! Handing one invitation's mail to SES: claim, send, stamp.
+//! Hands one invitation's mail to SES: claim, send, stamp. That is three round trips.
 //!
-//! Three round trips if all goes well. Whatever goes wrong in between, the record says so and the sweep finds it:
-//! a queue message is only a hint and may be lost, doubled or late.
+//! If a step fails, the record shows it and the sweep finds it. A queue message is only a hint: it may be lost, duplicated
+//! or late.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,42 +21,43 @@ use crate::{
         Change, FailReason, PortalRecord,
         delivery::{ClaimRequest, Unclaimable},
     },
-    timeline::{Act, Actor, Role},
+    timeline::{Actor, ChangeContext, Role},
 };
 
-/// What became of a queue message. In every case the message itself is done with.
+/// The outcome of a queue message. In every case the message can be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// SES accepted the mail and the record says so.
+    /// SES accepted the mail, and the record is updated.
     Sent,
-    /// SES said "later", or said nothing to anybody: it is queued again.
+    /// SES said "later", and the mail is queued again.
     Deferred,
-    /// SES sends nothing for now, and the breaker is open. It is queued again, or given up if that has gone on for days.
+    /// SES sends nothing for now, and the breaker is open. The mail is queued again, or has failed if SES has deferred it
+    /// for days.
     Paused,
-    /// SES sends nothing for now, as another mail has told: nothing was done.
+    /// The breaker was open already: nothing was done.
     Skipped,
-    /// SES refuses the mail for good, and the record says so.
+    /// SES refused the mail permanently, and the record is updated.
     Refused,
-    /// The mail is given up, and the record says so.
+    /// The invitation has failed, and the record is updated.
     Failed,
-    /// SES gave no answer that tells. Nobody sends it again before its lease and grace are over.
+    /// It is unknown whether SES accepted the mail. It is not sent again before its lease and grace have ended.
     Unknown,
     /// There was nothing to send.
     NotClaimed(Unclaimable),
-    /// The mail was accepted, but something else has taken the record on since.
+    /// The record was changed meanwhile, so this outcome was not written.
     Superseded,
 }
 
-/// The mail service, and whether it sends anything.
+/// The mail service and its breaker.
 #[derive(Clone, Copy, Debug)]
 pub struct MailService<'world, M> {
     /// The mail service.
     pub mailer: &'world M,
-    /// Whether it sends anything.
+    /// The breaker, which stops sending while SES sends nothing.
     pub breaker: &'world Breaker,
 }
 
-/// Processes one queue message of an invitation. `request` names this run in the timeline.
+/// Processes one queue message of an invitation. `request` is this run's id in the timeline.
 ///
 /// # Errors
 /// [`StoreError`] if the record could not be read or written: the message must be received again.
@@ -82,9 +83,9 @@ impl<S: DeliveryStore, M: Mailer> DeliveryRun<'_, S, M> {
     async fn deliver(&self, message: &InvitationMessage) -> Result<DeliveryOutcome, StoreError> {
         let Ports { store, clock } = *self.ports;
         let entropy = self.entropy;
-        // Before the claim: what cannot be tried keeps its place in the calendar, and the sweep comes back to it.
+        // Ask before the claim: a mail that must not be tried keeps its place in the calendar, and the sweep hints it again.
         let Some(pass) = self.mail_service.breaker.pass(clock.now()) else { return Ok(DeliveryOutcome::Skipped) };
-        let Some(practice) = store.practice_of(&message.key.practice).await? else {
+        let Some(practice) = store.practice_by_id(&message.key.practice).await? else {
             return Ok(DeliveryOutcome::NotClaimed(Unclaimable::Done));
         };
         let now = clock.now();
@@ -126,39 +127,38 @@ impl<S: DeliveryStore, M: Mailer> DeliveryRun<'_, S, M> {
         let fence = record.fence;
         match outcome {
             SendOutcome::Accepted(message) => {
-                let stamp = |record: &PortalRecord, act| {
-                    record.stamp(&mail.practice, &mail.invitation, fence, message.clone(), act)
+                let stamp = |record: &PortalRecord, context| {
+                    record.stamp(&mail.practice, &mail.invitation, fence, message.clone(), context)
                 };
                 self.commit(record, stamp, DeliveryOutcome::Sent).await
             }
             SendOutcome::Refused => {
-                let fail = |record: &PortalRecord, act| record.fail_sending(fence, FailReason::Refused, act);
+                let fail = |record: &PortalRecord, context| record.fail_sending(fence, FailReason::Refused, context);
                 self.commit(record, fail, DeliveryOutcome::Refused).await
             }
             SendOutcome::Throttled => self.defer(record, mail, TimeDelta::zero()).await,
             SendOutcome::Paused => {
                 self.defer(record, mail, PAUSE).await?;
-                // Whatever became of this mail, that is what people must hear of.
+                // Also if the mail has failed: operators must learn of the pause.
                 Ok(DeliveryOutcome::Paused)
             }
             SendOutcome::Unknown => Ok(DeliveryOutcome::Unknown),
         }
     }
 
-    /// Writes the change that `decide` makes of the record: an accepted mail that is not written down would be sent
-    /// again.
+    /// Commits the change that `decide` makes of the record. An accepted mail that is not recorded would be sent again.
     async fn commit(
         &self,
         record: PortalRecord,
-        decide: impl Fn(&PortalRecord, Act) -> Option<Change>,
+        decide: impl Fn(&PortalRecord, ChangeContext) -> Option<Change>,
         done: DeliveryOutcome,
     ) -> Result<DeliveryOutcome, StoreError> {
-        let act = act(self.ports.clock, self.request);
-        let written = commit_with_retry(self.ports.store, record, |record| decide(record, act.clone())).await?;
+        let context = sender_context(self.ports.clock, self.request);
+        let written = commit_with_retry(self.ports.store, record, |record| decide(record, context.clone())).await?;
         Ok(written.map_or(DeliveryOutcome::Superseded, |_| done))
     }
 
-    /// SES took nothing: the invitation is queued again, unless it has been put off for days.
+    /// SES did not accept the mail: queues the invitation again, or fails it if SES has deferred it for days.
     async fn defer(
         &self,
         record: PortalRecord,
@@ -167,7 +167,7 @@ impl<S: DeliveryStore, M: Mailer> DeliveryRun<'_, S, M> {
     ) -> Result<DeliveryOutcome, StoreError> {
         let (now, fence) = (self.ports.clock.now(), record.fence);
         if record.deferred_too_long(now) {
-            let fail = |record: &PortalRecord, act| record.fail_sending(fence, FailReason::Exhausted, act);
+            let fail = |record: &PortalRecord, context| record.fail_sending(fence, FailReason::Exhausted, context);
             return self.commit(record, fail, DeliveryOutcome::Failed).await;
         }
         let until = now + pause + deferral_wait(mail.attempt, self.entropy.jitter());
@@ -177,7 +177,7 @@ impl<S: DeliveryStore, M: Mailer> DeliveryRun<'_, S, M> {
         }
     }
 
-    /// Nothing could be claimed. If nobody ever will, the record must say so: nothing stays queued for ever.
+    /// The mail could not be claimed. If it can never be claimed, ends the invitation, so that it does not stay queued.
     async fn finalize(&self, message: &InvitationMessage, reason: Unclaimable) -> Result<DeliveryOutcome, StoreError> {
         match reason {
             Unclaimable::Done | Unclaimable::Held => Ok(DeliveryOutcome::NotClaimed(reason)),
@@ -185,21 +185,21 @@ impl<S: DeliveryStore, M: Mailer> DeliveryRun<'_, S, M> {
                 let Some(record) = self.ports.store.record(&message.key).await? else {
                     return Ok(DeliveryOutcome::NotClaimed(reason));
                 };
-                let finalize = |record: &PortalRecord, act| record.finalize(&message.invitation, act);
+                let finalize = |record: &PortalRecord, context| record.finalize(&message.invitation, context);
                 self.commit(record, finalize, DeliveryOutcome::Failed).await
             }
         }
     }
 }
 
-/// What the sender does, now.
-pub(super) fn act(clock: &dyn Clock, request: &RequestId) -> Act {
-    Act { at: clock.now(), actor: Actor::unnamed(Role::Sender), request: request.clone() }
+/// The context of a change that the sender makes now.
+pub(super) fn sender_context(clock: &dyn Clock, request: &RequestId) -> ChangeContext {
+    ChangeContext { at: clock.now(), actor: Actor::from_role(Role::Sender), request: request.clone() }
 }
 
-/// Whether a batch may still begin a claim: a mail must not be handed over by a function that is about to be stopped.
+/// Whether there is time to claim a mail. A mail must not be handed over just before the function is stopped.
 #[must_use]
 pub fn time_to_claim(now: DateTime<Utc>, deadline: DateTime<Utc>) -> bool {
-    const LEAST: TimeDelta = TimeDelta::seconds(10);
-    deadline - now >= LEAST
+    const MIN_TIME: TimeDelta = TimeDelta::seconds(10);
+    deadline - now >= MIN_TIME
 }

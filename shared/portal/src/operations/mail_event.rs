@@ -1,28 +1,28 @@
-//! Noting what SES tells of a mail, in whatever order and however often it does.
+//! Records the events that SES publishes about mails. They may arrive in any order, and repeatedly.
 
 use super::commit::commit_with_retry;
 use crate::{
     ids::RequestId,
     ports::{DeliveryStore, Ports, StoreError},
     record::delivery::MailEvent,
-    timeline::{Act, Actor, Role},
+    timeline::{Actor, ChangeContext, Role},
 };
 
-/// What was made of an event.
+/// The outcome of a mail event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
-    /// It was news, and the record says so now.
+    /// The event was new, and the record is updated.
     Recorded,
-    /// The record says as much already, or more, or the invitation has ended.
+    /// The record has this information or later information already, or the invitation has ended.
     Known,
-    /// It is of no mail of anybody's current invitation.
+    /// The event concerns no mail of a current invitation.
     Foreign,
 }
 
-/// Takes an event in. `request` names this run in the timeline.
+/// Records an event. `request` is this run's id in the timeline.
 ///
 /// # Errors
-/// [`StoreError`] if the record could not be read or written: the event should come again.
+/// [`StoreError`] if the record could not be read or written: the event must be received again.
 pub async fn record_event(
     ports: &Ports<'_, impl DeliveryStore>,
     event: &MailEvent,
@@ -32,17 +32,18 @@ pub async fn record_event(
     let Some(mut record) = store.record(&event.key).await? else {
         return Ok(EventOutcome::Foreign);
     };
-    if record.mailed_by(event).is_none() {
+    if record.invitation_of(event).is_none() {
         return Ok(EventOutcome::Foreign);
     }
-    let Some(practice) = store.practice_of(&event.key.practice).await? else {
+    let Some(practice) = store.practice_by_id(&event.key.practice).await? else {
         return Ok(EventOutcome::Foreign);
     };
-    let act = Act { at: clock.now(), actor: Actor::unnamed(Role::MailService), request: request.clone() };
+    let context =
+        ChangeContext { at: clock.now(), actor: Actor::from_role(Role::MailService), request: request.clone() };
     let mut outcome = EventOutcome::Known;
-    // At most twice: that SES accepted the mail, and what became of it.
+    // At most two changes: SES accepted the mail, and its delivery state.
     while let Some(newer) =
-        commit_with_retry(store, record, |record| record.record_event(&practice, event, act.clone())).await?
+        commit_with_retry(store, record, |record| record.record_event(&practice, event, context.clone())).await?
     {
         outcome = EventOutcome::Recorded;
         record = newer;

@@ -1,5 +1,5 @@
-//! What the functions do: one file a use case, each a plain async function over [`Ports`] and, where it needs one, a
-//! queue or the mail service.
+//! The operations: one file per use case. Each operation is a plain async function over [`Ports`] and, if needed, a queue
+//! or the mail service.
 
 pub mod breaker;
 pub mod bulk;
@@ -31,16 +31,16 @@ use crate::{
     record::{Change, PortalRecord},
     refusal::PatientCommandRefusal,
     scope::TenantScope,
-    timeline::Act,
+    timeline::ChangeContext,
 };
 
-/// How often a command that lost a race reads again and decides anew. Each lost race is another command's success.
-const MOST_ROUNDS: u32 = 8;
+/// How often a command that lost a race may read the record and decide again. Each lost race is another command's success.
+const MAX_ROUNDS: u32 = 8;
 
-/// A condition of the request itself does not hold.
+/// A precondition of the request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Precondition {
-    /// The client decided on a version that has passed (`If-Match`).
+    /// The client's version is out of date (`If-Match`).
     #[error("the record has another version")]
     VersionConflict,
     /// The client used its `Idempotency-Key` for another request.
@@ -48,16 +48,16 @@ pub enum Precondition {
     KeyReused(#[from] KeyReused),
 }
 
-/// Why an operation gives no result. `R` is what its rules can refuse.
+/// Why an operation failed. `R` is the operation's refusal type.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError<R> {
-    /// A rule said no; nothing was changed.
+    /// A rule refused the command; nothing was changed.
     #[error(transparent)]
     Refused(R),
-    /// A condition of the request does not hold; nothing was changed.
+    /// A precondition of the request failed; nothing was changed.
     #[error(transparent)]
     Precondition(#[from] Precondition),
-    /// The store could not do it; a retry of the same request is safe.
+    /// The store failed; a retry of the same request is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -68,46 +68,46 @@ impl<R> From<KeyReused> for OperationError<R> {
     }
 }
 
-/// What came of a command that a mail follows.
+/// The result of a command after which a mail is sent.
 #[derive(Debug)]
 pub struct Enqueued {
-    /// Where the patient stands now.
+    /// The patient's current status.
     pub panel: StatusPanel,
-    /// The queue did not take the hint. The command is carried out all the same: the record is the truth, the queue is a
-    /// hint, and the sweep gives it again within minutes. To be logged, not to be shown.
+    /// The queue's error, if it did not accept the hint. The command is committed anyway: the record is the truth, and the
+    /// sweep sends the hint again within minutes. Log it, and do not show it.
     pub unqueued: Option<QueueError>,
 }
 
-/// A request to act on one patient, as the edge has verified it.
+/// A request to change one patient's record, verified by the edge.
 #[derive(Clone, Debug)]
 pub struct Command<'request> {
-    /// On whose behalf.
+    /// The practice and the user on whose behalf it is made.
     pub scope: &'request TenantScope,
-    /// On which patient.
+    /// The patient.
     pub patient: &'request PatientId,
-    /// Which request.
+    /// The request's id.
     pub request: &'request RequestId,
-    /// The version that the client decided on (`If-Match`), if it said.
+    /// The version that the client expects (`If-Match`), if given.
     pub if_match: Option<u64>,
-    /// The command as its client may repeat it (`Idempotency-Key`), if it gave a key.
+    /// The keyed request, if the client gave an `Idempotency-Key`.
     pub keyed: Option<KeyedRequest>,
 }
 
 impl Command<'_> {
-    fn act(&self, clock: &dyn Clock) -> Act {
-        Act { at: clock.now(), actor: self.scope.actor().clone(), request: self.request.clone() }
+    fn context(&self, clock: &dyn Clock) -> ChangeContext {
+        ChangeContext { at: clock.now(), actor: self.scope.actor().clone(), request: self.request.clone() }
     }
 
-    /// The earlier time that this command was carried out.
-    fn earlier<'record>(
+    /// Finds the earlier execution of this command.
+    fn find_request<'record>(
         &self,
         record: &'record PortalRecord,
         clock: &dyn Clock,
     ) -> Result<Option<&'record RememberedRequest>, KeyReused> {
-        self.keyed.as_ref().map_or(Ok(None), |keyed| record.earlier(keyed, clock.now()))
+        self.keyed.as_ref().map_or(Ok(None), |keyed| record.find_request(keyed, clock.now()))
     }
 
-    /// Commits a change of this command's patient, and of no other.
+    /// Commits a change of this command's patient. A change of another patient is an error.
     async fn commit(&self, store: &impl PortalStore, change: &Change) -> Result<CommitOutcome, StoreError> {
         if change.after.key != self.scope.record(self.patient) {
             return Err(StoreError::Corrupt("a command changes another patient's record".into()));
@@ -115,32 +115,32 @@ impl Command<'_> {
         store.commit(change).await
     }
 
-    /// Reads the record, lets `decide` make the change, commits it, and starts over when another command was first.
+    /// Reads the record, lets `decide` make the change, and commits it. Starts again if another command was first.
     ///
-    /// No change if there is nothing to change, or this command was carried out before: only the panel, as it is now.
-    async fn carry_out<R: PatientCommandRefusal>(
+    /// Returns no change, only the current panel, if there is nothing to change or the command was executed before.
+    async fn execute<R: PatientCommandRefusal>(
         &self,
         ports: &Ports<'_, impl PortalStore>,
-        decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Option<Change>, R>,
+        decide: impl Fn(&PortalRecord, Option<&Practice>, ChangeContext) -> Result<Option<Change>, R>,
     ) -> Result<(Option<Change>, StatusPanel), OperationError<R>> {
         let Ports { store, clock } = *ports;
         let panel = |record: &PortalRecord, practice: Option<&Practice>| {
             StatusPanel::from_record(record, practice, self.scope.actor().role, clock.now())
         };
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let Loaded { practice, record } = store.load(self.scope, self.patient).await?;
             let record = record.ok_or(OperationError::Refused(R::PATIENT_NOT_FOUND))?;
-            if self.earlier(&record, clock)?.is_some() {
+            if self.find_request(&record, clock)?.is_some() {
                 return Ok((None, panel(&record, practice.as_ref())));
             }
             if self.if_match.is_some_and(|version| version != record.version) {
                 return Err(Precondition::VersionConflict.into());
             }
-            let decided = decide(&record, practice.as_ref(), self.act(clock)).map_err(OperationError::Refused)?;
+            let decided = decide(&record, practice.as_ref(), self.context(clock)).map_err(OperationError::Refused)?;
             let Some(change) = decided else {
                 return Ok((None, panel(&record, practice.as_ref())));
             };
-            let change = change.remembering(self.keyed.as_ref());
+            let change = change.with_remembered_request(self.keyed.as_ref());
             match self.commit(store, &change).await? {
                 CommitOutcome::Committed => {
                     let panel = panel(&change.after, practice.as_ref());
@@ -148,25 +148,24 @@ impl Command<'_> {
                 }
                 CommitOutcome::Stale => {}
                 CommitOutcome::EmailInUse { holder } => {
-                    return Err(
-                        R::email_in_use(holder).map_or_else(|| claims_nothing().into(), OperationError::Refused)
-                    );
+                    return Err(R::email_in_use(holder)
+                        .map_or_else(|| unexpected_email_in_use().into(), OperationError::Refused));
                 }
             }
         }
         Err(StoreError::Busy.into())
     }
 
-    /// The same, and hints the sender at what it is to mail. A repeat needs no hint: should the first one's have been
-    /// lost, the sweep sends it again.
-    async fn carry_out_and_hint<R: PatientCommandRefusal>(
+    /// Executes the command like [`Self::execute`], and sends a hint to the sender. A repeated command needs no hint: if
+    /// the first one was lost, the sweep sends it again.
+    async fn execute_and_hint<R: PatientCommandRefusal>(
         &self,
         ports: &Ports<'_, impl PortalStore>,
         queue: &impl Queue,
-        decide: impl Fn(&PortalRecord, Option<&Practice>, Act) -> Result<Option<Change>, R>,
+        decide: impl Fn(&PortalRecord, Option<&Practice>, ChangeContext) -> Result<Option<Change>, R>,
         hint: impl FnOnce(RecordKey) -> Hint,
     ) -> Result<Enqueued, OperationError<R>> {
-        let (change, panel) = self.carry_out(ports, decide).await?;
+        let (change, panel) = self.execute(ports, decide).await?;
         let unqueued = match change {
             Some(change) => queue.send(&[hint(change.after.key)]).await.err(),
             None => None,
@@ -175,8 +174,8 @@ impl Command<'_> {
     }
 }
 
-/// The fault of a store that finds an address taken for a change that claims none.
-fn claims_nothing() -> StoreError {
+/// The fault of a store that refuses an address to a change that claims no address.
+fn unexpected_email_in_use() -> StoreError {
     StoreError::Corrupt("a change that claims no address was refused for one".into())
 }
 
@@ -186,7 +185,7 @@ mod tests {
     use crate::testing::{MemoryStore, samples};
 
     #[tokio::test]
-    async fn a_command_writes_no_record_but_its_own_patients() {
+    async fn a_command_writes_only_its_own_patients_record() {
         let store = MemoryStore::with_practices([samples::practice("lake"), samples::practice("hill")]);
         let (scope, patient, request) =
             (samples::scope("lake"), samples::patient_id("p-1"), samples::request_id("request-1"));

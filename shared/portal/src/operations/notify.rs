@@ -1,19 +1,19 @@
-//! Handing a record's notices to SES: claim, then for each of them send and write down.
+//! Hands a record's notices to SES: claim the record's notices, then send each one and record the outcome.
 //!
-//! A queue message is only a hint, as for invitations. What is claimed is the record's place in the calendar: the sender
-//! moves it out by a conditional write, of which one sender at a time is told that it was the one.
+//! A queue message is only a hint, as for invitations. The sender claims the record's place in the calendar: it moves the
+//! place to a later time by a conditional write. Of several senders, only one succeeds.
 //!
-//! A notice is mailed *at least* once. Where SES gave no answer that tells, an invitation is looked for in SES's own
-//! events and given a new secret before it is sent again; a notice has no secret, a second copy of it says nothing new,
-//! and one that never came could leave a stolen account unnoticed. So whatever is not known to have been accepted is
-//! sent again, until it has been tried for [`crate::policy::LONGEST_DEFERRAL`].
+//! A notice is mailed *at least* once. When SES's answer is unknown, an invitation waits for SES's own events and gets a
+//! new secret before it is sent again. A notice has no secret, so a second copy is harmless; but without any copy, a stolen
+//! account could go unnoticed. So a notice is sent again until SES is known to have accepted it, for
+//! [`crate::policy::LONGEST_DEFERRAL`] at most.
 
 use chrono::{DateTime, Utc};
 
 use super::{
     breaker::Pass,
     commit::commit_with_retry,
-    deliver::{MailService, act, time_to_claim},
+    deliver::{MailService, sender_context, time_to_claim},
 };
 use crate::{
     ids::{MessageId, RecordKey, RequestId},
@@ -22,25 +22,25 @@ use crate::{
     record::{FailReason, PortalRecord, notices::Notice},
 };
 
-/// What became of a record's notices. All zero: there were none, or another sender has them.
+/// The outcomes of a record's notices. All are zero if there were none, or if another sender has claimed them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoticeCounts {
-    /// SES accepted them and the record says so.
+    /// SES accepted them, and the record is updated.
     pub sent: u32,
-    /// They can never be sent, and the record says so.
+    /// They can never be sent, and the record is updated.
     pub failed: u32,
-    /// They are tried again, at the time that the claim gave them.
+    /// They are tried again when the claim ends.
     pub waiting: u32,
-    /// Those of them to which SES said that it sends nothing for now.
+    /// The part of `waiting` for which SES said that it sends nothing for now.
     pub paused: u32,
     /// Whether they were not claimed, because the breaker is open.
     pub skipped: bool,
 }
 
-/// Sends the notices of one record, as far as there is time until `deadline`. `request` names this run in the timeline.
+/// Sends the notices of one record, as long as there is time until `deadline`. `request` is this run's id in the timeline.
 ///
 /// # Errors
-/// [`StoreError`] if the record could not be read or written. What is claimed by then is sent when the claim is over.
+/// [`StoreError`] if the record could not be read or written. Notices that are claimed are sent after the claim ends.
 pub async fn notify(
     ports: &Ports<'_, impl DeliveryStore>,
     mail_service: &MailService<'_, impl Mailer>,
@@ -59,7 +59,7 @@ struct NoticeRun<'run, S, M> {
     request: &'run RequestId,
 }
 
-/// What is to be written down of one notice.
+/// The outcome of one notice.
 enum NoticeOutcome {
     Sent(MessageId),
     Failed(FailReason),
@@ -75,7 +75,7 @@ impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
         let Some(pass) = breaker.pass(clock.now()) else {
             return Ok(NoticeCounts { skipped: true, ..counts });
         };
-        let practice = store.practice_of(&key.practice).await?;
+        let practice = store.practice_by_id(&key.practice).await?;
         let Some(mut record) = self.claim(key).await? else {
             return Ok(counts);
         };
@@ -83,7 +83,7 @@ impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
         for notice in record.notices.clone() {
             let pass = pass.take().or_else(|| breaker.pass(clock.now()));
             let outcome = self.hand_over(&record, practice.as_ref(), &notice, pass).await;
-            let act = act(clock, self.request);
+            let context = sender_context(clock, self.request);
             let written = match outcome {
                 NoticeOutcome::Waiting => {
                     counts.waiting += 1;
@@ -96,12 +96,12 @@ impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
                 }
                 NoticeOutcome::Sent(message) => {
                     counts.sent += 1;
-                    let sent = |record: &PortalRecord| record.notice_sent(&notice, message.clone(), act.clone());
+                    let sent = |record: &PortalRecord| record.notice_sent(&notice, message.clone(), context.clone());
                     commit_with_retry(store, record.clone(), sent).await?
                 }
                 NoticeOutcome::Failed(reason) => {
                     counts.failed += 1;
-                    let failed = |record: &PortalRecord| record.notice_failed(&notice, reason, act.clone());
+                    let failed = |record: &PortalRecord| record.notice_failed(&notice, reason, context.clone());
                     commit_with_retry(store, record.clone(), failed).await?
                 }
             };
@@ -110,13 +110,13 @@ impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
         Ok(counts)
     }
 
-    /// Claims the record's notices for this sender: the record as it is then.
+    /// Claims the record's notices for this sender. Returns the record after the claim.
     async fn claim(&self, key: &RecordKey) -> Result<Option<PortalRecord>, StoreError> {
         let Some(record) = self.ports.store.record(key).await? else { return Ok(None) };
-        let Some(until) = record.notices_claimable(self.ports.clock.now()) else { return Ok(None) };
+        let Some(until) = record.notice_claim_end(self.ports.clock.now()) else { return Ok(None) };
         let Some(entry) = DueEntry::from_record(&record) else { return Ok(None) };
-        let mine = self.ports.store.reschedule(&entry, until).await?;
-        Ok(record.rescheduled(until).filter(|_| mine))
+        let claimed = self.ports.store.reschedule(&entry, until).await?;
+        Ok(record.rescheduled(until).filter(|_| claimed))
     }
 
     async fn hand_over(
@@ -127,13 +127,13 @@ impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
         pass: Option<Pass<'_>>,
     ) -> NoticeOutcome {
         let now = self.ports.clock.now();
-        // What is overdue is given up, though not without having been tried: SES may have come back.
+        // An overdue notice fails, but only after one more try, because SES may send again.
         let not_accepted =
             if notice.is_overdue(now) { NoticeOutcome::Failed(FailReason::Exhausted) } else { NoticeOutcome::Waiting };
         if practice.is_none() {
             return not_accepted;
         }
-        // Without its practice a notice could not say whom to call.
+        // A notice needs its practice for the support phone.
         let Some(practice) = practice.filter(|_| time_to_claim(now, self.deadline)) else {
             return NoticeOutcome::Waiting;
         };
@@ -149,7 +149,7 @@ impl<S: DeliveryStore, M: Mailer> NoticeRun<'_, S, M> {
         match pass.hand_over(self.ports.clock, self.mail_service.mailer.notify(&mail)).await {
             SendOutcome::Accepted(message) => NoticeOutcome::Sent(message),
             SendOutcome::Refused => NoticeOutcome::Failed(FailReason::Refused),
-            // Certainly not sent, and perhaps sent: as said above, both are tried again.
+            // Not sent, or perhaps sent: both are tried again, as the module documentation says.
             SendOutcome::Throttled | SendOutcome::Unknown => not_accepted,
             SendOutcome::Paused => NoticeOutcome::Paused,
         }

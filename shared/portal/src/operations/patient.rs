@@ -1,8 +1,8 @@
-//! Saving and reading a patient's profile.
+//! Saves and reads a patient's profile.
 
 use std::convert::Infallible;
 
-use super::{Command, MOST_ROUNDS, OperationError, Precondition, claims_nothing};
+use super::{Command, MAX_ROUNDS, OperationError, Precondition, unexpected_email_in_use};
 use crate::{
     ids::PatientId,
     ports::{CommitOutcome, PortalReader, PortalStore, Ports, StoreError},
@@ -15,17 +15,17 @@ use crate::{
 /// A saved profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedProfile {
-    /// The record that it is part of.
+    /// The record that contains the profile.
     pub record: PortalRecord,
     /// Whether the patient is new.
     pub created: bool,
 }
 
-/// Saves a profile: begins the patient's record, or changes its profile and nothing else. Never touches an
-/// invitation, an account or a claim. Saving the same again changes nothing.
+/// Saves a profile: creates the patient's record, or changes only its profile. Never changes an invitation, an account or
+/// a claim. Saving the same profile again changes nothing.
 ///
 /// # Errors
-/// [`Precondition::VersionConflict`] if the client named a version that the record no longer has,
+/// [`Precondition::VersionConflict`] if the client's version is out of date,
 /// [`OperationError::Store`].
 pub async fn save_profile(
     ports: &Ports<'_, impl PortalStore>,
@@ -33,10 +33,10 @@ pub async fn save_profile(
     profile: &Profile,
 ) -> Result<SavedProfile, OperationError<Infallible>> {
     let Ports { store, clock } = *ports;
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let before = store.load(command.scope, command.patient).await?.record;
         if let Some(record) = &before
-            && let Some(earlier) = command.earlier(record, clock)?
+            && let Some(earlier) = command.find_request(record, clock)?
         {
             return Ok(SavedProfile { record: record.clone(), created: earlier.version == 1 });
         }
@@ -45,23 +45,24 @@ pub async fn save_profile(
             return Err(Precondition::VersionConflict.into());
         }
         let key = command.scope.record(command.patient);
-        let Some(change) = PortalRecord::save_profile(before.as_ref(), key, profile.clone(), command.act(clock)) else {
-            // Only an existing record can already be what was asked for.
+        let Some(change) = PortalRecord::save_profile(before.as_ref(), key, profile.clone(), command.context(clock))
+        else {
+            // Without a change, the record exists and has this profile already.
             return before.map(|record| SavedProfile { record, created: false }).ok_or(StoreError::Busy.into());
         };
-        let change = change.remembering(command.keyed.as_ref());
+        let change = change.with_remembered_request(command.keyed.as_ref());
         match command.commit(store, &change).await? {
             CommitOutcome::Committed => {
                 return Ok(SavedProfile { created: change.before.is_none(), record: change.after });
             }
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { .. } => return Err(claims_nothing().into()),
+            CommitOutcome::EmailInUse { .. } => return Err(unexpected_email_in_use().into()),
         }
     }
     Err(StoreError::Busy.into())
 }
 
-/// Reads a patient's record, for its profile.
+/// Reads the record with a patient's profile.
 ///
 /// # Errors
 /// [`PatientRefusal::PatientNotFound`], [`OperationError::Store`].

@@ -1,18 +1,18 @@
-//! A practice's settings and its activation of the portal.
+//! Saves and reads a practice's settings, and activates its portal.
 
 use std::convert::Infallible;
 
-use super::{MOST_ROUNDS, OperationError, Precondition};
+use super::{MAX_ROUNDS, OperationError, Precondition};
 use crate::{
     ports::{CommitOutcome, Ports, PracticeStore, StoreError},
     practice::{Practice, PracticeSettings},
     scope::TenantScope,
 };
 
-/// Saves the settings of the scope's practice and, once the terms are accepted, activates the portal for good.
+/// Saves the settings of the scope's practice. Accepting the terms activates the portal, permanently.
 ///
 /// # Errors
-/// [`Precondition::VersionConflict`] if the client named a version that the practice no longer has,
+/// [`Precondition::VersionConflict`] if the client's version is out of date,
 /// [`OperationError::Store`].
 pub async fn save_practice(
     ports: &Ports<'_, impl PracticeStore>,
@@ -22,7 +22,7 @@ pub async fn save_practice(
     if_match: Option<u64>,
 ) -> Result<Practice, OperationError<Infallible>> {
     let Ports { store, clock } = *ports;
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let before = store.practice(scope).await?;
         if if_match.is_some() && if_match != before.as_ref().map(|practice| practice.version) {
             return Err(Precondition::VersionConflict.into());
@@ -36,7 +36,7 @@ pub async fn save_practice(
     Err(StoreError::Busy.into())
 }
 
-/// Reads the settings of the scope's practice; `None` before they were first saved.
+/// Reads the settings of the scope's practice; `None` if they were never saved.
 ///
 /// # Errors
 /// [`StoreError`]

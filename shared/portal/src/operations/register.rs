@@ -1,11 +1,11 @@
-//! What the holder of a mailed link can do: look at it, register, decline, ask for a new one, stop the reminders.
+//! The operations of the holder of a mailed link: check it, register, decline, request a new link, stop the reminders.
 //!
-//! Nobody has signed in here: the token is what permits it, and a date of birth what tells the patient from whoever
-//! else reads the mail. Every unusable link gets the same refusal.
+//! The holder is not signed in. The token is the permission, and the date of birth distinguishes the patient from another
+//! reader of the mail. Every unusable link gets the same refusal.
 
 use chrono::NaiveDate;
 
-use super::{MOST_ROUNDS, OperationError, claims_nothing};
+use super::{MAX_ROUNDS, OperationError, unexpected_email_in_use};
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,
@@ -15,39 +15,39 @@ use crate::{
     record::{Account, Change, PortalRecord, RevokeReason, account::Registration},
     refusal::{LinkRefusal, NewLinkRefusal, RegisterRefusal},
     text::DisplayName,
-    timeline::{Act, Actor, Role},
+    timeline::{Actor, ChangeContext, Role},
 };
 
-/// What the holder of a link presents.
+/// A request of the holder of a link.
 #[derive(Clone, Debug)]
 pub struct Holder<'request> {
     /// The link's token.
     pub token: &'request Token,
-    /// Which request.
+    /// The request's id.
     pub request: &'request RequestId,
-    /// The request as its client may repeat it (`Idempotency-Key`), if it gave a key.
+    /// The keyed request, if the client gave an `Idempotency-Key`.
     pub keyed: Option<KeyedRequest>,
 }
 
-/// What a usable link shows before a date of birth is given: enough to trust it, nothing about the patient.
+/// What a usable link shows before the holder gives a date of birth: enough to trust the link, nothing about the patient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkPreview {
-    /// Who invites.
+    /// The name of the practice that invites.
     pub practice_name: DisplayName,
     /// The invited address, masked.
     pub masked_email: String,
 }
 
-/// A new account: what an identity provider needs to create the login.
+/// A new account: the data that an identity provider needs to create the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
-    /// The opaque id that the identity provider keeps.
+    /// The opaque id that the identity provider stores.
     pub account: AccountId,
     /// The login's address.
     pub email: EmailAddress,
 }
 
-/// Looks at a link. Changes nothing, however often: scanners look at links too.
+/// Checks a link. Changes nothing, because mail scanners open links too.
 ///
 /// # Errors
 /// [`LinkRefusal::LinkNotUsable`], [`OperationError::Store`].
@@ -63,10 +63,10 @@ pub async fn check(
     Ok(LinkPreview { practice_name: practice.settings.name, masked_email: invitation.email.masked() })
 }
 
-/// Opens the account, if the date of birth is the patient's. It is counted, and the count committed, before it is
-/// compared: however many guess at once, no more are compared than were counted.
+/// Opens the account, if the date of birth is the patient's. The attempt is counted, and the count committed, before the
+/// date is compared. So concurrent requests cannot compare more dates than were counted.
 ///
-/// A repetition of the request that opened it gets the same account.
+/// A repeat of the keyed request that opened the account returns the same account.
 ///
 /// # Errors
 /// [`RegisterRefusal`], [`OperationError::Store`].
@@ -79,25 +79,25 @@ pub async fn register(
     let Ports { store, clock } = *ports;
     let refused = |refusal| Err(OperationError::Refused(refusal));
     let account = entropy.account_id();
-    let counted = holder.carry_out(ports, |record, act| Ok(record.count_guess(holder.token, act)?));
+    let counted = holder.execute(ports, |record, context| Ok(record.count_birth_date_attempt(holder.token, context)?));
     let mut record = match counted.await? {
-        HolderOutcome::CarriedOut(change) => change.after,
+        HolderOutcome::Executed(change) => change.after,
         HolderOutcome::Repeated(record) => return Ok(registered(*record)?),
     };
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let (change, wrong) =
-            match record.register(date_of_birth, account.clone(), holder.keyed.as_ref(), holder.act(clock)) {
+            match record.register(date_of_birth, account.clone(), holder.keyed.as_ref(), holder.context(clock)) {
                 Registration::Registered(change) => (change, false),
                 Registration::Locked(change) => (change, true),
                 Registration::Mismatch => return refused(RegisterRefusal::DateOfBirthMismatch),
-                Registration::NotUsable if holder.asked_before(&record, clock) => return Ok(registered(record)?),
+                Registration::NotUsable if holder.was_executed(&record, clock) => return Ok(registered(record)?),
                 Registration::NotUsable => return refused(RegisterRefusal::LinkNotUsable),
             };
         match store.commit(&change).await? {
             CommitOutcome::Committed if wrong => return refused(RegisterRefusal::DateOfBirthMismatch),
             CommitOutcome::Committed => return Ok(registered(change.after)?),
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { .. } => return Err(claims_nothing().into()),
+            CommitOutcome::EmailInUse { .. } => return Err(unexpected_email_in_use().into()),
         }
         let newer = store.load_linked(&holder.token.link).await?.record;
         let Some(newer) = newer else { return refused(RegisterRefusal::LinkNotUsable) };
@@ -106,8 +106,8 @@ pub async fn register(
     Err(StoreError::Busy.into())
 }
 
-/// The holder does not want the invitation, or is not the one it is for. Not an opt-out: a stranger may hold a
-/// misdirected link.
+/// The holder declines the invitation, or is not the patient. This is not an opt-out, because a link may have been sent to
+/// the wrong person.
 ///
 /// # Errors
 /// [`LinkRefusal::LinkNotUsable`], [`OperationError::Store`].
@@ -116,12 +116,12 @@ pub async fn decline(
     holder: &Holder<'_>,
     reason: RevokeReason,
 ) -> Result<(), OperationError<LinkRefusal>> {
-    holder.carry_out(ports, |record, act| record.decline(holder.token, reason, act)).await?;
+    holder.execute(ports, |record, context| record.decline(holder.token, reason, context)).await?;
     Ok(())
 }
 
-/// Sends a new link to the address that this one was mailed to, also when this one has expired. Gives the queue's
-/// error, to be logged: the sweep queues the mail within minutes.
+/// Sends a new link to the address that this link was mailed to, even if this link has expired. Returns the queue's error,
+/// if any, for the log: the sweep queues the mail within minutes.
 ///
 /// # Errors
 /// [`NewLinkRefusal`], [`OperationError::Store`].
@@ -134,11 +134,13 @@ pub async fn new_link(
     let id = entropy.invitation_id(ports.clock.now());
     let practice = ports.store.load_linked(&holder.token.link).await?.practice;
     let practice = practice.ok_or(OperationError::Refused(NewLinkRefusal::LinkNotUsable))?;
-    let ask = |record: &PortalRecord, act| {
-        Ok(record.new_link(&practice, holder.token, id.clone(), act)?.remembering(holder.keyed.as_ref()))
+    let decide = |record: &PortalRecord, context| {
+        Ok(record
+            .new_link(&practice, holder.token, id.clone(), context)?
+            .with_remembered_request(holder.keyed.as_ref()))
     };
-    match holder.carry_out(ports, ask).await? {
-        HolderOutcome::CarriedOut(change) => {
+    match holder.execute(ports, decide).await? {
+        HolderOutcome::Executed(change) => {
             let hint = Hint::Invitation(InvitationMessage { key: change.after.key, invitation: id.clone() });
             Ok(queue.send(&[hint]).await.err())
         }
@@ -146,8 +148,8 @@ pub async fn new_link(
     }
 }
 
-/// Stops the reminders of the record that has this link (RFC 8058). The id alone permits it: it is in no mail but the
-/// patient's, and the worst it can do is to spare them a mail. Says nothing about whether there was such a link.
+/// Stops the reminders of the record that has this link (RFC 8058). The link's id is enough permission: it is only in the
+/// patient's mail, and misuse can only stop a reminder. The result does not show whether the link exists.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -157,58 +159,60 @@ pub async fn stop_reminders(
     request: &RequestId,
 ) -> Result<(), StoreError> {
     let Ports { store, clock } = *ports;
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let record = store.load_linked(link).await?.record;
-        let Some(change) = record.and_then(|record| record.stop_reminders(act(clock, request))) else { return Ok(()) };
+        let Some(change) = record.and_then(|record| record.stop_reminders(patient_context(clock, request))) else {
+            return Ok(());
+        };
         match store.commit(&change).await? {
             CommitOutcome::Committed => return Ok(()),
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { .. } => return Err(claims_nothing()),
+            CommitOutcome::EmailInUse { .. } => return Err(unexpected_email_in_use()),
         }
     }
     Err(StoreError::Busy)
 }
 
-/// What came of a request of a link's holder.
+/// The outcome of a request of a link's holder.
 enum HolderOutcome {
-    /// It was carried out, now.
-    CarriedOut(Box<Change>),
-    /// It was carried out before; the record is as it is now.
+    /// The request was executed now.
+    Executed(Box<Change>),
+    /// The request was executed before. Contains the current record.
     Repeated(Box<PortalRecord>),
 }
 
 impl Holder<'_> {
-    fn act(&self, clock: &dyn Clock) -> Act {
-        act(clock, self.request)
+    fn context(&self, clock: &dyn Clock) -> ChangeContext {
+        patient_context(clock, self.request)
     }
 
-    /// Whether this very request was carried out before. Only whoever was mailed the link may know.
-    fn asked_before(&self, record: &PortalRecord, clock: &dyn Clock) -> bool {
+    /// Whether this same request was executed before. Only a person to whom the link was mailed may learn that.
+    fn was_executed(&self, record: &PortalRecord, clock: &dyn Clock) -> bool {
         let link = record.link.as_ref().filter(|link| link.id == self.token.link);
         let mailed = link.is_some_and(|link| link.was_mailed_with(&self.token.secret));
         let Some(keyed) = self.keyed.as_ref().filter(|_| mailed) else { return false };
-        // The same key with another date of birth is another guess, and gets no other answer than any.
-        record.earlier(keyed, clock.now()).is_ok_and(|earlier| earlier.is_some())
+        // The same key with another date of birth is a new attempt, and is answered like any other attempt.
+        record.find_request(keyed, clock.now()).is_ok_and(|found| found.is_some())
     }
 
-    /// Reads the record, lets `decide` make the change, commits it, and starts over when somebody else was first.
-    async fn carry_out<R: From<LinkRefusal>>(
+    /// Reads the record, lets `decide` make the change, and commits it. Starts again if another request was first.
+    async fn execute<R: From<LinkRefusal>>(
         &self,
         ports: &Ports<'_, impl LinkStore>,
-        decide: impl Fn(&PortalRecord, Act) -> Result<Change, R>,
+        decide: impl Fn(&PortalRecord, ChangeContext) -> Result<Change, R>,
     ) -> Result<HolderOutcome, OperationError<R>> {
         let Ports { store, clock } = *ports;
         let unusable = || OperationError::Refused(LinkRefusal::LinkNotUsable.into());
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let record = store.load_linked(&self.token.link).await?.record.ok_or_else(unusable)?;
-            if self.asked_before(&record, clock) {
+            if self.was_executed(&record, clock) {
                 return Ok(HolderOutcome::Repeated(Box::new(record)));
             }
-            let change = decide(&record, self.act(clock)).map_err(OperationError::Refused)?;
+            let change = decide(&record, self.context(clock)).map_err(OperationError::Refused)?;
             match store.commit(&change).await? {
-                CommitOutcome::Committed => return Ok(HolderOutcome::CarriedOut(Box::new(change))),
+                CommitOutcome::Committed => return Ok(HolderOutcome::Executed(Box::new(change))),
                 CommitOutcome::Stale => {}
-                // Another patient's profile has come to carry the address: staff must sort it out.
+                // Another patient's profile has got the address: staff must resolve this.
                 CommitOutcome::EmailInUse { .. } => return Err(unusable()),
             }
         }
@@ -216,8 +220,9 @@ impl Holder<'_> {
     }
 }
 
-fn act(clock: &dyn Clock, request: &RequestId) -> Act {
-    Act { at: clock.now(), actor: Actor::unnamed(Role::Patient), request: request.clone() }
+/// The context of a change that the holder of a link makes now.
+fn patient_context(clock: &dyn Clock, request: &RequestId) -> ChangeContext {
+    ChangeContext { at: clock.now(), actor: Actor::from_role(Role::Patient), request: request.clone() }
 }
 
 fn registered(record: PortalRecord) -> Result<Registered, StoreError> {

@@ -1,4 +1,4 @@
-//! Inviting a patient again. Three round trips, like inviting.
+//! Invites a patient again. Three round trips, like the first invitation.
 
 use super::{Command, Enqueued, OperationError, invite::queue_invitation};
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
     refusal::ReinviteRefusal,
 };
 
-/// Staff invite a patient again, to this address or else the one before. Another address is never saved to the
-/// profile; it ends every earlier link and moves the claim, in one transaction.
+/// Invites a patient again, to the given address or by default to the previous one. A different address is never saved to
+/// the profile. It ends every earlier link and moves the claim, in one transaction.
 ///
 /// # Errors
-/// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_reinvite`] and the email rule say,
+/// [`OperationError::Refused`] by [`crate::record::PortalRecord::may_reinvite`] or the email rule,
 /// [`OperationError::Precondition`], [`OperationError::Store`].
 pub async fn reinvite(
     ports: &Ports<'_, impl PortalStore>,
@@ -22,6 +22,7 @@ pub async fn reinvite(
     command: &Command<'_>,
     email: Option<&EmailAddress>,
 ) -> Result<Enqueued, OperationError<ReinviteRefusal>> {
-    let decide = |record: &PortalRecord, practice: &Practice, id, act| record.reinvite(practice, email, id, act);
+    let decide =
+        |record: &PortalRecord, practice: &Practice, id, context| record.reinvite(practice, email, id, context);
     queue_invitation(ports, queue, entropy, command, decide).await
 }

@@ -1,4 +1,4 @@
-//! Revoking an invitation.
+//! Revokes an invitation.
 
 use super::{Command, OperationError};
 use crate::{
@@ -7,16 +7,15 @@ use crate::{
     refusal::RevokeRefusal,
 };
 
-/// Staff revoke the current invitation: a queued mail is not sent, a sent link stops working, the address is free at
-/// once.
+/// Revokes the current invitation: a queued mail is not sent, a mailed link stops working, and the address is free at once.
 ///
 /// # Errors
-/// [`OperationError::Refused`] as [`crate::record::PortalRecord::may_revoke`] says, [`OperationError::Precondition`],
+/// [`OperationError::Refused`] by [`crate::record::PortalRecord::may_revoke`], [`OperationError::Precondition`],
 /// [`OperationError::Store`].
 pub async fn revoke(
     ports: &Ports<'_, impl PortalStore>,
     command: &Command<'_>,
 ) -> Result<StatusPanel, OperationError<RevokeRefusal>> {
-    let (_, panel) = command.carry_out(ports, |record, _, act| record.revoke(act).map(Some)).await?;
+    let (_, panel) = command.execute(ports, |record, _, context| record.revoke(context).map(Some)).await?;
     Ok(panel)
 }

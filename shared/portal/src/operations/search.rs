@@ -1,22 +1,22 @@
-//! Finding patients. One round trip.
+//! Searches patients. One round trip.
 
 use crate::{
     directory::{DirectoryPlace, DirectoryRow},
     ports::{DirectoryStore, Ports, StoreError},
     scope::TenantScope,
-    search::{DirectoryQuery, MOST_HITS},
+    search::{DirectoryQuery, MAX_HITS},
 };
 
 /// A page of hits, in the order of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPage {
-    /// At most [`MOST_HITS`]; fewer, or none, if the rows that were looked at are not all hits.
+    /// At most [`MAX_HITS`]. Fewer, or none, if some of the rows that were read are not hits.
     pub hits: Vec<DirectoryRow>,
-    /// The last row that was looked at, if there are more.
+    /// The place of the last row that was read, if there are more rows.
     pub next: Option<DirectoryPlace>,
 }
 
-/// Finds the practice's patients that a query asks for: the first page, or the one after a place. Changes nothing.
+/// Finds the practice's patients who match a query: the first page, or the one after a place.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -26,16 +26,16 @@ pub async fn search(
     query: &DirectoryQuery,
     after: Option<&DirectoryPlace>,
 ) -> Result<SearchPage, StoreError> {
-    let most_rows = query.rows_a_page();
-    // One more than is looked at tells whether there is a next page.
-    let mut rows = ports.store.search(scope, query, after, most_rows + 1).await?.into_iter().peekable();
+    let max_rows = query.rows_per_page();
+    // One row more than the page shows whether there is a next page.
+    let mut rows = ports.store.search(scope, query, after, max_rows + 1).await?.into_iter().peekable();
     let (mut hits, mut last) = (Vec::new(), None);
-    for row in rows.by_ref().take(most_rows.into()) {
+    for row in rows.by_ref().take(max_rows.into()) {
         last = Some(row.place.clone());
-        if query.finds(&row) {
+        if query.is_hit(&row) {
             hits.push(row);
         }
-        if hits.len() == MOST_HITS {
+        if hits.len() == MAX_HITS {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! Where a patient stands. One round trip.
+//! Reads a patient's status. One round trip.
 
 use super::OperationError;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     scope::TenantScope,
 };
 
-/// Reads the status panel. Changes nothing.
+/// Reads the status panel.
 ///
 /// # Errors
 /// [`PatientRefusal::PatientNotFound`], [`OperationError::Store`].

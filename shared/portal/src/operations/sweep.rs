@@ -1,9 +1,9 @@
-//! The scheduled run over everything that is due.
+//! The scheduled run that processes everything that is due.
 //!
-//! An invitation or a notice whose queue message was lost, or whose sender died, is queued again; a reminder that is due
-//! is sent by the reinvite command. Rows of the calendar are candidates only; the conditional write decides, so that two
-//! sweeps at once, a killed one and a late one all do no harm. What is seen to leaves what is due, so the calendar
-//! itself is where the next run goes on.
+//! An invitation or a notice whose queue message was lost, or whose sender died, is queued again. A due reminder is sent by
+//! the reinvite command. Rows of the calendar are only candidates, and a conditional write decides. So two sweeps at the
+//! same time, a killed sweep and a late sweep do no harm. A processed row is no longer due, so the next run finds in the
+//! calendar what is left.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -15,22 +15,22 @@ use crate::{
         CommitOutcome, DeliveryStore, DueEntry, DueShard, Entropy, Hint, InvitationMessage, PortError, Ports, Queue,
         StoreError,
     },
-    record::{NextActionKind, invitation::Unremindable},
+    record::{NextActionKind, invitation::ReminderBlock},
     refusal::ReinviteRefusal,
-    timeline::{Act, Actor, Role},
+    timeline::{Actor, ChangeContext, Role},
 };
 
-/// Rows read at a time from one shard.
+/// Number of rows read from a shard at a time.
 const PAGE: u16 = 100;
 
-/// Rows seen to before their hints are sent: as many as one call of the queue takes. So a run that is killed has
-/// left little half-done.
+/// Number of rows processed before their hints are sent: as many as one call of the queue takes. So a run that is killed
+/// loses few hints.
 const BATCH: usize = 10;
 
-/// How long a reminder waits that a rule refuses for now, before it is looked at again.
+/// How long a reminder waits that a rule refuses temporarily, before it is tried again.
 const REFUSED_REMINDER_WAIT: TimeDelta = TimeDelta::days(1);
 
-/// How long a row waits whose record cannot be read: a newer version of this program may have written it.
+/// How long a row waits whose record cannot be read. A newer version of this program may have written the record.
 const UNREADABLE_WAIT: TimeDelta = TimeDelta::minutes(15);
 
 /// What a sweep did.
@@ -42,24 +42,23 @@ pub struct SweepReport {
     pub reminded: u32,
     /// Reminders moved to a later time.
     pub rescheduled: u32,
-    /// Reminders given up, because a rule refuses them for good.
+    /// Reminders removed, because a rule refuses them permanently.
     pub unscheduled: u32,
     /// Rows that another run or a command had processed.
     pub stale: u32,
-    /// How long the oldest invitation has been waiting that it queued again; zero if it queued none.
+    /// The waiting time of the oldest invitation that was queued again; zero if there was none.
     pub oldest_unsent: TimeDelta,
-    /// Whether it stopped before it had seen everything, for want of time.
+    /// Whether time ran out before all due rows were processed.
     pub stopped_early: bool,
 }
 
-/// Processes what is due now, and starts nothing more from `deadline` on. `request` names this run in timelines.
+/// Processes everything that is due now. From `deadline` on it starts nothing new. `request` is this run's id in timelines.
 ///
-/// All shards run at once, and each processes its rows one by one: no shard waits for another, and each part of the
-/// index is written to by one row at a time, which is what it bears best.
+/// All shards are processed concurrently, and each shard processes its rows one by one. So no shard waits for another, and
+/// each partition of the index gets only one write at a time.
 ///
 /// # Errors
-/// [`PortError`], the first that stopped a shard. What was done by then is done, the next run continues, and every other
-/// shard has been processed all the same.
+/// The first [`PortError`] that stopped a shard. The other shards are still processed, and the next run continues.
 pub async fn sweep(
     ports: &Ports<'_, impl DeliveryStore>,
     queue: &impl Queue,
@@ -70,7 +69,7 @@ pub async fn sweep(
     let run = SweepRun { ports, queue, entropy, deadline, request };
     let mut whole = ShardRun::default();
     for shard in join_all(DueShard::all_from(DueShard::from_hash(0)).map(|shard| run.process_shard(shard))).await {
-        whole.join(shard);
+        whole.merge(shard);
     }
     whole.failure.map_or(Ok(whole.report), Err)
 }
@@ -84,11 +83,11 @@ struct SweepRun<'run, S, Q> {
     request: &'run RequestId,
 }
 
-/// A shard's part of a run, so far.
+/// The result of a run for one shard.
 #[derive(Debug, Default)]
 struct ShardRun {
     report: SweepReport,
-    /// The first thing that went wrong.
+    /// The first fault.
     failure: Option<PortError>,
 }
 
@@ -97,7 +96,7 @@ impl ShardRun {
         self.failure.get_or_insert_with(|| error.into());
     }
 
-    fn join(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         let SweepReport { queued, reminded, rescheduled, unscheduled, stale, oldest_unsent, stopped_early } =
             other.report;
         self.report.queued += queued;
@@ -113,7 +112,7 @@ impl ShardRun {
     }
 }
 
-/// What became of one row.
+/// The outcome of one row.
 enum EntryOutcome {
     Queued(Hint),
     Reminded(Hint),
@@ -126,9 +125,10 @@ enum EntryOutcome {
 impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
     async fn process_shard(&self, shard: DueShard) -> ShardRun {
         let mut run = ShardRun::default();
-        // What is due is what was due at the beginning: whatever is seen to moves out of this run.
+        // Rows that become due during the run, such as rescheduled ones, are left to the next run.
         let until = self.ports.clock.now();
-        // The index lags behind the records by moments. From the beginning again it would show what was just seen to.
+        // Continue after the last row. The index lags behind the records, so from the beginning it could return rows that
+        // were just processed.
         let mut last = None;
         loop {
             if self.ports.clock.now() >= self.deadline {
@@ -156,7 +156,7 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
         }
     }
 
-    /// Sees to some rows, and hints at what is to be sent.
+    /// Processes some rows, and sends the hints.
     async fn process_batch(&self, rows: &[DueEntry], run: &mut ShardRun) -> Result<(), PortError> {
         let mut stopped_by = None;
         let mut hints = Vec::with_capacity(rows.len());
@@ -177,7 +177,7 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
                 Ok(EntryOutcome::Rescheduled) => run.report.rescheduled += 1,
                 Ok(EntryOutcome::Unscheduled) => run.report.unscheduled += 1,
                 Ok(EntryOutcome::Stale) => run.report.stale += 1,
-                // Everything else is seen to, but somebody must look at what cannot be read.
+                // The other rows are processed, but operators must learn of the unreadable record.
                 Ok(EntryOutcome::Unreadable(error)) => run.fail(error),
                 Err(error) => {
                     stopped_by = Some(error);
@@ -185,22 +185,22 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
                 }
             }
         }
-        // Nudged first: a run that dies here loses hints, and the next reschedule comes minutes later. The other way
-        // round, two sweeps at once would queue everything twice.
+        // Reschedule first, then send the hints. A run that dies in between loses hints for some minutes. In the opposite
+        // order, two sweeps at the same time would queue everything twice.
         if !hints.is_empty() {
             self.queue.send(&hints).await?;
         }
         stopped_by.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Sees to a row, or puts it out of the way if its record cannot be read, so that it holds nothing up.
+    /// Processes a row, or quarantines it if its record cannot be read, so that it does not block other rows.
     async fn process_or_quarantine(&self, entry: &DueEntry) -> Result<EntryOutcome, StoreError> {
         match self.process_entry(entry).await {
             Err(error @ StoreError::Corrupt(_)) => {
                 self.reschedule(entry, self.ports.clock.now() + UNREADABLE_WAIT).await?;
                 Ok(EntryOutcome::Unreadable(error))
             }
-            seen => seen,
+            processed => processed,
         }
     }
 
@@ -211,20 +211,20 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
                 self.queue_again(entry, reschedule_wait(entry.reschedules), Hint::Invitation(message)).await
             }
             NextActionKind::Remind => self.remind(entry).await,
-            // Moved by less than a claim does, so that the sender it hints may claim it; but moved, so that it comes
-            // neither again in this run nor always before what else is due.
+            // A shorter wait than that of a claim, so that the sender can still claim the notices. But some wait, so that the
+            // row is not processed again in this run and does not always come before other due rows.
             NextActionKind::Notify => self.queue_again(entry, HINT_WAIT, Hint::Notices(entry.key.clone())).await,
         }
     }
 
     async fn queue_again(&self, entry: &DueEntry, wait: TimeDelta, hint: Hint) -> Result<EntryOutcome, StoreError> {
-        let mine = self.ports.store.reschedule(entry, self.ports.clock.now() + wait).await?;
-        Ok(if mine { EntryOutcome::Queued(hint) } else { EntryOutcome::Stale })
+        let rescheduled = self.ports.store.reschedule(entry, self.ports.clock.now() + wait).await?;
+        Ok(if rescheduled { EntryOutcome::Queued(hint) } else { EntryOutcome::Stale })
     }
 
-    /// Sends a reminder by the reinvite command, if the rules and the hour still allow it.
+    /// Sends a reminder by the reinvite command, if the rules and the time of day still allow it.
     async fn remind(&self, entry: &DueEntry) -> Result<EntryOutcome, StoreError> {
-        let Some(practice) = self.ports.store.practice_of(&entry.key.practice).await? else {
+        let Some(practice) = self.ports.store.practice_by_id(&entry.key.practice).await? else {
             return self.reschedule(entry, self.ports.clock.now() + REFUSED_REMINDER_WAIT).await;
         };
         let now = self.ports.clock.now();
@@ -239,10 +239,10 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
             return Ok(EntryOutcome::Stale);
         }
         let id = self.entropy.invitation_id(now);
-        let act = Act { at: now, actor: Actor::unnamed(Role::Sweep), request: self.request.clone() };
-        let change = match record.remind(&practice, id.clone(), act) {
+        let context = ChangeContext { at: now, actor: Actor::from_role(Role::Sweep), request: self.request.clone() };
+        let change = match record.remind(&practice, id.clone(), context) {
             Ok(change) => change,
-            Err(why) => return self.refuse(entry, why).await,
+            Err(block) => return self.postpone_or_remove(entry, block).await,
         };
         match self.ports.store.commit(&change).await? {
             CommitOutcome::Committed => {
@@ -251,15 +251,19 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
             }
             CommitOutcome::Stale => Ok(EntryOutcome::Stale),
             CommitOutcome::EmailInUse { holder } => {
-                self.refuse(entry, record.unremindable(&practice, &ReinviteRefusal::EmailInUse { holder }, now)).await
+                self.postpone_or_remove(
+                    entry,
+                    record.reminder_block(&practice, &ReinviteRefusal::EmailInUse { holder }, now),
+                )
+                .await
             }
         }
     }
 
-    async fn refuse(&self, entry: &DueEntry, why: Unremindable) -> Result<EntryOutcome, StoreError> {
-        match why {
-            Unremindable::ForNow => self.reschedule(entry, self.ports.clock.now() + REFUSED_REMINDER_WAIT).await,
-            Unremindable::Never => Ok(if self.ports.store.unschedule(entry).await? {
+    async fn postpone_or_remove(&self, entry: &DueEntry, block: ReminderBlock) -> Result<EntryOutcome, StoreError> {
+        match block {
+            ReminderBlock::Temporary => self.reschedule(entry, self.ports.clock.now() + REFUSED_REMINDER_WAIT).await,
+            ReminderBlock::Permanent => Ok(if self.ports.store.unschedule(entry).await? {
                 EntryOutcome::Unscheduled
             } else {
                 EntryOutcome::Stale

@@ -1,4 +1,4 @@
-//! A patient's history. One round trip.
+//! Reads a patient's timeline. One round trip.
 
 use super::OperationError;
 use crate::{
@@ -6,24 +6,25 @@ use crate::{
     ports::{Ports, TimelineReader},
     refusal::PatientRefusal,
     scope::TenantScope,
-    timeline::{HistoryPlace, TimelineEvent},
+    timeline::{TimelineEvent, TimelinePlace},
 };
 
-/// Most events on a page.
-pub const MOST_EVENTS: u16 = 20;
+/// Maximum number of events on a page.
+pub const MAX_EVENTS: u16 = 20;
 
-/// A page of a history, newest first.
+/// A page of a timeline, newest event first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelinePage {
-    /// At least one, at most [`MOST_EVENTS`].
+    /// At least one, at most [`MAX_EVENTS`].
     pub events: Vec<TimelineEvent>,
     /// Where the next page begins, if there are older events.
-    pub next: Option<HistoryPlace>,
+    pub next: Option<TimelinePlace>,
 }
 
-/// Reads a page of a patient's history: the newest events, or those before a place. Changes nothing.
+/// Reads a page of a patient's timeline: the newest events, or those before a place.
 ///
-/// Every history begins with version 1, and there is no place before that: so a page without events is no patient's.
+/// Every timeline starts with version 1, and no place is before that. So if a page has no events, the patient does not
+/// exist.
 ///
 /// # Errors
 /// [`PatientRefusal::PatientNotFound`], [`OperationError::Store`].
@@ -31,14 +32,14 @@ pub async fn timeline(
     ports: &Ports<'_, impl TimelineReader>,
     scope: &TenantScope,
     patient: &PatientId,
-    before: Option<HistoryPlace>,
+    before: Option<TimelinePlace>,
 ) -> Result<TimelinePage, OperationError<PatientRefusal>> {
-    let most = usize::from(MOST_EVENTS);
-    // One more than is shown tells whether there is a next page.
-    let mut events = ports.store.events(scope, patient, before, MOST_EVENTS + 1).await?;
-    let more = events.len() > most;
-    events.truncate(most);
+    let max_events = usize::from(MAX_EVENTS);
+    // One event more than the page shows whether there is a next page.
+    let mut events = ports.store.events(scope, patient, before, MAX_EVENTS + 1).await?;
+    let more = events.len() > max_events;
+    events.truncate(max_events);
     let last = events.last().ok_or(OperationError::Refused(PatientRefusal::PatientNotFound))?;
-    let next = HistoryPlace::before(last.version).filter(|_| more);
+    let next = TimelinePlace::before(last.version).filter(|_| more);
     Ok(TimelinePage { events, next })
 }

@@ -1,4 +1,4 @@
-//! Noting that a patient logged in. Two round trips.
+//! Records that a patient logged in. Two round trips.
 
 use chrono::TimeDelta;
 
@@ -10,12 +10,12 @@ use crate::{
     refusal::LoginRefusal,
 };
 
-/// How far another machine's clock may be ahead of ours.
+/// How far the reporting machine's clock may be ahead of ours.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// The portal reports a login. Repeated and late reports change nothing; one from the future counts as now, because a
-/// wrong clock would otherwise hide every login until that day. A repetition of such a one is known by its event, as
-/// long as no other login has come between.
+/// Records a login that the portal reports. Repeated and late reports change nothing. A login in the future counts as now,
+/// because otherwise a wrong clock would hide all logins until that time. A repeat of such a report is recognised by its
+/// event id, as long as no other login was recorded in between.
 ///
 /// # Errors
 /// [`LoginRefusal::NotRegistered`] if no active account has this address, [`OperationError::Store`].
@@ -26,8 +26,8 @@ pub async fn track_login(
 ) -> Result<(), OperationError<LoginRefusal>> {
     let now = ports.clock.now();
     let at = if login.at > now + CLOCK_SKEW { now } else { login.at };
-    match ports.store.note_login(email, &Login { at, ..login }).await? {
-        LoginOutcome::Noted | LoginOutcome::Known => Ok(()),
+    match ports.store.record_login(email, &Login { at, ..login }).await? {
+        LoginOutcome::Recorded | LoginOutcome::Known => Ok(()),
         LoginOutcome::NoAccount => Err(OperationError::Refused(LoginRefusal::NotRegistered)),
     }
 }

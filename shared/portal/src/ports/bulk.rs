@@ -1,4 +1,4 @@
-//! What bulk jobs need of the store and of a queue.
+//! The ports of bulk jobs: stores and a queue.
 
 use std::{collections::BTreeMap, future::Future};
 
@@ -16,13 +16,13 @@ use crate::{
     scope::TenantScope,
 };
 
-/// The bulk jobs of one practice, for who asks for them and looks at them.
+/// The bulk jobs of one practice, for the clients who create and read them.
 pub trait BulkStore: Sync {
-    /// Writes a new job and the patients that it names, at one go. Nothing, and the job that is there, if there is one
-    /// of this id.
+    /// Writes a new job and the patients that it names, in one transaction. If a job with this id exists, writes nothing and
+    /// returns the existing job.
     ///
     /// # Errors
-    /// [`StoreError`], also if it is another practice's than the scope's.
+    /// [`StoreError`], also if the job is not of the scope's practice.
     fn begin_job(
         &self,
         scope: &TenantScope,
@@ -37,11 +37,11 @@ pub trait BulkStore: Sync {
     fn job(&self, scope: &TenantScope, job: &JobId)
     -> impl Future<Output = Result<Option<BulkJob>, StoreError>> + Send;
 
-    /// Writes a job, and the slice that it has seen to, at one go, if the stored job has the version before:
+    /// Writes a job and the slice that it has processed, in one transaction, if the stored job has the previous version:
     /// [`CommitOutcome::Committed`] or [`CommitOutcome::Stale`].
     ///
     /// # Errors
-    /// [`StoreError`], also if it is another practice's than the scope's.
+    /// [`StoreError`], also if the job is not of the scope's practice.
     fn save_job(
         &self,
         scope: &TenantScope,
@@ -49,8 +49,8 @@ pub trait BulkStore: Sync {
         slice: Option<&Slice>,
     ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 
-    /// A job's slices, in the order in which they were seen to, at most `limit` of them: the first, or those after a
-    /// place. None if there is no such job in this practice.
+    /// A job's slices, in the order in which they were processed, at most `limit`: the first, or those after a place. Empty
+    /// if the practice has no such job.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -63,24 +63,24 @@ pub trait BulkStore: Sync {
     ) -> impl Future<Output = Result<Vec<Slice>, StoreError>> + Send;
 }
 
-/// A practice and some of its patients, read at one go.
+/// A practice and some of its patients, read in one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadedAll {
     /// The practice; `None` if it has not saved its settings yet.
     pub practice: Option<Practice>,
-    /// The records of those who are the practice's patients.
+    /// The records of those ids that are patients of the practice.
     pub records: BTreeMap<PatientId, PortalRecord>,
 }
 
-/// What a bulk job needs to look at many patients at once. The job itself says on whose behalf.
+/// What a run of a bulk job needs to read many patients at once. The job contains the scope.
 pub trait BulkRunStore: BulkStore {
-    /// Reads the job that a queue message names, consistently.
+    /// Reads the job of a queue message, consistently.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn job_of(&self, key: &JobKey) -> impl Future<Output = Result<Option<BulkJob>, StoreError>> + Send;
+    fn job_by_key(&self, key: &JobKey) -> impl Future<Output = Result<Option<BulkJob>, StoreError>> + Send;
 
-    /// The patients that a job names, in the order in which it does.
+    /// The patients that a job names, in the job's order.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -90,8 +90,8 @@ pub trait BulkRunStore: BulkStore {
         job: &JobId,
     ) -> impl Future<Output = Result<Vec<PatientId>, StoreError>> + Send;
 
-    /// The places under dates of birth in the practice's directory, in their order, at most `limit` of them: the first,
-    /// or those after a place. Every patient with a date of birth has exactly one.
+    /// The places by date of birth in the practice's directory, sorted, at most `limit`: the first, or those after a place.
+    /// Every patient with a date of birth has exactly one.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -112,8 +112,8 @@ pub trait BulkRunStore: BulkStore {
         patients: &[PatientId],
     ) -> impl Future<Output = Result<LoadedAll, StoreError>> + Send;
 
-    /// Who has to do with each of at most [`crate::policy::BULK_SLICE`] addresses, consistently, in one round trip.
-    /// Nobody has to do with one that is not in the answer.
+    /// Reads the entries of at most [`crate::policy::BULK_SLICE`] addresses, consistently, in one round trip. No patient uses
+    /// an address that is not in the result.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -123,11 +123,11 @@ pub trait BulkRunStore: BulkStore {
     ) -> impl Future<Output = Result<BTreeMap<EmailAddress, EmailEntry>, StoreError>> + Send;
 }
 
-/// The queue that bulk jobs go on by.
+/// The queue of the runs of bulk jobs.
 pub trait JobQueue: Sync {
-    /// Sends a message that the job may go on, to be received after a wait of whole seconds and at most 15 minutes.
+    /// Sends a message for the next run of a job, to be received after `wait`: whole seconds, at most 15 minutes.
     ///
     /// # Errors
-    /// [`QueueError`] if it was not taken: the job stands still until somebody else sends one.
+    /// [`QueueError`] if the message was not accepted: the job does not continue until another message is sent.
     fn enqueue_run(&self, job: &JobKey, wait: TimeDelta) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! Registering with a link, logging in, and the account's address.
+//! Transitions of the account: registration with a link, logins, and changes of the account's address.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -11,51 +11,54 @@ use crate::{
     idempotency::KeyedRequest,
     ids::{AccountId, EventId, InvitationId},
     link::{Link, Token},
-    policy::{MOST_GUESSES, REINVITE_GAP},
+    policy::{MAX_BIRTH_DATE_ATTEMPTS, REINVITE_GAP},
     practice::Practice,
     refusal::{ChangeEmailRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, ReinviteRefusal},
-    timeline::{Act, EventKind},
+    timeline::{ChangeContext, EventKind},
 };
 
 impl PortalRecord {
-    /// The link that this token opens.
+    /// The link that this token opens, if it is usable.
     ///
     /// # Errors
-    /// [`LinkRefusal::LinkNotUsable`], whatever the matter is: a stranger must not learn which.
+    /// [`LinkRefusal::LinkNotUsable`] for every reason, because an unauthorised person must not learn the reason.
     pub fn usable_link(&self, token: &Token, now: DateTime<Utc>) -> Result<&Link, LinkRefusal> {
         let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(LinkRefusal::LinkNotUsable)?;
         let opens = link.opens_with(&token.secret, now);
         let wanted = self.choice == Choice::In && self.account == Account::None;
-        if opens && wanted && link.guesses < MOST_GUESSES { Ok(link) } else { Err(LinkRefusal::LinkNotUsable) }
+        if opens && wanted && link.birth_date_attempts < MAX_BIRTH_DATE_ATTEMPTS {
+            Ok(link)
+        } else {
+            Err(LinkRefusal::LinkNotUsable)
+        }
     }
 
-    /// Counts a date of birth that is about to be compared. It must be committed before [`PortalRecord::register`]
-    /// compares: however many guess at once, only as many as were counted are compared.
+    /// Counts an attempt to give the date of birth. The change must be committed before [`PortalRecord::register`] compares
+    /// the date. So concurrent requests cannot compare more dates than were counted.
     ///
     /// # Errors
     /// As [`PortalRecord::usable_link`].
-    pub fn count_guess(&self, token: &Token, act: Act) -> Result<Change, LinkRefusal> {
-        let guesses = self.usable_link(token, act.at)?.guesses + 1;
-        Ok(self.change(act, EventKind::DateOfBirthChecked { guesses }, |after| {
+    pub fn count_birth_date_attempt(&self, token: &Token, context: ChangeContext) -> Result<Change, LinkRefusal> {
+        let birth_date_attempts = self.usable_link(token, context.at)?.birth_date_attempts + 1;
+        Ok(self.change(context, EventKind::DateOfBirthChecked { birth_date_attempts }, |after| {
             if let Some(link) = &mut after.link {
-                link.guesses = guesses;
+                link.birth_date_attempts = birth_date_attempts;
             }
         }))
     }
 
-    /// Compares the date of birth that [`PortalRecord::count_guess`] counted, and opens the account if it is right.
+    /// Compares the date of birth after [`PortalRecord::count_birth_date_attempt`] has counted the attempt, and opens the
+    /// account if the date is right. A wrong date changes nothing, except that the last permitted one locks the link.
     ///
-    /// A wrong one changes nothing more, except that the last one permitted locks the link.
-    ///
-    /// The link is used up by it, and gone; only after a request with a key it stays where it is, opening nothing, so
-    /// that a client that lost the answer can find the record by it once more.
+    /// Registration removes the link. Only after a keyed request the link stays in the record, unusable, so that a client
+    /// that lost the answer can find the record by the link again.
     #[must_use]
     pub fn register(
         &self,
         date_of_birth: NaiveDate,
         id: AccountId,
         keyed: Option<&KeyedRequest>,
-        act: Act,
+        context: ChangeContext,
     ) -> Registration {
         let Some((invitation, link)) = self.invitation.as_ref().zip(self.link.as_ref()) else {
             return Registration::NotUsable;
@@ -63,51 +66,51 @@ impl PortalRecord {
         if self.choice != Choice::In || self.account != Account::None {
             return Registration::NotUsable;
         }
-        if self.profile.date_of_birth.is_none_or(|real| *real.expose() != date_of_birth) {
-            if link.guesses < MOST_GUESSES {
+        if self.profile.date_of_birth.is_none_or(|actual| *actual.expose() != date_of_birth) {
+            if link.birth_date_attempts < MAX_BIRTH_DATE_ATTEMPTS {
                 return Registration::Mismatch;
             }
-            return Registration::Locked(Box::new(self.revoked(invitation.id.clone(), RevokeReason::Locked, act)));
+            return Registration::Locked(Box::new(self.revoked(invitation.id.clone(), RevokeReason::Locked, context)));
         }
-        let (at, email, receipt) = (act.at, invitation.email.clone(), invitation.receipt().cloned());
-        let change = self.change(act, EventKind::Registered, |after| {
+        let (at, email, receipt) = (context.at, invitation.email.clone(), invitation.receipt().cloned());
+        let change = self.change(context, EventKind::Registered, |after| {
             after.set_invitation_state(InvitationState::Consumed { at, receipt });
             after.account = Account::Active { id, email, registered_at: at, last_login_at: at, last_login_event: None };
             after.link = after.link.take().filter(|_| keyed.is_some());
             after.next_action = None;
         });
-        Registration::Registered(Box::new(change.remembering(keyed)))
+        Registration::Registered(Box::new(change.with_remembered_request(keyed)))
     }
 
-    /// The holder of the link declines the invitation or is somebody else. Not an opt-out: a stranger may hold a
-    /// misdirected link.
+    /// The holder of the link declines the invitation, or is not the patient. This is not an opt-out, because a link may have
+    /// been sent to the wrong person.
     ///
     /// # Errors
     /// As [`PortalRecord::usable_link`].
-    pub fn decline(&self, token: &Token, reason: RevokeReason, act: Act) -> Result<Change, LinkRefusal> {
-        self.usable_link(token, act.at)?;
+    pub fn decline(&self, token: &Token, reason: RevokeReason, context: ChangeContext) -> Result<Change, LinkRefusal> {
+        self.usable_link(token, context.at)?;
         let invitation = self.invitation.as_ref().ok_or(LinkRefusal::LinkNotUsable)?.id.clone();
-        Ok(self.revoked(invitation, reason, act))
+        Ok(self.revoked(invitation, reason, context))
     }
 
-    /// The holder of a link, expired or not, asks for a new one; it goes to the same address only.
+    /// The holder of a link, expired or not, asks for a new link. It is sent only to the same address.
     ///
     /// # Errors
-    /// [`NewLinkRefusal::TooSoon`]; for every other reason [`NewLinkRefusal::LinkNotUsable`], since the holder
-    /// must learn nothing about the patient.
+    /// [`NewLinkRefusal::TooSoon`]; for every other reason [`NewLinkRefusal::LinkNotUsable`], because the holder must learn
+    /// nothing about the patient.
     pub fn new_link(
         &self,
         practice: &Practice,
         token: &Token,
         id: InvitationId,
-        act: Act,
+        context: ChangeContext,
     ) -> Result<Change, NewLinkRefusal> {
         let link = self.link.as_ref().filter(|link| link.id == token.link).ok_or(NewLinkRefusal::LinkNotUsable)?;
-        if !link.was_mailed_with(&token.secret) || link.guesses >= MOST_GUESSES {
+        if !link.was_mailed_with(&token.secret) || link.birth_date_attempts >= MAX_BIRTH_DATE_ATTEMPTS {
             return Err(NewLinkRefusal::LinkNotUsable);
         }
-        self.reinvite(practice, None, id, act).map_err(|refusal| match refusal {
-            // A mail was requested moments ago and is on its way.
+        self.reinvite(practice, None, id, context).map_err(|refusal| match refusal {
+            // A mail was requested recently and has not been sent yet.
             ReinviteRefusal::SendInProgress => {
                 NewLinkRefusal::TooSoon { retry_after_secs: REINVITE_GAP.num_seconds().unsigned_abs() }
             }
@@ -124,9 +127,9 @@ impl PortalRecord {
         })
     }
 
-    /// The patient logged in: the record as it is then, or `None` if the report changes nothing, because a login as
-    /// late is known or because the latest one is of this very event, whatever time it gives now. Only the latest login
-    /// and its event are kept, and they are no entry of the history.
+    /// Records a login and returns the record after it. `None` if the report changes nothing: a login at the same time or
+    /// later is recorded already, or the latest login has the same event id, even with another time. The record keeps only
+    /// the latest login and its event id. A login is no entry of the timeline.
     ///
     /// # Errors
     /// [`LoginRefusal::NotRegistered`] without an active account.
@@ -143,49 +146,53 @@ impl PortalRecord {
         Ok(Some(after))
     }
 
-    /// Customer Care changes the account's address, of which both the old one and the new one are told. Whether the new
-    /// one is free is the store's to say. `None` if it is the account's already: then nobody is told anything.
+    /// Customer Care changes the account's address. Both the old and the new address get a notice. The store checks whether
+    /// the new address is free. `None` if the account has this address already: then no notice is sent.
     ///
     /// # Errors
     /// As [`PortalRecord::may_change_email`].
-    pub fn change_account_email(&self, new: &EmailAddress, act: Act) -> Result<Option<Change>, ChangeEmailRefusal> {
-        let old = self.email_to_change(act.actor.role)?;
+    pub fn change_account_email(
+        &self,
+        new: &EmailAddress,
+        context: ChangeContext,
+    ) -> Result<Option<Change>, ChangeEmailRefusal> {
+        let old = self.email_to_change(context.actor.role)?;
         if old == new {
             return Ok(None);
         }
-        self.may_change_email(act.actor.role)?;
-        let at = act.at;
+        self.may_change_email(context.actor.role)?;
+        let at = context.at;
         let notices = [(NoticeKind::AddressRemoved, old), (NoticeKind::AddressAdded, new)];
         let notices = notices.map(|(kind, to)| Notice { kind, to: to.clone(), at });
-        Ok(Some(self.change(act, EventKind::AccountEmailChanged, |after| {
+        Ok(Some(self.change(context, EventKind::AccountEmailChanged, |after| {
             if let Account::Active { email, .. } = &mut after.account {
                 *email = new.clone();
             }
-            // Whoever repeats the registration from the old mailbox must not be told the new address.
+            // A repeated registration from the old mailbox must not show the new address.
             after.link = None;
             after.notify(notices, at);
         })))
     }
 }
 
-/// A report that somebody logged in.
+/// A report that a patient logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The event that is reported. Repeated reports have the same one.
+    /// The id of the reported event. Repeated reports have the same id.
     pub event: EventId,
-    /// When.
+    /// When the patient logged in.
     pub at: DateTime<Utc>,
 }
 
-/// What came of comparing a date of birth.
+/// The outcome of comparing a date of birth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// It is right: the account is open.
+    /// The date is right: the account is open.
     Registered(Box<Change>),
-    /// It is wrong, and may be tried again.
+    /// The date is wrong. Another attempt is permitted.
     Mismatch,
-    /// It is wrong for the last time: the link is locked, the record stays.
+    /// The date is wrong and no attempt is left: the link is locked. The record remains.
     Locked(Box<Change>),
-    /// Meanwhile the link has stopped working.
+    /// The link has stopped working meanwhile.
     NotUsable,
 }

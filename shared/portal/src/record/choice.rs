@@ -1,23 +1,24 @@
-//! Opting out and in. Declining one invitation is neither.
+//! Transitions of the choice: opting out and opting in. Declining an invitation is not an opt-out.
 
 use super::{Change, Choice, InvitationState, PortalRecord, RevokeReason};
 use crate::{
     refusal::{OptInRefusal, OptOutRefusal},
-    timeline::{Act, EventKind},
+    timeline::{ChangeContext, EventKind},
 };
 
 impl PortalRecord {
-    /// The patient does not want to receive access to health information: a queued mail is not sent, every link
-    /// dies, no reminder goes out. An account stays.
+    /// The patient does not want to receive access to health information: a queued mail is not sent, links stop working, and
+    /// no reminder is sent. An account stays open.
     ///
-    /// A mail that a sender holds at this moment may still arrive; its link is dead and the sender's word is kept.
+    /// A mail that a sender has claimed may still arrive, with a link that does not work. The sender can still record its
+    /// outcome.
     ///
     /// # Errors
     /// As [`PortalRecord::may_opt_out`].
-    pub fn opt_out(&self, act: Act) -> Result<Change, OptOutRefusal> {
+    pub fn opt_out(&self, context: ChangeContext) -> Result<Change, OptOutRefusal> {
         self.may_opt_out()?;
-        let (at, by) = (act.at, act.actor.clone());
-        Ok(self.change(act, EventKind::OptedOut, |after| {
+        let (at, by) = (context.at, context.actor.clone());
+        Ok(self.change(context, EventKind::OptedOut, |after| {
             after.choice = Choice::OptedOut { at, by };
             after.link = None;
             after.clear_reminder();
@@ -29,12 +30,12 @@ impl PortalRecord {
         }))
     }
 
-    /// The patient changed their mind. Sends nothing by itself.
+    /// The patient wants access again. Sends nothing by itself.
     ///
     /// # Errors
     /// As [`PortalRecord::may_opt_in`].
-    pub fn opt_in(&self, act: Act) -> Result<Change, OptInRefusal> {
+    pub fn opt_in(&self, context: ChangeContext) -> Result<Change, OptInRefusal> {
         self.may_opt_in()?;
-        Ok(self.change(act, EventKind::OptedIn, |after| after.choice = Choice::In))
+        Ok(self.change(context, EventKind::OptedIn, |after| after.choice = Choice::In))
     }
 }

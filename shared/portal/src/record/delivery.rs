@@ -1,7 +1,7 @@
-//! Handing the current invitation's mail to SES, and what becomes of it.
+//! Transitions for sending the current invitation's mail by SES, and for its delivery state.
 //!
-//! Claiming a mail and giving the claim back are *leases*, not changes: they raise the fence, not the version,
-//! and leave no event. What staff and patients can see changes when the mail is sent or has failed.
+//! Claiming a mail and giving the claim back are *leases*, not changes: they raise the fence, not the version, and add no
+//! event. What staff and patients see changes when the mail is sent or has failed.
 
 use chrono::{DateTime, Utc};
 
@@ -14,64 +14,68 @@ use crate::{
     link::{Link, LiveSecret, SecretHash},
     policy::{LONGEST_DEFERRAL, SEND_GRACE, SEND_LEASE, next_reminder},
     practice::Practice,
-    timeline::{Act, EventKind},
+    timeline::{ChangeContext, EventKind},
 };
 
-/// What a sender brings to claim a mail.
+/// A sender's request to claim a mail.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
-    /// Which invitation the queue message named.
+    /// The invitation in the queue message.
     pub invitation: InvitationId,
-    /// Now.
+    /// The current time.
     pub now: DateTime<Utc>,
-    /// The id for the record's link, if it has none yet.
+    /// The id for a new link, if the record has no link yet.
     pub fresh_link: LinkId,
-    /// The hash of the secret that this try will mail.
+    /// The hash of the secret that this attempt will mail.
     pub secret: SecretHash,
     /// When that secret expires.
     pub expires_at: DateTime<Utc>,
 }
 
-/// What SES tells of one mail. Every such event proves that SES accepted that mail; they come late, repeated and in
-/// any order.
+/// An event of SES about one mail. Every event proves that SES accepted the mail. Events may be late, repeated and out of
+/// order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailEvent {
-    /// Whose record.
+    /// The record's key.
     pub key: RecordKey,
-    /// Which invitation's mail.
+    /// The invitation whose mail it is.
     pub invitation: InvitationId,
-    /// Which try.
+    /// The attempt whose mail it is.
     pub attempt: u32,
-    /// Under which id SES accepted it.
+    /// The id under which SES accepted the mail.
     pub message: MessageId,
-    /// What became of it; [`Delivery::Accepted`] if that is all that is known.
-    pub news: Delivery,
+    /// The mail's delivery state; [`Delivery::Accepted`] if no more is known.
+    pub delivery: Delivery,
 }
 
 /// Why a mail cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unclaimable {
-    /// Sent, superseded, revoked, registered: there is nothing to do.
+    /// The invitation is sent, superseded, revoked or used: there is nothing to send.
     Done,
-    /// Another sender has it.
+    /// Another sender has claimed it.
     Held,
-    /// Every try was used up without an answer: it has failed, and somebody must write that down.
+    /// No try is left, and no outcome is known: the invitation must be recorded as failed.
     Exhausted,
-    /// The patient opted out while a sender had it, and that sender never answered: it is to be revoked.
+    /// The patient opted out while a sender had the claim, and that sender recorded no outcome: the invitation must be
+    /// revoked.
     Abandoned,
 }
 
 impl PortalRecord {
-    /// Claims the current invitation's mail for one sender: the record as it is then.
+    /// Claims the current invitation's mail for one sender. Returns the record after the claim.
     ///
     /// # Errors
-    /// [`Unclaimable`] says why not.
+    /// [`Unclaimable`]
     pub fn claim(&self, request: &ClaimRequest) -> Result<Self, Unclaimable> {
         self.claimable(&request.invitation, request.now)?;
         let mut after = self.clone();
         after.fence += 1;
-        let link =
-            after.link.get_or_insert_with(|| Link { id: request.fresh_link.clone(), secrets: Vec::new(), guesses: 0 });
+        let link = after.link.get_or_insert_with(|| Link {
+            id: request.fresh_link.clone(),
+            secrets: Vec::new(),
+            birth_date_attempts: 0,
+        });
         link.secrets.push(LiveSecret { hash: request.secret, expires_at: request.expires_at });
         after.next_action =
             Some(NextAction { kind: NextActionKind::Deliver, at: request.now + SEND_LEASE + SEND_GRACE });
@@ -84,7 +88,7 @@ impl PortalRecord {
         Ok(after)
     }
 
-    /// Whether this very request has claimed the mail: its first reply was lost, and it asks again.
+    /// Whether this same request has claimed the mail before. That happens if the reply was lost and the request is retried.
     #[must_use]
     pub fn claimed_by(&self, request: &ClaimRequest) -> bool {
         let newest = self.link.as_ref().and_then(|link| link.secrets.last());
@@ -92,10 +96,10 @@ impl PortalRecord {
             && newest.is_some_and(|newest| newest.hash == request.secret)
     }
 
-    /// Whether this invitation's mail can be claimed now.
+    /// Checks whether this invitation's mail can be claimed now.
     ///
     /// # Errors
-    /// [`Unclaimable`] says why not.
+    /// [`Unclaimable`]
     pub fn claimable(&self, invitation: &InvitationId, now: DateTime<Utc>) -> Result<(), Unclaimable> {
         let current = self.current(invitation).ok_or(Unclaimable::Done)?;
         match current.state {
@@ -116,13 +120,13 @@ impl PortalRecord {
         if current.tries_left == 0 { Err(Unclaimable::Exhausted) } else { Ok(()) }
     }
 
-    /// The sender gives its claim back: SES said "later" before it took anything, so this try does not count and
-    /// its secret was never mailed. The record as it is then; `None` if the claim is no longer this sender's.
+    /// The sender gives its claim back, because SES said "later" and accepted nothing. So this try does not count, and its
+    /// secret was never mailed. Returns the record after that; `None` if this sender no longer has the claim.
     #[must_use]
     pub fn defer(&self, fence: u64, until: DateTime<Utc>) -> Option<Self> {
         self.sending(fence)?;
         let mut after = self.clone();
-        // Like a claim: a command that was decided before must not bring the claim back.
+        // Raise the fence as in a claim: a command that was decided before must not restore the claim.
         after.fence += 1;
         if let Some(link) = &mut after.link {
             link.secrets.pop();
@@ -135,7 +139,7 @@ impl PortalRecord {
         Some(after)
     }
 
-    /// Whether SES has put this invitation off for so long that it has failed.
+    /// Whether SES has deferred this invitation for so long that it has failed.
     #[must_use]
     pub fn deferred_too_long(&self, now: DateTime<Utc>) -> bool {
         self.invitation.as_ref().is_some_and(|invitation| invitation.queued_at + LONGEST_DEFERRAL <= now)
@@ -143,8 +147,8 @@ impl PortalRecord {
 
     /// SES accepted the mail that was claimed under this fence.
     ///
-    /// An invitation that was used or taken back while its mail was under way keeps its state and only notes
-    /// SES's word. `None` if the fence is no longer this sender's or the word is already noted.
+    /// An invitation that was used or revoked while its mail was being sent keeps its state and only gets the receipt.
+    /// `None` if this sender no longer has the claim, or the receipt is recorded already.
     #[must_use]
     pub fn stamp(
         &self,
@@ -152,43 +156,43 @@ impl PortalRecord {
         invitation: &InvitationId,
         fence: u64,
         message: MessageId,
-        act: Act,
+        context: ChangeContext,
     ) -> Option<Change> {
         let current = self.current(invitation).filter(|_| self.fence == fence)?;
         let opens_until =
             if let InvitationState::Sending { expires_at, .. } = &current.state { Some(*expires_at) } else { None };
-        self.accepted(practice, current, opens_until, current.attempt, message, act)
+        self.accepted(practice, current, opens_until, current.attempt, message, context)
     }
 
-    /// The current invitation, if this event is of one of its mails.
+    /// The current invitation, if this event concerns one of its mails.
     #[must_use]
-    pub fn mailed_by(&self, event: &MailEvent) -> Option<&Invitation> {
+    pub fn invitation_of(&self, event: &MailEvent) -> Option<&Invitation> {
         self.current(&event.invitation).filter(|current| (1..=current.attempt).contains(&event.attempt))
     }
 
-    /// SES tells something of a mail: the next change that follows from it. First that SES accepted the mail, if the
-    /// record does not say so yet, then what became of it. `None` if there is nothing new in it.
+    /// The next change that follows from an event of SES: first that SES accepted the mail, if that is not recorded yet, then
+    /// the mail's delivery state. `None` if the event contains nothing new.
     ///
-    /// It needs no fence: SES's own word holds whoever has the mail in hand, and also after every try has been given up.
+    /// It needs no fence: an event of SES is valid whichever sender has the claim, and also after the invitation has failed.
     #[must_use]
-    pub fn record_event(&self, practice: &Practice, event: &MailEvent, act: Act) -> Option<Change> {
-        let MailEvent { invitation, attempt, message, news, .. } = event;
-        let current = self.mailed_by(event)?;
+    pub fn record_event(&self, practice: &Practice, event: &MailEvent, context: ChangeContext) -> Option<Change> {
+        let MailEvent { invitation, attempt, message, delivery, .. } = event;
+        let current = self.invitation_of(event)?;
         let newest = self.link.as_ref().and_then(|link| link.secrets.last()).map(|newest| newest.expires_at);
         let opens_until = match &current.state {
             InvitationState::Sending { expires_at, .. } => Some(*expires_at),
-            // A later try was put off. Without a secret that was mailed, what waits must still go out.
+            // A later try was deferred. If no secret was mailed, the queued mail must still be sent.
             InvitationState::Queued => newest,
-            // The patient may have opted out since, and then no link works.
-            InvitationState::Failed { .. } => newest.or(Some(act.at)),
+            // If the patient has opted out since, there is no link.
+            InvitationState::Failed { .. } => newest.or(Some(context.at)),
             InvitationState::Sent { .. } | InvitationState::Revoked { .. } | InvitationState::Consumed { .. } => None,
         };
-        self.accepted(practice, current, opens_until, *attempt, message.clone(), act.clone())
-            .or_else(|| self.record_delivery(invitation, *news, act))
+        self.accepted(practice, current, opens_until, *attempt, message.clone(), context.clone())
+            .or_else(|| self.record_delivery(invitation, *delivery, context))
     }
 
-    /// SES's word that it accepted a mail of the current invitation. With `opens_until`, when the mail's link stops
-    /// working, an invitation that waits for that word is sent. `None` if the word is noted already.
+    /// Records that SES accepted a mail of the current invitation. If `opens_until` says when the mail's link stops working,
+    /// an invitation without a receipt becomes sent. `None` if the receipt is recorded already.
     fn accepted(
         &self,
         practice: &Practice,
@@ -196,12 +200,12 @@ impl PortalRecord {
         opens_until: Option<DateTime<Utc>>,
         attempt: u32,
         message: MessageId,
-        act: Act,
+        context: ChangeContext,
     ) -> Option<Change> {
-        let receipt = Receipt { at: act.at, message: message.clone() };
+        let receipt = Receipt { at: context.at, message: message.clone() };
         let (state, next_action) = match &current.state {
             InvitationState::Queued | InvitationState::Sending { .. } | InvitationState::Failed { .. } => {
-                let reminder = self.next_reminder_after(practice, current, act.at);
+                let reminder = self.next_reminder_after(practice, current, context.at);
                 (InvitationState::Sent { receipt, delivery: Delivery::Accepted, expires_at: opens_until? }, reminder)
             }
             InvitationState::Revoked { reason, at, receipt: None } => {
@@ -215,55 +219,60 @@ impl PortalRecord {
             | InvitationState::Consumed { receipt: Some(_), .. } => return None,
         };
         let kind = EventKind::InvitationSent { invitation: current.id.clone(), attempt, message };
-        let at = act.at;
-        Some(self.change(act, kind, |after| {
+        let at = context.at;
+        Some(self.change(context, kind, |after| {
             after.first_sent_at.get_or_insert(at);
             after.next_action = next_action;
             after.set_invitation_state(state);
         }))
     }
 
-    /// The mail that was claimed under this fence can never be sent. `None` if the fence is no longer this sender's.
+    /// The mail that was claimed under this fence can never be sent. `None` if this sender no longer has the claim.
     #[must_use]
-    pub fn fail_sending(&self, fence: u64, reason: FailReason, act: Act) -> Option<Change> {
+    pub fn fail_sending(&self, fence: u64, reason: FailReason, context: ChangeContext) -> Option<Change> {
         let invitation = self.sending(fence)?.id.clone();
-        Some(self.failed(invitation, reason, act))
+        Some(self.failed(invitation, reason, context))
     }
 
-    /// Writes down what [`PortalRecord::claimable`] found: exhausted invitations fail, abandoned ones are revoked.
-    /// `None` if there is nothing to write down.
+    /// Ends an invitation that can never be claimed again: an exhausted one fails, an abandoned one is revoked. `None` if
+    /// neither applies.
     #[must_use]
-    pub fn finalize(&self, invitation: &InvitationId, act: Act) -> Option<Change> {
-        match self.claimable(invitation, act.at) {
-            Err(Unclaimable::Exhausted) => Some(self.failed(invitation.clone(), FailReason::Exhausted, act)),
-            Err(Unclaimable::Abandoned) => Some(self.revoked(invitation.clone(), RevokeReason::OptedOut, act)),
+    pub fn finalize(&self, invitation: &InvitationId, context: ChangeContext) -> Option<Change> {
+        match self.claimable(invitation, context.at) {
+            Err(Unclaimable::Exhausted) => Some(self.failed(invitation.clone(), FailReason::Exhausted, context)),
+            Err(Unclaimable::Abandoned) => Some(self.revoked(invitation.clone(), RevokeReason::OptedOut, context)),
             Ok(()) | Err(Unclaimable::Done | Unclaimable::Held) => None,
         }
     }
 
-    /// SES tells what became of an accepted mail. `None` if it is not news: another invitation's, not sent, or
-    /// not above what is known.
+    /// Records the delivery state of an accepted mail. `None` if the invitation is not the current one, if it is not sent, or
+    /// if the state's rank is not above the recorded one.
     #[must_use]
-    pub fn record_delivery(&self, invitation: &InvitationId, news: Delivery, act: Act) -> Option<Change> {
+    pub fn record_delivery(
+        &self,
+        invitation: &InvitationId,
+        delivery: Delivery,
+        context: ChangeContext,
+    ) -> Option<Change> {
         let current = self.current(invitation)?;
-        let InvitationState::Sent { receipt, delivery, expires_at } = &current.state else {
+        let InvitationState::Sent { receipt, delivery: recorded, expires_at } = &current.state else {
             return None;
         };
-        if news <= *delivery {
+        if delivery <= *recorded {
             return None;
         }
-        let state = InvitationState::Sent { receipt: receipt.clone(), delivery: news, expires_at: *expires_at };
-        Some(self.change(act, EventKind::DeliveryChanged { invitation: invitation.clone(), delivery: news }, |after| {
-            if news.suppresses_address() {
+        let state = InvitationState::Sent { receipt: receipt.clone(), delivery, expires_at: *expires_at };
+        Some(self.change(context, EventKind::DeliveryChanged { invitation: invitation.clone(), delivery }, |after| {
+            if delivery.suppresses_address() {
                 after.clear_reminder();
             }
             after.set_invitation_state(state);
         }))
     }
 
-    fn failed(&self, invitation: InvitationId, reason: FailReason, act: Act) -> Change {
-        let at = act.at;
-        self.change(act, EventKind::InvitationFailed { invitation, reason }, |after| {
+    fn failed(&self, invitation: InvitationId, reason: FailReason, context: ChangeContext) -> Change {
+        let at = context.at;
+        self.change(context, EventKind::InvitationFailed { invitation, reason }, |after| {
             after.next_action = None;
             after.set_invitation_state(InvitationState::Failed { reason, at });
         })

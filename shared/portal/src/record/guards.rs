@@ -1,12 +1,12 @@
-//! Whether a command is allowed now. The commands themselves and the status panel ask the same functions, so that
-//! nobody is offered what would be refused.
+//! The guards: whether a command is allowed now. The commands and the status panel call the same functions, so the panel
+//! never offers a command that would be refused.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Account, Choice, Invitation, InvitationState, PortalRecord};
 use crate::{
     email::EmailAddress,
-    policy::{MOST_NOTICES, MOST_REINVITES, NOTICES_WAIT, REINVITE_GAP, REINVITE_WINDOW},
+    policy::{MAX_NOTICES, MAX_REINVITES, NOTICES_WAIT, REINVITE_GAP, REINVITE_WINDOW},
     practice::Practice,
     refusal::{
         ChangeEmailRefusal, InvitationBarred, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal,
@@ -16,10 +16,10 @@ use crate::{
 };
 
 impl PortalRecord {
-    /// May the patient be invited, to this address or else the profile's? Gives the address.
+    /// Checks whether the patient may be invited, to the given address or by default to the profile's. Returns the address.
     ///
     /// # Errors
-    /// The refusal of the first rule that says no.
+    /// The refusal of the first rule that does not hold.
     pub fn may_invite(&self, practice: &Practice, email: Option<&EmailAddress>) -> Result<EmailAddress, InviteRefusal> {
         self.may_receive_invitations(practice)?;
         match self.invitation.as_ref().map(|invitation| &invitation.state) {
@@ -29,12 +29,13 @@ impl PortalRecord {
         email.or(self.profile.email.as_ref()).cloned().ok_or(InviteRefusal::EmailRequired)
     }
 
-    /// May the patient be invited again, to this address or else the one before? Gives the address.
+    /// Checks whether the patient may be invited again, to the given address or by default to the previous one. Returns the
+    /// address.
     ///
-    /// Only invitations by hand are spaced out; reminders have their own calendar.
+    /// Only manual invitations are limited in rate. Reminders follow the reminder policy.
     ///
     /// # Errors
-    /// The refusal of the first rule that says no.
+    /// The refusal of the first rule that does not hold.
     pub fn may_reinvite(
         &self,
         practice: &Practice,
@@ -56,15 +57,15 @@ impl PortalRecord {
             InvitationState::Sent { .. } | InvitationState::Failed { .. } | InvitationState::Revoked { .. } => {}
         }
         if role != Role::Sweep {
-            self.not_too_soon(invitation, now)?;
+            self.check_reinvite_rate(invitation, now)?;
         }
         Ok(email.clone())
     }
 
-    /// May the current invitation be taken back?
+    /// Checks whether the current invitation may be revoked. Returns the invitation.
     ///
     /// # Errors
-    /// The refusal of the first rule that says no.
+    /// The refusal of the first rule that does not hold.
     pub fn may_revoke(&self) -> Result<&Invitation, RevokeRefusal> {
         let invitation = self.invitation.as_ref().ok_or(RevokeRefusal::NotInvited)?;
         match invitation.state {
@@ -75,19 +76,19 @@ impl PortalRecord {
         }
     }
 
-    /// May the patient be opted out?
+    /// Checks whether the patient may be opted out.
     ///
     /// # Errors
-    /// [`OptOutRefusal::OptedOut`] if the patient already is.
+    /// [`OptOutRefusal::OptedOut`] if the patient is opted out already.
     pub fn may_opt_out(&self) -> Result<(), OptOutRefusal> {
         if self.choice == Choice::In { Ok(()) } else { Err(OptOutRefusal::OptedOut) }
     }
 
-    /// May the patient be opted in?
+    /// Checks whether the patient may be opted in.
     ///
     /// # Errors
-    /// [`OptInRefusal::NotOptedOut`], or [`OptInRefusal::SendInProgress`] while a mail that was being handed over at the
-    /// moment of opting out is not yet accounted for: opting in must not send it a second time.
+    /// [`OptInRefusal::NotOptedOut`], or [`OptInRefusal::SendInProgress`] if a mail was being sent when the patient opted out
+    /// and its outcome is still unknown: opting in must not send it a second time.
     pub fn may_opt_in(&self) -> Result<(), OptInRefusal> {
         if self.choice == Choice::In {
             return Err(OptInRefusal::NotOptedOut);
@@ -99,21 +100,21 @@ impl PortalRecord {
         if sending { Err(OptInRefusal::SendInProgress) } else { Ok(()) }
     }
 
-    /// May this role change the account's address?
+    /// Checks whether this role may change the account's address.
     ///
     /// # Errors
-    /// [`ChangeEmailRefusal::NotRegistered`] without an active account, [`ChangeEmailRefusal::SupportOnly`] for everybody but support, and
-    /// [`ChangeEmailRefusal::TooSoon`] while too many earlier changes are yet to be told of.
+    /// [`ChangeEmailRefusal::NotRegistered`] without an active account, [`ChangeEmailRefusal::SupportOnly`] for every role but
+    /// [`Role::Support`], and [`ChangeEmailRefusal::TooSoon`] while too many notices of earlier changes wait to be sent.
     pub fn may_change_email(&self, role: Role) -> Result<(), ChangeEmailRefusal> {
         self.email_to_change(role)?;
-        // The old address is told and the new one.
-        if self.notices.len() + 2 > MOST_NOTICES {
-            return Err(ChangeEmailRefusal::TooSoon { retry_after_secs: whole_secs_up(NOTICES_WAIT) });
+        // The change adds two notices: one to the old address, one to the new one.
+        if self.notices.len() + 2 > MAX_NOTICES {
+            return Err(ChangeEmailRefusal::TooSoon { retry_after_secs: round_up_to_secs(NOTICES_WAIT) });
         }
         Ok(())
     }
 
-    /// The address of the account, for who may change it.
+    /// The address of the account, if this role may change it.
     pub(super) fn email_to_change(&self, role: Role) -> Result<&EmailAddress, ChangeEmailRefusal> {
         match &self.account {
             Account::None | Account::Deactivated { .. } => Err(ChangeEmailRefusal::NotRegistered),
@@ -129,7 +130,7 @@ impl PortalRecord {
         if self.account != Account::None {
             return Err(InvitationBarred::AlreadyRegistered);
         }
-        // Before the choice: its next step, an opt-in, would lead nowhere.
+        // Check this before the choice: an inactive patient could not be invited after an opt-in either.
         if !self.profile.active {
             return Err(InvitationBarred::PatientInactive);
         }
@@ -139,15 +140,19 @@ impl PortalRecord {
         if self.profile.date_of_birth.is_none() { Err(InvitationBarred::DateOfBirthMissing) } else { Ok(()) }
     }
 
-    fn not_too_soon(&self, invitation: &Invitation, now: DateTime<Utc>) -> Result<(), ReinviteRefusal> {
+    fn check_reinvite_rate(&self, invitation: &Invitation, now: DateTime<Utc>) -> Result<(), ReinviteRefusal> {
         let gap_ends = invitation.queued_at + REINVITE_GAP;
-        let window_ends = self.recent_reinvites.iter().rev().nth(MOST_REINVITES - 1).map(|at| *at + REINVITE_WINDOW);
+        let window_ends = self.recent_reinvites.iter().rev().nth(MAX_REINVITES - 1).map(|at| *at + REINVITE_WINDOW);
         let from = window_ends.map_or(gap_ends, |window_ends| window_ends.max(gap_ends));
-        if from > now { Err(ReinviteRefusal::TooSoon { retry_after_secs: whole_secs_up(from - now) }) } else { Ok(()) }
+        if from > now {
+            Err(ReinviteRefusal::TooSoon { retry_after_secs: round_up_to_secs(from - now) })
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// Whole seconds, rounded up: waiting that long is enough.
-fn whole_secs_up(wait: TimeDelta) -> u64 {
+/// Whole seconds, rounded up, so that waiting for that long is enough.
+fn round_up_to_secs(wait: TimeDelta) -> u64 {
     u64::try_from((wait + TimeDelta::milliseconds(999)).num_seconds()).unwrap_or(0)
 }

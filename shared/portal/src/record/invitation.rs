@@ -1,4 +1,4 @@
-//! Inviting, inviting again, and taking an invitation back.
+//! Transitions of the invitation: invite, reinvite, remind and revoke.
 
 use chrono::{DateTime, Utc};
 
@@ -7,143 +7,148 @@ use crate::{
     email::EmailAddress,
     ids::InvitationId,
     policy::{
-        FIRST_RESCHEDULE, LONGEST_REMINDER_DELAY, MOST_GUESSES, MOST_SECRETS, MOST_TRIES, REINVITE_WINDOW,
+        FIRST_RESCHEDULE, LONGEST_REMINDER_DELAY, MAX_BIRTH_DATE_ATTEMPTS, MAX_SECRETS, MAX_TRIES, REINVITE_WINDOW,
         next_reminder,
     },
     practice::{Practice, ReminderPolicy},
     refusal::{InviteRefusal, ReinviteRefusal, RevokeRefusal},
-    timeline::{Act, EventKind, Role},
+    timeline::{ChangeContext, EventKind, Role},
 };
 
-/// Why a reminder that is due does not go out.
+/// Why a due reminder is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unremindable {
-    /// What stands against it may pass.
-    ForNow,
-    /// It will never go out: whatever could make it right again gives the record a next action of its own, or none.
-    Never,
+pub enum ReminderBlock {
+    /// The reason may disappear: try the reminder again later.
+    Temporary,
+    /// The reminder can never be sent: a change that would allow it also sets a new next action, or none.
+    Permanent,
 }
 
 impl PortalRecord {
-    /// Staff invite the patient, to this address or else the profile's.
+    /// Invites the patient to the given address, or by default to the profile's.
     ///
     /// # Errors
-    /// As [`PortalRecord::may_invite`]. Whether the address is free is the store's to say, when it commits.
+    /// As [`PortalRecord::may_invite`]. The store checks during the commit whether the address is free.
     pub fn invite(
         &self,
         practice: &Practice,
         email: Option<&EmailAddress>,
         id: InvitationId,
-        act: Act,
+        context: ChangeContext,
     ) -> Result<Change, InviteRefusal> {
         let email = self.may_invite(practice, email)?;
-        let at = act.at;
-        Ok(self.change(act, EventKind::Invited { invitation: id.clone() }, |after| {
+        let at = context.at;
+        Ok(self.change(context, EventKind::Invited { invitation: id.clone() }, |after| {
             after.link = None;
-            after.queue(Invitation::queued(id, email, 0, at));
+            after.queue(Invitation::new(id, email, 0, at));
         }))
     }
 
-    /// The patient is invited again, by hand or by a reminder, to this address or else the one before.
+    /// Invites the patient again, manually or by a reminder, to the given address or by default to the previous one.
     ///
     /// # Errors
-    /// As [`PortalRecord::may_reinvite`]. Whether another address is free is the store's to say.
+    /// As [`PortalRecord::may_reinvite`]. The store checks during the commit whether a different address is free.
     pub fn reinvite(
         &self,
         practice: &Practice,
         email: Option<&EmailAddress>,
         id: InvitationId,
-        act: Act,
+        context: ChangeContext,
     ) -> Result<Change, ReinviteRefusal> {
-        let role = act.actor.role;
-        let email = self.may_reinvite(practice, email, role, act.at)?;
+        let role = context.actor.role;
+        let email = self.may_reinvite(practice, email, role, context.at)?;
         let previous = self.invitation.as_ref();
         let another_address = previous.is_some_and(|previous| previous.email != email);
         let reminders_sent =
             if role == Role::Sweep { previous.map_or(0, |previous| previous.reminders_sent + 1) } else { 0 };
-        let at = act.at;
-        Ok(self.change(act, EventKind::Reinvited { invitation: id.clone(), another_address }, |after| {
-            // A link whose guesses are used up would be mailed in vain.
-            if another_address || after.guesses_used_up() {
+        let at = context.at;
+        Ok(self.change(context, EventKind::Reinvited { invitation: id.clone(), another_address }, |after| {
+            // A link without a remaining date-of-birth attempt cannot be used, so a new one replaces it.
+            if another_address || after.birth_date_attempts_used_up() {
                 after.link = None;
             }
             after.trim_secrets();
             if role != Role::Sweep {
-                after.note_reinvite_by_hand(at);
+                after.record_manual_reinvite(at);
             }
             after.last_reinvited_at = Some(at);
-            after.queue(Invitation::queued(id, email, reminders_sent, at));
+            after.queue(Invitation::new(id, email, reminders_sent, at));
         }))
     }
 
-    /// Staff take the invitation back: a queued mail is not sent, a sent link dies, the address is free.
+    /// Revokes the invitation: a queued mail is not sent, a mailed link stops working, and the address is free.
     ///
     /// # Errors
     /// As [`PortalRecord::may_revoke`].
-    pub fn revoke(&self, act: Act) -> Result<Change, RevokeRefusal> {
+    pub fn revoke(&self, context: ChangeContext) -> Result<Change, RevokeRefusal> {
         let invitation = self.may_revoke()?.id.clone();
-        Ok(self.revoked(invitation, RevokeReason::Undone, act))
+        Ok(self.revoked(invitation, RevokeReason::Undone, context))
     }
 
-    /// The patient asked for no more reminders (RFC 8058). Asking twice is no second change.
+    /// Stops the reminders at the patient's request (RFC 8058). `None` if they are stopped already.
     #[must_use]
-    pub fn stop_reminders(&self, act: Act) -> Option<Change> {
+    pub fn stop_reminders(&self, context: ChangeContext) -> Option<Change> {
         (!self.reminders_stopped).then(|| {
-            self.change(act, EventKind::RemindersStopped, |after| {
+            self.change(context, EventKind::RemindersStopped, |after| {
                 after.reminders_stopped = true;
                 after.clear_reminder();
             })
         })
     }
 
-    /// The reminder that this record waits for goes out: the sweep reinvites the patient, to the same address.
+    /// Sends the reminder that this record waits for: the sweep reinvites the patient, to the same address.
     ///
     /// # Errors
-    /// [`Unremindable`] says whether to look at it again.
-    pub fn remind(&self, practice: &Practice, id: InvitationId, act: Act) -> Result<Change, Unremindable> {
+    /// [`ReminderBlock`] says whether to try again later.
+    pub fn remind(
+        &self,
+        practice: &Practice,
+        id: InvitationId,
+        context: ChangeContext,
+    ) -> Result<Change, ReminderBlock> {
         if !self.may_be_reminded(&practice.settings.reminders) {
-            return Err(Unremindable::Never);
+            return Err(ReminderBlock::Permanent);
         }
-        let at = act.at;
-        self.reinvite(practice, None, id, act).map_err(|refusal| self.unremindable(practice, &refusal, at))
+        let at = context.at;
+        self.reinvite(practice, None, id, context).map_err(|refusal| self.reminder_block(practice, &refusal, at))
     }
 
-    /// Whether a reminder that this rule refuses is worth another look.
+    /// Whether a reminder that was refused may be tried again later.
     #[must_use]
-    pub fn unremindable(&self, practice: &Practice, refusal: &ReinviteRefusal, now: DateTime<Utc>) -> Unremindable {
+    pub fn reminder_block(&self, practice: &Practice, refusal: &ReinviteRefusal, now: DateTime<Utc>) -> ReminderBlock {
         match refusal {
-            // An account is never closed to be invited again, opting in sends nothing by itself, an address that has
-            // bounced stays bad, and what was sent or taken back meanwhile has a calendar of its own.
+            // An account is never closed to invite the patient again. Opting in sends nothing by itself. An address that
+            // bounced stays unusable. An invitation that was sent or revoked meanwhile has set its own next action.
             ReinviteRefusal::AlreadyRegistered
             | ReinviteRefusal::OptedOut
             | ReinviteRefusal::AddressSuppressed
             | ReinviteRefusal::SendInProgress
-            | ReinviteRefusal::NotInvited => Unremindable::Never,
-            // Staff may add the date of birth, correct who is inactive, or take the address off the other patient's profile.
+            | ReinviteRefusal::NotInvited => ReminderBlock::Permanent,
+            // Staff may add the date of birth, set the patient active, or remove the address from the other patient's profile.
             ReinviteRefusal::DateOfBirthMissing
             | ReinviteRefusal::PatientInactive
             | ReinviteRefusal::EmailInUse { .. }
             | ReinviteRefusal::PortalNotActivated
             | ReinviteRefusal::PatientNotFound
-            | ReinviteRefusal::TooSoon { .. } => self.unless_overdue(practice, now),
+            | ReinviteRefusal::TooSoon { .. } => self.temporary_unless_overdue(practice, now),
         }
     }
 
-    /// The reminder is waited for, but not for ever: long after its time it would remind of nothing.
-    fn unless_overdue(&self, practice: &Practice, now: DateTime<Utc>) -> Unremindable {
+    /// Temporary, unless the reminder has been due for too long.
+    fn temporary_unless_overdue(&self, practice: &Practice, now: DateTime<Utc>) -> ReminderBlock {
         let settings = &practice.settings;
         let due = self.invitation.as_ref().and_then(|invitation| {
             let sent_at = invitation.receipt()?.at;
             next_reminder(&settings.reminders, settings.time_zone, sent_at, invitation.reminders_sent)
         });
         if due.is_some_and(|due| now < due + LONGEST_REMINDER_DELAY) {
-            Unremindable::ForNow
+            ReminderBlock::Temporary
         } else {
-            Unremindable::Never
+            ReminderBlock::Permanent
         }
     }
 
-    /// Whether the reminder that this record waits for may still go out.
+    /// Whether the reminder that this record waits for may still be sent.
     #[must_use]
     pub fn may_be_reminded(&self, policy: &ReminderPolicy) -> bool {
         let invitation_allows = self.invitation.as_ref().is_some_and(|invitation| match &invitation.state {
@@ -156,19 +161,19 @@ impl PortalRecord {
             | InvitationState::Revoked { .. }
             | InvitationState::Consumed { .. } => false,
         });
-        invitation_allows && !self.reminders_stopped && !self.guesses_used_up()
+        invitation_allows && !self.reminders_stopped && !self.birth_date_attempts_used_up()
     }
 
-    pub(super) fn revoked(&self, invitation: InvitationId, reason: RevokeReason, act: Act) -> Change {
-        let at = act.at;
-        self.change(act, EventKind::InvitationRevoked { invitation, reason }, |after| {
+    pub(super) fn revoked(&self, invitation: InvitationId, reason: RevokeReason, context: ChangeContext) -> Change {
+        let at = context.at;
+        self.change(context, EventKind::InvitationRevoked { invitation, reason }, |after| {
             after.revoke_invitation(reason, at);
         })
     }
 
-    /// Whether no more dates of birth may be compared for the current link: it is locked, or about to be.
-    fn guesses_used_up(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.guesses >= MOST_GUESSES)
+    /// Whether the current link has no date-of-birth attempt left: it will be locked.
+    fn birth_date_attempts_used_up(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.birth_date_attempts >= MAX_BIRTH_DATE_ATTEMPTS)
     }
 
     pub(super) fn clear_reminder(&mut self) {
@@ -181,29 +186,29 @@ impl PortalRecord {
         self.invitation = Some(invitation);
     }
 
-    fn note_reinvite_by_hand(&mut self, at: DateTime<Utc>) {
+    fn record_manual_reinvite(&mut self, at: DateTime<Utc>) {
         self.recent_reinvites.retain(|earlier| *earlier + REINVITE_WINDOW > at);
         self.recent_reinvites.push(at);
     }
 
-    /// Drops the oldest secrets, so that the coming tries have room for theirs. Expired ones are kept: they open
-    /// nothing, but whoever has one may ask for a new link.
+    /// Removes the oldest secrets, so that the next tries have room for theirs. Expired secrets are kept, because their
+    /// holders may ask for a new link.
     fn trim_secrets(&mut self) {
         if let Some(link) = &mut self.link {
-            let room = MOST_SECRETS - usize::from(MOST_TRIES);
-            link.secrets.drain(..link.secrets.len().saturating_sub(room));
+            let kept = MAX_SECRETS - usize::from(MAX_TRIES);
+            link.secrets.drain(..link.secrets.len().saturating_sub(kept));
         }
     }
 }
 
 impl Invitation {
-    const fn queued(id: InvitationId, email: EmailAddress, reminders_sent: u8, at: DateTime<Utc>) -> Self {
+    const fn new(id: InvitationId, email: EmailAddress, reminders_sent: u8, at: DateTime<Utc>) -> Self {
         Self {
             id,
             email,
             queued_at: at,
             attempt: 0,
-            tries_left: MOST_TRIES,
+            tries_left: MAX_TRIES,
             reschedules: 0,
             reminders_sent,
             state: InvitationState::Queued,

@@ -1,11 +1,11 @@
-//! The portal record: one per patient, three facets that are never folded into one.
+//! The portal record: one per patient, with three independent facets.
 //!
-//! * [`guards`] decides whether a command is allowed; the status panel asks the same functions.
-//! * [`invitation`], [`delivery`], [`account`] and [`choice`] are the transitions, by the facet they move; [`notices`]
-//!   those of what its patient is yet to be told.
+//! * [`guards`] decides whether a command is allowed; the status panel calls the same functions.
+//! * [`invitation`], [`delivery`], [`account`] and [`choice`] are the transitions, by facet; [`notices`] has those of
+//!   notices that wait to be sent.
 //!
-//! A transition takes the record as it was read and gives a [`Change`]: the record before, after, and the one
-//! timeline event. Nothing else makes a record, so every change raises the version by one and leaves one event.
+//! A transition takes a record and returns a [`Change`]: the record before and after, and one timeline event. Records are
+//! changed in no other way, so every change raises the version by one and adds one event.
 
 pub mod account;
 pub mod choice;
@@ -23,19 +23,21 @@ use crate::{
     link::Link,
     profile::Profile,
     record::notices::Notice,
-    timeline::{AccountFacet, Act, Actor, ChoiceFacet, EventKind, FacetStates, InvitationFacet, TimelineEvent},
+    timeline::{
+        AccountFacet, Actor, ChangeContext, ChoiceFacet, EventKind, FacetStates, InvitationFacet, TimelineEvent,
+    },
 };
 
 /// First facet: whether the patient wants access to health information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Nothing was said against it.
+    /// The patient has not opted out.
     In,
     /// *Patient does not want to receive access to health information.*
     OptedOut {
-        /// Since when.
+        /// When the patient opted out.
         at: DateTime<Utc>,
-        /// Who recorded it; the role tells whether the patient did so in person.
+        /// Who recorded it.
         by: Actor,
     },
 }
@@ -59,7 +61,7 @@ impl FailReason {
     }
 }
 
-/// Why an invitation was taken back.
+/// Why an invitation was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
 #[strum(serialize_all = "snake_case")]
@@ -84,7 +86,7 @@ impl RevokeReason {
     }
 }
 
-/// What became of a mail that SES accepted. Ordered by rank: a later or repeated event never lowers it.
+/// The delivery state of a mail that SES accepted. Ordered by rank: a late or repeated event never lowers it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
 )]
@@ -124,63 +126,63 @@ impl Delivery {
     }
 }
 
-/// SES's word that it accepted a mail.
+/// The proof that SES accepted a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// When.
+    /// When SES accepted it.
     pub at: DateTime<Utc>,
-    /// Under which id.
+    /// SES's message id.
     pub message: MessageId,
 }
 
-/// Where the current invitation stands. `Expired` is not a state: it is `Sent` seen late.
+/// The state of the current invitation. There is no state `Expired`: it is `Sent` after `expires_at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvitationState {
     /// The mail waits to be handed to SES.
     Queued,
-    /// One sender is handing it over.
+    /// A sender has claimed the mail and hands it to SES.
     Sending {
-        /// Until when nobody else may.
+        /// Until when no other sender may claim it.
         lease_until: DateTime<Utc>,
         /// When the link in this mail stops working.
         expires_at: DateTime<Utc>,
     },
     /// SES accepted the mail.
     Sent {
-        /// Its word.
+        /// The receipt.
         receipt: Receipt,
-        /// What became of it since.
+        /// The mail's delivery state.
         delivery: Delivery,
         /// When the newest link stops working.
         expires_at: DateTime<Utc>,
     },
     /// The mail could not be sent.
     Failed {
-        /// Why.
+        /// The reason.
         reason: FailReason,
-        /// Since when.
+        /// When it failed.
         at: DateTime<Utc>,
     },
-    /// Taken back: links are dead and the address is free.
+    /// The invitation was revoked: links do not work, and the address is free.
     Revoked {
-        /// Why.
+        /// The reason.
         reason: RevokeReason,
-        /// Since when.
+        /// When it was revoked.
         at: DateTime<Utc>,
-        /// SES's word, if a mail had been accepted.
+        /// The receipt, if SES accepted a mail.
         receipt: Option<Receipt>,
     },
     /// The patient registered with it.
     Consumed {
-        /// When.
+        /// When the patient registered.
         at: DateTime<Utc>,
-        /// SES's word, once it has come.
+        /// The receipt, once it is known.
         receipt: Option<Receipt>,
     },
 }
 
 impl InvitationState {
-    /// The state without its data; expiry is the reader's to compute.
+    /// The state without its data. It does not include expiry.
     #[must_use]
     pub const fn facet(&self) -> InvitationFacet {
         match self {
@@ -197,21 +199,21 @@ impl InvitationState {
 /// Second facet: the current invitation. A reinvite supersedes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
-    /// Which one.
+    /// The invitation's id.
     pub id: InvitationId,
-    /// Where it goes.
+    /// The address that it is sent to.
     pub email: EmailAddress,
-    /// Since when it waits to be sent.
+    /// When the invitation was queued.
     pub queued_at: DateTime<Utc>,
-    /// Tries to hand its mail to SES so far; tags the mail.
+    /// Number of attempts to hand its mail to SES so far. It is in the mail's tags.
     pub attempt: u32,
-    /// Tries left whose outcome may stay unknown before the invitation has failed.
+    /// Number of tries left before the invitation fails. A deferred try is given back.
     pub tries_left: u8,
-    /// Times that what the record waits for was moved to a later time.
+    /// How often the record's next action was moved to a later time.
     pub reschedules: u32,
-    /// Reminders that led to it; by hand it begins at 0 again.
+    /// Number of reminders sent since the last manual invitation.
     pub reminders_sent: u8,
-    /// Where it stands.
+    /// The invitation's state.
     pub state: InvitationState,
 }
 
@@ -222,9 +224,9 @@ pub enum Account {
     None,
     /// Registered.
     Active {
-        /// The opaque id that the identity provider keeps.
+        /// The opaque id that the identity provider stores.
         id: AccountId,
-        /// The login's address; changes only by Customer Care.
+        /// The login's address. Only Customer Care can change it.
         email: EmailAddress,
         /// When the patient registered.
         registered_at: DateTime<Utc>,
@@ -233,9 +235,9 @@ pub enum Account {
         /// The event that reported it; `None` for registering.
         last_login_event: Option<EventId>,
     },
-    /// Registered once, and closed.
+    /// The account was closed.
     Deactivated {
-        /// The opaque id that the identity provider keeps.
+        /// The opaque id that the identity provider stores.
         id: AccountId,
         /// The login's address, still claimed.
         email: EmailAddress,
@@ -248,37 +250,37 @@ pub enum Account {
     },
 }
 
-/// What a record is waiting for; it has at most one such thing at a time.
+/// The kind of action that a record waits for. A record has at most one next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum NextActionKind {
-    /// The current invitation's mail is to go out.
+    /// The current invitation's mail must be sent.
     Deliver,
-    /// A reminder is to go out.
+    /// A reminder must be sent.
     Remind,
-    /// Notices are to go out; as long as there are any, and no longer.
+    /// Notices must be sent. A record has this kind exactly as long as it has notices.
     Notify,
 }
 
-/// The record's place in the calendar that the sweep works off.
+/// The next action of a record: its place in the calendar that the sweep processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextAction {
-    /// What.
+    /// The kind of action.
     pub kind: NextActionKind,
-    /// Not before.
+    /// When the action is due.
     pub at: DateTime<Utc>,
 }
 
 /// Everything about one patient's access to the portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortalRecord {
-    /// Whose.
+    /// The record's key.
     pub key: RecordKey,
     /// Raised by one with every change.
     pub version: u64,
-    /// Raised by one whenever a sender claims the mail; a sender whose fence has passed may write nothing.
+    /// Raised by one whenever a sender claims the mail or gives the claim back. Writes of a sender with an older fence fail.
     pub fence: u64,
-    /// What the practice knows of the patient.
+    /// The patient's profile.
     pub profile: Profile,
     /// First facet.
     pub choice: Choice,
@@ -286,41 +288,44 @@ pub struct PortalRecord {
     pub invitation: Option<Invitation>,
     /// Third facet.
     pub account: Account,
-    /// The links that work, while any does.
+    /// The activation link, if there is one.
     pub link: Option<Link>,
-    /// When the first invitation's mail was accepted by SES: *Activated on*. Never moves once set.
+    /// When SES accepted the first invitation's mail: *Activated on*. Once set, it never changes.
     pub first_sent_at: Option<DateTime<Utc>>,
     /// When the patient was last reinvited.
     pub last_reinvited_at: Option<DateTime<Utc>>,
-    /// Reinvitations by hand within [`crate::policy::REINVITE_WINDOW`], oldest first.
+    /// Manual reinvitations within [`crate::policy::REINVITE_WINDOW`], oldest first.
     pub recent_reinvites: Vec<DateTime<Utc>>,
-    /// What clients asked for under a key of their own within [`crate::policy::REMEMBER_FOR`], oldest first.
+    /// Keyed requests within [`crate::policy::IDEMPOTENCY_WINDOW`], oldest first.
     pub recent_requests: Vec<RememberedRequest>,
-    /// The patient asked for no more reminders.
+    /// Whether the patient has stopped the reminders.
     pub reminders_stopped: bool,
-    /// What is yet to be told of the account, oldest first; at most [`crate::policy::MOST_NOTICES`].
+    /// Notices that wait to be sent, oldest first; at most [`crate::policy::MAX_NOTICES`].
     pub notices: Vec<Notice>,
-    /// What it is waiting for.
+    /// The next action, if any.
     pub next_action: Option<NextAction>,
 }
 
-/// One step of a record: what a store commits, all of it or nothing.
+/// One change of a record. A store commits all of it or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The record as it was read; `None` if there was none.
+    /// The record before the change; `None` for a new record.
     pub before: Option<PortalRecord>,
-    /// The record as it shall be.
+    /// The record after the change.
     pub after: PortalRecord,
-    /// The step's entry in the history.
+    /// The change's timeline event.
     pub event: TimelineEvent,
 }
 
 impl PortalRecord {
-    /// A patient's profile is saved: begins the record, or changes its profile and nothing else.
-    ///
-    /// `None` if the profile is what it was: saving the same again is no change.
+    /// Saves a patient's profile: creates the record, or changes only its profile. `None` if the profile is the same.
     #[must_use]
-    pub fn save_profile(before: Option<&Self>, key: RecordKey, profile: Profile, act: Act) -> Option<Change> {
+    pub fn save_profile(
+        before: Option<&Self>,
+        key: RecordKey,
+        profile: Profile,
+        context: ChangeContext,
+    ) -> Option<Change> {
         let Some(record) = before else {
             let after = Self {
                 key,
@@ -341,25 +346,25 @@ impl PortalRecord {
             };
             let event = TimelineEvent {
                 version: 1,
-                act,
+                context,
                 kind: EventKind::ProfileSaved,
                 before: None,
                 after: after.facet_states(),
             };
             return Some(Change { before: None, after, event });
         };
-        // Addresses are equal by their canonical form; a new spelling of the same one is still worth keeping.
+        // Addresses are compared by their canonical form, but a new spelling of the same address is also saved.
         let typed = |profile: &Profile| profile.email.as_ref().map(|email| email.typed().to_owned());
         if record.profile == profile && typed(&record.profile) == typed(&profile) {
             return None;
         }
-        Some(record.change(act, EventKind::ProfileSaved, |after| {
+        Some(record.change(context, EventKind::ProfileSaved, |after| {
             after.profile = profile;
         }))
     }
 
-    /// The one address that this record holds the claim of, if any: the account's, else that of an invitation
-    /// that is not revoked.
+    /// The address that this record claims, if any: the account's, or without an account that of an invitation that is not
+    /// revoked.
     #[must_use]
     pub fn claimed_email(&self) -> Option<&EmailAddress> {
         match &self.account {
@@ -398,14 +403,14 @@ impl PortalRecord {
         }
     }
 
-    /// Makes the one step from this record to the next version.
-    fn change(&self, act: Act, kind: EventKind, apply: impl FnOnce(&mut Self)) -> Change {
+    /// Makes a change from this record to the next version.
+    fn change(&self, context: ChangeContext, kind: EventKind, apply: impl FnOnce(&mut Self)) -> Change {
         let mut after = self.clone();
         apply(&mut after);
         after.version = self.version + 1;
         let event = TimelineEvent {
             version: after.version,
-            act,
+            context,
             kind,
             before: Some(self.facet_states()),
             after: after.facet_states(),
@@ -413,8 +418,8 @@ impl PortalRecord {
         Change { before: Some(self.clone()), after, event }
     }
 
-    /// Moves what it waits for to a later time: of several who have seen an entry of the calendar, one does so. Like a
-    /// claim it raises no version and leaves no event; it raises no fence either. `None` if it waits for nothing.
+    /// The record with its next action moved to a later time. This raises neither version nor fence, and adds no event. `None`
+    /// if there is no next action.
     #[must_use]
     pub fn rescheduled(&self, next: DateTime<Utc>) -> Option<Self> {
         let mut after = self.clone();
@@ -423,20 +428,20 @@ impl PortalRecord {
         Some(after)
     }
 
-    /// Waits for nothing any more: what it waited for will never happen. Like [`PortalRecord::rescheduled`] no change.
+    /// The record without its next action, which can never happen. Like [`PortalRecord::rescheduled`], this is no change.
     #[must_use]
     pub fn unscheduled(&self) -> Self {
         Self { next_action: None, ..self.clone() }
     }
 
-    /// Puts the current invitation into a state.
+    /// Sets the state of the current invitation.
     fn set_invitation_state(&mut self, state: InvitationState) {
         if let Some(invitation) = &mut self.invitation {
             invitation.state = state;
         }
     }
 
-    /// Takes the current invitation back: links die, the claim is released, nothing more goes out.
+    /// Revokes the current invitation: links stop working, the claim is released, and nothing more is sent.
     fn revoke_invitation(&mut self, reason: RevokeReason, at: DateTime<Utc>) {
         let receipt = self.invitation.as_ref().and_then(Invitation::receipt).cloned();
         self.set_invitation_state(InvitationState::Revoked { reason, at, receipt });
@@ -446,7 +451,7 @@ impl PortalRecord {
 }
 
 impl Invitation {
-    /// SES's word that it accepted this invitation's mail, if it has.
+    /// The receipt of this invitation's mail, if SES accepted it.
     #[must_use]
     pub const fn receipt(&self) -> Option<&Receipt> {
         match &self.state {
@@ -456,7 +461,7 @@ impl Invitation {
         }
     }
 
-    /// Whether it was sent and its newest link has stopped working.
+    /// Whether the invitation was sent and its newest link has expired.
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         matches!(self.state, InvitationState::Sent { expires_at, .. } if now >= expires_at)

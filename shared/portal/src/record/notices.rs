@@ -1,7 +1,7 @@
-//! What is yet to be told of an account: notices that wait in the record until the mail service has taken them.
+//! Notices: mails about changes of the account, which wait in the record until the mail service has accepted them.
 //!
-//! They are put there by the change that they tell of, in its own transaction, so that there is no change of which
-//! nobody is told. A record has [`NextActionKind::Notify`] to do exactly as long as it has notices.
+//! A change adds its notices in its own transaction, so every such change is notified. The next action of a record is
+//! [`NextActionKind::Notify`] exactly as long as the record has notices.
 
 use chrono::{DateTime, Utc};
 
@@ -9,17 +9,17 @@ use super::{Change, FailReason, NextAction, NextActionKind, PortalRecord};
 use crate::{
     email::EmailAddress,
     ids::MessageId,
-    policy::{CLOCK_SLACK, HINT_WAIT, LONGEST_DEFERRAL, notice_wait},
-    timeline::{Act, EventKind},
+    policy::{HINT_WAIT, LONGEST_DEFERRAL, SWEEP_CLOCK_SKEW, notice_wait},
+    timeline::{ChangeContext, EventKind},
 };
 
-/// What a notice tells.
+/// The kind of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum NoticeKind {
-    /// That the address it goes to is not the account's any more.
+    /// The recipient's address is no longer the account's.
     AddressRemoved,
-    /// That the address it goes to is the account's now.
+    /// The recipient's address is the account's now.
     AddressAdded,
 }
 
@@ -31,19 +31,19 @@ impl NoticeKind {
     }
 }
 
-/// One mail about an account that is yet to be handed over.
+/// A mail about an account that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What it tells.
+    /// The kind of notice.
     pub kind: NoticeKind,
-    /// Where it goes.
+    /// The recipient.
     pub to: EmailAddress,
-    /// When what it tells of happened.
+    /// When the change happened.
     pub at: DateTime<Utc>,
 }
 
 impl Notice {
-    /// Whether it has been tried for so long that it is given up.
+    /// Whether the notice has waited for so long that it fails after the next try.
     #[must_use]
     pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
         self.at + LONGEST_DEFERRAL <= now
@@ -51,35 +51,35 @@ impl Notice {
 }
 
 impl PortalRecord {
-    /// Until when a sender that begins now may have the notices to itself, and when they are looked at again if it does
-    /// not answer. `None` if there are none, or another sender has them.
+    /// The end of a claim of the notices that begins now: when they are due again if the sender does not finish. `None` if
+    /// there are no notices, or another sender has claimed them.
     ///
-    /// What the sweep has hinted at is due within [`HINT_WAIT`], by its own clock; what a sender has claimed is due later
-    /// than that.
+    /// Notices for which the sweep has sent a hint are due within [`HINT_WAIT`] by the sweep's clock. Claimed notices are due
+    /// later than that.
     #[must_use]
-    pub fn notices_claimable(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn notice_claim_end(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.next_action
-            .filter(|next| next.kind == NextActionKind::Notify && next.at <= now + HINT_WAIT + CLOCK_SLACK)?;
-        // The newest one decides: it must not wait for long because an older one has been in vain.
+            .filter(|next| next.kind == NextActionKind::Notify && next.at <= now + HINT_WAIT + SWEEP_CLOCK_SKEW)?;
+        // The newest notice decides, so that it does not wait for long because older notices failed before.
         let newest = self.notices.iter().map(|notice| notice.at).max()?;
         Some(now + notice_wait(now - newest))
     }
 
-    /// The mail service has a notice. `None` if it does not wait any more.
+    /// The mail service accepted a notice. `None` if the notice no longer waits.
     #[must_use]
-    pub fn notice_sent(&self, notice: &Notice, message: MessageId, act: Act) -> Option<Change> {
-        self.without_notice(notice, EventKind::NoticeSent { notice: notice.kind, message }, act)
+    pub fn notice_sent(&self, notice: &Notice, message: MessageId, context: ChangeContext) -> Option<Change> {
+        self.without_notice(notice, EventKind::NoticeSent { notice: notice.kind, message }, context)
     }
 
-    /// A notice is given up. `None` if it does not wait any more.
+    /// A notice has failed. `None` if the notice no longer waits.
     #[must_use]
-    pub fn notice_failed(&self, notice: &Notice, reason: FailReason, act: Act) -> Option<Change> {
-        self.without_notice(notice, EventKind::NoticeFailed { notice: notice.kind, reason }, act)
+    pub fn notice_failed(&self, notice: &Notice, reason: FailReason, context: ChangeContext) -> Option<Change> {
+        self.without_notice(notice, EventKind::NoticeFailed { notice: notice.kind, reason }, context)
     }
 
-    fn without_notice(&self, notice: &Notice, kind: EventKind, act: Act) -> Option<Change> {
+    fn without_notice(&self, notice: &Notice, kind: EventKind, context: ChangeContext) -> Option<Change> {
         let place = self.notices.iter().position(|waiting| waiting == notice)?;
-        Some(self.change(act, kind, |after| {
+        Some(self.change(context, kind, |after| {
             after.notices.remove(place);
             if after.notices.is_empty() {
                 after.next_action = None;
@@ -87,7 +87,7 @@ impl PortalRecord {
         }))
     }
 
-    /// Adds notices, which are due at once. Nothing else is waited for where there is an account.
+    /// Adds notices, which are due at once. A record with an account has no other next action.
     pub(super) fn notify(&mut self, notices: impl IntoIterator<Item = Notice>, at: DateTime<Utc>) {
         self.notices.extend(notices);
         self.next_action = Some(NextAction { kind: NextActionKind::Notify, at });

@@ -1,4 +1,4 @@
-//! A clock that stands still until it is told otherwise.
+//! A clock that tests set.
 
 use std::sync::Mutex;
 
@@ -7,29 +7,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::samples;
 use crate::ports::Clock;
 
-/// A settable clock. Begins at [`samples::noon`].
+/// A clock that changes only when a test sets it. It starts at [`samples::noon`].
 #[derive(Debug)]
 pub struct TestClock(Mutex<DateTime<Utc>>);
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self::at(samples::noon())
+        Self::new(samples::noon())
     }
 }
 
 impl TestClock {
     /// A clock that shows this time.
     #[must_use]
-    pub const fn at(now: DateTime<Utc>) -> Self {
+    pub const fn new(now: DateTime<Utc>) -> Self {
         Self(Mutex::new(now))
     }
 
-    /// Sets it, forwards or back.
+    /// Sets the time, forwards or backwards.
     pub fn set(&self, now: DateTime<Utc>) {
         *self.0.lock().unwrap() = now;
     }
 
-    /// Moves it on.
+    /// Moves the time forwards by a duration, or backwards by a negative one.
     pub fn advance(&self, by: TimeDelta) {
         *self.0.lock().unwrap() += by;
     }

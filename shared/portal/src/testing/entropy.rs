@@ -1,4 +1,4 @@
-//! Randomness that is none: every draw is a number one higher than the last.
+//! A counter in place of randomness.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,17 +10,11 @@ use crate::{
     ports::Entropy,
 };
 
-/// A counter in place of randomness: every id and secret differs, and every run gives the same ones.
+/// A counter in place of randomness: all ids and secrets differ, and are the same in every run.
 #[derive(Debug, Default)]
 pub struct TestEntropy(AtomicU32);
 
 impl TestEntropy {
-    /// How often anything was drawn.
-    #[must_use]
-    pub fn draws(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
-    }
-
     fn next(&self) -> u32 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }

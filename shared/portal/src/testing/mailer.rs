@@ -1,11 +1,11 @@
-//! A mail service that answers as it is told.
+//! A mail service with scripted answers.
 
 use std::{collections::VecDeque, sync::Mutex};
 
 use super::samples;
 use crate::ports::{InvitationMail, Mailer, NoticeMail, SendOutcome};
 
-/// Keeps every mail that it was handed, whatever it answered, and accepts those that its script does not cover.
+/// Stores every mail, whatever the answer. When the script is empty, it accepts every mail.
 #[derive(Debug, Default)]
 pub struct ScriptedMailer {
     mails: Mutex<Vec<InvitationMail>>,
@@ -14,21 +14,21 @@ pub struct ScriptedMailer {
 }
 
 impl ScriptedMailer {
-    /// Answers the next mails so, in order.
+    /// A mail service that gives these answers to the first mails, in order.
     #[must_use]
-    pub fn answering(outcomes: impl IntoIterator<Item = SendOutcome>) -> Self {
+    pub fn with_answers(outcomes: impl IntoIterator<Item = SendOutcome>) -> Self {
         let mailer = Self::default();
         mailer.answer_next(outcomes);
         mailer
     }
 
-    /// Adds to the script.
+    /// Adds answers to the script.
     pub fn answer_next(&self, outcomes: impl IntoIterator<Item = SendOutcome>) {
         self.script.lock().unwrap().extend(outcomes);
     }
 
-    /// Forgets what is left of the script: accepts everything from here on.
-    pub fn forget_script(&self) {
+    /// Removes the rest of the script: from now on it accepts every mail.
+    pub fn clear_script(&self) {
         self.script.lock().unwrap().clear();
     }
 
@@ -44,7 +44,7 @@ impl ScriptedMailer {
         self.notices.lock().unwrap().clone()
     }
 
-    /// What the script says to the mail of this number.
+    /// The script's answer to the mail of this number.
     fn answer(&self, number: usize) -> SendOutcome {
         let accepted = || SendOutcome::Accepted(samples::message_id(number));
         self.script.lock().unwrap().pop_front().unwrap_or_else(accepted)

@@ -1,7 +1,7 @@
-//! What every crate's tests share: the in-memory store that all others are measured by, fakes, and samples.
+//! Shared test code: the in-memory store, which is the reference for all other stores, fakes, and samples.
 //!
-//! Only tests compile this. A sample that does not parse, or a lock that a failed test poisoned, is a failed test,
-//! so unwrapping is right here.
+//! Only tests compile this module. A sample that does not parse, or a lock that a failed test poisoned, is a failed test,
+//! so unwrapping is correct here.
 #![expect(clippy::unwrap_used, reason = "only tests compile this module")]
 #![expect(clippy::missing_panics_doc, reason = "every function here panics if a test has gone wrong before")]
 

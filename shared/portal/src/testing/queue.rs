@@ -1,4 +1,4 @@
-//! Queues that remember.
+//! In-memory queues.
 
 use std::sync::{
     Mutex,
@@ -12,21 +12,21 @@ use crate::{
     ports::{Hint, JobQueue, Queue, QueueError},
 };
 
-/// Keeps every message that it took, in order.
+/// Stores every accepted message, in order.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
     messages: Mutex<Vec<Hint>>,
     failures: Failures,
 }
 
-/// Keeps every message that it took, in order, and how long each is to wait.
+/// Stores every accepted message, in order, with its wait.
 #[derive(Debug, Default)]
 pub struct MemoryJobQueue {
     messages: Mutex<Vec<(JobKey, TimeDelta)>>,
     failures: Failures,
 }
 
-/// How many calls are yet to fail.
+/// The number of next calls that fail.
 #[derive(Debug, Default)]
 struct Failures(AtomicU32);
 
@@ -37,23 +37,23 @@ impl Failures {
 
     fn next(&self) -> Result<(), QueueError> {
         let failing = self.0.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if failing { Err(QueueError("the test says so".into())) } else { Ok(()) }
+        if failing { Err(QueueError("injected by the test".into())) } else { Ok(()) }
     }
 }
 
 impl MemoryQueue {
-    /// The next calls fail, and take nothing.
+    /// Makes the next calls fail. They accept no message.
     pub fn fail_next(&self, calls: u32) {
         self.failures.fail_next(calls);
     }
 
-    /// The messages that it holds.
+    /// The messages in the queue.
     #[must_use]
     pub fn messages(&self) -> Vec<Hint> {
         self.messages.lock().unwrap().clone()
     }
 
-    /// Receives the messages: it holds none of them any more.
+    /// Removes all messages from the queue, and returns them.
     #[must_use]
     pub fn take(&self) -> Vec<Hint> {
         std::mem::take(&mut self.messages.lock().unwrap())
@@ -61,12 +61,12 @@ impl MemoryQueue {
 }
 
 impl MemoryJobQueue {
-    /// The next calls fail, and take nothing.
+    /// Makes the next calls fail. They accept no message.
     pub fn fail_next(&self, calls: u32) {
         self.failures.fail_next(calls);
     }
 
-    /// Receives the messages: it holds none of them any more.
+    /// Removes all messages from the queue, and returns them.
     #[must_use]
     pub fn take(&self) -> Vec<(JobKey, TimeDelta)> {
         std::mem::take(&mut self.messages.lock().unwrap())

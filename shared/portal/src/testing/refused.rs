@@ -1,4 +1,4 @@
-//! What commands of different refusal types were refused for, as one type that tests can compare.
+//! One type for the refusals of all commands, so that tests can compare them.
 
 use std::fmt::Debug;
 
@@ -9,28 +9,28 @@ use crate::{
     refusal::{Refusal, RefusalCode, RefusalDetail},
 };
 
-/// What a command was refused for.
+/// Why a command was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A rule said no.
+    /// A rule refused it.
     Rule(RefusalCode, RefusalDetail),
-    /// A condition of the request did not hold.
+    /// A precondition of the request failed.
     Precondition(Precondition),
 }
 
 impl Refused {
-    /// The client decided on a version that has passed.
+    /// The client's version is out of date.
     pub const VERSION_CONFLICT: Self = Self::Precondition(Precondition::VersionConflict);
     /// The client used its key for another request.
     pub const KEY_REUSED: Self = Self::Precondition(Precondition::KeyReused(KeyReused));
 
-    /// A rule that says nothing beside its code.
+    /// A refusal without additional data.
     #[must_use]
     pub const fn rule(code: RefusalCode) -> Self {
         Self::Rule(code, RefusalDetail::None)
     }
 
-    /// Too soon by so many seconds.
+    /// Too soon: retry after this number of seconds.
     #[must_use]
     pub const fn too_soon(retry_after_secs: u64) -> Self {
         Self::Rule(RefusalCode::TooSoon, RefusalDetail::RetryAfterSecs(retry_after_secs))
@@ -43,7 +43,7 @@ impl Refused {
     }
 }
 
-/// What the command was refused for.
+/// Why the command was refused. Panics if it was not.
 #[must_use]
 #[expect(clippy::panic, reason = "a test that cannot go on has failed")]
 pub fn refusal<T: Debug, R: Refusal>(result: Result<T, OperationError<R>>) -> Refused {

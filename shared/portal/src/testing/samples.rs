@@ -1,4 +1,4 @@
-//! Practices, patients and acts for tests. All of them are invented.
+//! Practices, patients and other values for tests. All of them are fictitious.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -19,7 +19,7 @@ use crate::{
     redacted::Redacted,
     scope::TenantScope,
     text::{DisplayName, PersonName, Phone},
-    timeline::{Act, Actor, EventKind, Role},
+    timeline::{Actor, ChangeContext, EventKind, Role},
 };
 
 /// Tuesday, 5 May 2026, noon in UTC; eight in the morning in New York.
@@ -82,7 +82,7 @@ pub fn login(event: &str, at: DateTime<Utc>) -> Login {
     Login { event: EventId::parse(event).unwrap(), at }
 }
 
-/// The id of the mail of this number.
+/// A mail's SES message id, by number.
 #[must_use]
 pub fn message_id(number: usize) -> MessageId {
     MessageId::parse(&format!("message-{number}")).unwrap()
@@ -109,7 +109,7 @@ pub fn practice(id: &str) -> Practice {
 
 /// The scope of a practice's staff.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a test vouches for its own claims")]
+#[expect(clippy::disallowed_methods, reason = "a test creates its own claims")]
 pub fn scope(practice: &str) -> TenantScope {
     TenantScope::from_verified_claims(practice_id(practice), staff())
 }
@@ -122,7 +122,7 @@ pub fn staff() -> Actor {
 
 /// The scope of Customer Care, on behalf of a practice.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a test vouches for its own claims")]
+#[expect(clippy::disallowed_methods, reason = "a test creates its own claims")]
 pub fn support_scope(practice: &str) -> TenantScope {
     let actor = Actor { role: Role::Support, subject: Some(Subject::parse("support-3").unwrap()) };
     TenantScope::from_verified_claims(practice_id(practice), actor)
@@ -134,10 +134,10 @@ pub fn job_id(text: &str) -> JobId {
     JobId::parse(text).unwrap()
 }
 
-/// A job of a practice's staff to invite so many patients, asked for at [`noon`].
+/// A bulk job of a practice's staff with this number of named patients, created at [`noon`].
 #[must_use]
 pub fn bulk_job(practice: &str, id: &str, total: u32) -> BulkJob {
-    BulkJob::queued(job_id(id), &scope(practice), None, false, Audience::Named { total, seen: 0 }, noon())
+    BulkJob::new(job_id(id), &scope(practice), None, false, Audience::Named { total, processed: 0 }, noon())
 }
 
 /// José Núñez, born on 29 February 1980, with this address in his profile.
@@ -159,37 +159,37 @@ pub fn date_of_birth() -> NaiveDate {
     NaiveDate::from_ymd_opt(1980, 2, 29).unwrap()
 }
 
-/// An act of staff.
+/// The context of a change by staff.
 #[must_use]
-pub fn act(at: DateTime<Utc>, request: &str) -> Act {
-    Act { at, actor: staff(), request: request_id(request) }
+pub fn staff_context(at: DateTime<Utc>, request: &str) -> ChangeContext {
+    ChangeContext { at, actor: staff(), request: request_id(request) }
 }
 
-/// An act of one of our own functions, of SES, or of the patient.
+/// The context of a change by a role without a subject: one of our own functions, SES, or the patient.
 #[must_use]
-pub fn act_of(role: Role, at: DateTime<Utc>, request: &str) -> Act {
-    Act { at, actor: Actor::unnamed(role), request: request_id(request) }
+pub fn context_as(role: Role, at: DateTime<Utc>, request: &str) -> ChangeContext {
+    ChangeContext { at, actor: Actor::from_role(role), request: request_id(request) }
 }
 
-/// The change that begins a patient's record, at [`noon`].
+/// The change that creates a patient's record, at [`noon`].
 #[must_use]
 pub fn new_patient(key: &RecordKey, profile: Profile) -> Change {
-    PortalRecord::save_profile(None, key.clone(), profile, act(noon(), "request-new-patient")).unwrap()
+    PortalRecord::save_profile(None, key.clone(), profile, staff_context(noon(), "request-new-patient")).unwrap()
 }
 
-/// A secret; another for each seed.
+/// A secret, different for each seed.
 #[must_use]
 pub fn secret(seed: u8) -> LinkSecret {
     LinkSecret::new([seed; 32])
 }
 
-/// The token that a mail carries after a [`claim_request`] of this seed, if it was the first for its address.
+/// The token in a mail after a [`claim_request`] with this seed, if that was the first claim for the address.
 #[must_use]
 pub fn token(seed: u8) -> Token {
     Token { link: LinkId::parse(&format!("link-{seed}")).unwrap(), secret: secret(seed) }
 }
 
-/// A claim of this invitation's mail, with the secret of this seed, whose link works for a week.
+/// A claim of this invitation's mail, with the secret of this seed. Its link works for a week.
 #[must_use]
 pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) -> ClaimRequest {
     ClaimRequest {
@@ -201,13 +201,13 @@ pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) ->
     }
 }
 
-/// Every kind of event, with every reason that it can have.
+/// All kinds of events, with all reasons.
 #[must_use]
 pub fn event_kinds() -> Vec<EventKind> {
     std::iter::successors(Some(EventKind::ProfileSaved), next_kind).collect()
 }
 
-/// The kind after this one. A new kind, or a new reason, does not compile before it has its place.
+/// The kind after this one. A new kind or reason compiles only after it is added here.
 fn next_kind(kind: &EventKind) -> Option<EventKind> {
     let invitation = invitation_id("invitation-1");
     let delivered = |delivery| EventKind::DeliveryChanged { invitation: invitation.clone(), delivery };
@@ -244,7 +244,7 @@ fn next_kind(kind: &EventKind) -> Option<EventKind> {
             Delivery::Complained => delivered(Delivery::Bounced),
             Delivery::Bounced => delivered(Delivery::Rejected),
             Delivery::Rejected => delivered(Delivery::Suppressed),
-            Delivery::Suppressed => EventKind::DateOfBirthChecked { guesses: 3 },
+            Delivery::Suppressed => EventKind::DateOfBirthChecked { birth_date_attempts: 3 },
         },
         EventKind::DateOfBirthChecked { .. } => EventKind::Registered,
         EventKind::Registered => EventKind::OptedOut,

@@ -1,4 +1,4 @@
-//! The store in memory: the reference that every other store must agree with.
+//! The in-memory store: the reference for every other store.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -28,27 +28,27 @@ use crate::{
     scope::TenantScope,
     search::DirectoryQuery,
     testing::samples,
-    timeline::{HistoryPlace, Role, TimelineEvent},
+    timeline::{Role, TimelineEvent, TimelinePlace},
 };
 
-/// Everything that a store holds. Compared before and after, it tells that nothing has changed.
+/// The whole contents of a store. Tests compare it to show that nothing has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// The portal records.
     pub records: BTreeMap<RecordKey, PortalRecord>,
     /// The timelines, by record and version.
     pub timeline: BTreeMap<(RecordKey, u64), TimelineEvent>,
-    /// Whose each address is.
+    /// The entries of the email addresses.
     pub emails: BTreeMap<EmailAddress, EmailEntry>,
     /// The practices.
     pub practices: BTreeMap<PracticeId, Practice>,
-    /// The bulk jobs, and the patients that each names.
+    /// The bulk jobs, with the patients that each one names.
     pub jobs: BTreeMap<JobKey, (BulkJob, Vec<PatientId>)>,
     /// The slices of the bulk jobs, by job and number.
     pub slices: BTreeMap<(JobKey, u32), Slice>,
 }
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// [`StoreError::Busy`]; nothing is done.
@@ -57,11 +57,11 @@ pub enum Fault {
     Unavailable,
     /// [`StoreError::Corrupt`]; nothing is done.
     Corrupt,
-    /// [`StoreError::Unavailable`], though the call was carried out.
+    /// [`StoreError::Unavailable`], although the call was executed.
     LostReply,
 }
 
-/// A store in memory, with faults on demand. Every call is atomic.
+/// An in-memory store into which tests inject faults. Every call is atomic.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     contents: Mutex<Contents>,
@@ -69,7 +69,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// A store that holds these practices.
+    /// A store with these practices.
     #[must_use]
     pub fn with_practices(practices: impl IntoIterator<Item = Practice>) -> Self {
         let store = Self::default();
@@ -79,17 +79,17 @@ impl MemoryStore {
         store
     }
 
-    /// Lets a new patient of one of the practices be invited and mailed, all at [`samples::noon`]. What was mailed is
-    /// [`samples::token`] of 1.
+    /// Adds a patient of one of the practices who was invited and mailed, all at [`samples::noon`]. The mailed token is
+    /// [`samples::token`] with seed 1.
     pub fn mail_invitation(&self, key: &RecordKey, address: &str) {
         let mut contents = self.contents.lock().unwrap();
         let practice = contents.practices.get(&key.practice).cloned().unwrap();
         let (now, id) = (samples::noon(), samples::invitation_id("invitation-1"));
         let created = samples::new_patient(key, samples::profile(Some(address)));
-        let invited = created.after.invite(&practice, None, id.clone(), samples::act(now, "invite")).unwrap();
+        let invited = created.after.invite(&practice, None, id.clone(), samples::staff_context(now, "invite")).unwrap();
         let sending = invited.after.claim(&samples::claim_request(&id, now, 1)).unwrap();
-        let act = samples::act_of(Role::Sender, now, "send");
-        let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), act).unwrap();
+        let context = samples::context_as(Role::Sender, now, "send");
+        let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), context).unwrap();
         for change in [&created, &invited] {
             assert_eq!(contents.commit(change).unwrap(), CommitOutcome::Committed);
         }
@@ -97,27 +97,28 @@ impl MemoryStore {
         assert_eq!(contents.commit(&sent).unwrap(), CommitOutcome::Committed);
     }
 
-    /// Lets a new patient of one of the practices be invited and mailed and open an account, all at [`samples::noon`].
+    /// Adds a patient of one of the practices who was invited and has registered, all at [`samples::noon`].
     pub fn open_account(&self, key: &RecordKey, address: &str) {
         self.mail_invitation(key, address);
-        let act = samples::act_of(Role::Patient, samples::noon(), "register");
+        let context = samples::context_as(Role::Patient, samples::noon(), "register");
         let account = samples::account_id("account-1");
         let Registration::Registered(opened) =
-            self.peek(key).unwrap().register(samples::date_of_birth(), account, None, act)
+            self.stored_record(key).unwrap().register(samples::date_of_birth(), account, None, context)
         else {
             unreachable!("the date of birth is right")
         };
         assert_eq!(self.contents.lock().unwrap().commit(&opened).unwrap(), CommitOutcome::Committed);
     }
 
-    /// A store with patient `p-1001` of the practice `lakeside`, whose `invitation-0001` is queued since noon.
+    /// A store with patient `p-1001` of the practice `lakeside`, whose `invitation-0001` was queued at noon.
     #[must_use]
     pub fn with_queued_invitation() -> Self {
         let practice = samples::practice("lakeside");
         let patient =
             samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
         let id = samples::invitation_id("invitation-0001");
-        let invited = patient.after.invite(&practice, None, id, samples::act(samples::noon(), "request-1")).unwrap();
+        let invited =
+            patient.after.invite(&practice, None, id, samples::staff_context(samples::noon(), "request-1")).unwrap();
         let store = Self::with_practices([practice]);
         for change in [patient, invited] {
             let committed = store.contents.lock().unwrap().commit(&change).unwrap();
@@ -126,46 +127,46 @@ impl MemoryStore {
         store
     }
 
-    /// Loses a practice, which no call does.
-    pub fn forget_practice(&self, practice: &PracticeId) {
+    /// Removes a practice. No operation does that.
+    pub fn remove_practice(&self, practice: &PracticeId) {
         self.contents.lock().unwrap().practices.remove(practice);
     }
 
-    /// Puts a record as it stands, whatever the rules say, which no call does.
+    /// Writes a record without any check. No operation does that.
     pub fn put(&self, record: PortalRecord) {
         self.contents.lock().unwrap().records.insert(record.key.clone(), record);
     }
 
-    /// The next calls go wrong, in this order; [`None`] lets one through.
+    /// Injects faults into the next calls, in this order; [`None`] lets a call succeed.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.lock().unwrap().extend(faults);
     }
 
-    /// Nothing goes wrong any more. How many calls have yet to come for what would have.
-    pub fn mend(&self) -> usize {
+    /// Removes the faults that are left, and returns their number, including each [`None`].
+    pub fn clear_faults(&self) -> usize {
         std::mem::take(&mut *self.faults.lock().unwrap()).len()
     }
 
-    /// A copy of all that it holds.
+    /// A copy of the whole contents.
     #[must_use]
     pub fn contents(&self) -> Contents {
         self.contents.lock().unwrap().clone()
     }
 
-    /// One record.
+    /// One record, read without faults.
     #[must_use]
-    pub fn peek(&self, key: &RecordKey) -> Option<PortalRecord> {
+    pub fn stored_record(&self, key: &RecordKey) -> Option<PortalRecord> {
         self.contents.lock().unwrap().records.get(key).cloned()
     }
 
-    /// A record's history, oldest first.
+    /// A record's timeline, oldest event first.
     #[must_use]
     pub fn timeline(&self, key: &RecordKey) -> Vec<TimelineEvent> {
         let contents = self.contents.lock().unwrap();
         contents.timeline.range((key.clone(), 0)..=(key.clone(), u64::MAX)).map(|(_, event)| event.clone()).collect()
     }
 
-    /// Who has to do with an address.
+    /// The entry of an email address.
     #[must_use]
     pub fn email_entry(&self, email: &EmailAddress) -> EmailEntry {
         self.contents.lock().unwrap().emails.get(email).cloned().unwrap_or_default()
@@ -173,12 +174,12 @@ impl MemoryStore {
 
     fn call<T>(&self, work: impl FnOnce(&mut Contents) -> T) -> Result<T, StoreError> {
         let fault = self.faults.lock().unwrap().pop_front().flatten();
-        let unavailable = || StoreError::Unavailable("the test says so".into());
+        let unavailable = || StoreError::Unavailable("injected by the test".into());
         match fault {
             None => Ok(work(&mut self.contents.lock().unwrap())),
             Some(Fault::Busy) => Err(StoreError::Busy),
             Some(Fault::Unavailable) => Err(unavailable()),
-            Some(Fault::Corrupt) => Err(StoreError::Corrupt("the test says so".into())),
+            Some(Fault::Corrupt) => Err(StoreError::Corrupt("injected by the test".into())),
             Some(Fault::LostReply) => {
                 let _lost = work(&mut self.contents.lock().unwrap());
                 Err(unavailable())
@@ -202,7 +203,7 @@ impl Contents {
         let mut moved = Vec::new();
         for email in ledger::moves(change) {
             let entry = self.emails.get(email.email).cloned().unwrap_or_default();
-            match entry.after(&email, key) {
+            match entry.apply(&email, key) {
                 Ok(after) => moved.push((email.email.clone(), after)),
                 Err(taken) => return Ok(CommitOutcome::EmailInUse { holder: taken.holder }),
             }
@@ -228,7 +229,7 @@ impl Contents {
                 *record = claimed;
                 ClaimOutcome::Claimed(Box::new(record.clone()))
             }
-            Err(why) => ClaimOutcome::Refused(why),
+            Err(reason) => ClaimOutcome::Refused(reason),
         }
     }
 
@@ -236,12 +237,12 @@ impl Contents {
         let (Some(record), Some(next)) = (self.records.get_mut(&waiting.key), waiting.next_action) else {
             return false;
         };
-        // Without its link the patient has opted out meanwhile: the lease runs out and the invitation is settled.
+        // Without a link the patient has opted out meanwhile: the lease runs out and the invitation is finalized.
         let defer = record.link.is_some().then(|| record.defer(waiting.fence.saturating_sub(1), next.at)).flatten();
         defer.map(|defer| *record = defer).is_some()
     }
 
-    /// Moves a record's place in the calendar, if the entry is still the record's.
+    /// Moves or removes a record's calendar row, if the record still has this entry.
     fn move_entry(&mut self, entry: &DueEntry, to: impl FnOnce(&PortalRecord) -> Option<PortalRecord>) -> bool {
         let expected = NextAction { kind: entry.kind, at: entry.at };
         let Some(record) = self.records.get_mut(&entry.key) else { return false };
@@ -269,7 +270,7 @@ impl Contents {
         CommitOutcome::Committed
     }
 
-    /// Every row of a practice's directory, in no order.
+    /// All rows of a practice's directory, in no particular order.
     fn rows(&self, practice: &PracticeId) -> impl Iterator<Item = DirectoryRow> {
         let own = self.records.values().filter(|record| record.key.practice == *practice);
         own.flat_map(|record| directory::rows(&record.key.patient, &record.profile))
@@ -282,7 +283,7 @@ impl Contents {
         after: Option<&DirectoryPlace>,
         limit: u16,
     ) -> Vec<DirectoryRow> {
-        let is_next = |place: &DirectoryPlace| query.reaches(place) && after.is_none_or(|after| place > after);
+        let is_next = |place: &DirectoryPlace| query.matches_place(place) && after.is_none_or(|after| place > after);
         let mut rows: Vec<DirectoryRow> = self.rows(practice).filter(|row| is_next(&row.place)).collect();
         rows.sort_by(|one, other| one.place.cmp(&other.place));
         rows.truncate(limit.into());
@@ -297,13 +298,13 @@ impl Contents {
             .filter_map(|record| Some((record.next_action?.at, record)))
             .filter(|(at, record)| is_due(*at, &record.key) && shard_of(&record.key) == shard)
             .collect();
-        // They come by their keys, and of those that are due at one time the order is kept.
+        // The records are sorted by key, and a stable sort keeps that order for rows that are due at the same time.
         due.sort_by_key(|(at, _)| *at);
         due.into_iter().filter_map(|(_, record)| DueEntry::from_record(record)).take(limit.into()).collect()
     }
 }
 
-/// Any spread will do; stores need not agree on it.
+/// Any distribution is correct: stores need not use the same one.
 fn shard_of(key: &RecordKey) -> DueShard {
     let text = key.practice.as_str().bytes().chain(key.patient.as_str().bytes());
     DueShard::from_hash(text.fold(0, |hash, byte| hash * 31 % 1_000_003 + u64::from(byte)))
@@ -333,11 +334,11 @@ impl TimelineReader for MemoryStore {
         &self,
         scope: &TenantScope,
         patient: &PatientId,
-        before: Option<HistoryPlace>,
+        before: Option<TimelinePlace>,
         limit: u16,
     ) -> Result<Vec<TimelineEvent>, StoreError> {
         let key = scope.record(patient);
-        let end = before.map_or(u64::MAX, HistoryPlace::version);
+        let end = before.map_or(u64::MAX, TimelinePlace::version);
         self.call(|contents| {
             let events = contents.timeline.range((key.clone(), 0)..(key, end)).rev();
             events.take(limit.into()).map(|(_, event)| event.clone()).collect()
@@ -367,8 +368,8 @@ impl BulkStore for MemoryStore {
         same_practice(scope, job.scope.practice())?;
         self.call(|contents| {
             let key = scope.job(&job.id);
-            if let Some((known, _)) = contents.jobs.get(&key) {
-                return (known != job).then(|| known.clone());
+            if let Some((existing, _)) = contents.jobs.get(&key) {
+                return (existing != job).then(|| existing.clone());
             }
             contents.jobs.insert(key, (job.clone(), patients.to_vec()));
             None
@@ -376,7 +377,7 @@ impl BulkStore for MemoryStore {
     }
 
     async fn job(&self, scope: &TenantScope, job: &JobId) -> Result<Option<BulkJob>, StoreError> {
-        self.job_of(&scope.job(job)).await
+        self.job_by_key(&scope.job(job)).await
     }
 
     async fn save_job(
@@ -405,7 +406,7 @@ impl BulkStore for MemoryStore {
 }
 
 impl BulkRunStore for MemoryStore {
-    async fn job_of(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
+    async fn job_by_key(&self, key: &JobKey) -> Result<Option<BulkJob>, StoreError> {
         self.call(|contents| contents.jobs.get(key).map(|(job, _)| job.clone()))
     }
 
@@ -422,7 +423,7 @@ impl BulkRunStore for MemoryStore {
     ) -> Result<Vec<DirectoryPlace>, StoreError> {
         self.call(|contents| {
             let is_next = |place: &DirectoryPlace| {
-                matches!(place, DirectoryPlace::Born { .. }) && after.is_none_or(|after| place > after)
+                matches!(place, DirectoryPlace::BirthDate { .. }) && after.is_none_or(|after| place > after)
             };
             let mut places: Vec<_> =
                 contents.rows(scope.practice()).map(|row| row.place).filter(|place| is_next(place)).collect();
@@ -445,8 +446,8 @@ impl BulkRunStore for MemoryStore {
 
     async fn email_entries(&self, emails: &[EmailAddress]) -> Result<BTreeMap<EmailAddress, EmailEntry>, StoreError> {
         self.call(|contents| {
-            let known = |email: &EmailAddress| Some((email.clone(), contents.emails.get(email)?.clone()));
-            emails.iter().filter_map(known).collect()
+            let entry = |email: &EmailAddress| Some((email.clone(), contents.emails.get(email)?.clone()));
+            emails.iter().filter_map(entry).collect()
         })
     }
 }
@@ -473,7 +474,7 @@ impl PracticeStore for MemoryStore {
 }
 
 impl LoginStore for MemoryStore {
-    async fn note_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
+    async fn record_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
         self.call(|contents| {
             let owner = contents.emails.get(email).and_then(|entry| entry.owner.as_ref());
             let Some(record) = owner.and_then(|owner| contents.records.get_mut(owner)) else {
@@ -482,7 +483,7 @@ impl LoginStore for MemoryStore {
             match record.track_login(login) {
                 Ok(Some(after)) => {
                     *record = after;
-                    LoginOutcome::Noted
+                    LoginOutcome::Recorded
                 }
                 Ok(None) => LoginOutcome::Known,
                 Err(_) => LoginOutcome::NoAccount,
@@ -515,7 +516,7 @@ impl DeliveryStore for MemoryStore {
         self.call(|contents| contents.records.get(key).cloned())
     }
 
-    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+    async fn practice_by_id(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
         self.call(|contents| contents.practices.get(practice).cloned())
     }
 

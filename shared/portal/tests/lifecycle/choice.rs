@@ -1,4 +1,4 @@
-//! Opting out and in.
+//! Opting out and opting in.
 
 use chrono::TimeDelta;
 use portal::{
@@ -18,23 +18,23 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_patient_can_opt_out_at_any_time_and_no_mail_goes_out_any_more() {
+async fn a_patient_can_opt_out_at_any_stage_and_no_more_mail_is_sent() {
     for stage in STAGES.into_iter().filter(|stage| *stage != OptedOut) {
         let world = World::at(stage).await;
         let panel = world.staff(Step::OptOut).await.unwrap();
         assert!(panel.opted_out, "{stage:?}");
-        assert!(!world.usable_links().contains(&true), "{stage:?}: every link is dead");
+        assert!(!world.usable_links().contains(&true), "{stage:?}: no link works");
         if stage == Queued {
             assert_eq!(world.deliver().await, [DeliveryOutcome::NotClaimed(Unclaimable::Done)]);
         }
         if stage == Sending {
-            // The sweep finds that nobody ever answered, and the record says that nothing more is sent.
+            // The sweep finds that the sender never recorded an outcome, and the invitation is revoked.
             world.clock.advance(TimeDelta::minutes(12));
             assert_eq!(world.sweep().await.queued, 1);
             world.deliver().await;
             assert_eq!(world.status("p-1").await.invitation.state, InvitationStatus::Revoked);
         }
-        world.nothing_happens_any_more().await;
+        world.assert_nothing_happens().await;
         for step in [Step::Invite, Step::Reinvite] {
             let expected = if stage == Registered {
                 Refused::rule(RefusalCode::AlreadyRegistered)
@@ -53,7 +53,7 @@ async fn opting_out_is_recorded_with_who_and_when() {
     let (at, by) = (world.clock.now(), samples::staff());
     assert_eq!(world.record().choice, Choice::OptedOut { at, by: by.clone() });
     let event = world.store.timeline(&samples::key("north", "p-1")).pop().unwrap();
-    assert_eq!((event.kind, event.act.actor, event.act.at), (EventKind::OptedOut, by, at));
+    assert_eq!((event.kind, event.context.actor, event.context.at), (EventKind::OptedOut, by, at));
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn opting_out_keeps_the_account_and_the_panel_says_so() {
     world.clock.advance(DAY);
     let login = samples::login("event-1", world.clock.now());
     track_login(&world.ports(), &samples::email(ADDRESS), login).await.unwrap();
-    assert_eq!(day(world.status("p-1").await.last_login_on), may(6), "and the patient can still log in");
+    assert_eq!(day(world.status("p-1").await.last_login_on), may(6), "the patient can still log in");
     assert!(!world.staff(Step::OptIn).await.unwrap().opted_out);
     assert!(matches!(world.record().account, Account::Active { .. }));
 }
@@ -83,15 +83,15 @@ async fn opting_in_sends_nothing() {
         assert_eq!(world.queue.messages(), queued, "{stage:?}");
         assert!(
             world.deliver().await.iter().all(|outcome| *outcome == DeliveryOutcome::NotClaimed(Unclaimable::Done)),
-            "{stage:?}: what was queued before is not sent after all"
+            "{stage:?}: a mail that was queued before is not sent"
         );
-        assert!(!world.usable_links().contains(&true), "{stage:?}: and no link works again");
-        world.nothing_happens_any_more().await;
+        assert!(!world.usable_links().contains(&true), "{stage:?}: no link works again");
+        world.assert_nothing_happens().await;
     }
 }
 
 #[tokio::test]
-async fn after_opting_in_the_patient_is_invited_by_hand() {
+async fn after_opting_in_staff_can_invite_the_patient() {
     for (stage, step) in [(Queued, Step::Invite), (Sent, Step::Reinvite)] {
         let world = World::at(stage).await;
         world.staff(Step::OptOut).await.unwrap();

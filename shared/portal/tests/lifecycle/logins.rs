@@ -1,4 +1,4 @@
-//! What the portal reports after a registration.
+//! Reports of logins after a registration.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
@@ -28,7 +28,7 @@ fn latest(world: &World) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn a_login_is_a_fact_and_no_change() {
+async fn a_login_changes_neither_version_nor_timeline() {
     let world = World::at(Registered).await;
     let (version, events) = (world.record().version, world.store.contents().timeline.len());
     log_in(&world, &ADDRESS.to_uppercase(), "event-1", world.clock.now()).await.unwrap();
@@ -60,28 +60,28 @@ async fn a_login_in_the_future_counts_as_now_and_only_once() {
 
     world.clock.advance(TimeDelta::hours(3));
     log_in(&world, ADDRESS, "event-1", next_year).await.unwrap();
-    assert_eq!(latest(&world), now, "the same event again is not a login three hours later");
+    assert_eq!(latest(&world), now, "a repeat of the event is not a login three hours later");
 
     log_in(&world, ADDRESS, "event-2", world.clock.now()).await.unwrap();
-    assert_eq!(latest(&world), world.clock.now(), "and hides no true one");
+    assert_eq!(latest(&world), world.clock.now(), "it does not hide a real login");
 }
 
 #[tokio::test]
-async fn clocks_may_differ_a_little() {
+async fn clocks_may_differ_by_five_minutes() {
     let world = World::at(Registered).await;
     let (now, skew) = (world.clock.now(), TimeDelta::minutes(5));
     log_in(&world, ADDRESS, "event-1", now + skew).await.unwrap();
     assert_eq!(latest(&world), now + skew);
     log_in(&world, ADDRESS, "event-2", now + skew + TimeDelta::milliseconds(1)).await.unwrap();
-    assert_eq!(latest(&world), now + skew, "a millisecond more is the future, and counts as now");
+    assert_eq!(latest(&world), now + skew, "a millisecond more is in the future and counts as now");
 }
 
 #[tokio::test]
-async fn nobody_logs_in_who_has_not_registered() {
+async fn a_login_without_a_registration_is_refused() {
     for stage in STAGES {
         let world = World::at(stage).await;
         let before = world.store.contents();
-        for email in [OTHER, "nobody@example.com", ADDRESS] {
+        for email in [OTHER, "unknown@example.com", ADDRESS] {
             let result = log_in(&world, email, "event-1", world.clock.now()).await;
             if stage == Registered && email == ADDRESS {
                 result.unwrap();

@@ -1,4 +1,4 @@
-//! What SES tells of mails, and what it changes.
+//! Mail events of SES, and the changes that they make.
 
 use std::sync::Mutex;
 
@@ -33,7 +33,7 @@ use crate::{
     world::{ADDRESS, World},
 };
 
-/// Every state of a delivery, lowest first.
+/// All delivery states, lowest rank first.
 const RANKS: [Delivery; 7] = [
     Delivery::Accepted,
     Delivery::Delayed,
@@ -45,23 +45,23 @@ const RANKS: [Delivery; 7] = [
 ];
 
 impl World {
-    /// SES's news of a try to hand over the current invitation's mail.
-    fn news_of(&self, attempt: u32, news: Delivery) -> MailEvent {
+    /// An event about an attempt to hand over the current invitation's mail.
+    fn event(&self, attempt: u32, delivery: Delivery) -> MailEvent {
         let record = self.record();
         let invitation = record.invitation.map_or_else(|| samples::invitation_id("none"), |invitation| invitation.id);
-        MailEvent { key: record.key, invitation, attempt, message: samples::message_id(7), news }
+        MailEvent { key: record.key, invitation, attempt, message: samples::message_id(7), delivery }
     }
 
     async fn record_event(&self, event: &MailEvent) -> EventOutcome {
         record_event(&self.ports(), event, &self.request).await.unwrap()
     }
 
-    /// SES tells something of the first try.
-    async fn tell(&self, news: Delivery) -> EventOutcome {
-        self.record_event(&self.news_of(1, news)).await
+    /// Records an event about the first attempt.
+    async fn report(&self, delivery: Delivery) -> EventOutcome {
+        self.record_event(&self.event(1, delivery)).await
     }
 
-    fn news(&self) -> Option<Delivery> {
+    fn delivery(&self) -> Option<Delivery> {
         match self.record().invitation?.state {
             InvitationState::Sent { delivery, .. } => Some(delivery),
             InvitationState::Queued
@@ -72,13 +72,17 @@ impl World {
         }
     }
 
-    /// The history's entries by SES.
-    fn told(&self) -> Vec<EventKind> {
+    /// The timeline events by SES.
+    fn ses_events(&self) -> Vec<EventKind> {
         let events = self.store.timeline(&samples::key("north", "p-1"));
-        events.into_iter().filter(|event| event.act.actor.role == Role::MailService).map(|event| event.kind).collect()
+        events
+            .into_iter()
+            .filter(|event| event.context.actor.role == Role::MailService)
+            .map(|event| event.kind)
+            .collect()
     }
 
-    /// Times that SES's acceptance of a mail was noted.
+    /// How often the acceptance of a mail was recorded.
     fn stamps(&self) -> usize {
         let events = self.store.timeline(&samples::key("north", "p-1"));
         events.iter().filter(|event| matches!(event.kind, EventKind::InvitationSent { .. })).count()
@@ -86,24 +90,24 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_mail_whose_stamp_was_lost_is_stamped_by_ses() {
+async fn a_mail_without_a_stamp_is_stamped_by_an_event() {
     let world = World::at(Sending).await;
     let invitation = world.record().invitation.unwrap().id;
-    assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Recorded);
+    assert_eq!(world.report(Delivery::Accepted).await, EventOutcome::Recorded);
     let sent = EventKind::InvitationSent { invitation, attempt: 1, message: samples::message_id(7) };
-    assert_eq!(world.told(), [sent]);
+    assert_eq!(world.ses_events(), [sent]);
     let panel = world.status("p-1").await;
     assert_eq!((panel.invitation.state, panel.invitation.delivery), (InvitationStatus::Sent, Some(Delivery::Accepted)));
     assert_eq!((day(panel.activated_on), world.usable_links()), (may(5), vec![true]));
-    assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind, "and a reminder is planned");
+    assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind, "a reminder is scheduled");
 
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.sweep().await.queued, 0, "nothing is left to send");
-    assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Known);
+    assert_eq!(world.report(Delivery::Accepted).await, EventOutcome::Known);
 }
 
 #[tokio::test]
-async fn ses_and_the_sender_make_the_same_of_a_mail() {
+async fn an_event_makes_the_same_change_as_the_sender() {
     for opted_out in [false, true] {
         let world = World::at(Sending).await;
         if opted_out {
@@ -111,15 +115,16 @@ async fn ses_and_the_sender_make_the_same_of_a_mail() {
         }
         let (record, now) = (world.record(), world.clock.now());
         let invitation = record.invitation.clone().unwrap().id;
-        let act = samples::act_of(Role::MailService, now, "request-1");
-        let stamped = record.stamp(&samples::practice("north"), &invitation, record.fence, samples::message_id(7), act);
-        assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Recorded);
+        let context = samples::context_as(Role::MailService, now, "request-1");
+        let stamped =
+            record.stamp(&samples::practice("north"), &invitation, record.fence, samples::message_id(7), context);
+        assert_eq!(world.report(Delivery::Accepted).await, EventOutcome::Recorded);
         assert_eq!(world.record(), stamped.unwrap().after, "opted out: {opted_out}");
     }
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_send_event_in_each_stage() {
+async fn each_stage_has_its_outcome_for_a_send_event() {
     for (stage, expected) in [
         (New, EventOutcome::Foreign),
         (Queued, EventOutcome::Foreign),
@@ -134,13 +139,13 @@ async fn what_becomes_of_a_send_event_in_each_stage() {
     ] {
         let world = World::at(stage).await;
         let before = world.store.contents();
-        assert_eq!(world.tell(Delivery::Accepted).await, expected, "{stage:?}");
+        assert_eq!(world.report(Delivery::Accepted).await, expected, "{stage:?}");
         assert_eq!(world.store.contents() == before, expected != EventOutcome::Recorded, "{stage:?}");
     }
 }
 
 #[tokio::test]
-async fn an_accepted_mail_ends_the_waiting_of_a_later_try_that_was_put_off() {
+async fn an_accepted_mail_ends_a_later_deferred_try() {
     let world = World::at(Sending).await;
     world.clock.advance(TimeDelta::minutes(12));
     assert_eq!(world.sweep().await.queued, 1);
@@ -148,25 +153,25 @@ async fn an_accepted_mail_ends_the_waiting_of_a_later_try_that_was_put_off() {
     let waiting = world.record();
     assert_eq!(waiting.invitation.as_ref().unwrap().state, InvitationState::Queued);
 
-    assert_eq!(world.tell(Delivery::Accepted).await, EventOutcome::Recorded);
+    assert_eq!(world.report(Delivery::Accepted).await, EventOutcome::Recorded);
     let InvitationState::Sent { expires_at, .. } = world.record().invitation.unwrap().state else { panic!("sent") };
     assert_eq!(Some(expires_at), waiting.link.unwrap().secrets.last().map(|newest| newest.expires_at));
     world.clock.advance(TimeDelta::hours(1));
     assert_eq!(world.sweep().await.queued, 0);
-    assert_eq!(world.usable_links(), [true, false], "the mail that went out has the link that works");
+    assert_eq!(world.usable_links(), [true, false], "the link in the sent mail works");
 }
 
 #[tokio::test]
-async fn a_mail_that_waits_still_goes_out_if_no_link_was_ever_mailed() {
+async fn a_queued_mail_is_still_sent_if_no_link_was_ever_mailed() {
     let world = World::at(Queued).await;
     world.deliver_as(SendOutcome::Throttled).await;
     let before = world.store.contents();
-    assert_eq!(world.tell(Delivery::Delivered).await, EventOutcome::Known);
+    assert_eq!(world.report(Delivery::Delivered).await, EventOutcome::Known);
     assert_eq!(world.store.contents(), before);
 }
 
 #[tokio::test]
-async fn a_failed_invitation_that_was_accepted_after_all_is_sent() {
+async fn a_failed_invitation_becomes_sent_if_ses_accepted_it() {
     let world = World::at(Sending).await;
     world.mailer.answer_next(vec![SendOutcome::Unknown; 4]);
     for _ in 0..5 {
@@ -175,34 +180,34 @@ async fn a_failed_invitation_that_was_accepted_after_all_is_sent() {
         world.deliver().await;
     }
     assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Failed(FailReason::Exhausted)));
-    assert_eq!(world.record_event(&world.news_of(3, Delivery::Delivered)).await, EventOutcome::Recorded);
+    assert_eq!(world.record_event(&world.event(3, Delivery::Delivered)).await, EventOutcome::Recorded);
     let panel = world.status("p-1").await;
     assert_eq!(
         (panel.invitation.state, panel.invitation.delivery),
         (InvitationStatus::Sent, Some(Delivery::Delivered))
     );
     assert!(matches!(panel.activated_on, DateField::On { .. }) && world.usable_links().contains(&true));
-    assert_eq!(world.owner(ADDRESS), Some(samples::patient_id("p-1")), "its address was never let go");
+    assert_eq!(world.owner(ADDRESS), Some(samples::patient_id("p-1")), "its address stayed claimed");
     assert_eq!(world.record().next_action.unwrap().kind, NextActionKind::Remind);
 }
 
 #[tokio::test]
-async fn a_patient_who_has_opted_out_gets_no_link_and_no_reminder_by_it() {
+async fn an_event_gives_an_opted_out_patient_no_link_and_no_reminder() {
     let world = World::at(Failed).await;
     world.staff(Step::OptOut).await.unwrap();
-    assert_eq!(world.tell(Delivery::Delivered).await, EventOutcome::Recorded);
-    assert_eq!((world.news(), world.usable_links()), (Some(Delivery::Delivered), vec![false]));
-    world.nothing_happens_any_more().await;
+    assert_eq!(world.report(Delivery::Delivered).await, EventOutcome::Recorded);
+    assert_eq!((world.delivery(), world.usable_links()), (Some(Delivery::Delivered), vec![false]));
+    world.assert_nothing_happens().await;
     let panel = world.staff(Step::OptIn).await.unwrap();
     assert_eq!(panel.sentence, "The link stopped working when the patient opted out: send a new one with reinvite.");
 }
 
 #[tokio::test]
-async fn an_invitation_that_was_used_before_its_stamp_only_notes_the_receipt() {
+async fn an_invitation_that_was_used_before_its_stamp_only_gets_the_receipt() {
     let world = World::at(Sending).await;
     world.commit(world.registration()).await;
-    assert_eq!(world.tell(Delivery::Bounced).await, EventOutcome::Recorded);
-    assert_eq!(world.tell(Delivery::Bounced).await, EventOutcome::Known);
+    assert_eq!(world.report(Delivery::Bounced).await, EventOutcome::Recorded);
+    assert_eq!(world.report(Delivery::Bounced).await, EventOutcome::Known);
     let receipt = world.record().invitation.unwrap().receipt().cloned();
     assert_eq!(receipt.map(|receipt| receipt.message), Some(samples::message_id(7)));
     let panel = world.status("p-1").await;
@@ -210,39 +215,39 @@ async fn an_invitation_that_was_used_before_its_stamp_only_notes_the_receipt() {
 }
 
 #[tokio::test]
-async fn news_of_a_mail_that_nobody_stamped_are_two_changes() {
+async fn an_event_about_an_unstamped_mail_makes_two_changes() {
     let world = World::at(Sending).await;
     let version = world.record().version;
-    assert_eq!(world.tell(Delivery::Bounced).await, EventOutcome::Recorded);
-    assert_eq!((world.record().version, world.news()), (version + 2, Some(Delivery::Bounced)));
-    let told = world.told();
+    assert_eq!(world.report(Delivery::Bounced).await, EventOutcome::Recorded);
+    assert_eq!((world.record().version, world.delivery()), (version + 2, Some(Delivery::Bounced)));
+    let events = world.ses_events();
     assert_eq!(
-        told.iter().map(EventKind::name).collect::<Vec<_>>(),
+        events.iter().map(EventKind::name).collect::<Vec<_>>(),
         [EventName::InvitationSent, EventName::DeliveryChanged]
     );
 }
 
 #[tokio::test]
-async fn late_and_repeated_news_never_lower_the_rank() {
+async fn late_and_repeated_events_never_lower_the_rank() {
     for (place, first) in RANKS.into_iter().enumerate() {
         let world = World::at(Sent).await;
-        world.tell(first).await;
+        world.report(first).await;
         for second in RANKS {
             let before = world.store.contents();
             if RANKS[..=place].contains(&second) {
-                assert_eq!(world.tell(second).await, EventOutcome::Known, "{first:?} {second:?}");
+                assert_eq!(world.report(second).await, EventOutcome::Known, "{first:?} {second:?}");
                 assert_eq!(world.store.contents(), before, "{first:?} {second:?}");
             }
         }
-        assert_eq!(world.news(), Some(first));
+        assert_eq!(world.delivery(), Some(first));
         let last = Delivery::Suppressed;
-        assert_eq!(world.tell(last).await == EventOutcome::Recorded, first != last, "{first:?}");
+        assert_eq!(world.report(last).await == EventOutcome::Recorded, first != last, "{first:?}");
     }
 }
 
 #[tokio::test]
-async fn a_dead_address_is_named_blocked_and_never_reminded() {
-    for (news, sentence) in [
+async fn a_failed_address_is_shown_blocked_and_never_reminded() {
+    for (delivery, sentence) in [
         (Delivery::Bounced, "The mailbox does not exist: ask for another address."),
         (Delivery::Complained, "The recipient reported the mail as unwanted: ask for another address."),
         (Delivery::Rejected, "The mail service rejected the mail: ask for another address."),
@@ -252,50 +257,47 @@ async fn a_dead_address_is_named_blocked_and_never_reminded() {
         ),
     ] {
         let world = World::at(Sent).await;
-        world.tell(news).await;
+        world.report(delivery).await;
         let panel = world.status("p-1").await;
-        assert_eq!((panel.sentence.as_str(), panel.invitation.delivery), (sentence, Some(news)));
-        assert_eq!(panel.actions.reinvite, Err(ReinviteRefusal::AddressSuppressed), "{news:?}");
-        assert_eq!(refusal(world.reinvite(None).await), Refused::rule(RefusalCode::AddressSuppressed), "{news:?}");
-        world.nothing_happens_any_more().await;
-        assert!(world.reinvite(Some(OTHER)).await.unwrap().mail_is_queued(), "{news:?}");
+        assert_eq!((panel.sentence.as_str(), panel.invitation.delivery), (sentence, Some(delivery)));
+        assert_eq!(panel.actions.reinvite, Err(ReinviteRefusal::AddressSuppressed), "{delivery:?}");
+        assert_eq!(refusal(world.reinvite(None).await), Refused::rule(RefusalCode::AddressSuppressed), "{delivery:?}");
+        world.assert_nothing_happens().await;
+        assert!(world.reinvite(Some(OTHER)).await.unwrap().mail_is_queued(), "{delivery:?}");
     }
-    for news in [Delivery::Accepted, Delivery::Delayed, Delivery::Delivered] {
+    for delivery in [Delivery::Accepted, Delivery::Delayed, Delivery::Delivered] {
         let world = World::at(Sent).await;
-        world.tell(news).await;
-        assert!(world.reinvite(None).await.is_ok(), "{news:?}");
+        world.report(delivery).await;
+        assert!(world.reinvite(None).await.is_ok(), "{delivery:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_of_no_mail_of_the_current_invitation_changes_nothing() {
+async fn an_event_about_no_mail_of_the_current_invitation_changes_nothing() {
     for stage in STAGES {
-        for news in RANKS {
+        for delivery in RANKS {
             let world = World::at(stage).await;
-            let event = || world.news_of(1, news);
+            let event = || world.event(1, delivery);
             let before = world.store.contents();
             for (why, foreign) in [
-                (
-                    "an invitation that is not this one",
-                    MailEvent { invitation: samples::invitation_id("i-x"), ..event() },
-                ),
+                ("another invitation", MailEvent { invitation: samples::invitation_id("i-x"), ..event() }),
                 ("another patient", MailEvent { key: samples::key("north", "p-2"), ..event() }),
                 ("another practice", MailEvent { key: samples::key("south", "p-1"), ..event() }),
-                ("a practice that is not there", MailEvent { key: samples::key("west", "p-1"), ..event() }),
-                ("a try before the first", MailEvent { attempt: 0, ..event() }),
-                ("a try that is yet to come", MailEvent { attempt: 9, ..event() }),
+                ("an unknown practice", MailEvent { key: samples::key("west", "p-1"), ..event() }),
+                ("an attempt before the first", MailEvent { attempt: 0, ..event() }),
+                ("an attempt that was not made yet", MailEvent { attempt: 9, ..event() }),
             ] {
-                assert_eq!(world.record_event(&foreign).await, EventOutcome::Foreign, "{stage:?} {news:?}: {why}");
-                assert_eq!(world.store.contents(), before, "{stage:?} {news:?}: {why}");
+                assert_eq!(world.record_event(&foreign).await, EventOutcome::Foreign, "{stage:?} {delivery:?}: {why}");
+                assert_eq!(world.store.contents(), before, "{stage:?} {delivery:?}: {why}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn news_of_an_invitation_that_was_superseded_is_not_news_of_the_new_one() {
+async fn an_event_about_a_superseded_invitation_does_not_change_the_new_one() {
     let world = World::at(Sent).await;
-    let late = world.news_of(1, Delivery::Bounced);
+    let late = world.event(1, Delivery::Bounced);
     world.reinvite(None).await.unwrap();
     world.deliver().await;
     let before = world.store.contents();
@@ -303,14 +305,14 @@ async fn news_of_an_invitation_that_was_superseded_is_not_news_of_the_new_one() 
     assert_eq!(world.store.contents(), before);
 }
 
-/// Tells what became of the mail before it answers the sender.
+/// A mail service whose events arrive before its answer to the sender.
 struct QuickService<'a>(&'a World, &'a [Delivery]);
 
 impl Mailer for QuickService<'_> {
     async fn send(&self, mail: &InvitationMail) -> SendOutcome {
-        for news in self.1 {
-            let event = self.0.news_of(mail.attempt, *news);
-            assert_eq!(event.key, mail.key, "the mail names the record that it belongs to");
+        for delivery in self.1 {
+            let event = self.0.event(mail.attempt, *delivery);
+            assert_eq!(event.key, mail.key, "the mail contains the key of its record");
             self.0.record_event(&event).await;
         }
         self.0.mailer.send(mail).await
@@ -322,7 +324,7 @@ impl Mailer for QuickService<'_> {
 }
 
 #[tokio::test]
-async fn an_event_that_overtakes_the_senders_own_stamp_is_the_only_stamp() {
+async fn an_event_before_the_senders_stamp_is_the_only_stamp() {
     for (answer, expected) in [
         (SendOutcome::Accepted(samples::message_id(1)), DeliveryOutcome::Superseded),
         (SendOutcome::Refused, DeliveryOutcome::Superseded),
@@ -333,47 +335,47 @@ async fn an_event_that_overtakes_the_senders_own_stamp_is_the_only_stamp() {
         world.mailer.answer_next([answer.clone()]);
         let quick = QuickService(&world, &[Delivery::Delivered, Delivery::Accepted]);
         assert_eq!(world.deliver_with(&quick).await.pop().unwrap().unwrap(), expected, "{answer:?}");
-        assert_eq!((world.news(), world.stamps()), (Some(Delivery::Delivered), 1), "{answer:?}");
+        assert_eq!((world.delivery(), world.stamps()), (Some(Delivery::Delivered), 1), "{answer:?}");
         world.clock.advance(DAY);
-        assert_eq!(world.sweep().await.queued, 0, "{answer:?}: and no second mail");
+        assert_eq!(world.sweep().await.queued, 0, "{answer:?}: no second mail");
     }
 }
 
 #[tokio::test]
-async fn a_store_that_fails_for_a_moment_loses_no_news_and_notes_none_twice() {
+async fn after_a_transient_fault_an_event_is_recorded_once() {
     for fault in [Fault::Busy, Fault::Unavailable, Fault::LostReply] {
-        // Record, practice, then the two changes, each of which fails once.
+        // The calls: read the record, read the practice, then two commits, each of which fails once.
         let world = World::at(Sending).await;
         let version = world.record().version;
         world.store.fail_next([None, None, Some(fault), None, Some(fault)]);
-        assert_eq!(world.tell(Delivery::Delivered).await, EventOutcome::Recorded, "{fault:?}");
+        assert_eq!(world.report(Delivery::Delivered).await, EventOutcome::Recorded, "{fault:?}");
         assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{fault:?}");
-        assert_eq!(world.news(), Some(Delivery::Delivered), "{fault:?}");
+        assert_eq!(world.delivery(), Some(Delivery::Delivered), "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_store_that_stays_away_is_an_error_and_the_event_can_come_again() {
-    // Record, practice, the two changes: reads are not repeated, writes are.
-    for (reached, faults) in [(0, 1), (1, 1), (2, 8), (3, 8)] {
+async fn a_persistent_fault_is_an_error_and_the_event_can_be_received_again() {
+    // The calls: read the record, read the practice, two commits. Only commits are retried.
+    for (calls_before, faults) in [(0, 1), (1, 1), (2, 8), (3, 8)] {
         let world = World::at(Sending).await;
         let version = world.record().version;
-        let event = world.news_of(1, Delivery::Delivered);
-        world.store.fail_next((0..reached).map(|_| None).chain(vec![Some(Fault::Unavailable); faults]));
-        assert!(record_event(&world.ports(), &event, &world.request).await.is_err(), "{reached}");
-        assert_eq!(world.record_event(&event).await, EventOutcome::Recorded, "{reached}");
-        assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{reached}");
-        assert_eq!(world.news(), Some(Delivery::Delivered), "{reached}");
+        let event = world.event(1, Delivery::Delivered);
+        world.store.fail_next((0..calls_before).map(|_| None).chain(vec![Some(Fault::Unavailable); faults]));
+        assert!(record_event(&world.ports(), &event, &world.request).await.is_err(), "{calls_before}");
+        assert_eq!(world.record_event(&event).await, EventOutcome::Recorded, "{calls_before}");
+        assert_eq!((world.record().version, world.stamps()), (version + 2, 1), "{calls_before}");
+        assert_eq!(world.delivery(), Some(Delivery::Delivered), "{calls_before}");
     }
 }
 
-/// A store in which something else is committed just before the first change.
-struct Overtaken<'a> {
+/// A store that commits another change just before the first one.
+struct RacingStore<'a> {
     store: &'a MemoryStore,
     first: Mutex<Option<Change>>,
 }
 
-impl ChangeStore for Overtaken<'_> {
+impl ChangeStore for RacingStore<'_> {
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
@@ -383,7 +385,7 @@ impl ChangeStore for Overtaken<'_> {
     }
 }
 
-impl DeliveryStore for Overtaken<'_> {
+impl DeliveryStore for RacingStore<'_> {
     async fn claim(&self, key: &RecordKey, request: &ClaimRequest) -> Result<ClaimOutcome, StoreError> {
         self.store.claim(key, request).await
     }
@@ -396,8 +398,8 @@ impl DeliveryStore for Overtaken<'_> {
         self.store.record(key).await
     }
 
-    async fn practice_of(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
-        self.store.practice_of(practice).await
+    async fn practice_by_id(&self, practice: &PracticeId) -> Result<Option<Practice>, StoreError> {
+        self.store.practice_by_id(practice).await
     }
 
     async fn due(
@@ -420,32 +422,33 @@ impl DeliveryStore for Overtaken<'_> {
 }
 
 #[tokio::test]
-async fn what_came_in_between_is_read_and_the_event_is_judged_anew() {
+async fn after_a_lost_race_the_record_is_read_and_the_event_is_decided_again() {
     let world = World::at(Sending).await;
     let (record, now) = (world.record(), world.clock.now());
     let practice = samples::practice("north");
     let invitation = record.invitation.clone().unwrap().id;
-    let sender = samples::act_of(Role::Sender, now, "send");
+    let sender = samples::context_as(Role::Sender, now, "send");
     let stamp = record.stamp(&practice, &invitation, record.fence, samples::message_id(1), sender).unwrap();
-    let out = record.opt_out(samples::act(now, "out")).unwrap();
+    let opt_out = record.opt_out(samples::staff_context(now, "out")).unwrap();
     for (first, version, delivery) in
-        [(stamp, record.version + 2, Delivery::Delayed), (out, record.version + 3, Delivery::Delayed)]
+        [(stamp, record.version + 2, Delivery::Delayed), (opt_out, record.version + 3, Delivery::Delayed)]
     {
         let world = World::at(Sending).await;
-        let overtaken = Overtaken { store: &world.store, first: Mutex::new(Some(first)) };
-        let event = world.news_of(1, Delivery::Delayed);
-        let ports = Ports { store: &overtaken, clock: &world.clock };
-        let heard = record_event(&ports, &event, &samples::request_id("event")).await.unwrap();
-        assert_eq!((heard, world.news()), (EventOutcome::Recorded, Some(delivery)));
+        let racing = RacingStore { store: &world.store, first: Mutex::new(Some(first)) };
+        let event = world.event(1, Delivery::Delayed);
+        let ports = Ports { store: &racing, clock: &world.clock };
+        let outcome = record_event(&ports, &event, &samples::request_id("event")).await.unwrap();
+        assert_eq!((outcome, world.delivery()), (EventOutcome::Recorded, Some(delivery)));
         assert_eq!((world.record().version, world.stamps()), (version, 1));
     }
 
     let world = World::at(Sent).await;
     world.clock.advance(GAP);
-    let again = world.record().reinvite(&practice, None, samples::invitation_id("i-2"), samples::act(now, "again"));
-    let overtaken = Overtaken { store: &world.store, first: Mutex::new(Some(again.unwrap())) };
-    let event = world.news_of(1, Delivery::Bounced);
-    let ports = Ports { store: &overtaken, clock: &world.clock };
-    let heard = record_event(&ports, &event, &world.request).await.unwrap();
-    assert_eq!((heard, world.told()), (EventOutcome::Known, vec![]), "the invitation has been superseded");
+    let again =
+        world.record().reinvite(&practice, None, samples::invitation_id("i-2"), samples::staff_context(now, "again"));
+    let racing = RacingStore { store: &world.store, first: Mutex::new(Some(again.unwrap())) };
+    let event = world.event(1, Delivery::Bounced);
+    let ports = Ports { store: &racing, clock: &world.clock };
+    let outcome = record_event(&ports, &event, &world.request).await.unwrap();
+    assert_eq!((outcome, world.ses_events()), (EventOutcome::Known, vec![]), "the invitation has been superseded");
 }

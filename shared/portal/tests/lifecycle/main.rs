@@ -1,5 +1,4 @@
-//! A patient's life, step by step: each rule of the published reference that has to do with it, and what our own design
-//! adds.
+//! The stages of a patient: each rule of the published reference about them, and the rules of our own design.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bulk;
@@ -20,13 +19,13 @@ use portal::{
 use stage::{STAGES, Step};
 use world::World;
 
-/// What the panel says of an action.
+/// The panel's decision about an action.
 fn offer<R: Refusal>(decision: &Result<(), R>) -> Result<(), Refused> {
     decision.as_ref().map_err(|refusal| Refused::Rule(refusal.code(), refusal.detail())).copied()
 }
 
 #[tokio::test]
-async fn the_panel_offers_exactly_what_is_accepted_and_a_refusal_changes_nothing() {
+async fn the_panel_offers_exactly_the_accepted_commands_and_a_refusal_changes_nothing() {
     for stage in STAGES {
         for step in [Step::Invite, Step::Reinvite, Step::Revoke, Step::OptOut, Step::OptIn] {
             let world = World::at(stage).await;
@@ -47,7 +46,7 @@ async fn the_panel_offers_exactly_what_is_accepted_and_a_refusal_changes_nothing
                 assert_eq!(result.unwrap(), world.status("p-1").await, "{stage:?} {step:?}");
                 assert_eq!(world.record().version, version + 1, "{stage:?} {step:?}");
                 let events = world.store.timeline(&samples::key("north", "p-1")).len();
-                assert_eq!(events, before.timeline.len() + 1, "{stage:?} {step:?}: one event, and none altered");
+                assert_eq!(events, before.timeline.len() + 1, "{stage:?} {step:?}: one new event, and no other change");
             }
         }
     }

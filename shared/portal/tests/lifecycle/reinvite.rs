@@ -1,4 +1,4 @@
-//! Inviting again.
+//! Reinvitations.
 
 use std::sync::Mutex;
 
@@ -22,19 +22,19 @@ use crate::{
     world::{ADDRESS, World},
 };
 
-/// A store in which something else is committed just before the first change.
-struct Overtaken<'a> {
+/// A store that commits another change just before the first one.
+struct RacingStore<'a> {
     store: &'a MemoryStore,
     first: Mutex<Option<Change>>,
 }
 
-impl PortalReader for Overtaken<'_> {
+impl PortalReader for RacingStore<'_> {
     async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
         self.store.load(scope, patient).await
     }
 }
 
-impl ChangeStore for Overtaken<'_> {
+impl ChangeStore for RacingStore<'_> {
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
@@ -81,12 +81,12 @@ async fn another_address_is_never_saved_to_the_profile() {
 
     world.clock.advance(GAP);
     let panel = world.reinvite(None).await.unwrap();
-    assert_eq!(panel.invitation.email, Some(samples::email(OTHER)), "the next one goes to the same address again");
+    assert_eq!(panel.invitation.email, Some(samples::email(OTHER)), "the next invitation goes to the same address");
     assert_eq!(world.record().profile.email, Some(samples::email(ADDRESS)));
 }
 
 #[tokio::test]
-async fn another_address_kills_earlier_links_and_moves_the_claim_at_once() {
+async fn another_address_ends_earlier_links_and_moves_the_claim_at_once() {
     let world = World::with_patients(&[("north", "p-1", None), ("north", "p-2", None), ("south", "p-3", None)]).await;
     let (old, new) = (samples::email(ADDRESS), samples::email(OTHER));
     world.invite_to("north", "p-1", Some(&old)).await.unwrap();
@@ -102,15 +102,15 @@ async fn another_address_kills_earlier_links_and_moves_the_claim_at_once() {
         (world.usable_links(), world.owner(ADDRESS), world.owner(OTHER)),
         (vec![false], None, Some(samples::patient_id("p-1")))
     );
-    assert!(world.invite_to("north", "p-2", Some(&old)).await.is_ok(), "the old one is free at once");
+    assert!(world.invite_to("north", "p-2", Some(&old)).await.is_ok(), "the old address is free at once");
     let taken = refusal(world.invite_to("south", "p-3", Some(&new)).await);
-    assert_eq!(taken, Refused::email_in_use(None), "the new one is taken at once");
+    assert_eq!(taken, Refused::email_in_use(None), "the new address is taken at once");
     world.deliver().await;
     assert_eq!(world.usable_links()[..2], [false, true]);
 }
 
 #[tokio::test]
-async fn another_address_is_one_transaction_all_of_it_or_nothing() {
+async fn a_reinvite_to_another_address_is_one_transaction() {
     let world = World::at(Sent).await;
     let before = world.store.contents();
     world.store.fail_next([None, Some(Fault::Unavailable)]);
@@ -126,12 +126,12 @@ async fn another_address_is_one_transaction_all_of_it_or_nothing() {
     );
     assert!(world.queue.messages().is_empty());
     world.clock.advance(TimeDelta::minutes(2));
-    assert_eq!(world.sweep().await.queued, 1, "and its mail goes out, though nobody was told");
+    assert_eq!(world.sweep().await.queued, 1, "its mail is sent, although the client got no answer");
     assert_eq!(world.deliver().await, [DeliveryOutcome::Sent]);
 }
 
 #[tokio::test]
-async fn an_address_on_the_profile_stays_the_patients_though_the_claim_has_moved() {
+async fn an_address_on_the_profile_is_refused_to_others_also_after_the_claim_has_moved() {
     let world = World::at(Sent).await;
     world.save("north", "p-2", None).await;
     world.reinvite(Some(OTHER)).await.unwrap();
@@ -145,7 +145,7 @@ async fn the_same_address_keeps_earlier_links_until_they_expire() {
     for same in [None, Some(ADDRESS), Some("JOSE@EXAMPLE.COM")] {
         world.clock.advance(DAY);
         world.reinvite(same).await.unwrap();
-        assert!(world.usable_links().into_iter().all(|usable| usable), "also while the new mail is under way");
+        assert!(world.usable_links().into_iter().all(|usable| usable), "also while the new mail is queued");
         world.deliver().await;
     }
     assert_eq!(world.usable_links(), [true; 4]);
@@ -154,7 +154,7 @@ async fn the_same_address_keeps_earlier_links_until_they_expire() {
 }
 
 #[tokio::test]
-async fn last_reinvited_on_is_the_most_recent_date_and_activated_on_does_not_move() {
+async fn last_reinvited_on_is_the_most_recent_date_and_activated_on_does_not_change() {
     let world = World::at(Sent).await;
     let shown = async || {
         let panel = world.status("p-1").await;
@@ -178,7 +178,7 @@ async fn last_reinvited_on_is_the_most_recent_date_and_activated_on_does_not_mov
 }
 
 #[tokio::test]
-async fn too_soon_says_how_long_to_wait_and_so_long_is_enough() {
+async fn too_soon_says_how_long_to_wait_and_that_wait_is_enough() {
     let world = World::with_one().await;
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
@@ -197,12 +197,12 @@ async fn too_soon_says_how_long_to_wait_and_so_long_is_enough() {
         world.deliver().await;
         waits.push(wait);
     }
-    // Five a day: the sixth waits until the first is a day old.
+    // Five reinvitations a day: the sixth waits until the first is a day old.
     assert_eq!(waits, [GAP, GAP, GAP, GAP, GAP, DAY - GAP * 4]);
 }
 
 #[tokio::test]
-async fn the_email_must_be_unique_also_when_reinviting() {
+async fn the_email_must_be_unique_also_for_a_reinvite() {
     let world = World::at(Sent).await;
     world.save("north", "p-2", Some("on.profile@example.com")).await;
     world.save("south", "p-3", Some("elsewhere@example.com")).await;
@@ -217,11 +217,11 @@ async fn the_email_must_be_unique_also_when_reinviting() {
         assert_eq!(refusal(world.reinvite(Some(address)).await), Refused::email_in_use(holder), "{address}");
         assert_eq!((world.store.contents(), world.queue.messages()), (before.clone(), queued.clone()), "{address}");
     }
-    assert_eq!(world.usable_links(), [true], "the patient keeps what there was");
+    assert_eq!(world.usable_links(), [true], "the earlier link still works");
 }
 
 #[tokio::test]
-async fn an_address_that_bounced_is_given_up_for_another_only() {
+async fn after_a_bounce_only_another_address_is_accepted() {
     let world = World::at(Bounced).await;
     assert_eq!(refusal(world.reinvite(Some(ADDRESS)).await), Refused::rule(RefusalCode::AddressSuppressed));
     world.reinvite(Some(OTHER)).await.unwrap();
@@ -229,28 +229,28 @@ async fn an_address_that_bounced_is_given_up_for_another_only() {
 }
 
 #[tokio::test]
-async fn whoever_is_first_decides() {
+async fn a_reinvite_that_lost_a_race_is_decided_by_the_changed_record() {
     let world = World::at(Sent).await;
     world.save("north", "p-2", None).await;
-    let act = || samples::act(world.clock.now(), "first");
+    let context = || samples::staff_context(world.clock.now(), "first");
     let (practice, id) = (samples::practice("north"), samples::invitation_id("first"));
-    let other = world.store.peek(&samples::key("north", "p-2")).unwrap();
+    let other = world.store.stored_record(&samples::key("north", "p-2")).unwrap();
     for (first, expected) in [
         (
-            world.record().reinvite(&practice, None, id.clone(), act()).unwrap(),
+            world.record().reinvite(&practice, None, id.clone(), context()).unwrap(),
             Refused::rule(RefusalCode::SendInProgress),
         ),
-        (world.record().opt_out(act()).unwrap(), Refused::rule(RefusalCode::OptedOut)),
+        (world.record().opt_out(context()).unwrap(), Refused::rule(RefusalCode::OptedOut)),
         (world.registration(), Refused::rule(RefusalCode::AlreadyRegistered)),
         (
-            other.invite(&practice, Some(&samples::email(OTHER)), id, act()).unwrap(),
+            other.invite(&practice, Some(&samples::email(OTHER)), id, context()).unwrap(),
             Refused::email_in_use(Some(samples::patient_id("p-2"))),
         ),
     ] {
         let world = World::at(Sent).await;
         world.save("north", "p-2", None).await;
-        let overtaken = Overtaken { store: &world.store, first: Mutex::new(Some(first)) };
-        assert_eq!(refusal(world.reinvite_in(&overtaken, Some(OTHER)).await), expected);
+        let store = RacingStore { store: &world.store, first: Mutex::new(Some(first)) };
+        assert_eq!(refusal(world.reinvite_in(&store, Some(OTHER)).await), expected);
         assert!(world.queue.messages().is_empty(), "{expected:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Taking an invitation back.
+//! Revoking an invitation.
 
 use portal::{
     operations::deliver::DeliveryOutcome,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn only_an_invitation_that_nobody_has_used_can_be_taken_back() {
+async fn only_an_unused_invitation_can_be_revoked() {
     for (stage, refused) in [
         (New, Some(Refused::rule(RefusalCode::NotInvited))),
         (Queued, None),
@@ -36,29 +36,29 @@ async fn only_an_invitation_that_nobody_has_used_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_queued_mail_that_is_taken_back_is_not_sent() {
+async fn a_queued_mail_of_a_revoked_invitation_is_not_sent() {
     let world = World::at(Queued).await;
     let panel = world.staff(Step::Revoke).await.unwrap();
-    assert_eq!(panel.activated_on, DateField::Nothing, "no mail went out");
+    assert_eq!(panel.activated_on, DateField::Nothing, "no mail was sent");
     assert_eq!(world.deliver().await, [DeliveryOutcome::NotClaimed(Unclaimable::Done)]);
-    world.nothing_happens_any_more().await;
+    world.assert_nothing_happens().await;
     assert!(world.mailer.mails().is_empty());
 }
 
 #[tokio::test]
-async fn a_link_that_was_sent_dies_when_the_invitation_is_taken_back() {
+async fn the_link_of_a_revoked_invitation_does_not_work() {
     let world = World::at(Sent).await;
     assert_eq!(world.usable_links(), [true]);
     let panel = world.staff(Step::Revoke).await.unwrap();
     assert_eq!((world.usable_links(), day(panel.activated_on)), (vec![false], may(5)));
-    world.nothing_happens_any_more().await;
+    world.assert_nothing_happens().await;
     world.invite("north", "p-1").await.unwrap();
     world.deliver().await;
-    assert_eq!(world.usable_links(), [false, true], "a later invitation does not revive it");
+    assert_eq!(world.usable_links(), [false, true], "it does not work after a later invitation either");
 }
 
 #[tokio::test]
-async fn the_claim_of_what_was_taken_back_is_free_at_once_for_another_patient() {
+async fn the_address_of_a_revoked_invitation_is_free_at_once_for_another_patient() {
     for sent in [false, true] {
         let world = World::with_patients(&[("north", "p-1", None), ("south", "p-2", None)]).await;
         let email = samples::email(OTHER);
@@ -72,6 +72,10 @@ async fn the_claim_of_what_was_taken_back_is_free_at_once_for_another_patient() 
         assert_eq!(world.owner(OTHER), Some(samples::patient_id("p-2")));
         assert_eq!(refusal(world.reinvite(None).await), Refused::too_soon(60));
         world.clock.advance(GAP);
-        assert_eq!(refusal(world.reinvite(None).await), Refused::email_in_use(None), "and gone for the first");
+        assert_eq!(
+            refusal(world.reinvite(None).await),
+            Refused::email_in_use(None),
+            "the first patient cannot claim it again"
+        );
     }
 }

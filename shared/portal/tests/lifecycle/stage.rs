@@ -1,4 +1,4 @@
-//! Where a patient can stand, how to get there, and what is seen from there.
+//! The stages that a patient can be in, how to reach them, and what tests read there.
 
 use chrono::{NaiveDate, TimeDelta};
 use portal::{
@@ -21,13 +21,13 @@ use portal::{
 
 use crate::world::World;
 
-/// An address that is on nobody's profile.
+/// An address that is on no profile.
 pub const OTHER: &str = "nunez.family@example.com";
 /// The shortest time between two invitations.
 pub const GAP: TimeDelta = TimeDelta::seconds(60);
 pub const DAY: TimeDelta = TimeDelta::days(1);
 
-/// Where a patient can stand.
+/// The stages that a patient can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     New,
@@ -46,7 +46,7 @@ pub use Stage::{Bounced, Expired, Failed, New, OptedOut, Queued, Registered, Rev
 
 pub const STAGES: [Stage; 10] = [New, Queued, Sending, Sent, Expired, Bounced, Failed, Revoked, Registered, OptedOut];
 
-/// What staff can do about it.
+/// The commands of staff.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     Invite,
@@ -57,7 +57,7 @@ pub enum Step {
 }
 
 impl World {
-    /// With one patient, who stands there, [`GAP`] after it came to it.
+    /// With one patient in this stage, which was reached [`GAP`] ago.
     pub async fn at(stage: Stage) -> Self {
         let world = Self::with_one().await;
         if stage != New {
@@ -77,9 +77,9 @@ impl World {
             New | Queued | Sending | Sent | Failed | Revoked => {}
             Expired => world.clock.advance(DAY * 7),
             Bounced => {
-                let act = samples::act_of(Role::MailService, world.clock.now(), "r");
+                let context = samples::context_as(Role::MailService, world.clock.now(), "r");
                 let invitation = world.record().invitation.unwrap().id;
-                world.commit(world.record().record_delivery(&invitation, Delivery::Bounced, act).unwrap()).await;
+                world.commit(world.record().record_delivery(&invitation, Delivery::Bounced, context).unwrap()).await;
             }
             Registered => world.commit(world.registration()).await,
             OptedOut => drop(world.staff(Step::OptOut).await.unwrap()),
@@ -88,7 +88,7 @@ impl World {
         world
     }
 
-    /// Staff do this to the patient.
+    /// Executes a command of staff on the patient.
     pub async fn staff(&self, step: Step) -> Result<StatusPanel, Refused> {
         let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
         let command = self.command(&scope, &patient);
@@ -126,10 +126,11 @@ impl World {
         self.deliver().await;
     }
 
-    /// The patient opens an account with the right date of birth.
+    /// The change in which the patient registers with the right date of birth.
     pub fn registration(&self) -> Change {
-        let act = samples::act_of(Role::Patient, self.clock.now(), "r");
-        let registered = self.record().register(samples::date_of_birth(), samples::account_id("account-1"), None, act);
+        let context = samples::context_as(Role::Patient, self.clock.now(), "r");
+        let registered =
+            self.record().register(samples::date_of_birth(), samples::account_id("account-1"), None, context);
         let Registration::Registered(change) = registered else { panic!("{registered:?}") };
         *change
     }
@@ -144,8 +145,8 @@ impl World {
         self.store.email_entry(&samples::email(address)).owner.map(|owner| owner.patient)
     }
 
-    /// Two months of sweeps that find nothing to do.
-    pub async fn nothing_happens_any_more(&self) {
+    /// Asserts that two months of sweeps find nothing to do.
+    pub async fn assert_nothing_happens(&self) {
         let mails = self.mailer.mails().len();
         for _ in 0..60 * 4 {
             self.clock.advance(TimeDelta::hours(6));

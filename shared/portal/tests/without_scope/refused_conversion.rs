@@ -1,4 +1,4 @@
-//! A scope made of a practice, or of nothing.
+//! A scope made from a practice, or by default.
 
 use portal::{ids::PracticeId, scope::TenantScope};
 
@@ -6,7 +6,7 @@ fn convert(practice: PracticeId) -> TenantScope {
     practice.into()
 }
 
-fn nobody() -> TenantScope {
+fn default_scope() -> TenantScope {
     TenantScope::default()
 }
 

@@ -1,4 +1,4 @@
-//! A scope put together from its parts.
+//! A scope made from its fields.
 
 use portal::{ids::PracticeId, scope::TenantScope, timeline::Actor};
 

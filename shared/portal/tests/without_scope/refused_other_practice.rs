@@ -1,8 +1,8 @@
-//! A scope that is turned to another practice.
+//! A scope that is changed to another practice.
 
 use portal::{ids::PracticeId, scope::TenantScope};
 
-fn turn(scope: TenantScope, practice: PracticeId) -> TenantScope {
+fn change(scope: TenantScope, practice: PracticeId) -> TenantScope {
     TenantScope { practice, ..scope }
 }
 

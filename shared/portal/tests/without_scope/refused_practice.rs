@@ -1,4 +1,4 @@
-//! A practice of one's own choosing in the place of the scope.
+//! A practice in place of the scope.
 
 use portal::{
     ids::{PatientId, PracticeId},

@@ -1,4 +1,4 @@
-//! With a scope, the same call compiles: what the other files lack is the scope and nothing else.
+//! With a scope, the same call compiles. So the other files are refused only because they have no scope.
 
 use portal::{ids::PatientId, ports::PortalReader, scope::TenantScope};
 

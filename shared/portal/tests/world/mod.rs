@@ -1,4 +1,4 @@
-//! A practice's patients with everything around them, and what can be done to them: what the tests of operations share.
+//! The fixture that the tests of operations share: practices, patients, fakes of the ports, and helpers.
 
 use chrono::TimeDelta;
 use portal::{
@@ -25,7 +25,7 @@ use portal::{
 /// The address in the profile of [`World::with_one`]'s patient.
 pub const ADDRESS: &str = "jose@example.com";
 
-/// Two practices, `north` and `south`, and all that the operations need.
+/// Two practices, `north` and `south`, and the ports of the operations.
 pub struct World {
     pub store: MemoryStore,
     pub queue: MemoryQueue,
@@ -37,7 +37,7 @@ pub struct World {
 }
 
 impl World {
-    /// With patients, each by practice, id and the address in the profile.
+    /// With patients, each given by practice, id and the address in the profile.
     pub async fn with_patients(patients: &[(&str, &str, Option<&str>)]) -> Self {
         let world = Self {
             store: MemoryStore::with_practices([samples::practice("north"), samples::practice("south")]),
@@ -99,13 +99,13 @@ impl World {
         let (ports, mail_service) = (self.ports(), self.mail_service(mailer));
         let mut outcomes = Vec::new();
         for hint in self.queue.take() {
-            let Hint::Invitation(message) = hint else { panic!("a notice waits: {hint:?}") };
+            let Hint::Invitation(message) = hint else { panic!("not a hint for an invitation: {hint:?}") };
             outcomes.push(deliver(&ports, &mail_service, &self.entropy, &message, &self.request).await);
         }
         outcomes
     }
 
-    /// Processes what is queued.
+    /// Processes all messages in the queue.
     pub async fn deliver(&self) -> Vec<DeliveryOutcome> {
         self.deliver_with(&self.mailer).await.into_iter().map(Result::unwrap).collect()
     }
@@ -122,6 +122,6 @@ impl World {
 
     /// The record of [`World::with_one`]'s patient.
     pub fn record(&self) -> PortalRecord {
-        self.store.peek(&samples::key("north", "p-1")).unwrap()
+        self.store.stored_record(&samples::key("north", "p-1")).unwrap()
     }
 }

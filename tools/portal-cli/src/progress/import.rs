@@ -10,7 +10,7 @@ use portal_cli::{
 use super::Progress;
 
 /// The maximum number of rows that are shown on standard error if there is no report.
-const MOST_SHOWN: u64 = 20;
+const MAX_SHOWN: u64 = 20;
 
 /// The progress of an import.
 pub struct ImportProgress<W: Write> {
@@ -28,8 +28,8 @@ impl<W: Write> ImportProgress<W> {
     /// Clears the bar, and ends the report.
     pub fn end(self) -> io::Result<()> {
         self.progress.end();
-        if self.shown > MOST_SHOWN {
-            eprintln!("... and {} more: use --report FILE to get them all", self.shown - MOST_SHOWN);
+        if self.shown > MAX_SHOWN {
+            eprintln!("... and {} more: use --report FILE to get them all", self.shown - MAX_SHOWN);
         }
         self.report.map_or(Ok(()), Report::end)
     }
@@ -44,7 +44,7 @@ impl<W: Write> Observer for ImportProgress<W> {
             (Some(row), Some(report)) => report.add(&row.cells()).map_err(io::Error::from),
             (Some(row), None) => {
                 self.shown += 1;
-                if self.shown <= MOST_SHOWN {
+                if self.shown <= MAX_SHOWN {
                     self.progress.print(&row.to_string());
                 }
                 Ok(())

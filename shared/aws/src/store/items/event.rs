@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use portal::{
     ids::{InvitationId, MessageId, RecordKey, RequestId, Subject},
     ports::StoreError,
-    timeline::{Act, Actor, EventKind, EventName, FacetStates, TimelineEvent},
+    timeline::{Actor, ChangeContext, EventKind, EventName, FacetStates, TimelineEvent},
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +45,13 @@ struct Details<'event> {
 
 /// Encodes the item.
 pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result<Item, StoreError> {
-    let TimelineEvent { version, act: Act { at, actor: Actor { role, subject }, request }, kind, before, after } =
-        event;
+    let TimelineEvent {
+        version,
+        context: ChangeContext { at, actor: Actor { role, subject }, request },
+        kind,
+        before,
+        after,
+    } = event;
     let body = EventItem {
         version: *version,
         kind: <&str>::from(kind.name()).into(),
@@ -71,7 +76,7 @@ fn event(item: EventItem<'_>) -> Result<TimelineEvent, Unreadable> {
     let subject = by.map(|by| parsed(Subject::parse(&by), "by")).transpose()?;
     Ok(TimelineEvent {
         version,
-        act: Act {
+        context: ChangeContext {
             at: at.into(),
             actor: Actor { role: named(&role_name, "role")?, subject },
             request: parsed(RequestId::parse(&request), "request")?,
@@ -122,7 +127,9 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
             EventKind::InvitationRevoked { invitation: invitation()?, reason: revoke_reason()? }
         }
         EventName::DeliveryChanged => EventKind::DeliveryChanged { invitation: invitation()?, delivery: delivery()? },
-        EventName::DateOfBirthChecked => EventKind::DateOfBirthChecked { guesses: need(details.guesses, "guesses")? },
+        EventName::DateOfBirthChecked => {
+            EventKind::DateOfBirthChecked { birth_date_attempts: need(details.guesses, "guesses")? }
+        }
         EventName::Registered => EventKind::Registered,
         EventName::OptedOut => EventKind::OptedOut,
         EventName::OptedIn => EventKind::OptedIn,
@@ -176,7 +183,9 @@ fn details(kind: &EventKind) -> Details<'_> {
         EventKind::NoticeFailed { notice, reason } => {
             Details { notice: Some(notice.name().into()), reason: Some(reason.name().into()), ..Details::default() }
         }
-        EventKind::DateOfBirthChecked { guesses } => Details { guesses: Some(*guesses), ..Details::default() },
+        EventKind::DateOfBirthChecked { birth_date_attempts } => {
+            Details { guesses: Some(*birth_date_attempts), ..Details::default() }
+        }
     }
 }
 
@@ -198,7 +207,13 @@ mod tests {
     fn an_event(kind: EventKind) -> TimelineEvent {
         let states =
             FacetStates { choice: ChoiceFacet::In, invitation: InvitationFacet::None, account: AccountFacet::None };
-        TimelineEvent { version: 7, act: samples::act(samples::noon(), "request-1"), kind, before: None, after: states }
+        TimelineEvent {
+            version: 7,
+            context: samples::staff_context(samples::noon(), "request-1"),
+            kind,
+            before: None,
+            after: states,
+        }
     }
 
     #[test]
@@ -221,8 +236,8 @@ mod tests {
             }
         }
         for role in Role::iter() {
-            let act = samples::act_of(role, samples::noon(), "request-1");
-            let event = TimelineEvent { act, ..an_event(EventKind::Registered) };
+            let context = samples::context_as(role, samples::noon(), "request-1");
+            let event = TimelineEvent { context, ..an_event(EventKind::Registered) };
             assert_eq!(read_back(&event).unwrap(), event);
         }
     }

@@ -70,7 +70,7 @@ pub(in crate::store) fn encode(job: &BulkJob) -> Result<Item, StoreError> {
     } = job;
     let Actor { role, subject } = scope.actor();
     let (named, after) = match audience {
-        Audience::Named { total, seen } => (Some((*total, *seen)), None),
+        Audience::Named { total, processed } => (Some((*total, *processed)), None),
         Audience::NeverInvited { after } => (None, after.as_ref()),
     };
     let body = JobItem {
@@ -81,7 +81,7 @@ pub(in crate::store) fn encode(job: &BulkJob) -> Result<Item, StoreError> {
         content: content.map(PackedDigest::from),
         dry_run: *dry_run,
         total: named.map(|(total, _)| total),
-        seen: named.map(|(_, seen)| seen),
+        seen: named.map(|(_, processed)| processed),
         after: after.map(keys::directory_place),
         state: state.name().to_owned(),
         counts: counts.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
@@ -118,7 +118,7 @@ fn job(item: JobItem) -> Result<BulkJob, Unreadable> {
         content: item.content.map(Digest::from),
         dry_run: item.dry_run,
         audience: match (item.total, item.seen) {
-            (Some(total), Some(seen)) => Audience::Named { total, seen },
+            (Some(total), Some(processed)) => Audience::Named { total, processed },
             (None, None) => Audience::NeverInvited { after: item.after.as_deref().map(place).transpose()? },
             (Some(_), None) | (None, Some(_)) => return Err(Unreadable::Attribute("seen")),
         },

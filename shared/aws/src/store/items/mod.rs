@@ -125,28 +125,28 @@ mod tests {
     fn records_and_events_are_one_write_unit() {
         let key = samples::key("practice-1a2b3c", "patient-00012345");
         let practice = samples::practice("practice-1a2b3c");
-        let act = |role| samples::act_of(role, samples::noon(), "1-67891233-abcdef012345678912345678");
+        let context = |role| samples::context_as(role, samples::noon(), "1-67891233-abcdef012345678912345678");
         let id = InvitationId::parse("01931b8e-7c3a-7d2e-9f00-0123456789ab").unwrap();
         let message = MessageId::parse("0100018f3c2a1b4d-7e6f5a4b-3c2d-1e0f-9a8b-7c6d5e4f3a2b-000000").unwrap();
         let profile = samples::profile(Some("jose.nunez.martinez@mail.example.com"));
         let saved = samples::new_patient(&key, profile);
-        let invited = saved.after.invite(&practice, None, id.clone(), act(Role::Staff)).unwrap();
+        let invited = saved.after.invite(&practice, None, id.clone(), context(Role::Staff)).unwrap();
         let claimed = invited.after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
-        let sent = claimed.stamp(&practice, &id, 1, message.clone(), act(Role::Sender)).unwrap();
-        let delivered = sent.after.record_delivery(&id, Delivery::Delivered, act(Role::MailService)).unwrap();
+        let sent = claimed.stamp(&practice, &id, 1, message.clone(), context(Role::Sender)).unwrap();
+        let delivered = sent.after.record_delivery(&id, Delivery::Delivered, context(Role::MailService)).unwrap();
         let registration = delivered.after.register(
             samples::date_of_birth(),
             samples::account_id(id.as_str()),
             None,
-            act(Role::Patient),
+            context(Role::Patient),
         );
         let Registration::Registered(opened) = registration else { unreachable!("the date of birth is right") };
         let moved = samples::email("nunez.martinez.family@mail.example.com");
-        let moved = opened.after.change_account_email(&moved, act(Role::Support)).unwrap().unwrap();
-        let notified = moved.after.notice_sent(&moved.after.notices[0], message, act(Role::Sender)).unwrap();
+        let moved = opened.after.change_account_email(&moved, context(Role::Support)).unwrap().unwrap();
+        let notified = moved.after.notice_sent(&moved.after.notices[0], message, context(Role::Sender)).unwrap();
         let mut most_mailed = delivered.clone();
         let link = most_mailed.after.link.as_mut().unwrap();
-        link.secrets = vec![link.secrets[0].clone(); portal::policy::MOST_SECRETS];
+        link.secrets = vec![link.secrets[0].clone(); portal::policy::MAX_SECRETS];
         let login = samples::login(id.as_str(), samples::noon() + chrono::TimeDelta::days(1));
         let logged_in = opened.after.track_login(&login).unwrap().unwrap();
         assert!(size(&record::encode(&logged_in).unwrap()) <= 700);

@@ -128,10 +128,10 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         item.put_invitation(invitation);
     }
     item.put_account(account);
-    if let Some(Link { id, secrets, guesses }) = link {
+    if let Some(Link { id, secrets, birth_date_attempts }) = link {
         item.link_id = Some(id.as_str().to_owned());
         item.link_secrets = Some(secrets.iter().map(PackedSecret::from).collect());
-        item.guesses = Some(*guesses);
+        item.guesses = Some(*birth_date_attempts);
     }
     if let Some(NextAction { kind, at }) = next_action {
         item.next_action = Some(<&str>::from(*kind).to_owned());
@@ -348,7 +348,7 @@ impl RecordItem {
         Ok(Some(Link {
             id: parsed(LinkId::parse(id), "link_id")?,
             secrets: secrets.iter().map(LiveSecret::try_from).collect::<Result<_, _>>()?,
-            guesses: need(self.guesses, "guesses")?,
+            birth_date_attempts: need(self.guesses, "guesses")?,
         }))
     }
 

@@ -1,11 +1,11 @@
-//! What a run of the sender did, in numbers.
+//! The counts of a run of the sender.
 
 use portal::operations::{deliver::DeliveryOutcome, notify::NoticeCounts};
 use portal_aws::metrics::Figure;
 
-/// How often each outcome was met.
+/// The number of messages with each outcome.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct RunCounts {
     sent: u32,
     refused: u32,
     deferred: u32,
@@ -18,8 +18,8 @@ pub(crate) struct Tally {
     notices_failed: u32,
 }
 
-impl Tally {
-    /// One more of what became of an invitation's mail.
+impl RunCounts {
+    /// The counts with the outcome of one more invitation.
     pub(crate) fn with_invitation(mut self, outcome: DeliveryOutcome) -> Self {
         match outcome {
             DeliveryOutcome::Sent => self.sent += 1,
@@ -35,7 +35,7 @@ impl Tally {
         self
     }
 
-    /// And what became of a record's notices.
+    /// The counts with the outcomes of a record's notices.
     pub(crate) fn with_notices(mut self, notices: NoticeCounts) -> Self {
         let NoticeCounts { sent, failed, waiting: _, paused, skipped } = notices;
         self.notices_sent += sent;
@@ -45,7 +45,7 @@ impl Tally {
         self
     }
 
-    /// As metrics.
+    /// The metrics.
     pub(crate) fn figures(self) -> [Figure; 10] {
         [
             Figure::count("sent", self.sent),
