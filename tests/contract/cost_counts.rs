@@ -27,8 +27,9 @@ use portal::{
     policy::{BULK_LEASE, BULK_SLICE},
     ports::{ChangeStore as _, Clock as _, Hint, InvitationMessage, Ports, PracticeStore as _},
     profile::Profile,
-    record::{Delivery as News, delivery::MailEvent},
+    record::delivery::MailEvent,
     search::DirectoryQuery,
+    states::Delivery as News,
     testing::{MemoryJobQueue, MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
     text::PersonName,
 };

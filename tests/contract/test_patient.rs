@@ -10,11 +10,12 @@ use portal::{
     },
     practice::Practice,
     record::{
-        Change, Delivery, PortalRecord,
+        Change, PortalRecord,
         delivery::{ClaimRequest, MailEvent, Unclaimable},
     },
     refusal::Refusal,
     scope::TenantScope,
+    states::Delivery,
     testing::samples,
     timeline::{ChangeContext, Role},
 };

@@ -4,7 +4,8 @@
 use change_email::ChangeEmail;
 use portal::{
     ports::{ChangeStore as _, CommitOutcome, Hint},
-    record::{Account, PortalRecord, notices::NoticeKind},
+    record::{Account, PortalRecord},
+    states::NoticeKind,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, samples},
     timeline::{EventName, Role},
 };

@@ -8,7 +8,8 @@ use mail_events::MailEvents;
 use portal::{
     ids::RecordKey,
     ports::{ClaimOutcome, DeliveryStore as _},
-    record::{Delivery, InvitationState},
+    record::InvitationState,
+    states::Delivery,
     testing::{Fault, MemoryStore, TestClock, samples},
     timeline::{Actor, Role},
 };

@@ -12,8 +12,8 @@ use portal::{
         register::{Holder, check, decline, new_link, register, stop_reminders},
     },
     ports::{Clock, Entropy, LinkStore, Ports, Queue},
-    record::RevokeReason,
     refusal::LinkRefusal,
+    states::RevokeReason,
 };
 use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued, routes::RegisterOperation};

@@ -4,7 +4,8 @@
 use chrono::TimeDelta;
 use portal::{
     ports::{ChangeStore as _, Clock as _, CommitOutcome, Hint, InvitationMessage},
-    record::{Account, Change, InvitationState, PortalRecord, RevokeReason},
+    record::{Account, Change, InvitationState, PortalRecord},
+    states::RevokeReason,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
 use portal_aws::http::{

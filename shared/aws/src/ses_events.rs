@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use portal::{
     ids::{InvalidId, InvitationId, MessageId},
-    record::{Delivery, delivery::MailEvent},
+    record::delivery::MailEvent,
+    states::Delivery,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;

@@ -12,10 +12,10 @@ use crate::{
     link::Token,
     panel::{InvitationReason, InvitationStatus},
     profile::Language,
-    record::{Delivery, FailReason, RevokeReason},
     refusal::RefusalCode,
+    states::{AccountFacet, Delivery, FailReason, RevokeReason},
     text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
-    timeline::{AccountFacet, EventName, Role},
+    timeline::{EventName, Role},
 };
 
 /// An enum whose values have stable names that clients match on.

@@ -33,6 +33,7 @@ pub mod redacted;
 pub mod refusal;
 pub mod scope;
 pub mod search;
+pub mod states;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;

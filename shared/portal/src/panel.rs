@@ -13,9 +13,10 @@ use crate::{
     link::Link,
     policy::MAX_BIRTH_DATE_ATTEMPTS,
     practice::Practice,
-    record::{Account, Choice, Delivery, FailReason, Invitation, InvitationState, PortalRecord, RevokeReason},
+    record::{Account, Choice, Invitation, InvitationState, PortalRecord},
     refusal::{ChangeEmailRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, RevokeRefusal},
-    timeline::{AccountFacet, InvitationFacet, Role},
+    states::{AccountFacet, Delivery, FailReason, InvitationFacet, RevokeReason},
+    timeline::Role,
 };
 
 /// The value of a date field.

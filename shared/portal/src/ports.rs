@@ -25,10 +25,10 @@ use crate::{
         Change, NextActionKind, PortalRecord,
         account::Login,
         delivery::{ClaimRequest, Unclaimable},
-        notices::NoticeKind,
     },
     scope::TenantScope,
     search::DirectoryQuery,
+    states::NoticeKind,
     timeline::{TimelineEvent, TimelinePlace},
 };
 

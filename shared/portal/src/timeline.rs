@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     ids::{InvitationId, MessageId, RequestId, Subject},
     policy::MAX_BIRTH_DATE_ATTEMPTS,
-    record::{Delivery, FailReason, RevokeReason, notices::NoticeKind},
+    states::{Delivery, FacetStates, FailReason, InvitationFacet, NoticeKind, RevokeReason},
 };
 
 /// The role of an actor.
@@ -112,53 +112,6 @@ impl EventKind {
     pub fn name(&self) -> EventName {
         self.into()
     }
-}
-
-/// The state of the first facet, without its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-#[expect(missing_docs, reason = "named after the states that the record documents")]
-pub enum ChoiceFacet {
-    In,
-    OptedOut,
-}
-
-/// The state of the second facet, without its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-#[expect(missing_docs, reason = "named after the states that the record documents")]
-pub enum InvitationFacet {
-    None,
-    Queued,
-    Sending,
-    Sent,
-    Failed,
-    Revoked,
-    Consumed,
-}
-
-/// The state of the third facet, without its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
-#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
-#[strum(serialize_all = "kebab-case")]
-pub enum AccountFacet {
-    /// The patient has not registered.
-    None,
-    /// The patient has an account.
-    Active,
-    /// The patient had an account, and it is closed.
-    Deactivated,
-}
-
-/// The states of the three facets at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FacetStates {
-    /// First facet.
-    pub choice: ChoiceFacet,
-    /// Second facet.
-    pub invitation: InvitationFacet,
-    /// Third facet.
-    pub account: AccountFacet,
 }
 
 /// A place between two pages of a timeline: the next page begins before this version.
@@ -298,7 +251,10 @@ fn notice_failed(notice: NoticeKind, reason: FailReason) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::samples;
+    use crate::{
+        states::{AccountFacet, ChoiceFacet},
+        testing::samples,
+    };
 
     const NOT_INVITED: FacetStates =
         FacetStates { choice: ChoiceFacet::In, invitation: InvitationFacet::None, account: AccountFacet::None };

@@ -19,10 +19,9 @@ use portal::{
     panel::InvitationStatus,
     policy::IDEMPOTENCY_WINDOW,
     ports::{ChangeStore as _, Clock as _, CommitOutcome},
-    refusal::RefusalCode,
-    refusal::{InviteRefusal, RegisterRefusal},
+    refusal::{InviteRefusal, RefusalCode, RegisterRefusal},
+    states::AccountFacet,
     testing::{Fault, Refused, refusal, samples},
-    timeline::AccountFacet,
     timeline::Role,
 };
 use world::{ADDRESS, World};

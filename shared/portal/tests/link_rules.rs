@@ -7,8 +7,9 @@ use portal::{
     link::Token,
     panel::StatusPanel,
     policy::{MAX_BIRTH_DATE_ATTEMPTS, MAX_SECRETS},
-    record::{InvitationState, PortalRecord, RevokeReason, account::Registration},
+    record::{InvitationState, PortalRecord, account::Registration},
     refusal::LinkRefusal,
+    states::RevokeReason,
     testing::samples,
     timeline::Role,
 };

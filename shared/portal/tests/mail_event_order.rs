@@ -4,7 +4,8 @@
 use chrono::TimeDelta;
 use portal::{
     practice::Practice,
-    record::{Change, Delivery, Invitation, InvitationState, PortalRecord, account::Registration, delivery::MailEvent},
+    record::{Change, Invitation, InvitationState, PortalRecord, account::Registration, delivery::MailEvent},
+    states::Delivery,
     testing::samples,
     timeline::{ChangeContext, EventKind, Role},
 };

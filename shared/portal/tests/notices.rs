@@ -20,12 +20,12 @@ use portal::{
         ChangeStore as _, Clock as _, CommitOutcome, DeliveryStore as _, DueEntry, Hint, InvitationMail, Mailer,
         NoticeMail, Queue as _, SendOutcome, StoreError,
     },
-    record::{
-        FailReason, NextAction, NextActionKind,
-        notices::NoticeKind::{self, AddressAdded, AddressRemoved},
+    record::{NextAction, NextActionKind},
+    refusal::{ChangeEmailRefusal, RefusalCode},
+    states::{
+        FailReason,
+        NoticeKind::{self, AddressAdded, AddressRemoved},
     },
-    refusal::ChangeEmailRefusal,
-    refusal::RefusalCode,
     testing::{Fault, Refused, refusal, samples},
     timeline::{EventKind, EventName, Role},
 };

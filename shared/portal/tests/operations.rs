@@ -20,13 +20,11 @@ use portal::{
         Mailer, NoticeMail, SendOutcome,
     },
     profile::Profile,
-    record::{
-        Delivery as MailDelivery, FailReason, InvitationState, NextActionKind, RevokeReason, delivery::Unclaimable,
-    },
-    refusal::OptInRefusal,
-    refusal::RefusalCode,
+    record::{InvitationState, NextActionKind, delivery::Unclaimable},
+    refusal::{OptInRefusal, RefusalCode},
+    states::{Delivery as MailDelivery, FailReason, InvitationFacet, RevokeReason},
     testing::{Fault, Refused, refusal, samples},
-    timeline::{EventName, InvitationFacet, Role},
+    timeline::{EventName, Role},
 };
 use world::{ADDRESS, World};
 

@@ -9,8 +9,9 @@ use portal::{
     panel::{DateField, InvitationStatus as State, StatusPanel},
     practice::Practice,
     profile::Profile,
-    record::{Change, Delivery, FailReason, PortalRecord, account::Registration, delivery::ClaimRequest},
+    record::{Change, PortalRecord, account::Registration, delivery::ClaimRequest},
     refusal::{ChangeEmailRefusal, InviteRefusal, ReinviteRefusal},
+    states::{Delivery, FailReason},
     testing::samples,
     timeline::Role,
 };

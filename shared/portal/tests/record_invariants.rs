@@ -14,10 +14,11 @@ use portal::{
     practice::Practice,
     profile::Profile,
     record::{
-        Account, Change, Choice, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord, RevokeReason,
+        Account, Change, Choice, InvitationState, NextActionKind, PortalRecord,
         account::{Login, Registration},
         delivery::{ClaimRequest, MailEvent},
     },
+    states::{Delivery, FailReason, RevokeReason},
     testing::samples,
     timeline::{ChangeContext, EventKind, EventName, Role, TimelineEvent},
 };

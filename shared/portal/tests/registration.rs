@@ -12,16 +12,13 @@ use portal::{
         deliver::DeliveryOutcome,
         register::{Holder, LinkPreview, Registered, check, decline, new_link, register, stop_reminders},
     },
-    panel::DateField,
-    panel::InvitationReason,
-    panel::InvitationStatus,
+    panel::{DateField, InvitationReason, InvitationStatus},
     ports::{ChangeStore as _, Clock as _},
     profile::Profile,
-    record::{Account, InvitationState, RevokeReason},
-    refusal::RefusalCode,
-    refusal::{LinkRefusal, RegisterRefusal},
+    record::{Account, InvitationState},
+    refusal::{LinkRefusal, RefusalCode, RegisterRefusal},
+    states::{AccountFacet, RevokeReason},
     testing::{Refused, refusal, samples},
-    timeline::AccountFacet,
 };
 use world::{ADDRESS, World};
 

@@ -50,7 +50,7 @@ pub(crate) async fn a_finished_mail_is_not_claimed(backend: &impl Backend) {
     patient.claim().await;
     patient
         .change(|record, context| {
-            record.fail_sending(record.fence, portal::record::FailReason::Refused, context).unwrap()
+            record.fail_sending(record.fence, portal::states::FailReason::Refused, context).unwrap()
         })
         .await;
     patient.claim_is_refused(Unclaimable::Done).await;

@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 use portal::{
     policy::MAX_NOTICES,
     ports::{CommitOutcome, DeliveryStore as _, DueEntry},
-    record::{FailReason, NextActionKind, PortalRecord},
+    record::{NextActionKind, PortalRecord},
+    states::FailReason,
     testing::samples,
     timeline::Role,
 };

@@ -5,9 +5,8 @@ use portal::ids::PatientId;
 use portal::{
     email::EmailAddress,
     panel::{AccountView, Actions, DateField, InvitationReason, InvitationStatus, InvitationView, StatusPanel},
-    record::Delivery,
     refusal::{Refusal, RefusalCode, RefusalDetail},
-    timeline::AccountFacet,
+    states::{AccountFacet, Delivery},
 };
 use serde::Serialize;
 

@@ -5,7 +5,7 @@
 //! It has no link, because "your account was changed, click here" is what phishing mails say.
 
 use askama::Template;
-use portal::{ports::NoticeMail, profile::Language, record::notices::NoticeKind};
+use portal::{ports::NoticeMail, profile::Language, states::NoticeKind};
 
 use super::templates::{Rendered, local_date};
 

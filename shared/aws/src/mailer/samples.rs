@@ -7,7 +7,7 @@ use portal::{
     ports::{InvitationMail, NoticeMail},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::Language,
-    record::notices::NoticeKind,
+    states::NoticeKind,
     text::{DisplayName, Phone},
 };
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
-use portal::{ids::MessageId, profile::Language, record::notices::NoticeKind};
+use portal::{ids::MessageId, profile::Language, states::NoticeKind};
 use serde_json::{Value, json};
 
 use super::{samples::*, *};

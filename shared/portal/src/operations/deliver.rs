@@ -18,9 +18,10 @@ use crate::{
         StoreError,
     },
     record::{
-        Change, FailReason, PortalRecord,
+        Change, PortalRecord,
         delivery::{ClaimRequest, Unclaimable},
     },
+    states::FailReason,
     timeline::{Actor, ChangeContext, Role},
 };
 

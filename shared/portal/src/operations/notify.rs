@@ -19,7 +19,8 @@ use crate::{
     ids::{MessageId, RecordKey, RequestId},
     ports::{DeliveryStore, DueEntry, Mailer, NoticeMail, Ports, SendOutcome, StoreError},
     practice::Practice,
-    record::{FailReason, PortalRecord, notices::Notice},
+    record::{Notice, PortalRecord},
+    states::FailReason,
 };
 
 /// The outcomes of a record's notices. All are zero if there were none, or if another sender has claimed them.

@@ -12,8 +12,9 @@ use crate::{
     ids::{AccountId, LinkId, RequestId},
     link::Token,
     ports::{Clock, CommitOutcome, Entropy, Hint, InvitationMessage, LinkStore, Ports, Queue, QueueError, StoreError},
-    record::{Account, Change, PortalRecord, RevokeReason, account::Registration},
+    record::{Account, Change, PortalRecord, account::Registration},
     refusal::{LinkRefusal, NewLinkRefusal, RegisterRefusal},
+    states::RevokeReason,
     text::DisplayName,
     timeline::{Actor, ChangeContext, Role},
 };

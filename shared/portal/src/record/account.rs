@@ -2,10 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{
-    Account, Change, Choice, InvitationState, PortalRecord, RevokeReason,
-    notices::{Notice, NoticeKind},
-};
+use super::{Account, Change, Choice, InvitationState, Notice, PortalRecord};
+use crate::states::{NoticeKind, RevokeReason};
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,

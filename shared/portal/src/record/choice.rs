@@ -1,8 +1,9 @@
 //! Transitions of the choice: opting out and opting in. Declining an invitation is not an opt-out.
 
-use super::{Change, Choice, InvitationState, PortalRecord, RevokeReason};
+use super::{Change, Choice, InvitationState, PortalRecord};
 use crate::{
     refusal::{OptInRefusal, OptOutRefusal},
+    states::RevokeReason,
     timeline::{ChangeContext, EventKind},
 };
 

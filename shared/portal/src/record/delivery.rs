@@ -5,10 +5,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Account, Change, Choice, Delivery, FailReason, Invitation, InvitationState, NextAction, NextActionKind,
-    PortalRecord, Receipt, RevokeReason,
-};
+use super::{Account, Change, Choice, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord, Receipt};
+use crate::states::{Delivery, FailReason, RevokeReason};
 use crate::{
     ids::{InvitationId, LinkId, MessageId, RecordKey},
     link::{Link, LiveSecret, SecretHash},

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord, RevokeReason};
+use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord};
 use crate::{
     email::EmailAddress,
     ids::InvitationId,
@@ -12,6 +12,7 @@ use crate::{
     },
     practice::{Practice, ReminderPolicy},
     refusal::{InviteRefusal, ReinviteRefusal, RevokeRefusal},
+    states::RevokeReason,
     timeline::{ChangeContext, EventKind, Role},
 };
 

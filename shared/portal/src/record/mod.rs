@@ -2,7 +2,7 @@
 //!
 //! * [`guards`] decides whether a command is allowed; the status panel calls the same functions.
 //! * [`invitation`], [`delivery`], [`account`] and [`choice`] are the transitions, by facet; [`notices`] has those of
-//!   notices that wait to be sent.
+//!   notices that wait to be sent, and [`requests`] remembers the keyed commands that were executed.
 //!
 //! A transition takes a record and returns a [`Change`]: the record before and after, and one timeline event. Records are
 //! changed in no other way, so every change raises the version by one and adds one event.
@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod guards;
 pub mod invitation;
 pub mod notices;
+pub mod requests;
 
 use chrono::{DateTime, Utc};
 
@@ -21,11 +22,10 @@ use crate::{
     idempotency::RememberedRequest,
     ids::{AccountId, EventId, InvitationId, MessageId, RecordKey},
     link::Link,
+    policy::LONGEST_DEFERRAL,
     profile::Profile,
-    record::notices::Notice,
-    timeline::{
-        AccountFacet, Actor, ChangeContext, ChoiceFacet, EventKind, FacetStates, InvitationFacet, TimelineEvent,
-    },
+    states::{AccountFacet, ChoiceFacet, Delivery, FacetStates, FailReason, InvitationFacet, NoticeKind, RevokeReason},
+    timeline::{Actor, ChangeContext, EventKind, TimelineEvent},
 };
 
 /// First facet: whether the patient wants access to health information.
@@ -40,90 +40,6 @@ pub enum Choice {
         /// Who recorded it.
         by: Actor,
     },
-}
-
-/// Why a mail was never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
-#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
-#[strum(serialize_all = "snake_case")]
-pub enum FailReason {
-    /// The mail service refused the address or the message permanently.
-    Refused,
-    /// The mail service did not take the mail within the number of tries, or deferred it for too long.
-    Exhausted,
-}
-
-impl FailReason {
-    /// The reason's stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// Why an invitation was revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
-#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
-#[strum(serialize_all = "snake_case")]
-pub enum RevokeReason {
-    /// Staff revoked it.
-    Undone,
-    /// The patient opted out before the mail was sent.
-    OptedOut,
-    /// Five wrong dates of birth were given.
-    Locked,
-    /// The holder of the link declined.
-    Declined,
-    /// The holder of the link is not the patient.
-    WrongPerson,
-}
-
-impl RevokeReason {
-    /// The reason's stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// The delivery state of a mail that SES accepted. Ordered by rank: a late or repeated event never lowers it.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
-)]
-#[cfg_attr(feature = "describe", derive(strum::EnumMessage))]
-#[strum(serialize_all = "snake_case")]
-pub enum Delivery {
-    /// The mail service took it; nothing more is known yet.
-    Accepted,
-    /// The mailbox does not take it yet; the mail service keeps trying.
-    Delayed,
-    /// The mailbox's server took it.
-    Delivered,
-    /// The recipient reported it as unwanted. The invitation can only be sent again to another address.
-    Complained,
-    /// There is no such mailbox. The invitation can only be sent again to another address.
-    Bounced,
-    /// The mail service found it unacceptable after it took it. The invitation can only be sent again to another address.
-    Rejected,
-    /// Mail to this address has bounced before. The invitation can only be sent again to another address.
-    Suppressed,
-}
-
-impl Delivery {
-    /// The state's stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// Whether no more mail may go to this address for this invitation.
-    #[must_use]
-    pub const fn suppresses_address(self) -> bool {
-        match self {
-            Self::Accepted | Self::Delayed | Self::Delivered => false,
-            Self::Complained | Self::Bounced | Self::Rejected | Self::Suppressed => true,
-        }
-    }
 }
 
 /// The proof that SES accepted a mail.
@@ -248,6 +164,25 @@ pub enum Account {
         /// The event that reported it; `None` for registering.
         last_login_event: Option<EventId>,
     },
+}
+
+/// A mail about an account that waits to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The kind of notice.
+    pub kind: NoticeKind,
+    /// The recipient.
+    pub to: EmailAddress,
+    /// When the change happened.
+    pub at: DateTime<Utc>,
+}
+
+impl Notice {
+    /// Whether the notice has waited for so long that it fails after the next try.
+    #[must_use]
+    pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
+        self.at + LONGEST_DEFERRAL <= now
+    }
 }
 
 /// The kind of action that a record waits for. A record has at most one next action.

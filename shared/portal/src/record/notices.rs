@@ -5,50 +5,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Change, FailReason, NextAction, NextActionKind, PortalRecord};
+use super::{Change, NextAction, NextActionKind, Notice, PortalRecord};
 use crate::{
-    email::EmailAddress,
     ids::MessageId,
-    policy::{HINT_WAIT, LONGEST_DEFERRAL, SWEEP_CLOCK_SKEW, notice_wait},
+    policy::{HINT_WAIT, SWEEP_CLOCK_SKEW, notice_wait},
+    states::FailReason,
     timeline::{ChangeContext, EventKind},
 };
-
-/// The kind of a notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-pub enum NoticeKind {
-    /// The recipient's address is no longer the account's.
-    AddressRemoved,
-    /// The recipient's address is the account's now.
-    AddressAdded,
-}
-
-impl NoticeKind {
-    /// The kind's stable name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// A mail about an account that waits to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The kind of notice.
-    pub kind: NoticeKind,
-    /// The recipient.
-    pub to: EmailAddress,
-    /// When the change happened.
-    pub at: DateTime<Utc>,
-}
-
-impl Notice {
-    /// Whether the notice has waited for so long that it fails after the next try.
-    #[must_use]
-    pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
-        self.at + LONGEST_DEFERRAL <= now
-    }
-}
 
 impl PortalRecord {
     /// The end of a claim of the notices that begins now: when they are due again if the sender does not finish. `None` if

@@ -12,12 +12,10 @@ use crate::{
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     profile::{Language, Profile},
-    record::{
-        Change, Delivery, FailReason, PortalRecord, RevokeReason, account::Login, delivery::ClaimRequest,
-        notices::NoticeKind,
-    },
+    record::{Change, PortalRecord, account::Login, delivery::ClaimRequest},
     redacted::Redacted,
     scope::TenantScope,
+    states::{Delivery, FailReason, NoticeKind, RevokeReason},
     text::{DisplayName, PersonName, Phone},
     timeline::{Actor, ChangeContext, EventKind, Role},
 };

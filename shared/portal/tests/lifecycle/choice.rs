@@ -7,8 +7,8 @@ use portal::{
     ports::Clock as _,
     record::{Account, Choice, delivery::Unclaimable},
     refusal::RefusalCode,
+    states::AccountFacet,
     testing::{Refused, samples},
-    timeline::AccountFacet,
     timeline::EventKind,
 };
 

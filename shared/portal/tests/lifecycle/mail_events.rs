@@ -16,11 +16,11 @@ use portal::{
     },
     practice::Practice,
     record::{
-        Change, Delivery, FailReason, InvitationState, NextActionKind, PortalRecord,
+        Change, InvitationState, NextActionKind, PortalRecord,
         delivery::{ClaimRequest, MailEvent},
     },
-    refusal::RefusalCode,
-    refusal::ReinviteRefusal,
+    refusal::{RefusalCode, ReinviteRefusal},
+    states::{Delivery, FailReason},
     testing::{Fault, MemoryStore, Refused, refusal, samples},
     timeline::{EventKind, EventName, Role},
 };

@@ -8,10 +8,8 @@ use portal::{
     policy::LONGEST_REMINDER_DELAY,
     ports::{ChangeStore as _, Clock as _, CommitOutcome, PracticeStore as _},
     practice::{Practice, ReminderPolicy},
-    record::{
-        Account, Change, Delivery, FailReason, NextAction, NextActionKind, PortalRecord, RevokeReason,
-        account::Registration,
-    },
+    record::{Account, Change, NextAction, NextActionKind, PortalRecord, account::Registration},
+    states::{Delivery, FailReason, RevokeReason},
     testing::samples,
     timeline::{ChangeContext, EventKind, Role},
 };

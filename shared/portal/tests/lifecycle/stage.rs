@@ -13,8 +13,9 @@ use portal::{
     },
     panel::{DateField, StatusPanel},
     ports::{ChangeStore as _, Clock as _, CommitOutcome, PortalStore, Ports, SendOutcome},
-    record::{Change, Delivery, account::Registration, delivery::Unclaimable},
+    record::{Change, account::Registration, delivery::Unclaimable},
     refusal::{Refusal, ReinviteRefusal},
+    states::Delivery,
     testing::{Refused, refusal, samples},
     timeline::Role,
 };

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use portal::{
     ids::{InvitationId, MessageId, RecordKey, RequestId, Subject},
     ports::StoreError,
-    timeline::{Actor, ChangeContext, EventKind, EventName, FacetStates, TimelineEvent},
+    states::FacetStates,
+    timeline::{Actor, ChangeContext, EventKind, EventName, TimelineEvent},
 };
 use serde::{Deserialize, Serialize};
 
@@ -192,9 +193,9 @@ fn details(kind: &EventKind) -> Details<'_> {
 #[cfg(test)]
 mod tests {
     use portal::{
-        record::RevokeReason,
+        states::{AccountFacet, ChoiceFacet, InvitationFacet, RevokeReason},
         testing::samples,
-        timeline::{AccountFacet, ChoiceFacet, InvitationFacet, Role},
+        timeline::Role,
     };
     use strum::IntoEnumIterator as _;
 

@@ -94,7 +94,8 @@ pub(in crate::store) fn named<T: FromStr>(name: &str, attribute: &'static str) -
 mod tests {
     use portal::{
         ids::{InvitationId, MessageId},
-        record::{Change, Delivery, account::Registration},
+        record::{Change, account::Registration},
+        states::Delivery,
         testing::samples,
         timeline::Role,
     };

@@ -8,10 +8,9 @@ use portal::{
     link::{Link, LiveSecret},
     ports::StoreError,
     profile::Profile,
-    record::{
-        Account, Choice, Delivery, Invitation, InvitationState, NextAction, PortalRecord, Receipt, notices::Notice,
-    },
+    record::{Account, Choice, Invitation, InvitationState, NextAction, Notice, PortalRecord, Receipt},
     redacted::Redacted,
+    states::Delivery,
     text::PersonName,
     timeline::Actor,
 };
