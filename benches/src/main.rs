@@ -15,13 +15,14 @@ mod variant;
 mod world;
 
 use std::{
-    env, fs,
-    process::{Command, ExitCode},
+    fs,
+    path::{Path, PathBuf},
+    process::{self, ExitCode},
     thread,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use xtask::{
     bench::{BenchOptions, InstructionOptions},
     cost, lock,
@@ -46,12 +47,24 @@ use crate::{
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "The benchmarks")]
-enum Cli {
-    /// Measure the functions that are beside this program
+struct Cli {
+    /// Folder of the functions
+    #[arg(long)]
+    functions: PathBuf,
+    /// Folder of the functions to measure, which may be only some [default: `functions`]
+    #[arg(long)]
+    measured: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure the functions
     Bench(BenchOptions),
-    /// Count the instructions of the functions that are beside this program
+    /// Count the instructions of the functions
     Instructions(InstructionOptions),
-    /// Compare the answers of the functions that are beside this program with those in other languages
+    /// Compare the answers of the functions with those in other languages
     Twins,
 }
 
@@ -67,26 +80,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<()> {
     let workspace = Workspace::locate()?;
     let _lock = lock::take(&workspace.local().join("bench"), "benchmarks are already running in this checkout")?;
-    let bench = prepare(workspace)?;
-    match command {
-        Cli::Bench(options) => self::bench(bench, &options).await,
-        Cli::Instructions(options) => hold(bench, &options).await,
-        Cli::Twins => compare(&bench).await,
+    let bench = prepare(workspace, &cli.functions, cli.measured.as_ref())?;
+    match cli.command {
+        Command::Bench(options) => self::bench(bench, &options).await,
+        Command::Instructions(options) => hold(bench, &options).await,
+        Command::Twins => compare(&bench).await,
     }
 }
 
-/// The functions that were built with this program are in its folder.
-fn prepare(workspace: Workspace) -> Result<Bench> {
-    let program = env::current_exe().context("where this program is")?;
-    let binaries = program.parent().context("this program is in no folder")?;
+fn prepare(workspace: Workspace, functions: &Path, measured: Option<&PathBuf>) -> Result<Bench> {
     let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
     Ok(Bench {
         authority: Authority::new(&workspace)?,
         template: Template::read()?,
-        functions: Variant::ours(binaries, &names),
+        functions: Variant::ours(functions, &names),
+        measured: Variant::ours(measured.map_or(functions, PathBuf::as_path), &names),
         workspace,
     })
 }
@@ -186,7 +197,7 @@ async fn measure(
 async fn turns(bench: &Bench, peers: &[Variant], scenario: &'static Scenario, events: usize) -> Result<Vec<Turn>> {
     let mut turns = Vec::new();
     let having = peers.iter().filter(|peer| peer.has(scenario.function));
-    for variant in std::iter::once(&bench.functions).chain(having) {
+    for variant in std::iter::once(&bench.measured).chain(having) {
         let world = bench.world(scenario, events, scenario.patients_each).await?;
         if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
             turns.push(Turn { program, world });
@@ -206,26 +217,27 @@ async fn compare(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Counts the instructions of the functions that the tests run, and holds them against those on file.
+/// Counts the instructions of the functions, and holds them against those on file.
 async fn hold(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let mut baseline = Baseline::read(&bench.workspace)?;
+    let on_file = if options.deployed { &mut baseline.release } else { &mut baseline.dev };
     let mut counted = Counted::new();
     // One after the other: two at once would run into their own timeouts.
     for scenario in selected(&options.only)? {
-        let filed = baseline.dev.get(scenario.function);
+        let filed = on_file.get(scenario.function);
         let now = count(&bench, scenario, filed).await.context(scenario.function)?;
         eprintln!("    {}: {} from start to first answer, {} a warm call", scenario.function, now.cold, now.warm);
         counted.insert(scenario.function.to_owned(), now);
     }
     if options.accept {
-        baseline.dev.extend(counted);
+        on_file.extend(counted);
         return baseline.write(&bench.workspace);
     }
-    let complaints = baseline::complaints(&baseline.dev, &counted);
+    let complaints = baseline::complaints(on_file, &counted);
     ensure!(
         complaints.is_empty(),
-        "more work than before:\n  {}\nIf it is meant to be: cargo xtask instructions --accept",
+        "more work than before:\n  {}\nIf it is meant to be: the same command with --accept",
         complaints.join("\n  ")
     );
     Ok(())
@@ -248,13 +260,13 @@ async fn count(bench: &Bench, scenario: &'static Scenario, filed: Option<&Instru
 /// One of the functions, and a world that it is counted in.
 async fn counted_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
     let world = bench.world(scenario, events, scenario.patients_each_counted).await?;
-    let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+    let program = bench.program(&bench.measured, scenario.function, &world.aws)?.context("it is not built")?;
     Ok((program, world))
 }
 
 /// The version of the compiler.
 fn compiler() -> Result<String> {
-    let output = Command::new("rustc").arg("--version").output().context("rustc")?;
+    let output = process::Command::new("rustc").arg("--version").output().context("rustc")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

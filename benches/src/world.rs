@@ -24,6 +24,8 @@ pub struct Bench {
     pub template: Template,
     /// The functions that make the worlds.
     pub functions: Variant,
+    /// The functions that are measured in them.
+    pub measured: Variant,
 }
 
 /// A practice, its patients, and how far the programs that are measured have come with them.
