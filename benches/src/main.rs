@@ -15,13 +15,14 @@ mod variant;
 mod world;
 
 use std::{
-    env, fs,
-    process::{Command, ExitCode},
+    fs,
+    path::{Path, PathBuf},
+    process::{self, ExitCode},
     thread,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use xtask::{
     bench::{BenchOptions, InstructionOptions},
     cost, lock,
@@ -46,12 +47,24 @@ use crate::{
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "The benchmarks")]
-enum Cli {
-    /// Measure the functions in this program's folder
+struct Cli {
+    /// Folder of the functions
+    #[arg(long)]
+    functions: PathBuf,
+    /// Folder of the functions to measure, which may be only some [default: `functions`]
+    #[arg(long)]
+    measured: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure the functions
     Bench(BenchOptions),
-    /// Count the instructions of the functions in this program's folder
+    /// Count the instructions of the functions
     Instructions(InstructionOptions),
-    /// Compare the answers of the functions in this program's folder with those in other languages
+    /// Compare the answers of the functions with those in other languages
     Peers,
 }
 
@@ -67,26 +80,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<()> {
     let workspace = Workspace::locate()?;
     let _lock = lock::take(&workspace.local().join("bench"), "benchmarks are already running in this checkout")?;
-    let bench = prepare(workspace)?;
-    match command {
-        Cli::Bench(options) => self::bench(bench, &options).await,
-        Cli::Instructions(options) => check_instructions(bench, &options).await,
-        Cli::Peers => compare_peers(&bench).await,
+    let bench = prepare(workspace, &cli.functions, cli.measured.as_ref())?;
+    match cli.command {
+        Command::Bench(options) => self::bench(bench, &options).await,
+        Command::Instructions(options) => check_instructions(bench, &options).await,
+        Command::Peers => compare_peers(&bench).await,
     }
 }
 
-/// Uses the functions that were built with this program and are in its folder.
-fn prepare(workspace: Workspace) -> Result<Bench> {
-    let program = env::current_exe().context("the path of this program")?;
-    let binaries = program.parent().context("this program is in no folder")?;
+fn prepare(workspace: Workspace, functions: &Path, measured: Option<&PathBuf>) -> Result<Bench> {
     let names: Vec<String> = SCENARIOS.iter().map(|scenario| scenario.function.to_owned()).collect();
     Ok(Bench {
         authority: Authority::new(&workspace)?,
         template: Template::read()?,
-        functions: Variant::ours(binaries, &names),
+        functions: Variant::ours(functions, &names),
+        measured: Variant::ours(measured.map_or(functions, PathBuf::as_path), &names),
         workspace,
     })
 }
@@ -191,7 +202,7 @@ async fn candidates(
 ) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
     let peers = peers.iter().filter(|peer| peer.has(scenario.function));
-    for variant in std::iter::once(&bench.functions).chain(peers) {
+    for variant in std::iter::once(&bench.measured).chain(peers) {
         let world = bench.world(scenario, events, scenario.patients_each).await?;
         if let Some(program) = bench.program(variant, scenario.function, &world.aws)? {
             candidates.push(Candidate { program, world });
@@ -211,26 +222,27 @@ async fn compare_peers(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Counts the instructions of the functions that the tests run, and compares them with the stored counts.
+/// Counts the instructions of the functions, and compares them with the stored counts.
 async fn check_instructions(bench: Bench, options: &InstructionOptions) -> Result<()> {
     instructions::require_valgrind()?;
     let mut baseline = Baseline::read(&bench.workspace)?;
+    let stored_counts = if options.deployed { &mut baseline.release } else { &mut baseline.dev };
     let mut counted = Counted::new();
     // One after the other, because two at the same time would exceed their own timeouts.
     for scenario in select_scenarios(&options.only)? {
-        let stored = baseline.dev.get(scenario.function);
+        let stored = stored_counts.get(scenario.function);
         let now = count(&bench, scenario, stored).await.context(scenario.function)?;
         eprintln!("    {}: {} from start to first answer, {} a warm call", scenario.function, now.cold, now.warm);
         counted.insert(scenario.function.to_owned(), now);
     }
     if options.accept {
-        baseline.dev.extend(counted);
+        stored_counts.extend(counted);
         return baseline.write(&bench.workspace);
     }
-    let regressions = baseline::regressions(&baseline.dev, &counted);
+    let regressions = baseline::regressions(stored_counts, &counted);
     ensure!(
         regressions.is_empty(),
-        "more work than before:\n  {}\nIf that is intended: cargo xtask instructions --accept",
+        "more work than before:\n  {}\nIf that is intended: the same command with --accept",
         regressions.join("\n  ")
     );
     Ok(())
@@ -252,13 +264,13 @@ async fn count(bench: &Bench, scenario: &'static Scenario, stored: Option<&Instr
 /// One of our functions, and the world for counting its instructions.
 async fn instruction_world(bench: &Bench, scenario: &'static Scenario, events: usize) -> Result<(Program, World)> {
     let world = bench.world(scenario, events, scenario.patients_each_counted).await?;
-    let program = bench.program(&bench.functions, scenario.function, &world.aws)?.context("it is not built")?;
+    let program = bench.program(&bench.measured, scenario.function, &world.aws)?.context("it is not built")?;
     Ok((program, world))
 }
 
 /// The version of the compiler.
 fn compiler() -> Result<String> {
-    let output = Command::new("rustc").arg("--version").output().context("rustc")?;
+    let output = process::Command::new("rustc").arg("--version").output().context("rustc")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

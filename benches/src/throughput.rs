@@ -1,6 +1,6 @@
 //! Throughput of one core: a separate program carries out operations, one after the other, and sends batches of mails.
 
-use std::{fs, process::Stdio};
+use std::{env, fs, process::Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -39,10 +39,11 @@ pub struct Throughput {
 pub async fn measure(bench: &Bench) -> Result<Vec<Throughput>> {
     let aws = Aws::start(&bench.authority, &bench.template).await?;
     let program = |function: &str| {
-        bench.program(&bench.functions, function, &aws)?.with_context(|| format!("{function} is not built"))
+        bench.program(&bench.measured, function, &aws)?.with_context(|| format!("{function} is not built"))
     };
     let (inviting, sending) = (program("invite")?, program("sender")?);
-    let mut command = Command::new(sending.folder.join(NAME));
+    let bench_program = env::current_exe().context("where this program is")?;
+    let mut command = Command::new(bench_program.with_file_name(NAME));
     command.env_clear().envs(inviting.environment).envs(sending.environment);
     let folder = bench.workspace.local().join("bench");
     let (results, log) = (folder.join("throughput.json"), fs::File::create(folder.join("throughput.log"))?);

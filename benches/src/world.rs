@@ -24,6 +24,8 @@ pub struct Bench {
     pub template: Template,
     /// Our functions, which create the data.
     pub functions: Variant,
+    /// The functions that are measured in them.
+    pub measured: Variant,
 }
 
 /// A practice and its patients, and the number of events that the measured program has got.

@@ -1,6 +1,8 @@
 //! Dependencies are pinned, and every crate inherits the rules of the workspace.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, process::Command};
+
+use serde_json::Value;
 
 use xtask::workspace::Workspace;
 
@@ -89,4 +91,19 @@ fn every_crate_inherits_the_rules_of_the_workspace_and_unsafe_code_is_forbidden(
             assert!(manifest.contains(inherited), "{} lacks {inherited:?}", path.display());
         }
     }
+}
+
+/// `sam build` names a function's program and no package, so cargo enables every feature that a default member needs.
+#[test]
+fn the_default_members_are_the_functions() {
+    let workspace = Workspace::locate().unwrap();
+    let metadata = ["metadata", "--no-deps", "--locked", "--format-version", "1"];
+    let output = Command::new("cargo").current_dir(workspace.root()).args(metadata).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let defaults = metadata["workspace_default_members"].as_array().unwrap();
+    let is_function = |id: &&Value| {
+        let package = metadata["packages"].as_array().unwrap().iter().find(|package| package["id"] == **id).unwrap();
+        package["manifest_path"].as_str().unwrap().starts_with(workspace.path("functions").to_str().unwrap())
+    };
+    assert!(defaults.len() > 10 && defaults.iter().all(|id| is_function(&id)), "{defaults:?}");
 }

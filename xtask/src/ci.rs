@@ -4,13 +4,25 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::Result;
 
-use crate::{bench, clients::Clients, probe, process, progress::step, python::Environment, test, workspace::Workspace};
+use crate::{
+    bench::{self, InstructionOptions},
+    clients::Clients,
+    deployable, probe, process,
+    progress::step,
+    python::Environment,
+    test,
+    workspace::Workspace,
+};
 
 /// What is deployed, the optional part included.
 const TEMPLATES: [&str; 2] = ["infra/template.yaml", "infra/edge.yaml"];
 
-/// Runs every check and the tests, then compares the tested functions with their peers and counts their instructions. Stops
-/// at the first failure.
+/// The functions that are built as they are deployed, since to build all would take too long: one that answers requests and
+/// one that works on a queue, both of which isolate panics.
+const DEPLOYABLE: [&str; 2] = ["sender", "track-login"];
+
+/// Runs every check, then the tests, then compares the tested functions with their peers and counts their
+/// instructions. Stops at the first failure.
 ///
 /// # Errors
 ///
@@ -21,14 +33,13 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
     step("Lints", || cargo(workspace, &clippy, &[]))?;
     let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
     step("Documentation", || cargo(workspace, &docs, &[("RUSTDOCFLAGS", "--deny warnings")]))?;
-    let checks = step("Python packages", || {
-        Environment::prepare(workspace.local().join("checks"), &workspace.path("infra/checks/requirements.txt"))
-    })?;
+    let checks = step("Python packages", || deployable::tools(workspace))?;
     step("Dependencies", || check_dependencies(workspace, &checks))?;
     step("Template and API description", || check_infra(workspace, &checks))?;
     step("Scan of the template", || scan_template(workspace))?;
     let clients = Clients::generate(workspace)?;
-    let tests = test::run(workspace, &[], |stack| {
+    let deployable = deployable::build_with_sam(workspace, &checks, &DEPLOYABLE.map(str::to_owned))?;
+    let tests = test::run(workspace, &[], Some(&deployable), |stack| {
         probe::run(workspace, stack, probe::Options::default())?;
         clients.run_journeys(stack)
     })?;
@@ -36,7 +47,16 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
         return Ok(tests);
     }
     let peers = bench::peers(workspace)?;
-    if peers.success() { bench::instructions(workspace, ["instructions"]) } else { Ok(peers) }
+    if !peers.success() {
+        return Ok(peers);
+    }
+    let counted = bench::instructions(workspace, &InstructionOptions::default(), ["instructions".into()])?;
+    if !counted.success() {
+        return Ok(counted);
+    }
+    let only = DEPLOYABLE.map(str::to_owned).to_vec();
+    let arguments = ["instructions", "--deployed", "--only", &only.join(",")].map(Into::into);
+    bench::instructions(workspace, &InstructionOptions { only, deployed: true, ..Default::default() }, arguments)
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {

@@ -25,6 +25,7 @@ pub mod workspace;
 mod cargo_tool;
 mod demo;
 mod deploy;
+mod deployable;
 mod emulator;
 mod functions;
 mod process;

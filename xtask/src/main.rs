@@ -102,7 +102,7 @@ enum Command {
     ///
     /// Local servers replace Lambda and AWS. The same functions in other languages are measured too.
     Bench(BenchOptions),
-    /// Count the instructions of the functions that the tests run, and compare them with the stored counts
+    /// Count the instructions of the functions, and compare them with the stored counts
     ///
     /// Needs valgrind. Reports functions that have grown by more than 5 %.
     Instructions(InstructionOptions),
@@ -142,7 +142,7 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("{}", token::mint(&stack.issuer, role, &practice.unwrap_or(stack.practice_id))?);
         }
         Command::Mail { to, json } => print_mails(&stack::running(&workspace)?, to.as_deref(), json)?,
-        Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments, |_| Ok(()))?)),
+        Command::Test { arguments } => return Ok(code(test::run(&workspace, &arguments, None, |_| Ok(()))?)),
         Command::Openapi { check } => openapi::run(&workspace, check)?,
         Command::Probe { examples, seed } => {
             let defaults = probe::Options::default();
@@ -154,7 +154,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Cost { invitations } => print!("{}", cost::bill(&workspace, invitations)?.text),
         // Parsed here for its help and its errors, and passed on unchanged.
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
-        Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
+        Command::Instructions(options) => {
+            return Ok(code(bench::instructions(&workspace, &options, env::args_os().skip(1))?));
+        }
         Command::Peers => return Ok(code(bench::peers(&workspace)?)),
         Command::Sbom => {
             let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;

@@ -1,7 +1,7 @@
 //! Python environments with pinned packages, under `.local`.
 
 use std::{
-    fs,
+    env, fs, iter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -58,9 +58,15 @@ impl Environment {
         self.folder.join("bin").join(name)
     }
 
-    /// A command that runs a program of the environment.
+    /// A command that runs a program of the environment. It finds the environment's other programs first, as it would
+    /// after `activate`.
     pub fn command(&self, name: &str) -> Command {
-        Command::new(self.program(name))
+        let mut command = Command::new(self.program(name));
+        let inherited = env::var_os("PATH").unwrap_or_default();
+        if let Ok(path) = env::join_paths(iter::once(self.folder.join("bin")).chain(env::split_paths(&inherited))) {
+            command.env("PATH", path);
+        }
+        command
     }
 }
 

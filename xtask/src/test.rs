@@ -1,8 +1,12 @@
 //! `test`: runs every test of the workspace, against a stack of its own that is removed afterwards.
 
-use std::process::{Command, ExitStatus};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     StackFile, canaries, emulator,
@@ -14,8 +18,9 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs the tests and returns the test runner's exit status. `arguments` are for the runner, such as a filter. When all
-/// tests have passed, the stack is searched for canaries, and `then` is called with it.
+/// Runs the tests and returns the test runner's exit status. `arguments` are for the runner, such as a filter. Functions in
+/// the folder `deployable` replace those that are built with the tests. When all tests have passed, the stack is searched for
+/// canaries, and `then` is called with it.
 ///
 /// # Errors
 ///
@@ -24,12 +29,17 @@ use crate::{
 pub fn run(
     workspace: &Workspace,
     arguments: &[String],
+    deployable: Option<&Path>,
     then: impl FnOnce(&StackFile) -> Result<()>,
 ) -> Result<ExitStatus> {
     let stack = Stack::new(workspace, workspace.local_test());
     let _lock = stack.lock("the tests are already running in this checkout")?;
     let environment = stack.environment()?;
     let binaries = step("Functions and tests", || functions::build(workspace, Extent::WithTests))?;
+    let binaries = match deployable {
+        Some(deployable) => replaced(workspace, &binaries, deployable)?,
+        None => binaries,
+    };
     let (_guard, file) = stack.start(&environment, emulator::free_port()?, &binaries)?;
     let mut runner = Command::new("cargo");
     runner.current_dir(workspace.root()).env(STACK_FILE_VARIABLE, stack.stack_file());
@@ -43,6 +53,18 @@ pub fn run(
         eprintln!("The stack's log is {}", stack.log().display());
     }
     then.map(|()| status)
+}
+
+/// A folder with the functions in `built`, but with those that are in `deployable` in their place.
+fn replaced(workspace: &Workspace, built: &Path, deployable: &Path) -> Result<PathBuf> {
+    let folder = workspace.local_test().join("functions");
+    fs::create_dir_all(&folder)?;
+    for name in functions::names(workspace)? {
+        let replacement = deployable.join(&name);
+        let from = if replacement.is_file() { replacement } else { built.join(&name) };
+        fs::copy(&from, folder.join(&name)).with_context(|| format!("{} cannot be copied", from.display()))?;
+    }
+    Ok(folder)
 }
 
 /// Checks that the tests left no personal data in a place where it is not allowed. A process test checks that canaries occur

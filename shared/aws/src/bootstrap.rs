@@ -11,6 +11,9 @@ use crate::{
     telemetry,
 };
 
+#[cfg(panic = "abort")]
+compile_error!("a panic must unwind: the functions catch it, so that one message of a batch cannot fail the others");
+
 /// Starts logging and reads the function's configuration. Must be called once, before anything else.
 ///
 /// `function` is the name of the function's crate: `module_path!()` in its `main`.
