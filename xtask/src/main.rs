@@ -13,7 +13,7 @@ use xtask::{
     bench::{self, BenchOptions, InstructionOptions},
     ci, clients, cost, interrupt,
     mailbox::{self, Mail},
-    openapi, probe, sbom,
+    openapi, preflight, probe, sbom,
     stack::{self, Options},
     test,
     token::{self, Role},
@@ -108,6 +108,10 @@ enum Command {
     Instructions(InstructionOptions),
     /// Compare the answers of the functions that the tests run with those of the same functions in other languages
     Twins,
+    /// Say before a deployment to AWS whether it can succeed, and what to do if not
+    ///
+    /// Reads the stage's section of `samconfig.toml`, and asks AWS with the credentials of the environment. Changes nothing.
+    Preflight(preflight::Options),
     /// Write what the deployed functions are made of, as `CycloneDX` bills of materials
     Sbom,
     /// Check everything that a change must pass
@@ -156,6 +160,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(_) => return Ok(code(bench::bench(&workspace, env::args_os().skip(1))?)),
         Command::Instructions(_) => return Ok(code(bench::instructions(&workspace, env::args_os().skip(1))?)),
         Command::Twins => return Ok(code(bench::twins(&workspace)?)),
+        Command::Preflight(options) => return Ok(code(preflight::run(&workspace, &options)?)),
         Command::Sbom => {
             let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;
             println!("{components} components of {functions} functions: {}", folder.display());
@@ -210,7 +215,7 @@ Try it: save a patient, invite her, read her status.
     );
 }
 
-/// A test runner's exit code, passed on.
+/// A program's exit code, passed on.
 fn code(status: ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
