@@ -107,5 +107,6 @@ def _json(deployment, lines):
 
 if __name__ == "__main__":
     # Credentials with MFA would ask the terminal for a code, and stop a background process for ever. So the question fails.
-    signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    for stopped_by_terminal in (signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(stopped_by_terminal, signal.SIG_IGN)
     sys.exit(main())

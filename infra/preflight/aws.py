@@ -102,9 +102,9 @@ class Aws:
             raise _refused(_iam_action(service, operation), code) from error
         except botocore.exceptions.BotoCoreError as error:
             raise _failed(error) from error
-        except EOFError as error:
-            # The configuration of the credentials asks for a code (MFA), and nobody can type one here.
-            raise NoCredentials("the AWS credentials ask for a code") from error
+        except (EOFError, OSError) as error:
+            # Their configuration names a program that does not exist, or asks for a code (MFA), which nobody can type here.
+            raise NoCredentials("the AWS credentials could not be fetched (a code cannot be typed here)") from error
 
 
 # Short, because a person waits.

@@ -21,7 +21,8 @@ FAILURES = (
     (errors.ProxyConnectionError(proxy_url="https://me:HUSH@proxy"), "AWS cannot be reached from here"),
     (errors.SSLError(endpoint_url="https://HUSH", error="HUSH"), "TLS connection to AWS failed"),
     (errors.UnknownServiceError(service_name="HUSH", known_service_names="x"), "the AWS client failed (UnknownServiceError)"),
-    (EOFError("HUSH"), "ask for a code"),
+    (EOFError("HUSH"), "a code cannot be typed here"),
+    (FileNotFoundError(2, "HUSH"), "could not be fetched"),
 )
 REFUSALS = (
     ("AccessDeniedException", "these credentials may not call lambda:GetAccountSettings"),

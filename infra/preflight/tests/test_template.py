@@ -82,6 +82,9 @@ class Constraints(unittest.TestCase):
             ("Issuer", "https://login.practice.org/realms/x/", "http://login.practice.org/"),
             ("Issuer", "http://127.0.0.1:4580/issuer", "http://127.0.0.1.practice.org/issuer"),
             ("Issuer", "http://localhost/issuer", "https://"),
+            # Its discovery document is looked for below it.
+            ("Issuer", "https://practice.org/a", "https://practice.org/?a"),
+            ("Issuer", "https://login.practice.org:8443/", "https://me:secret@login.practice.org/"),
             # IAM compares the sender's address by case, and the code writes lower case.
             ("MailFrom", "no-reply@practice.org", "No-Reply@practice.org"),
             ("MailFrom", "a.b+c_d@mail.practice.org", "no-reply@Practice.org"),
