@@ -7,7 +7,7 @@ from . import account, alarms, build, concurrency, edge, issuer, leftovers, logi
 CHECKS = {
     "parameters": parameters.constraints,
     "sample values": parameters.samples,
-    "addresses": parameters.addresses,
+    "consistency": parameters.consistency,
     "build": build.check,
     "identity provider": issuer.check,
     "region": account.region,

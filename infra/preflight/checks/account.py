@@ -16,8 +16,8 @@ def credentials(context):
         sentence = str(reason)
         yield problem(
             f"{sentence[0].upper()}{sentence[1:]}.",
-            "Sign in to the account to deploy to (`aws configure`, `aws sso login`, or the variables AWS_...), and check "
-            "the machine's clock.",
+            "Sign in to the account to deploy to (`aws configure`, `aws sso login`, or the variables AWS_...). If you have: "
+            "is the machine's clock right, and the region enabled for the account?",
         )
         return
     yield ok(f"Account {identity['Account']}, as {identity['Arn'].rpartition(':')[2]}.")

@@ -3,6 +3,8 @@
 from ..findings import ok, problem
 
 CHANGE = "Change it in samconfig.toml; infra/template.yaml describes each parameter."
+# The longest name of a function.
+MOST_OF_A_NAME = 64
 # Names that belong to nobody (RFC 2606), and the account of AWS's documentation.
 SAMPLES = ("example.com", "example.net", "example.org", "123456789012")
 
@@ -28,10 +30,22 @@ def samples(context):
         yield ok("No sample value is left in samconfig.toml.")
 
 
-def addresses(context):
-    """What a rule of the template cannot express."""
-    planned = context.planned
+def consistency(context):
+    """What no rule of the template can express."""
+    planned, deployment = context.planned, context.deployment
     fine = True
+    if planned.value("Stage") != deployment.stage:
+        fine = False
+        yield problem(f"The section {deployment.stage} deploys Stage={planned.value('Stage')}.", CHANGE)
+    names = [properties["FunctionName"] for _id, properties in planned.resources("AWS::Serverless::Function")]
+    excess = max(len(name) for name in names) - MOST_OF_A_NAME
+    if excess > 0:
+        fine = False
+        yield problem(
+            f"The stack's name {deployment.stack_name} is too long: names of functions begin with it, and Lambda takes "
+            f"{MOST_OF_A_NAME} characters.",
+            f"Set stack_name to a name of {len(deployment.stack_name) - excess} characters or less.",
+        )
     for name in ("Issuer", "PortalBaseUrl"):
         if not planned.value(name).startswith("https://"):
             fine = False
@@ -44,4 +58,4 @@ def addresses(context):
             f"Set MailFrom to an address that ends with @{domain}.",
         )
     if fine:
-        yield ok("MailFrom is at MailDomain; Issuer and PortalBaseUrl are https.")
+        yield ok("The values fit each other: MailFrom is at MailDomain; Issuer and PortalBaseUrl are https.")

@@ -80,7 +80,7 @@ class NobodyAnswers(CheckTest):
         lines = dict(report(self.world))
         self.assertIs(lines["credentials"].status, status)
         self.assertIn(fragment, lines["credentials"].sentence)
-        for check in ("parameters", "sample values", "addresses", "build", "identity provider", "region"):
+        for check in ("parameters", "sample values", "consistency", "build", "identity provider", "region"):
             self.assertIs(lines[check].status, Status.OK, check)
         for check in ("stack", "leftovers", "mail identity", "SES", "concurrency", "alarms", "logins", "edge"):
             self.assertIs(lines[check].status, Status.UNKNOWN, check)

@@ -142,6 +142,7 @@ class World:
 
     def __init__(self):
         self.stage = "prod"
+        self.stack = STACK
         self.region = REGION
         self.template = TEMPLATE
         self.parameters = dict(PARAMETERS)
@@ -165,10 +166,10 @@ class World:
 
     def context(self):
         """What the checks are given."""
-        deployment = Deployment(self.stage, STACK, self.region, None, self.parameters)
+        deployment = Deployment(self.stage, self.stack, self.region, None, self.parameters)
         self.aws = StubbedAws(self.region, self.answers)
-        planned = template.PlannedStack(self.template, self.parameters, STACK, self.region)
-        return Context(deployment, planned, DeployedStack(self.aws, STACK), self.aws, self.fetch, self.build_folder)
+        planned = template.PlannedStack(self.template, self.parameters, self.stack, self.region)
+        return Context(deployment, planned, DeployedStack(self.aws, self.stack), self.aws, self.fetch, self.build_folder)
 
     def fetch(self, url):
         """Stands in for the web."""
