@@ -79,8 +79,6 @@ def _summary(lines):
         return sum(finding.status is status for _check, finding in lines)
 
     problems, unknowns = count(Status.PROBLEM), count(Status.UNKNOWN)
-    if not problems and not unknowns:
-        return "No problem found."
     found = {0: "No problem", 1: "1 problem"}.get(problems, f"{problems} problems")
     return f"{found} found." if not unknowns else f"{found} found; {unknowns} could not be checked."
 
