@@ -30,13 +30,21 @@ class DeployedStack:
 
     @functools.cached_property
     def resources(self):
-        """The physical ids of the resources that the stack has; none if a deployment will create it."""
+        """The resources that the stack has, physical ids by logical ones; none if a deployment will create it."""
         if self.is_new:
-            return frozenset()
+            return {}
         summaries = self._aws.list(
             "cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=self.name
         )
-        return frozenset(it["PhysicalResourceId"] for it in summaries if it.get("PhysicalResourceId"))
+        return {
+            it["LogicalResourceId"]: it["PhysicalResourceId"]
+            for it in summaries
+            if it.get("PhysicalResourceId") and it["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
+        }
+
+    def has(self, physical_id):
+        """Whether a resource is the stack's."""
+        return physical_id in self.resources.values()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,9 @@ def check(context):
         return
     topic = context.aws.ask("sns", "get_topic_attributes", absent=("NotFound", "NotFoundException"), TopicArn=arn)
     if not topic:
-        yield problem(f"The topic {arn} does not exist.", "Create it and subscribe the operator on duty, or correct AlarmTopicArn.")
+        yield problem(
+            f"The topic {arn} does not exist.", "Create it and subscribe the operator on duty, or correct AlarmTopicArn."
+        )
         return
     attributes = topic["Attributes"]
     fine = True

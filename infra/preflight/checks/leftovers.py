@@ -1,36 +1,45 @@
 """What an earlier stack left behind, or somebody else made, under the names that the stack needs."""
 
+import itertools
+
 from ..findings import ok, problem
 
 
 def check(context):
     """Resources with a fixed name first, then those that outlive a stack."""
-    count = 0
+    clear = True
+    for finding in itertools.chain(_taken(context), _left(context)):
+        clear = False
+        yield finding
+    if clear:
+        yield ok("Nothing is in the way: no name is taken, and no earlier stack left data behind.")
+
+
+def _taken(context):
     for kind, (name_property, existing, delete) in NAMED.items():
         wanted = {properties[name_property] for _id, properties in context.planned.resources(kind)}
-        taken = sorted(wanted & existing(context, wanted) - context.deployed.resources)
-        count += len(taken)
+        taken = sorted(name for name in wanted & existing(context, wanted) if not context.deployed.has(name))
         if taken:
-            one = len(taken) == 1
+            exist = "exists already and does" if len(taken) == 1 else "exist already and do"
             yield problem(
-                f"{_listed(taken)} {'exists already and does' if one else 'exist already and do'} not belong to the stack: "
-                "CloudFormation cannot create a second one of that name.",
+                f"{_listed(taken)} {exist} not belong to the stack: CloudFormation cannot create a second one of that name.",
                 "Delete it, if nobody needs it.",
                 f"{delete} {taken[0]}",
             )
-    if context.deployed.is_new:
-        for logical_id, kind in context.planned.retained():
-            if kind in RETAINED:
-                left, what = RETAINED[kind](context, logical_id)
-                count += len(left)
-                if left:
-                    yield problem(
-                        f"{_listed(left)} {'is' if len(left) == 1 else 'are'} left over from an earlier stack of this name. "
-                        f"{what}",
-                        adopting(context, logical_id) or "Delete it, if nobody needs its data.",
-                    )
-    if not count:
-        yield ok("Nothing is in the way: no name is taken, and no earlier stack left data behind.")
+
+
+def _left(context):
+    # Of a stack that exists, the data in use is its own, and older data is in nobody's way.
+    if not context.deployed.is_new:
+        return
+    for logical_id, kind in context.planned.retained():
+        left, consequence = RETAINED[kind](context, logical_id) if kind in RETAINED else ([], "")
+        if left:
+            are = "is" if len(left) == 1 else "are"
+            yield problem(
+                f"{_listed(left)} {are} left over from an earlier stack of this name. {consequence}",
+                adopting(context, logical_id) or "Delete it, if nobody needs its data.",
+            )
 
 
 def adopting(context, logical_id):

@@ -72,7 +72,7 @@ def identity(context):
     if not created:
         yield ok(f"The stack adopts the identity of {domain}, which is {verified}.")
         return
-    if domain in context.deployed.resources:
+    if context.deployed.has(domain):
         yield ok(f"The stack has the identity of {domain}, which is {verified}.")
         return
     owner = _owner(context, domain)

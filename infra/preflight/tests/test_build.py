@@ -43,6 +43,13 @@ class Build(CheckTest):
             self.write(content)
             self.assert_problem(build.check, f"built for {found}, and Architecture is arm64", "Architecture=arm64")
 
+    def test_one_wrong_program(self):
+        self.write(elf(ARM64)[:20])
+        self.programs[2].write_bytes(elf(X86_64))
+        self.assert_problem(build.check, f"1 of {len(self.programs)} programs are built for x86_64")
+        self.programs[2].write_bytes(elf(ARM64)[:19])
+        self.assert_problem(build.check, "built for no processor at all")
+
     def test_an_incomplete_build(self):
         self.write(elf(ARM64))
         self.programs[3].unlink()

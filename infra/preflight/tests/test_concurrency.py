@@ -22,6 +22,10 @@ class Concurrency(CheckTest):
         self.limits(10, 10)
         self.assert_problem(concurrency.check, "is 10, as in a new account", f"at least {100 + RESERVED}, better 1,000")
 
+    def test_a_small_limit_that_somebody_chose(self):
+        self.limits(11, 11)
+        self.assert_problem(concurrency.check, "executions is 11, of which 11 are free", "better 1,000")
+
     def test_others_have_reserved_the_rest(self):
         self.limits(1000, 99 + RESERVED)
         self.assert_problem(concurrency.check, f"of which {99 + RESERVED} are free", "at least 1001")

@@ -43,18 +43,26 @@ class Leftovers(CheckTest):
 
     def test_many_are_shortened(self):
         names = sorted(f"/aws/lambda/{STACK}-{name}" for name in ("bulk", "invite", "sender", "status", "sweep"))
-        self.world.answers["logs:DescribeLogGroups"] = {"logGroups": [{"logGroupName": it} for it in names]}
-        self.assert_problem(leftovers.check, f"{', '.join(names[:3])} and 2 more exist already")
+        for count, rest in ((3, ""), (4, " and 1 more"), (5, " and 2 more")):
+            groups = [{"logGroupName": it} for it in names[:count]]
+            self.world.answers["logs:DescribeLogGroups"] = {"logGroups": groups}
+            self.assert_problem(leftovers.check, f"{', '.join(names[:3])}{rest} exist already")
 
     def test_what_the_stack_has_is_its_own(self):
-        self.world.deployed("UPDATE_COMPLETE", GROUP)
+        self.world.deployed("UPDATE_COMPLETE", InviteLogs=GROUP)
         self.world.answers["logs:DescribeLogGroups"] = {"logGroups": [{"logGroupName": GROUP}]}
         # Of a stack that has its table, an older one is in nobody's way.
         self.world.answers["dynamodb:ListTables"] = {"TableNames": [f"{STACK}-Table-OLD"]}
         self.assert_ok(leftovers.check)
 
+    def test_what_the_stack_no_longer_has_is_not_its_own(self):
+        self.world.answers["logs:DescribeLogGroups"] = {"logGroups": [{"logGroupName": GROUP}]}
+        for status in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
+            self.world.deployed("UPDATE_COMPLETE", status, InviteLogs=GROUP)
+            self.assert_problem(leftovers.check, GROUP)
+
     def test_a_failed_creation_has_nothing_of_its_own(self):
-        self.world.deployed("ROLLBACK_COMPLETE", GROUP)
+        self.world.deployed("ROLLBACK_COMPLETE", InviteLogs=GROUP)
         self.world.answers["logs:DescribeLogGroups"] = {"logGroups": [{"logGroupName": GROUP}]}
         self.assert_problem(leftovers.check, GROUP)
 
@@ -80,7 +88,7 @@ class Template(unittest.TestCase):
 
     # Their names are not unique, or are unique only within another resource of the stack.
     FREE_NAMES = {"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Stage"}
-    # A key has no name that could be taken. Each new stack makes its own.
+    # A key has no name that could be taken: each new stack makes its own.
     FREE_RETAINED = {"AWS::KMS::Key"}
 
     def test_every_fixed_name_is_looked_for(self):

@@ -79,7 +79,7 @@ class Identity(CheckTest):
 
     def test_the_stack_has_it(self):
         self.have(DOMAIN, verified=False)
-        self.world.deployed("UPDATE_COMPLETE", DOMAIN)
+        self.world.deployed("UPDATE_COMPLETE", MailIdentity=DOMAIN)
         self.assert_ok(mail.identity, f"The stack has the identity of {DOMAIN}, which is not verified yet.")
 
     def test_somebody_else_has_it(self):

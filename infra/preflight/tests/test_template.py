@@ -56,7 +56,8 @@ class Constraints(unittest.TestCase):
         self.assertEqual(list(planned.complaints()), [complaint])
 
     def test_values_are_refused_in_plain_words(self):
-        self.assertEqual(list(small().complaints()), [])
+        for good in ({}, {"Count": "5"}, {"Needed": "abc"}, {"List": ""}, {"Flag": "false"}):
+            self.assertEqual(list(small(**good).complaints()), [], good)
         self.assert_complaint(PlannedStack(SMALL, {}, "s", REGION), "Needed is missing: it has no default.")
         self.assert_complaint(small(Typo="1"), "The template has no parameter Typo.")
         self.assert_complaint(small(Count="1"), "Count must be a number, at least 2 and at most 5; it is `1`.")

@@ -1,4 +1,4 @@
-"""A deployment in which nothing is wrong, with stand-ins for AWS and for the identity provider. Tests change one thing of it."""
+"""A deployment in which nothing is wrong, with stand-ins for AWS and for the identity provider. Tests change it."""
 
 import copy
 import pathlib
@@ -151,16 +151,17 @@ class World:
         self.build_folder = pathlib.Path("/nowhere")
         self.aws = None
 
-    def deployed(self, status, *resources):
-        """Lets the stack exist, with resources of these physical ids."""
+    def deployed(self, status, resource_status="UPDATE_COMPLETE", **resources):
+        """Lets the stack exist, with these resources: physical ids by logical ones."""
         stack = {"StackName": STACK, "StackStatus": status, "CreationTime": "2026-01-01T00:00:00Z"}
-        summary = {"ResourceStatus": "CREATE_COMPLETE", "LastUpdatedTimestamp": "2026-01-01T00:00:00Z"}
+        summary = {"ResourceType": "X", "ResourceStatus": resource_status, "LastUpdatedTimestamp": "2026-01-01T00:00:00Z"}
         self.answers["cloudformation:DescribeStacks"] = lambda StackName: (
             {"Stacks": [stack]} if StackName == STACK else Refusal("ValidationError")
         )
         self.answers["cloudformation:ListStackResources"] = {
             "StackResourceSummaries": [
-                {**summary, "LogicalResourceId": "X", "ResourceType": "X", "PhysicalResourceId": name} for name in resources
+                {**summary, "LogicalResourceId": logical_id, "PhysicalResourceId": physical_id}
+                for logical_id, physical_id in resources.items()
             ]
         }
 
