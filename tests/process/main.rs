@@ -20,6 +20,7 @@ mod logins;
 mod mail_events;
 mod matrix;
 mod permissions;
+mod preflight;
 mod races;
 mod record;
 mod rules;

@@ -13,6 +13,7 @@ pub mod issuer;
 pub mod lock;
 pub mod mailbox;
 pub mod openapi;
+pub mod preflight;
 pub mod probe;
 pub mod progress;
 pub mod sbom;

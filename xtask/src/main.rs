@@ -13,7 +13,7 @@ use xtask::{
     bench::{self, BenchOptions, InstructionOptions},
     ci, clients, cost, interrupt,
     mailbox::{self, Mail},
-    openapi, probe, sbom,
+    openapi, preflight, probe, sbom,
     stack::{self, Options},
     test,
     token::{self, Role},
@@ -108,6 +108,10 @@ enum Command {
     Instructions(InstructionOptions),
     /// Compare the answers of the functions that the tests run with those of the same functions in other languages
     Peers,
+    /// Say before a deployment to AWS whether it can succeed, and what to do if not
+    ///
+    /// Reads the stage's section of `samconfig.toml`, and asks AWS with the credentials of the environment. Changes nothing.
+    Preflight(preflight::Options),
     /// Write the `CycloneDX` bills of materials of the deployed functions
     Sbom,
     /// Check everything that a change must pass
@@ -158,6 +162,7 @@ fn run(command: Command) -> Result<ExitCode> {
             return Ok(code(bench::instructions(&workspace, &options, env::args_os().skip(1))?));
         }
         Command::Peers => return Ok(code(bench::peers(&workspace)?)),
+        Command::Preflight(options) => return Ok(code(preflight::run(&workspace, &options)?)),
         Command::Sbom => {
             let sbom::Written { folder, functions, components } = sbom::run(&workspace)?;
             println!("{components} components of {functions} functions: {}", folder.display());

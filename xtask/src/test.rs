@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     StackFile, canaries, emulator,
     functions::{self, Extent},
-    process,
+    preflight, process,
     progress::step,
     stack::Stack,
     stack_file::STACK_FILE_VARIABLE,
@@ -41,6 +41,7 @@ pub fn run(
         None => binaries,
     };
     let (_guard, file) = stack.start(&environment, emulator::free_port()?, &binaries)?;
+    preflight::test(workspace, &file.aws_endpoint, stack.stack_file())?;
     let mut runner = Command::new("cargo");
     runner.current_dir(workspace.root()).env(STACK_FILE_VARIABLE, stack.stack_file());
     let status = step("Tests", || process::status(runner.args(command()).arg("--workspace").args(arguments)))?;

@@ -9,7 +9,7 @@ fn xtask(arguments: &[&str]) -> Output {
 
 #[test]
 fn every_command_prints_its_help() {
-    for command in ["up", "down", "token", "mail", "test", "bench", "instructions", "ci"] {
+    for command in ["up", "down", "token", "mail", "test", "preflight", "bench", "instructions", "ci"] {
         let output = xtask(&[command, "--help"]);
         assert!(output.status.success(), "{command}: {output:?}");
         let help = String::from_utf8_lossy(&output.stdout);

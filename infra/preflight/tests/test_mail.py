@@ -1,0 +1,105 @@
+"""SES."""
+
+import copy
+
+from ..checks import mail
+from .world import CheckTest, Refusal
+
+DOMAIN = "practice-portal.org"
+
+
+class Account(CheckTest):
+    def setUp(self):
+        super().setUp()
+        self.answer = copy.deepcopy(self.world.answers["sesv2:GetAccount"])
+        self.world.answers["sesv2:GetAccount"] = self.answer
+
+    def test_production_access(self):
+        self.assert_ok(mail.account, "has production access. SES accepts 14 mails a second, 50,000 a day.")
+        self.answer["SendQuota"] = {"MaxSendRate": 0.5, "Max24HourSend": -1.0}
+        self.assert_ok(mail.account, "0.5 mails a second, without a daily limit")
+
+    def test_the_sandbox_is_a_problem_in_prod_only(self):
+        self.answer["ProductionAccessEnabled"] = False
+        self.assert_problem(mail.account, "in SES's sandbox in us-east-1: no patient would get a mail", "production access")
+        self.world.stage = "dev"
+        self.assert_ok(mail.account, "is in the sandbox (only verified addresses get mail)")
+
+    def test_sending_is_paused_or_about_to_be(self):
+        for change, fragment in (
+            ({"SendingEnabled": False}, "has paused sending"),
+            ({"EnforcementStatus": "SHUTDOWN"}, "has paused sending"),
+            ({"EnforcementStatus": "PROBATION"}, "under review in us-east-1 (PROBATION)"),
+        ):
+            self.world.answers["sesv2:GetAccount"] = {**self.answer, **change}
+            self.assert_problem(mail.account, fragment, "reputation page")
+
+    def test_more_senders_than_ses_can_use(self):
+        for rate, most in ((1, 2), (14, 2), (100, 2), (101, 3), (500, 10)):
+            self.answer["SendQuota"]["MaxSendRate"] = float(rate)
+            self.world.parameters["SenderConcurrency"] = str(most)
+            self.assert_ok(mail.account)
+            self.world.parameters["SenderConcurrency"] = str(most + 1)
+            fragment = f"sends up to {50 * (most + 1)} mails a second, and SES accepts {rate}."
+            self.assert_problem(mail.account, fragment, f"Set SenderConcurrency={most},")
+
+
+class Identity(CheckTest):
+    def have(self, *names, verified=True, owner=None):
+        """Lets SES have these identities, and a stack own them."""
+        self.world.answers["sesv2:GetEmailIdentity"] = lambda EmailIdentity: (
+            {"VerifiedForSendingStatus": verified} if EmailIdentity in names else Refusal("NotFoundException")
+        )
+        if owner:
+            resource = {
+                "StackName": owner,
+                "LogicalResourceId": "MailIdentity",
+                "ResourceType": "AWS::SES::EmailIdentity",
+                "Timestamp": "2026-01-01T00:00:00Z",
+                "ResourceStatus": "CREATE_COMPLETE",
+            }
+            self.world.answers["cloudformation:DescribeStackResources"] = {"StackResources": [resource]}
+
+    def adopt(self):
+        """Lets the template adopt the identity."""
+        parameters = {**self.world.template["Parameters"], "AdoptIdentity": {"Type": "String", "Default": "no"}}
+        identity = {**self.world.template["Resources"]["MailIdentity"], "Condition": "CreatesIdentity"}
+        self.world.template = {
+            **self.world.template,
+            "Parameters": parameters,
+            "Conditions": {
+                **self.world.template["Conditions"],
+                "CreatesIdentity": {"Fn::Equals": [{"Ref": "AdoptIdentity"}, "no"]},
+            },
+            "Resources": {**self.world.template["Resources"], "MailIdentity": identity},
+        }
+
+    def test_the_stack_creates_it(self):
+        self.assert_ok(mail.identity, f"The stack creates the identity of {DOMAIN}")
+
+    def test_the_stack_has_it(self):
+        self.have(DOMAIN, verified=False)
+        self.world.deployed("UPDATE_COMPLETE", MailIdentity=DOMAIN)
+        self.assert_ok(mail.identity, f"The stack has the identity of {DOMAIN}, which is not verified yet.")
+
+    def test_somebody_else_has_it(self):
+        self.have(DOMAIN, owner="other")
+        self.assert_problem(mail.identity, "already (the stack other has it)", "Delete it, if")
+        self.world.answers["cloudformation:DescribeStackResources"] = Refusal("ValidationError")
+        self.assert_problem(mail.identity, "already (no stack has it)", f"delete-email-identity --email-identity {DOMAIN}")
+
+    def test_it_is_to_be_adopted_if_the_template_can(self):
+        self.adopt()
+        self.have(DOMAIN)
+        self.assert_problem(mail.identity, "already", "Adopt it: AdoptIdentity in samconfig.toml")
+        self.world.parameters["AdoptIdentity"] = "yes"
+        self.assert_ok(mail.identity, f"The stack adopts the identity of {DOMAIN}, which is verified.")
+        self.have()
+        self.assert_problem(mail.identity, "SES has no identity of that name", "Let the stack create it")
+
+    def test_an_identity_of_the_address_overrides_the_domains(self):
+        address = f"no-reply@{DOMAIN}"
+        self.have(address)
+        findings = list(mail.identity(self.world.context()))
+        self.assertEqual([it.status.value for it in findings], ["problem", "ok"])
+        self.assertIn(address, findings[0].command)
