@@ -16,6 +16,7 @@ mod identity;
 mod import;
 mod invitation;
 mod lifecycle;
+mod local_door;
 mod logins;
 mod mail_events;
 mod matrix;
