@@ -25,5 +25,6 @@ mod races;
 mod record;
 mod rules;
 mod search;
+mod template;
 mod timeline;
 mod wait;
