@@ -1,7 +1,8 @@
 """Deploys the SAM template to the local AWS stack, and prints the result as one line of JSON.
 
 `sam deploy` deploys to AWS. Locally it would take half a minute, so this script does its three steps itself:
-package each function's binary, upload it, create or update the stack. The template is used as it is.
+package each function's binary, upload it, create or update the stack. `template_patches.py` lists what it changes in the
+template.
 """
 
 import argparse
@@ -16,38 +17,17 @@ import zipfile
 import boto3
 import botocore.config
 import botocore.exceptions
-import yaml
+
+import template_file
+import template_patches
 
 ARTIFACTS_BUCKET = "artifacts"
 TEMPLATE_KEY = "template.json"
 STACK_DEADLINE_SECS = 120
-FUNCTION_TYPE = "AWS::Serverless::Function"
-API_TYPE = "AWS::ApiGatewayV2::Api"
-ROLE_TYPE = "AWS::IAM::Role"
 
 
 class DeployError(Exception):
     """The deployment failed; the message says why."""
-
-
-class TemplateLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, such as `!Ref`."""
-
-
-def construct_intrinsic(loader, suffix, node):
-    """Turns a short form into its long form, which JSON can represent."""
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-TemplateLoader.add_multi_constructor("!", construct_intrinsic)
 
 
 class Aws:
@@ -94,15 +74,12 @@ def package(binary):
     return buffer.getvalue()
 
 
-def upload_functions(aws, template, binaries):
-    """Uploads each function's package and points the template at it. Returns each binary's resource."""
+def upload_packages(aws, template, binaries):
+    """Uploads each function's package. Returns the location of each binary's package."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
-    resources = {}
-    for logical_id, resource in template["Resources"].items():
-        if resource["Type"] != FUNCTION_TYPE:
-            continue
-        name = resource["Metadata"]["BuildProperties"]["Binary"]
+    locations = {}
+    for _logical_id, name in template_patches.functions(template):
         path = binaries / name
         if not path.is_file():
             raise DeployError(f"the template's function {name} has no binary at {path}")
@@ -110,39 +87,8 @@ def upload_functions(aws, template, binaries):
         # Named by content, so that an update replaces exactly the functions that changed.
         key = f"{name}-{hashlib.sha256(binary).hexdigest()[:32]}.zip"
         s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=package(binary))
-        resource["Properties"]["CodeUri"] = {"Bucket": ARTIFACTS_BUCKET, "Key": key}
-        resources[name] = logical_id
-    # The template's default location has no packages.
-    template["Globals"]["Function"].pop("CodeUri", None)
-    return resources
-
-
-def inline_numbers(node, template, parameters):
-    """Writes number parameters into the template where it refers to them. AWS does this itself. The local stack passes
-    them on as strings, and then cannot compare them."""
-    if isinstance(node, list):
-        return [inline_numbers(item, template, parameters) for item in node]
-    if not isinstance(node, dict):
-        return node
-    declared = template["Parameters"].get(node.get("Ref"), {}) if len(node) == 1 else {}
-    if declared.get("Type") == "Number":
-        return int(parameters.get(node["Ref"], declared.get("Default")))
-    return {key: inline_numbers(value, template, parameters) for key, value in node.items()}
-
-
-def widen_permissions(template):
-    """Gives the roles the permissions that only the local stack requires.
-
-    For mail the local stack knows neither the identity nor the sender's address, and would refuse a role that is narrowed
-    to them. For a batch of messages it requires a permission of that name, where AWS accepts the one for a message."""
-    for resource in template["Resources"].values():
-        for policy in resource["Properties"].get("Policies", []) if resource["Type"] == ROLE_TYPE else []:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                if statement["Action"] == ["ses:SendEmail"]:
-                    statement["Resource"] = "*"
-                    statement.pop("Condition", None)
-                if "sqs:SendMessage" in statement["Action"]:
-                    statement["Action"].append("sqs:SendMessageBatch")
+        locations[name] = {"Bucket": ARTIFACTS_BUCKET, "Key": key}
+    return locations
 
 
 def upload_template(aws, template):
@@ -188,22 +134,6 @@ def failures(cloudformation, stack_name):
     ]
 
 
-def repair_cors(aws, cloudformation, stack_name, template, parameters):
-    """Sets the API's CORS rules again, through the API: the local stack stores the template's rules in a form that it
-    cannot read."""
-    origins = [origin for origin in parameters.get("CorsOrigins", "").split(",") if origin]
-    if not origins:
-        return
-    gateway = aws.client("apigatewayv2")
-    for logical_id, resource in template["Resources"].items():
-        if resource["Type"] == API_TYPE:
-            _condition, rules, _otherwise = resource["Properties"]["CorsConfiguration"]["Fn::If"]
-            gateway.update_api(
-                ApiId=physical_id(cloudformation, stack_name, logical_id),
-                CorsConfiguration={**rules, "AllowOrigins": origins},
-            )
-
-
 def physical_id(cloudformation, stack_name, logical_id):
     """The name in the stack of a resource of the template."""
     detail = cloudformation.describe_stack_resource(StackName=stack_name, LogicalResourceId=logical_id)
@@ -211,26 +141,26 @@ def physical_id(cloudformation, stack_name, logical_id):
 
 
 def deploy(options):
-    """Deploys, and returns the stack's outputs and the name of each function."""
+    """Deploys, and returns the stack's outputs, the name of each function and what was changed in the template."""
     aws = Aws(options.endpoint)
     parameters = dict(parameter.split("=", 1) for parameter in options.parameter)
     publish_issuer(aws, options.issuer_bucket, options.issuer_documents)
-    template = yaml.load(options.template.read_text(encoding="utf-8"), Loader=TemplateLoader)
-    functions = upload_functions(aws, template, options.binaries)
-    template["Resources"] = inline_numbers(template["Resources"], template, parameters)
-    widen_permissions(template)
+    template = template_file.read(options.template)
+    locations = upload_packages(aws, template, options.binaries)
+    patched = template_patches.apply(template, locations.__getitem__)
     cloudformation = aws.client("cloudformation")
     template_url = upload_template(aws, template)
     stack = create_or_update(cloudformation, options.stack_name, template_url, parameters)
     if not stack["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in stack["StackStatus"]:
         reasons = failures(cloudformation, options.stack_name) or [stack.get("StackStatusReason") or "no reason given"]
         raise DeployError("\n  ".join([f"the stack is {stack['StackStatus']}", *reasons]))
-    repair_cors(aws, cloudformation, options.stack_name, template, parameters)
     return {
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
         "functions": {
-            name: physical_id(cloudformation, options.stack_name, logical_id) for name, logical_id in functions.items()
+            name: physical_id(cloudformation, options.stack_name, logical_id)
+            for logical_id, name in template_patches.functions(template)
         },
+        "patches": template_patches.describe(patched),
     }
 
 

@@ -171,13 +171,14 @@ fn queues_are_encrypted_and_accept_tls_only() {
                 complaints.extend(expect(&policy, &statement["Condition"], &plain));
                 complaints.extend(expect(&policy, template.property(&policy, "/Queues"), &json!([{ "Ref": queue }])));
                 let condition = template.at(&format!("/Resources/{policy}/Condition"));
-                complaints.extend(expect(&policy, condition, &json!("IsAws")));
+                complaints.extend(expect(&policy, condition, &Value::Null));
             }
             complaints
         },
         &[
             ("/Resources/InvitationQueue/Properties/SqsManagedSseEnabled", json!(false)),
             ("/Resources/InvitationDlqPolicy", Value::Null),
+            ("/Resources/BulkQueuePolicy/Condition", json!("IsProd")),
             ("/Resources/InvitationQueuePolicy/Properties/PolicyDocument/Statement/0/Effect", json!("Allow")),
         ],
     );

@@ -11,6 +11,7 @@ mod data;
 mod documents;
 mod edge;
 mod functions;
+mod local;
 mod mail_events;
 mod metrics;
 mod openapi;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use system_tests::yaml;
+pub(crate) use system_tests::yaml::intrinsic;
 
 /// A template.
 pub(crate) struct Template(Value);
@@ -156,18 +157,6 @@ fn changed(document: &Value, pointer: &str, value: &Value) -> Value {
     }
     assert_ne!(changed, *document, "{pointer} is {value} already");
     changed
-}
-
-/// The long form of a short one.
-pub(crate) fn intrinsic(name: &str, value: &Value) -> Option<Value> {
-    Some(match name {
-        "Ref" | "Condition" => json!({ name: value }),
-        "GetAtt" => {
-            let (resource, attribute) = value.as_str()?.split_once('.')?;
-            json!({ "Fn::GetAtt": [resource, attribute] })
-        }
-        _ => json!({ format!("Fn::{name}"): value }),
-    })
 }
 
 #[test]

@@ -50,3 +50,25 @@ pub(crate) fn process_batch(stack: &StackFile, batch: &Value) {
         failures.is_empty().then_some(())
     });
 }
+
+/// Calls an operation of a service that speaks forms and XML.
+pub(crate) fn query(
+    stack: &StackFile,
+    service: &str,
+    version: &str,
+    action: &str,
+    parameters: [(&str, &str); 2],
+) -> String {
+    let form = [("Action", action), ("Version", version)].into_iter().chain(parameters);
+    let request = ureq::post(&stack.aws_endpoint).header("authorization", authorization(stack, service));
+    request.send_form(form).unwrap().body_mut().read_to_string().unwrap()
+}
+
+/// The text of the first element of this name in an XML document.
+pub(crate) fn element(document: &str, name: &str) -> String {
+    let text = document.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once("</"));
+    let text = text.unwrap_or_else(|| unreachable!("no {name}: {document}")).0;
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (escaped, character)| text.replace(escaped, character))
+}

@@ -1,8 +1,8 @@
 //! The stack refuses each function's role what its policy does not name. So the other tests, which pass, also show that the
 //! policies permit enough.
 //!
-//! The local IAM checks actions and resources. It does not check the partitions that the policies also name
-//! (`dynamodb:LeadingKeys`): `tests/infra/permissions.rs` checks those in the template.
+//! The local IAM checks actions and resources, and `ses:FromAddress`. It does not check the partitions that the policies also
+//! name (`dynamodb:LeadingKeys`): `tests/infra/permissions.rs` checks those in the template.
 
 use std::{collections::BTreeSet, time::SystemTime};
 
@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 use ureq::http::{self, header::CONTENT_TYPE};
 use xtask::{StackFile, aws::authorization};
 
-use crate::client::{Answer, exchange};
+use crate::{
+    aws::{element, query},
+    client::{Answer, exchange},
+};
 
 /// Every operation of the table, with inputs that change nothing if they are permitted.
 fn operations(table: &str) -> [(&'static str, Value); 8] {
@@ -86,18 +89,56 @@ fn a_role_may_do_only_what_its_policy_names() {
     eprintln!("permissions: {refusals} refusals of {} roles", PERMITTED.len());
 }
 
+/// A mail of a template that does not exist. Where it is permitted, nothing is sent.
+fn mail(sender: &str, configuration_set: &str) -> Value {
+    json!({
+        "FromEmailAddress": format!("\"Oak Medicine\" <{sender}>"), "ConfigurationSetName": configuration_set,
+        "Content": { "Template": { "TemplateName": "none" } },
+    })
+}
+
+#[test]
+fn mail_leaves_from_one_address_through_one_configuration_set() {
+    let Some(stack) = system_tests::stack() else { return };
+    let url = format!("{}/v2/email/outbound-emails", stack.aws_endpoint);
+    let send = |function: &str, mail: &Value| {
+        let request = http::Request::post(&url).header(CONTENT_TYPE, "application/json");
+        let request = request.body(mail.to_string().into_bytes()).unwrap();
+        send_signed(stack, &assume(stack, &role(stack, function)), "ses", request)
+    };
+    let (address, set) = ("no-reply@example.com", "portal-invitations");
+    let permitted = send("sender", &mail(address, set));
+    assert_eq!((permitted.status, &permitted.json()["name"]), (404, &json!("NotFoundException")), "{permitted:?}");
+    let refused = [
+        ("sender", mail("other@example.com", set)),
+        ("sender", mail("no-reply@other.example.com", set)),
+        ("sender", mail(address, "other")),
+        ("invite", mail(address, set)),
+    ];
+    for (function, mail) in refused {
+        let answer = send(function, &mail);
+        assert_eq!(answer.status, 403, "{function}: {mail}: {answer:?}");
+        assert!(answer.body.contains("not authorized to perform"), "{function}: {mail}: {answer:?}");
+    }
+}
+
 /// Calls an operation of the table under a role.
-#[expect(clippy::disallowed_methods, reason = "a signature contains the current time")]
 fn ask(stack: &StackFile, session: &Credentials, operation: &str, input: &Value) -> Answer {
-    let (url, body, identity) = (&stack.aws_endpoint, input.to_string().into_bytes(), session.clone().into());
-    let parameters = v4::SigningParams::builder().identity(&identity).region(&stack.region).name("dynamodb");
-    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build().unwrap().into();
-    let signable = SignableRequest::new("POST", url, std::iter::empty(), SignableBody::Bytes(&body)).unwrap();
-    let (signature, _) = sign(signable, &parameters).unwrap().into_parts();
-    let request = http::Request::post(url)
+    let request = http::Request::post(&stack.aws_endpoint)
         .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
         .header(CONTENT_TYPE, "application/x-amz-json-1.0");
-    let mut request = request.body(body).unwrap();
+    send_signed(stack, session, "dynamodb", request.body(input.to_string().into_bytes()).unwrap())
+}
+
+/// Sends a request to a service under a role.
+#[expect(clippy::disallowed_methods, reason = "a signature is good for minutes")]
+fn send_signed(stack: &StackFile, session: &Credentials, service: &str, mut request: http::Request<Vec<u8>>) -> Answer {
+    let identity = session.clone().into();
+    let parameters = v4::SigningParams::builder().identity(&identity).region(&stack.region).name(service);
+    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build().unwrap().into();
+    let (url, body) = (request.uri().to_string(), SignableBody::Bytes(request.body()));
+    let signable = SignableRequest::new("POST", &url, std::iter::empty(), body).unwrap();
+    let (signature, _) = sign(signable, &parameters).unwrap().into_parts();
     signature.apply_to_request_http1x(&mut request);
     exchange(request)
 }
@@ -124,17 +165,6 @@ fn assume(stack: &StackFile, role: &str) -> Credentials {
     let trust = [("RoleName", name), ("PolicyDocument", &trust.to_string())];
     query(stack, "iam", "2010-05-08", "UpdateAssumeRolePolicy", trust);
     let begun = query(stack, "sts", "2011-06-15", "AssumeRole", [("RoleArn", role), ("RoleSessionName", "refusals")]);
-    let text = |tag: &str| {
-        let value = begun.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once("</"));
-        value.unwrap_or_else(|| unreachable!("no {tag}: {begun}")).0.to_owned()
-    };
-    let (key, secret, token) = (text("AccessKeyId"), text("SecretAccessKey"), text("SessionToken"));
+    let [key, secret, token] = ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| element(&begun, name));
     Credentials::new(key, secret, Some(token), None, "the stack")
-}
-
-/// Calls an operation of a service with forms and XML.
-fn query(stack: &StackFile, service: &str, version: &str, action: &str, parameters: [(&str, &str); 2]) -> String {
-    let form = [("Action", action), ("Version", version)].into_iter().chain(parameters);
-    let request = ureq::post(&stack.aws_endpoint).header("authorization", authorization(stack, service));
-    request.send_form(form).unwrap().body_mut().read_to_string().unwrap()
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     emulator::{Process, aws_environment},
+    explanation::Patch,
     issuer::{AUDIENCE, BUCKET, SigningKey},
     process,
     python::Environment,
@@ -20,6 +21,8 @@ pub struct Deployed {
     pub outputs: Outputs,
     /// Each function's name in Lambda.
     pub functions: BTreeMap<String, String>,
+    /// What was changed in the template.
+    pub patches: Vec<Patch>,
 }
 
 /// The template's outputs that are used here.
@@ -77,5 +80,9 @@ pub fn deploy(
             .envs(aws_environment(&process.endpoint()))
             .stderr(Stdio::piped()),
     )?;
-    serde_json::from_str(&answer).context("the deployment's answer cannot be read")
+    let deployed: Deployed = serde_json::from_str(&answer).context("the deployment's answer cannot be read")?;
+    for patch in &deployed.patches {
+        eprintln!("    patched: {patch}; `cargo xtask up --explain` says why");
+    }
+    Ok(deployed)
 }

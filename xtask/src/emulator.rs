@@ -113,14 +113,12 @@ impl Emulator {
         let child = process::spawn(
             environment
                 .command("python")
-                .args(["-m", "ministack"])
+                .arg(workspace.path("infra/local/emulator.py"))
                 .env_clear()
                 .envs(inherited())
-                .env("PYTHONPATH", workspace.path("infra/local"))
                 .env("PYTHONDONTWRITEBYTECODE", "1")
                 .env("TMPDIR", scratch)
                 .env("BIND_HOST", "127.0.0.1")
-                .env("MINISTACK_HOST", "127.0.0.1")
                 .env("GATEWAY_PORT", port.to_string())
                 // Each of these would open another port.
                 .env("IOT_MTLS_ENABLED", "0")

@@ -8,6 +8,7 @@ pub mod ci;
 pub mod clients;
 pub mod clock;
 pub mod cost;
+pub mod explanation;
 pub mod interrupt;
 pub mod issuer;
 pub mod lock;

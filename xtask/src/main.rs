@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use xtask::{
     StackFile,
     bench::{self, BenchOptions, InstructionOptions},
-    ci, clients, cost, interrupt,
+    ci, clients, cost, explanation, interrupt,
     mailbox::{self, Mail},
     openapi, preflight, probe, sbom,
     stack::{self, Options},
@@ -42,6 +42,9 @@ enum Command {
         /// Port to listen on, on loopback [default: 4580, or any free one if that is in use]
         #[arg(long)]
         port: Option<u16>,
+        /// Start nothing; print what differs from AWS in the template and in the local AWS, with the reasons
+        #[arg(long, conflicts_with_all = ["detach", "port"])]
+        explain: bool,
     },
     /// Stop what `up` started
     Down,
@@ -136,7 +139,8 @@ fn run(command: Command) -> Result<ExitCode> {
     interrupt::install_handler()?;
     let workspace = Workspace::locate()?;
     match command {
-        Command::Up { detach, port } => stack::up(&workspace, Options { detach, port }, introduce)?,
+        Command::Up { explain: true, .. } => print!("{}", explanation::explain(&workspace)?),
+        Command::Up { detach, port, explain: false } => stack::up(&workspace, Options { detach, port }, introduce)?,
         Command::Down => {
             let ran = stack::down(&workspace)?;
             println!("{}", if ran { "The local stack is stopped." } else { "The local stack was not running." });
