@@ -27,7 +27,7 @@ use portal::{
     policy::{BULK_LEASE, BULK_SLICE},
     ports::{ChangeStore as _, Clock as _, Hint, InvitationMessage, Ports, PracticeStore as _},
     profile::Profile,
-    record::{Delivery as News, delivery::MailEvent},
+    record::{Delivery, delivery::MailEvent},
     search::DirectoryQuery,
     testing::{MemoryJobQueue, MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
     text::PersonName,
@@ -137,13 +137,13 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
     patient.deliver(&message, "send").await;
     patient.record_step("deliver", 0, 1);
 
-    for (step, news) in [("recordSend", News::Accepted), ("recordDelivery", News::Delivered)] {
+    for (step, delivery) in [("recordSend", Delivery::Accepted), ("recordDelivery", Delivery::Delivered)] {
         let event = MailEvent {
             key: key.clone(),
             invitation: message.invitation.clone(),
             attempt: 1,
             message: samples::message_id(1),
-            news,
+            news: delivery,
         };
         record_event(&Ports { store, clock: &patient.clock }, &event, &request(step)).await.unwrap();
         patient.record_step(step, 0, 0);
@@ -172,8 +172,8 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
 
     check(&Ports { store, clock: &patient.clock }, &token).await.unwrap();
     patient.record_step("checkLink", 0, 0);
-    let act = request("register");
-    let holder = Holder { token: &token, request: &act, keyed: None };
+    let request_id = request("register");
+    let holder = Holder { token: &token, request: &request_id, keyed: None };
     register(&Ports { store, clock: &patient.clock }, &patient.entropy, &holder, samples::date_of_birth())
         .await
         .unwrap();
