@@ -29,7 +29,7 @@ use portal::{
     profile::Profile,
     record::delivery::MailEvent,
     search::DirectoryQuery,
-    states::Delivery as News,
+    states::Delivery,
     testing::{MemoryJobQueue, MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
     text::PersonName,
 };
@@ -138,7 +138,7 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
     patient.deliver(&message, "send").await;
     patient.record_step("deliver", 0, 1);
 
-    for (step, delivery) in [("recordSend", News::Accepted), ("recordDelivery", News::Delivered)] {
+    for (step, delivery) in [("recordSend", Delivery::Accepted), ("recordDelivery", Delivery::Delivered)] {
         let event = MailEvent {
             key: key.clone(),
             invitation: message.invitation.clone(),
