@@ -4,7 +4,9 @@
 //! and that each of a list of changes does: a rule that cannot be broken holds nothing.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adoption;
 mod api;
+mod chain;
 mod configuration;
 mod cost;
 mod data;
@@ -18,3 +20,4 @@ mod permissions;
 mod scan;
 mod supply;
 mod template;
+mod trust;

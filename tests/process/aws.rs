@@ -24,6 +24,26 @@ pub(crate) fn events(stack: &StackFile, operation: &str, input: &Value) -> Value
     call(stack, "events", &format!("AWSEvents.{operation}"), input).unwrap()
 }
 
+/// Calls an operation of a service that speaks forms and XML, and returns its answer, also if that is an error.
+pub(crate) fn query(stack: &StackFile, service: &str, action: &str, parameters: &[(&str, &str)]) -> String {
+    let version = match service {
+        "cloudformation" => "2010-05-15",
+        "iam" => "2010-05-08",
+        "sts" => "2011-06-15",
+        _ => unreachable!("add the version of {service} here"),
+    };
+    let form = [("Action", action), ("Version", version)].into_iter().chain(parameters.iter().copied());
+    let request = ureq::post(&stack.aws_endpoint).header("authorization", authorization(stack, service));
+    let request = request.config().http_status_as_error(false).build();
+    request.send_form(form).unwrap().body_mut().read_to_string().unwrap()
+}
+
+/// The text of the first element of a name, in XML.
+pub(crate) fn text_of<'xml>(xml: &'xml str, name: &str) -> &'xml str {
+    let text = xml.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once("</"));
+    text.unwrap_or_else(|| unreachable!("no {name}: {xml}")).0
+}
+
 /// The account that the stack is in: part of a queue's URL.
 pub(crate) fn account(stack: &StackFile) -> &str {
     stack.queue_url.rsplit('/').nth(1).unwrap()

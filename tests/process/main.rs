@@ -4,6 +4,7 @@
 //! addresses of their own, so none sees another's work.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adoption;
 mod aws;
 mod bad_input;
 mod bulk;

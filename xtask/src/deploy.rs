@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     emulator::{Process, aws_environment},
-    issuer::{AUDIENCE, BUCKET, SigningKey},
+    issuer::{AUDIENCES, BUCKET, SigningKey},
     process,
     python::Environment,
     workspace::Workspace,
@@ -56,7 +56,7 @@ pub fn deploy(
         ("Stage", "local"),
         ("Architecture", if ARCH == "aarch64" { "arm64" } else { "x86_64" }),
         ("Issuer", &issuer),
-        ("Audience", AUDIENCE),
+        ("Audiences", &AUDIENCES.join(",")),
         ("MailDomain", "example.com"),
         ("MailFrom", "no-reply@example.com"),
         ("PortalBaseUrl", "https://portal.example.com"),

@@ -70,8 +70,8 @@ pub struct Tokens {
 pub struct Issuer {
     /// The `iss` of its tokens.
     pub url: String,
-    /// The `aud` that the API accepts.
-    pub audience: String,
+    /// Each `aud` that the API accepts. The tokens here have the first one.
+    pub audiences: Vec<String>,
     /// Its private key.
     pub key_file: PathBuf,
 }
