@@ -87,8 +87,8 @@ fn what_is_created_or_adopted_is_referred_to_in_one_place() {
             let mut complaints = Vec::new();
             for (target, wanted) in &places {
                 let users = resources.iter().filter(|(_, resource)| refers_to(resource, target));
-                let users: Vec<_> = users.map(|(name, _)| name.as_str()).collect();
-                if users != *wanted {
+                let users: BTreeSet<_> = users.map(|(name, _)| name.as_str()).collect();
+                if !users.iter().eq(wanted) {
                     complaints.push(format!("{users:?} refer to {target}, {wanted:?} should"));
                 }
             }

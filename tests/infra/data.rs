@@ -19,14 +19,22 @@ fn the_table_is_protected_against_loss() {
             let created = json!({ "Fn::GetAtt": ["TableKey", "Arn"] });
             let key = json!({ "Fn::If": ["CreatesTableKey", created, { "Ref": "ExistingTableKeyArn" }] });
             let is_prod = json!({ "Fn::Equals": [{ "Ref": "Stage" }, "prod"] });
+            let protection = json!({ "Fn::Equals": [{ "Ref": "TableDeletionProtection" }, "on"] });
+            let protected = json!({ "Fn::And": [{ "Condition": "IsProd" }, protection] });
             [
                 expect("recovery", recovery, &json!(true)),
                 expect(
                     "protection",
                     table("/DeletionProtectionEnabled"),
-                    &json!({ "Fn::If": ["IsProd", true, false] }),
+                    &json!({ "Fn::If": ["ProtectsTable", true, false] }),
                 ),
                 expect("prod", template.at("/Conditions/IsProd"), &is_prod),
+                expect("what is protected", template.at("/Conditions/ProtectsTable"), &protected),
+                expect(
+                    "protection by default",
+                    template.at("/Parameters/TableDeletionProtection/Default"),
+                    &json!("on"),
+                ),
                 expect("encryption", table("/SSESpecification/SSEEnabled"), &json!(true)),
                 expect("the kind of key", table("/SSESpecification/SSEType"), &json!("KMS")),
                 expect("the key", table("/SSESpecification/KMSMasterKeyId"), &key),
@@ -40,6 +48,7 @@ fn the_table_is_protected_against_loss() {
         &[
             ("/Resources/Table/Properties/PointInTimeRecoverySpecification", Value::Null),
             ("/Resources/Table/Properties/DeletionProtectionEnabled", json!(false)),
+            ("/Parameters/TableDeletionProtection/Default", json!("off")),
             ("/Resources/Table/Properties/SSESpecification/KMSMasterKeyId", Value::Null),
             ("/Resources/Table/Properties/TimeToLiveSpecification", json!({ "Enabled": true })),
         ],

@@ -12,7 +12,7 @@ use xtask::{
 };
 
 use crate::{
-    aws::{dynamodb, query, text_of},
+    aws::{account, dynamodb, query, text_of},
     client::{Answer, exchange, profile, random, settings},
     wait::eventually,
 };
@@ -54,6 +54,12 @@ impl Trial {
         Some(Self { aws, name, parameters })
     }
 
+    /// Sets a parameter.
+    fn set(&mut self, name: &'static str, value: &str) {
+        self.parameters.retain(|(known, _)| *known != name);
+        self.parameters.push((name, value.to_owned()));
+    }
+
     fn cloudformation(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let stack = [("StackName", self.name.as_str())];
         query(self.aws, "cloudformation", action, &[&stack, parameters].concat())
@@ -90,15 +96,26 @@ impl Trial {
         });
     }
 
+    /// All events of the stack, as XML, the latest first.
+    fn events(&self) -> String {
+        let mut events = self.cloudformation("DescribeStackEvents", &[]);
+        let mut page = events.clone();
+        while page.contains("<NextToken>") {
+            page = self.cloudformation("DescribeStackEvents", &[("NextToken", text_of(&page, "NextToken"))]);
+            events.push_str(&page);
+        }
+        events
+    }
+
     /// The name that a resource of the template has in AWS, or had, if the stack was rolled back.
     fn physical_id(&self, resource: &str) -> String {
-        let events = self.cloudformation("DescribeStackEvents", &[]);
-        let of_resource = events.split("<member>").find(|event| {
+        let events = self.events();
+        let created = events.split("<member>").find(|event| {
             event.contains(&format!("<LogicalResourceId>{resource}</LogicalResourceId>"))
                 && event.contains("<ResourceStatus>CREATE_COMPLETE</ResourceStatus>")
         });
-        text_of(of_resource.unwrap_or_else(|| unreachable!("{resource} was not created: {events}")), "PhysicalResourceId")
-            .to_owned()
+        let created = created.unwrap_or_else(|| unreachable!("{resource} was not created: {events}"));
+        text_of(created, "PhysicalResourceId").to_owned()
     }
 
     /// What the stack has created that cannot be made again.
@@ -141,7 +158,8 @@ impl Trial {
 
     /// Calls the API of the stack, for a practice of its own.
     fn ask(&self, role: Role, method: &str, path: &str, body: &Value) -> Answer {
-        let url = format!("{}/_aws/execute-api/{}/%24default{path}", self.aws.aws_endpoint, self.physical_id("HttpApi"));
+        let url =
+            format!("{}/_aws/execute-api/{}/%24default{path}", self.aws.aws_endpoint, self.physical_id("HttpApi"));
         let token = token::mint(&self.aws.issuer, role, &self.name).unwrap();
         let body = if body.is_null() { Vec::new() } else { body.to_string().into() };
         let request = http::Request::builder().method(method).uri(url).header(CONTENT_TYPE, "application/json");
@@ -167,9 +185,7 @@ impl Trial {
     }
 
     fn await_sent(&self, patient: &str) {
-        eventually("the invitation is sent", || {
-            (self.status(patient)["invitation"]["state"] == "sent").then_some(())
-        });
+        eventually("the invitation is sent", || (self.status(patient)["invitation"]["state"] == "sent").then_some(()));
     }
 }
 
@@ -193,7 +209,7 @@ fn the_next_stack_adopts_what_a_deleted_one_left() {
     trial.delete();
     assert_eq!(trial.exist(&kept), [true; 4]);
 
-    let key = format!("arn:aws:kms:{}:{}:key/{}", trial.aws.region, crate::aws::account(trial.aws), kept.key);
+    let key = format!("arn:aws:kms:{}:{}:key/{}", trial.aws.region, account(trial.aws), kept.key);
     let adopted = [
         ("ExistingTableName", kept.table.as_str()),
         ("ExistingTableKeyArn", &key),
@@ -218,7 +234,7 @@ fn the_next_stack_adopts_what_a_deleted_one_left() {
 
 #[test]
 fn a_first_deployment_that_fails_leaves_nothing() {
-    let Some(trial) = Trial::new("failed") else { return };
+    let Some(mut trial) = Trial::new("failed") else { return };
     let s3 = |method: &str, object: &str, body: Vec<u8>| {
         let request = http::Request::builder().method(method).uri(format!("{}/{object}", trial.aws.aws_endpoint));
         let answer = exchange(request.header("authorization", authorization(trial.aws, "s3")).body(body).unwrap());
@@ -230,14 +246,19 @@ fn a_first_deployment_that_fails_leaves_nothing() {
     let others = template["Resources"].as_object().unwrap().iter();
     let others = others.filter(|(_, resource)| resource["Condition"].is_null()).map(|(name, _)| name.clone());
     let mut last = json!({ "Type": "AWS::SSM::Parameter", "Properties": { "Type": "SecureString", "Value": "x" } });
-    last["DependsOn"] = others.chain(["Table", "TableKey", "FingerprintPepper", "MailIdentity"].map(str::to_owned)).collect();
+    last["DependsOn"] =
+        others.chain(["Table", "TableKey", "FingerprintPepper", "MailIdentity"].map(str::to_owned)).collect();
     template["Resources"]["Last"] = last;
     let object = format!("artifacts/{}.json", trial.name);
     s3("PUT", &object, template.to_string().into_bytes());
 
+    // As `prod` is deployed for the first time.
+    trial.set("Stage", "prod");
+    trial.set("TableDeletionProtection", "off");
+    trial.set("AlarmTopicArn", &format!("arn:aws:sns:{}:{}:alarms", trial.aws.region, account(trial.aws)));
     assert_eq!(trial.create(&object, &[]), "ROLLBACK_COMPLETE");
     assert_eq!(trial.exist(&trial.kept()), [false; 4]);
-    let events = trial.cloudformation("DescribeStackEvents", &[]);
+    let events = trial.events();
     assert!(!events.contains("DELETE_SKIPPED") && !events.contains("DELETE_FAILED"), "{events}");
     trial.delete();
 }

@@ -93,15 +93,13 @@ const BY_ITSELF: [&str; 4] = ["get patient", "get practice", "put patient", "upd
 fn allowed(function: &str) -> BTreeSet<&'static str> {
     let (common, own): (&[_], &[_]) = match function {
         "bulk" => (&[], &["get job", "list job", "put job", "put job alone"]),
-        "bulk-runner" => {
-            (&COMMANDS, &["get job", "get some address", "list directory", "put job", "put job alone"])
-        }
+        "bulk-runner" => (&COMMANDS, &["get job", "get some address", "list directory", "put job", "put job alone"]),
         "change-email" | "invite" | "opt-out" | "reinvite" => (&COMMANDS, &[]),
         "mail-events" => (&BY_ITSELF, &[]),
         "patients" => (&COMMANDS, &["delete directory", "list directory", "put directory"]),
         "practice" => (&[], &["get practice", "put practice", "put practice alone"]),
         "register" => (&COMMANDS, &["get patient", "get practice", "list index link"]),
-        "sender" => (&BY_ITSELF, &["update guesses of patient"]),
+        "sender" => (&BY_ITSELF, &["update guesses of patient", "update reschedules of patient"]),
         "status" => (&[], &["get some patient", "get some practice", "list patient"]),
         "sweep" => (&BY_ITSELF, &["list index due", "update reschedules of patient"]),
         "track-login" => (&[], &["get address", "update login_at of patient"]),

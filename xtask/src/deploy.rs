@@ -10,6 +10,7 @@ use crate::{
     issuer::{AUDIENCES, BUCKET, SigningKey},
     process,
     python::Environment,
+    stack_file::STACK_NAME,
     workspace::Workspace,
 };
 
@@ -66,7 +67,7 @@ pub fn deploy(
         environment
             .command("python")
             .arg(workspace.path("infra/local/deploy.py"))
-            .args(["--endpoint", &process.endpoint(), "--stack-name", "portal", "--issuer-bucket", BUCKET])
+            .args(["--endpoint", &process.endpoint(), "--stack-name", STACK_NAME, "--issuer-bucket", BUCKET])
             .arg("--template")
             .arg(workspace.path("infra/template.yaml"))
             .arg("--binaries")

@@ -10,10 +10,10 @@ use super::{
     logins::{LOGIN, LOGIN_IS_NEW},
 };
 
-/// The sender: a claim of a mail, and its deferral.
+/// The sender: a claim of a mail and its deferral, and a due entry with notices that is moved.
 #[must_use]
 pub fn named_by_sender() -> BTreeSet<String> {
-    named_by(&[CLAIM, CLAIMABLE, DEFER, DEFERRABLE])
+    named_by(&[CLAIM, CLAIMABLE, DEFER, DEFERRABLE, RESCHEDULE, ENTRY_IS_CURRENT])
 }
 
 /// The sweep: a due entry that is moved or removed.
