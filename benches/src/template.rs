@@ -65,11 +65,13 @@ impl Template {
         if let Some(text) = value.as_str() {
             return Ok(text.to_owned());
         }
-        if value.get("Sub").and_then(Value::as_str).is_some_and(|text| text.contains("${FingerprintPepper}")) {
+        if value.get("Sub").and_then(Value::as_str).is_some_and(|text| text.contains("${PepperArn.Value}")) {
             return Ok(PEPPER.to_owned());
         }
+        if value.get("GetAtt").and_then(Value::as_str) == Some("TableName.Value") {
+            return Ok(TABLE.to_owned());
+        }
         Ok(match value.get("Ref").and_then(Value::as_str) {
-            Some("Table") => TABLE.to_owned(),
             Some("InvitationQueue" | "BulkQueue") => sqs::queue_url(endpoint),
             Some("MailConfiguration") => "portal-invitations".to_owned(),
             Some("MailFrom") => "portal@mail.example.com".to_owned(),

@@ -15,6 +15,7 @@ from ministack.core import iam_actions, responses, router
 from ministack.services import apigateway
 from ministack.services.cloudformation import engine, provisioners
 
+import dynamodb_conditions
 import local_door
 
 
@@ -193,6 +194,12 @@ REPAIRS = (
         "It authorizes a mail without its identity, its configuration set and ses:FromAddress, and would refuse a role that is "
         "narrowed to them.",
         authorize_mails_by_sender,
+    ),
+    Repair(
+        "conditions of the table",
+        "It knows none of the condition keys by which the roles are narrowed to partitions and attributes, and would refuse them "
+        "every request.",
+        dynamodb_conditions.apply,
     ),
     Repair(
         "DKIM records",

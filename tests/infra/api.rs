@@ -87,7 +87,12 @@ fn every_operation_that_is_not_public_requires_a_token() {
             let issuer = authorizer("/JwtConfiguration/Issuer");
             complaints.extend(expect("the issuer", issuer, &json!({ "Ref": "Issuer" })));
             let audience = authorizer("/JwtConfiguration/Audience");
-            complaints.extend(expect("the audience", audience, &json!([{ "Ref": "Audience" }])));
+            complaints.extend(expect("the audiences", audience, &json!({ "Ref": "Audiences" })));
+            let kind = template.at("/Parameters/Audiences/Type");
+            complaints.extend(expect("the parameter of audiences", kind, &json!("CommaDelimitedList")));
+            // Each of them: an empty one would be no audience.
+            let pattern = template.at("/Parameters/Audiences/AllowedPattern");
+            complaints.extend(expect("an audience", pattern, &json!("^[^\\s]+$")));
             complaints
         },
         &[
@@ -96,6 +101,9 @@ fn every_operation_that_is_not_public_requires_a_token() {
             ("/Resources/CheckLinkRoute/Properties/AuthorizationType", json!("JWT")),
             ("/Resources/StatusRoute/Properties/AuthorizerId", Value::Null),
             ("/Resources/TokenAuthorizer/Properties/JwtConfiguration/Audience", json!([])),
+            ("/Resources/TokenAuthorizer/Properties/JwtConfiguration/Audience", json!([{ "Ref": "Audiences" }])),
+            ("/Parameters/Audiences/Type", json!("String")),
+            ("/Parameters/Audiences/AllowedPattern", Value::Null),
             ("/Resources/TokenAuthorizer/Properties/AuthorizerType", json!("REQUEST")),
         ],
     );

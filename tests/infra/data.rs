@@ -15,25 +15,26 @@ fn the_table_is_protected_against_loss() {
     rule(
         |template| {
             let table = |pointer| template.property("Table", pointer);
-            let retained = |resource: &str| {
-                ["DeletionPolicy", "UpdateReplacePolicy"].map(|policy| {
-                    let actual = template.at(&format!("/Resources/{resource}/{policy}"));
-                    expect(format!("the {policy} of {resource}"), actual, &json!("Retain"))
-                })
-            };
             let recovery = table("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled");
-            let key = json!({ "Fn::GetAtt": ["TableKey", "Arn"] });
-            // The loss of any of the three cannot be repaired.
-            let retained = ["Table", "TableKey", "FingerprintPepper"].map(retained);
+            let created = json!({ "Fn::GetAtt": ["TableKey", "Arn"] });
+            let key = json!({ "Fn::If": ["CreatesTableKey", created, { "Ref": "ExistingTableKeyArn" }] });
             let is_prod = json!({ "Fn::Equals": [{ "Ref": "Stage" }, "prod"] });
+            let protection = json!({ "Fn::Equals": [{ "Ref": "TableDeletionProtection" }, "on"] });
+            let protected = json!({ "Fn::And": [{ "Condition": "IsProd" }, protection] });
             [
                 expect("recovery", recovery, &json!(true)),
                 expect(
                     "protection",
                     table("/DeletionProtectionEnabled"),
-                    &json!({ "Fn::If": ["IsProd", true, false] }),
+                    &json!({ "Fn::If": ["ProtectsTable", true, false] }),
                 ),
                 expect("prod", template.at("/Conditions/IsProd"), &is_prod),
+                expect("what is protected", template.at("/Conditions/ProtectsTable"), &protected),
+                expect(
+                    "protection by default",
+                    template.at("/Parameters/TableDeletionProtection/Default"),
+                    &json!("on"),
+                ),
                 expect("encryption", table("/SSESpecification/SSEEnabled"), &json!(true)),
                 expect("the kind of key", table("/SSESpecification/SSEType"), &json!("KMS")),
                 expect("the key", table("/SSESpecification/KMSMasterKeyId"), &key),
@@ -41,17 +42,13 @@ fn the_table_is_protected_against_loss() {
                 expect("expiry of items", table("/TimeToLiveSpecification"), &Value::Null),
             ]
             .into_iter()
-            .chain(retained.into_iter().flatten())
             .flatten()
             .collect()
         },
         &[
             ("/Resources/Table/Properties/PointInTimeRecoverySpecification", Value::Null),
             ("/Resources/Table/Properties/DeletionProtectionEnabled", json!(false)),
-            ("/Resources/Table/DeletionPolicy", json!("Delete")),
-            ("/Resources/Table/UpdateReplacePolicy", Value::Null),
-            ("/Resources/TableKey/DeletionPolicy", Value::Null),
-            ("/Resources/FingerprintPepper/DeletionPolicy", json!("Delete")),
+            ("/Parameters/TableDeletionProtection/Default", json!("off")),
             ("/Resources/Table/Properties/SSESpecification/KMSMasterKeyId", Value::Null),
             ("/Resources/Table/Properties/TimeToLiveSpecification", json!({ "Enabled": true })),
         ],
@@ -111,6 +108,58 @@ fn the_due_index_projects_exactly_the_attributes_that_the_sweep_reads() {
             ),
             // Every projected attribute costs writes.
             ("/Resources/Table/Properties/GlobalSecondaryIndexes/0/Projection/NonKeyAttributes/-", json!("email")),
+        ],
+    );
+}
+
+#[test]
+fn no_mailbox_gets_bounces_and_each_has_its_record() {
+    rule(
+        |template| {
+            let identity = |pointer| template.property("MailIdentity", pointer);
+            let output = |name: &str| template.at(&format!("/Outputs/{name}/Value")).clone();
+            let record = |text: &str| json!({ "Fn::Sub": text });
+            let mut complaints: Vec<_> = [
+                // A mailbox with the addresses of patients would be one place more.
+                expect("forwarding", identity("/FeedbackAttributes/EmailForwardingEnabled"), &json!(false)),
+                expect(
+                    "the MAIL FROM domain",
+                    identity("/MailFromAttributes/MailFromDomain"),
+                    &record("${BounceSubdomain}.${MailDomain}"),
+                ),
+                // Without its MX record, mails still go out.
+                expect("without MX", identity("/MailFromAttributes/BehaviorOnMxFailure"), &json!("USE_DEFAULT_VALUE")),
+                expect(
+                    "MX",
+                    &output("MxRecord"),
+                    &record("${BounceSubdomain}.${MailDomain}. MX 10 feedback-smtp.${AWS::Region}.amazonses.com."),
+                ),
+                expect(
+                    "SPF",
+                    &output("SpfRecord"),
+                    &record("${BounceSubdomain}.${MailDomain}. TXT \"v=spf1 include:amazonses.com ~all\""),
+                ),
+                expect("DMARC", &output("DmarcRecord"), &record("_dmarc.${MailDomain}. TXT \"v=DMARC1; p=none;\"")),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            for number in 1..=3 {
+                let wanted = format!(
+                    "${{MailIdentity.DkimDNSTokenName{number}}}. CNAME ${{MailIdentity.DkimDNSTokenValue{number}}}."
+                );
+                complaints.extend(expect("DKIM", &output(&format!("DkimRecord{number}")), &record(&wanted)));
+            }
+            complaints
+        },
+        &[
+            ("/Resources/MailIdentity/Properties/FeedbackAttributes", Value::Null),
+            ("/Resources/MailIdentity/Properties/MailFromAttributes", Value::Null),
+            ("/Resources/MailIdentity/Properties/MailFromAttributes/BehaviorOnMxFailure", json!("REJECT_MESSAGE")),
+            ("/Outputs/MxRecord", Value::Null),
+            ("/Outputs/SpfRecord/Value", json!("v=spf1 -all")),
+            ("/Outputs/DkimRecord2", Value::Null),
+            ("/Outputs/DmarcRecord", Value::Null),
         ],
     );
 }

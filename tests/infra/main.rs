@@ -4,7 +4,9 @@
 //! and that there is one after each of a list of changes: a rule that cannot be broken checks nothing.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
+mod adoption;
 mod api;
+mod chain;
 mod configuration;
 mod cost;
 mod data;
@@ -19,3 +21,4 @@ mod permissions;
 mod scan;
 mod supply;
 mod template;
+mod trust;

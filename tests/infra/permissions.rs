@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portal_aws::store::attributes;
 use serde_json::{Value, json};
 
 use crate::{
@@ -75,7 +76,7 @@ fn every_action_is_used() {
                 json!("sqs:ReceiveMessage"),
             ),
             (
-                "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/5/Action",
+                "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/6/Action",
                 json!("ses:SendRawEmail"),
             ),
             (
@@ -122,7 +123,7 @@ fn nothing_is_allowed_by_a_wildcard() {
             ("/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource", Value::Null),
             (
                 "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource",
-                json!({ "Fn::Sub": "${Table.Arn}/index/*" }),
+                json!({ "Fn::Sub": "${TableArn.Value}/index/*" }),
             ),
             ("/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/1/NotAction", json!("iam:PassRole")),
             ("/Resources/TableKey/Properties/KeyPolicy/Statement/0/Action", json!("kms:*")),
@@ -157,7 +158,9 @@ fn a_role_has_only_its_own_policies_and_the_one_for_the_table_key() {
             for (name, role) in template.resources("AWS::IAM::Role") {
                 let shared = &role["Properties"]["ManagedPolicyArns"];
                 if !shared.is_null() {
-                    complaints.extend(expect(name, shared, &json!([{ "Ref": "UseTableKey" }])));
+                    let of_the_key = [json!([{ "Ref": "UseTableKey" }]), json!({ "Ref": "AWS::NoValue" })];
+                    let [with, without] = of_the_key;
+                    complaints.extend(expect(name, shared, &json!({ "Fn::If": ["HasTableKey", with, without] })));
                 }
             }
             for function in template.functions() {
@@ -168,7 +171,7 @@ fn a_role_has_only_its_own_policies_and_the_one_for_the_table_key() {
         },
         &[
             (
-                "/Resources/StatusRole/Properties/ManagedPolicyArns/-",
+                "/Resources/StatusRole/Properties/ManagedPolicyArns/Fn::If/1/-",
                 json!("arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess"),
             ),
             ("/Resources/StatusFunction/Properties/Policies", json!("AmazonDynamoDBFullAccess")),
@@ -178,7 +181,7 @@ fn a_role_has_only_its_own_policies_and_the_one_for_the_table_key() {
 
 /// Whether a statement covers items of the table, not an index.
 fn reaches_items(statement: &Statement<'_>) -> bool {
-    let table = json!({ "Fn::GetAtt": ["Table", "Arn"] });
+    let table = json!({ "Fn::GetAtt": ["TableArn", "Value"] });
     statement.resources().contains(&&table)
 }
 
@@ -212,16 +215,25 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Whether a statement allows an action on the items of a partition.
+fn allows(statement: &Statement<'_>, action: &str, partition: &str) -> bool {
+    let excluded = &statement.condition("ForAllValues:StringNotLike")["dynamodb:LeadingKeys"];
+    let excluded = listed(excluded).into_iter().any(|pattern| matches(pattern.as_str().unwrap(), partition));
+    let partitions = statement.partitions();
+    let included = partitions.is_empty() || partitions.iter().any(|pattern| matches(pattern, partition));
+    reaches_items(statement) && statement.actions().contains(&action) && included && !excluded
+}
+
 /// The roles that have an action on the items of a partition.
 fn who_may(template: &Template, action: &str, partition: &str) -> BTreeSet<String> {
-    let may = |statement: &Statement<'_>| {
-        let excluded = &statement.statement["Condition"]["ForAllValues:StringNotLike"]["dynamodb:LeadingKeys"];
-        let excluded = listed(excluded).into_iter().any(|pattern| matches(pattern.as_str().unwrap(), partition));
-        let partitions = statement.partitions();
-        let included = partitions.is_empty() || partitions.iter().any(|pattern| matches(pattern, partition));
-        reaches_items(statement) && statement.actions().contains(&action) && included && !excluded
-    };
-    template.statements().iter().filter(|statement| may(statement)).map(|statement| statement.role.to_owned()).collect()
+    let statements = template.statements();
+    let allowing = statements.iter().filter(|statement| allows(statement, action, partition));
+    allowing.map(|statement| statement.role.to_owned()).collect()
+}
+
+/// Whether a statement allows an action in a transaction only.
+fn needs_transaction(statement: &Statement<'_>) -> bool {
+    statement.condition("ForAnyValue:StringEquals")["dynamodb:EnclosingOperation"] == json!(["TransactWriteItems"])
 }
 
 /// The partition of a patient: the record and its timeline.
@@ -230,6 +242,8 @@ const PATIENT: &str = "PRACTICE#oak#PATIENT#p-1";
 const JOB: &str = "PRACTICE#oak#JOB#job-1";
 /// The partition of an address.
 const ADDRESS: &str = "EMAIL#x";
+/// The partition of a practice's directory.
+const DIRECTORY: &str = "PRACTICE#oak#DIRECTORY";
 
 #[test]
 fn a_role_that_writes_records_also_writes_addresses() {
@@ -278,10 +292,13 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 ("dynamodb:PutItem", "PRACTICE#oak", vec!["PracticeRole"]),
                 ("dynamodb:UpdateItem", "PRACTICE#oak", vec![]),
                 ("dynamodb:DeleteItem", "PRACTICE#oak", vec![]),
-                ("dynamodb:PutItem", "PRACTICE#oak#DIRECTORY", vec!["PatientsRole"]),
+                ("dynamodb:PutItem", DIRECTORY, vec!["PatientsRole"]),
+                ("dynamodb:DeleteItem", DIRECTORY, vec!["PatientsRole"]),
                 // A directory is queried, and no entry is read by its key.
-                ("dynamodb:GetItem", "PRACTICE#oak#DIRECTORY", vec![]),
-                ("dynamodb:BatchGetItem", "PRACTICE#oak#DIRECTORY", vec![]),
+                ("dynamodb:GetItem", DIRECTORY, vec![]),
+                ("dynamodb:BatchGetItem", DIRECTORY, vec![]),
+                ("dynamodb:GetItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
+                ("dynamodb:BatchGetItem", JOB, vec![]),
             ]
             .into_iter()
             .filter_map(|(action, partition, wanted)| {
@@ -300,6 +317,11 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
                  /ForAllValues:StringLike/dynamodb:LeadingKeys",
                 json!(["PRACTICE#*"]),
+            ),
+            (
+                "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition\
+                 /ForAllValues:StringNotLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*#DIRECTORY"]),
             ),
             (
                 "/Resources/PracticeRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition\
@@ -356,10 +378,9 @@ fn each_partition_is_written_by_its_own_roles_only() {
 fn each_partition_is_queried_by_its_own_roles_only() {
     rule(
         |template| {
-            let directory = "PRACTICE#oak#DIRECTORY";
             [
                 (PATIENT, vec!["StatusRole"]),
-                (directory, vec!["BulkRunnerRole", "PatientsRole"]),
+                (DIRECTORY, vec!["BulkRunnerRole", "PatientsRole"]),
                 (JOB, vec!["BulkRole"]),
                 // Items of these partitions are read by key only.
                 ("PRACTICE#oak", vec![]),
@@ -384,8 +405,152 @@ fn each_partition_is_queried_by_its_own_roles_only() {
                 json!("dynamodb:Query"),
             ),
             (
-                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action",
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/5/Action",
                 json!("dynamodb:PutItem"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_condition_on_a_list_needs_the_list() {
+    rule(
+        |template| {
+            let mut complaints = Vec::new();
+            for statement in template.statements() {
+                let conditions = statement.statement["Condition"].as_object().into_iter().flatten();
+                let for_all = conditions.filter(|(operator, _)| operator.starts_with("ForAllValues:"));
+                for key in for_all.flat_map(|(_, keys)| keys.as_object().unwrap().keys()) {
+                    // Such a condition is true for a request without the key.
+                    let what = format!("the Null of {key} of {}", statement.role);
+                    complaints.extend(expect(what, &statement.condition("Null")[key], &json!("false")));
+                }
+            }
+            complaints
+        },
+        &[
+            ("/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition/Null", Value::Null),
+            (
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition/Null/dynamodb:Attributes",
+                json!("true"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_belongs_to_a_transaction_is_written_in_one_only() {
+    rule(
+        |template| {
+            let statements = template.statements();
+            [
+                ("dynamodb:PutItem", PATIENT),
+                ("dynamodb:UpdateItem", ADDRESS),
+                ("dynamodb:PutItem", DIRECTORY),
+                ("dynamodb:DeleteItem", DIRECTORY),
+            ]
+            .into_iter()
+            .flat_map(|(action, partition)| {
+                let alone = statements
+                    .iter()
+                    .filter(move |statement| allows(statement, action, partition) && !needs_transaction(statement));
+                alone.map(move |statement| format!("{} may {action} {partition} alone", statement.role))
+            })
+            .collect()
+        },
+        &[
+            (
+                "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition\
+                 /ForAnyValue:StringEquals",
+                Value::Null,
+            ),
+            (
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition\
+                 /ForAnyValue:StringEquals",
+                Value::Null,
+            ),
+            (
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
+                 /ForAnyValue:StringEquals/dynamodb:EnclosingOperation/-",
+                json!("ExecuteTransaction"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn one_statement_allows_all_puts_of_a_transaction() {
+    rule(
+        |template| {
+            let mut seen = BTreeSet::new();
+            let statements = template.statements();
+            let of_transactions = statements.iter().filter(|statement| needs_transaction(statement));
+            let allowed = of_transactions.flat_map(|statement| {
+                statement.actions().into_iter().map(|action| (statement.role, action)).collect::<Vec<_>>()
+            });
+            // IAM may judge them by all their partitions at once, and then no single one of two statements would allow them.
+            let twice = allowed.filter(|allowed| !seen.insert(*allowed));
+            twice.map(|(role, action)| format!("two statements of {role} allow {action} in a transaction")).collect()
+        },
+        &[(
+            "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action/-",
+            json!("dynamodb:PutItem"),
+        )],
+    );
+}
+
+#[test]
+fn a_single_update_of_a_record_names_its_own_attributes_only() {
+    rule(
+        |template| {
+            let statements = template.statements();
+            let updates = statements.iter().filter(|statement| allows(statement, "dynamodb:UpdateItem", PATIENT));
+            let mut complaints = Vec::new();
+            for statement in updates {
+                let wanted = match statement.role {
+                    "SenderRole" => attributes::named_by_sender(),
+                    "SweepRole" => attributes::named_by_sweep(),
+                    "TrackLoginRole" => attributes::named_by_track_login(),
+                    _ => BTreeSet::new(),
+                };
+                let actual = &statement.condition("ForAllValues:StringEquals")["dynamodb:Attributes"];
+                let actual = listed(actual).into_iter().map(|name| name.as_str().unwrap().to_owned());
+                let actual: BTreeSet<_> = actual.collect();
+                if actual != wanted {
+                    complaints.push(format!("{} may update {actual:?} and names {wanted:?}", statement.role));
+                }
+                if who_may(template, "dynamodb:GetItem", PATIENT).contains(statement.role) {
+                    continue;
+                }
+                // A role that may not read a record gets none back, either.
+                let returned = &statement.condition("StringEquals")["dynamodb:ReturnValues"];
+                complaints.extend(expect(statement.role, returned, &json!(["NONE"])));
+            }
+            complaints
+        },
+        &[
+            (
+                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition\
+                 /ForAllValues:StringEquals/dynamodb:Attributes/-",
+                json!("invitation_email"),
+            ),
+            (
+                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition/StringEquals",
+                Value::Null,
+            ),
+            (
+                "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition\
+                 /ForAllValues:StringEquals",
+                Value::Null,
+            ),
+            (
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
+                 /ForAllValues:StringEquals/dynamodb:Attributes/6",
+                json!("reason"),
+            ),
+            (
+                "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:UpdateItem"),
             ),
         ],
     );
@@ -451,7 +616,7 @@ fn mail_is_sent_by_one_role_and_from_one_address() {
             complaints
         },
         &[
-            ("/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition", Value::Null),
+            ("/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/6/Condition", Value::Null),
             ("/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/-", json!("ses:SendEmail")),
         ],
     );
@@ -499,7 +664,7 @@ fn each_queue_accepts_messages_from_its_own_senders_only() {
                 json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] }),
             ),
             (
-                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/6/Resource",
                 json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] }),
             ),
             ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4", json!({ "Action": [] })),

@@ -29,6 +29,11 @@ impl Template {
         Self(yaml::read("infra/template.yaml", intrinsic).unwrap())
     }
 
+    /// This template with the value at a JSON pointer replaced or added.
+    pub(crate) fn with(&self, pointer: &str, value: &Value) -> Self {
+        Self(changed(&self.0, pointer, value))
+    }
+
     /// The value at a JSON pointer below a resource's properties. Null if there is none.
     pub(crate) fn property(&self, resource: &str, pointer: &str) -> &Value {
         self.at(&format!("/Resources/{resource}/Properties{pointer}"))
@@ -103,9 +108,14 @@ impl<'template> Statement<'template> {
         listed(&self.statement["Resource"])
     }
 
+    /// The keys and values of a condition's operator; null if the statement does not have it.
+    pub(crate) fn condition(&self, operator: &str) -> &'template Value {
+        &self.statement["Condition"][operator]
+    }
+
     /// The patterns of the partitions that the statement is limited to. Empty if it is not limited.
     pub(crate) fn partitions(&self) -> Vec<&'template str> {
-        let patterns = &self.statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        let patterns = &self.condition("ForAllValues:StringLike")["dynamodb:LeadingKeys"];
         listed(patterns).into_iter().map(|pattern| pattern.as_str().unwrap()).collect()
     }
 }

@@ -51,16 +51,17 @@ pub(crate) fn process_batch(stack: &StackFile, batch: &Value) {
     });
 }
 
-/// Calls an operation of a service that speaks forms and XML.
-pub(crate) fn query(
-    stack: &StackFile,
-    service: &str,
-    version: &str,
-    action: &str,
-    parameters: [(&str, &str); 2],
-) -> String {
-    let form = [("Action", action), ("Version", version)].into_iter().chain(parameters);
+/// Calls an operation of a service that speaks forms and XML, and returns its answer, which may be an error.
+pub(crate) fn query(stack: &StackFile, service: &str, action: &str, parameters: &[(&str, &str)]) -> String {
+    let version = match service {
+        "cloudformation" => "2010-05-15",
+        "iam" => "2010-05-08",
+        "sts" => "2011-06-15",
+        _ => unreachable!("add the version of {service} here"),
+    };
+    let form = [("Action", action), ("Version", version)].into_iter().chain(parameters.iter().copied());
     let request = ureq::post(&stack.aws_endpoint).header("authorization", authorization(stack, service));
+    let request = request.config().http_status_as_error(false).build();
     request.send_form(form).unwrap().body_mut().read_to_string().unwrap()
 }
 

@@ -94,6 +94,33 @@ fn a_token_that_the_issuer_did_not_sign_is_refused() {
 }
 
 #[test]
+fn a_token_of_each_audience_is_accepted_and_of_no_other() {
+    let Some(practice) = open("audiences") else { return };
+    let (good, key) = (claims(&practice), key(&practice));
+    // An access token of Cognito has a client in place of an audience.
+    let status = |member: &str, value: &Value| {
+        let mut claims = good.clone();
+        claims.as_object_mut().unwrap().remove("aud");
+        claims[member] = value.clone();
+        ask(&practice, Some(&token::sign(&claims, &key).unwrap()), &operations()[4]).status
+    };
+    let [first, second] = &practice.stack.issuer.audiences[..] else { unreachable!("two audiences") };
+    let both = format!("{first},{second}");
+    for (member, value, expected) in [
+        ("aud", json!(first), 200),
+        ("aud", json!(second), 200),
+        ("aud", json!([both, second]), 200),
+        ("client_id", json!(second), 200),
+        ("aud", json!(both), 401),
+        ("aud", json!(format!("{second}-test")), 401),
+        ("aud", json!([]), 401),
+        ("client_id", json!(both), 401),
+    ] {
+        assert_eq!(status(member, &value), expected, "{member}: {value}");
+    }
+}
+
+#[test]
 fn a_token_without_exactly_one_practice_is_forbidden() {
     let Some(practice) = open("practice-claim") else { return };
     let before = practice.snapshot("p-1");

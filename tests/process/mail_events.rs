@@ -8,7 +8,7 @@ use std::thread;
 use portal::policy::{SEND_GRACE, SEND_LEASE};
 use portal_aws::{http::testing, mail_tags};
 use serde_json::{Value, json};
-use xtask::StackFile;
+use xtask::{StackFile, stack_file::STACK_NAME};
 
 use crate::{aws, client::Practice, record::Record};
 
@@ -138,7 +138,7 @@ fn the_rule_matches_only_events_of_our_own_mails() {
     let Some(practice) = Practice::open("bus") else { return };
     practice.save_and_invite("p-1");
     let record = Record::new(&practice, "p-1");
-    let rules = aws::events(practice.stack, "ListRules", &json!({}));
+    let rules = aws::events(practice.stack, "ListRules", &json!({ "NamePrefix": format!("{STACK_NAME}-") }));
     let patterns: Vec<_> =
         rules["Rules"].as_array().unwrap().iter().filter_map(|rule| rule["EventPattern"].as_str()).collect();
     let [pattern] = patterns.as_slice() else { unreachable!("one rule with a pattern: {rules}") };

@@ -25,7 +25,7 @@ fn differences(ours: &Value, theirs: &Value) -> BTreeSet<String> {
 /// The template of the running stack, as it was deployed.
 fn deployed(stack: &StackFile) -> Value {
     let parameters = [("StackName", "portal"), ("TemplateStage", "Original")];
-    let answer = query(stack, "cloudformation", "2010-05-15", "GetTemplate", parameters);
+    let answer = query(stack, "cloudformation", "GetTemplate", &parameters);
     serde_json::from_str(&element(&answer, "TemplateBody")).unwrap()
 }
 

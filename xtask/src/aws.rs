@@ -3,7 +3,10 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::{StackFile, stack_file::CREDENTIAL};
+use crate::{
+    StackFile,
+    stack_file::{CREDENTIAL, STACK_NAME},
+};
 
 /// Calls an operation of a JSON service by its full name, such as `DynamoDB_20120810.GetItem`.
 ///
@@ -36,7 +39,7 @@ pub fn items(stack: &StackFile) -> Result<Vec<Value>> {
     pages(stack, "dynamodb", scan, input)
 }
 
-/// Every line of every function's log, in CloudWatch.
+/// Every line of every log of the stack, in CloudWatch: those of the functions, and the API's.
 ///
 /// # Errors
 ///
@@ -47,7 +50,12 @@ pub fn log_lines(stack: &StackFile) -> Result<Vec<String>> {
     };
     let mut lines = Vec::new();
     for group in list("DescribeLogGroups", "logGroups", json!({}))? {
-        let events = list("FilterLogEvents", "events", json!({ "logGroupName": group.get("logGroupName") }))?;
+        let name = group.get("logGroupName").and_then(Value::as_str).unwrap_or_default();
+        // Tests may delete those of other stacks at this moment.
+        if !name.contains(&format!("/{STACK_NAME}-")) {
+            continue;
+        }
+        let events = list("FilterLogEvents", "events", json!({ "logGroupName": name }))?;
         lines.extend(events.iter().filter_map(|event| Some(event.get("message")?.as_str()?.to_owned())));
     }
     Ok(lines)

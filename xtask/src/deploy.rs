@@ -8,9 +8,10 @@ use serde::Deserialize;
 use crate::{
     emulator::{Process, aws_environment},
     explanation::Patch,
-    issuer::{AUDIENCE, BUCKET, SigningKey},
+    issuer::{AUDIENCES, BUCKET, SigningKey},
     process,
     python::Environment,
+    stack_file::STACK_NAME,
     workspace::Workspace,
 };
 
@@ -59,7 +60,7 @@ pub fn deploy(
         ("Stage", "local"),
         ("Architecture", if ARCH == "aarch64" { "arm64" } else { "x86_64" }),
         ("Issuer", &issuer),
-        ("Audience", AUDIENCE),
+        ("Audiences", &AUDIENCES.join(",")),
         ("MailDomain", "example.com"),
         ("MailFrom", "no-reply@example.com"),
         ("PortalBaseUrl", "https://portal.example.com"),
@@ -69,7 +70,7 @@ pub fn deploy(
         environment
             .command("python")
             .arg(workspace.path("infra/local/deploy.py"))
-            .args(["--endpoint", &process.endpoint(), "--stack-name", "portal", "--issuer-bucket", BUCKET])
+            .args(["--endpoint", &process.endpoint(), "--stack-name", STACK_NAME, "--issuer-bucket", BUCKET])
             .arg("--template")
             .arg(workspace.path("infra/template.yaml"))
             .arg("--binaries")

@@ -18,8 +18,8 @@ use jsonwebtoken::{
 
 /// The key's name in the documents and in every token's header.
 pub(crate) const KEY_ID: &str = "local";
-/// The only audience that the local API accepts.
-pub(crate) const AUDIENCE: &str = "patient-portal-invitations";
+/// The audiences that the local API accepts: two clients, as of one Cognito user pool.
+pub(crate) const AUDIENCES: [&str; 2] = ["patient-portal-invitations", "patient-portal-support"];
 /// The bucket that serves the documents.
 pub(crate) const BUCKET: &str = "local-issuer";
 

@@ -8,7 +8,7 @@ use crate::{
     StackFile, clock, demo, deploy,
     emulator::{self, Emulator, Guard, Process, REGION},
     functions::{self, Extent},
-    issuer::{AUDIENCE, SigningKey},
+    issuer::{AUDIENCES, SigningKey},
     lock,
     progress::{seconds, step},
     python::Environment,
@@ -147,7 +147,8 @@ impl<'w> Stack<'w> {
         let key = SigningKey::load_or_create(&key_file)?;
         let documents = self.folder.join("issuer");
         let deployed = deploy::deploy(self.workspace, environment, process, binaries, &key, &documents)?;
-        let issuer = Issuer { url: deploy::issuer_url(process), audience: AUDIENCE.to_owned(), key_file };
+        let audiences = AUDIENCES.map(str::to_owned).to_vec();
+        let issuer = Issuer { url: deploy::issuer_url(process), audiences, key_file };
         let tokens = Tokens {
             staff: token::mint(&issuer, Role::Staff, demo::PRACTICE)?,
             other_staff: token::mint(&issuer, Role::Staff, demo::OTHER_PRACTICE)?,

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The environment variable with the path of the tests' stack file.
 pub const STACK_FILE_VARIABLE: &str = "PORTAL_STACK_FILE";
+/// The name of the local stack. Tests create others beside it.
+pub const STACK_NAME: &str = "portal";
 /// The access key and the secret key of the local stack.
 pub const CREDENTIAL: &str = "test";
 
@@ -70,8 +72,8 @@ pub struct Tokens {
 pub struct Issuer {
     /// The `iss` of its tokens.
     pub url: String,
-    /// The `aud` that the API accepts.
-    pub audience: String,
+    /// Each `aud` that the API accepts. The tokens here have the first one.
+    pub audiences: Vec<String>,
     /// Its private key.
     pub key_file: PathBuf,
 }

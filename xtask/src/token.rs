@@ -88,12 +88,12 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// If the machine's clock is before 1970.
+    /// If the issuer has no audience, or the machine's clock is before 1970.
     pub fn new(issuer: &Issuer, role: Role, practice: &str) -> Result<Self> {
         let now = now()?;
         Ok(Self {
             iss: issuer.url.clone(),
-            aud: issuer.audience.clone(),
+            aud: issuer.audiences.first().context("the issuer has no audience")?.clone(),
             sub: if role.has_practice() { format!("{}@{practice}", role.name()) } else { role.name().to_owned() },
             iat: now,
             exp: now.saturating_add(LIFETIME_SECS),

@@ -33,18 +33,30 @@ const PRACTICE_CACHE_LIFETIME: Duration = Duration::from_mins(1);
 const MAX_CACHED_PRACTICES: usize = 1_000;
 
 /// [`PortalRecord::claimable`], as far as a condition can express it.
-const CLAIMABLE: &str = "#schema <= :schema AND #invitation_id = :invitation AND attribute_not_exists(#opted_out_at) \
+pub(super) const CLAIMABLE: &str = "#schema <= :schema AND #invitation_id = :invitation AND attribute_not_exists(#opted_out_at) \
      AND attribute_not_exists(#account_state) AND #tries_left > :none \
      AND (#invitation_state = :queued OR (#invitation_state = :sending AND #lease_until <= :lease_over))";
 /// [`PortalRecord::claim`] as an update.
-const CLAIM: &str = "SET #invitation_state = :sending, #lease_until = :lease_until, #expires_at = :expires_at, \
+pub(super) const CLAIM: &str = "SET #invitation_state = :sending, #lease_until = :lease_until, #expires_at = :expires_at, \
      #attempt = #attempt + :one, #tries_left = #tries_left - :one, #fence = #fence + :one, \
      #link_id = if_not_exists(#link_id, :fresh_link), #guesses = if_not_exists(#guesses, :none), \
      #link_secrets = list_append(if_not_exists(#link_secrets, :no_secrets), :secrets), \
      #next_action = :deliver, #due_shard = :shard, #due_at = :due_at";
 
+/// The update that gives a claimed mail back. The secret of the claim, the last one, is removed as well.
+pub(super) const DEFER: &str = "SET #fence = :fence, #invitation_state = :queued, #tries_left = :tries_left, \
+     #next_action = :next_action, #due_shard = :shard, #due_at = :due_at \
+     REMOVE #lease_until, #expires_at, #link_secrets";
+/// The condition of [`DEFER`]. Without a link, the patient has opted out meanwhile. The lease expires and the invitation is
+/// finalized.
+pub(super) const DEFERRABLE: &str = "#fence = :held AND #invitation_state = :sending AND attribute_exists(#link_id)";
+
+/// The update that moves a due entry.
+pub(super) const RESCHEDULE: &str = "SET #due_at = :next, #reschedules = #reschedules + :one";
+/// The update that removes a due entry.
+pub(super) const UNSCHEDULE: &str = "REMOVE #next_action, #due_shard, #due_at";
 /// The condition that a due entry still agrees with its record.
-const ENTRY_IS_CURRENT: &str = "#invitation_id = :invitation AND #next_action = :kind AND #due_at = :at";
+pub(super) const ENTRY_IS_CURRENT: &str = "#invitation_id = :invitation AND #next_action = :kind AND #due_at = :at";
 
 impl<P> DynamoStore<P> {
     fn cached_practice(&self, practice: &PracticeId) -> Option<Practice> {
@@ -109,13 +121,7 @@ impl DeliveryStore for DynamoStore<Pepper> {
         let (Some(invitation), Some(link), Some(next)) = (&record.invitation, &record.link, record.next_action) else {
             return Ok(false);
         };
-        let change = format!(
-            "SET #fence = :fence, #invitation_state = :queued, #tries_left = :tries_left, #next_action = :next_action, #due_shard = :shard, \
-             #due_at = :due_at REMOVE #lease_until, #expires_at, #link_secrets[{}]",
-            link.secrets.len()
-        );
-        // Without a link, the patient has opted out meanwhile. The lease expires and the invitation is finalized.
-        let condition = "#fence = :held AND #invitation_state = :sending AND attribute_exists(#link_id)";
+        let change = format!("{DEFER}[{}]", link.secrets.len());
         let values = [
             (":fence", number(record.fence)),
             (":held", number(record.fence.saturating_sub(1))),
@@ -127,7 +133,13 @@ impl DeliveryStore for DynamoStore<Pepper> {
             (":due_at", millis(next.at)),
         ];
         let updated = self
-            .update(Update { key: &record.key, change: &change, condition, values, return_values: ReturnValue::None })
+            .update(Update {
+                key: &record.key,
+                change: &change,
+                condition: DEFERRABLE,
+                values,
+                return_values: ReturnValue::None,
+            })
             .await?;
         Ok(matches!(updated, UpdateOutcome::Written(_)))
     }
@@ -164,11 +176,11 @@ impl DeliveryStore for DynamoStore<Pepper> {
     async fn reschedule(&self, entry: &DueEntry, next: DateTime<Utc>) -> Result<bool, StoreError> {
         let [invitation, kind, at] = current_entry_values(entry);
         let values = [invitation, kind, at, (":next", millis(next)), (":one", number(1))];
-        self.update_entry(entry, "SET #due_at = :next, #reschedules = #reschedules + :one", values).await
+        self.update_entry(entry, RESCHEDULE, values).await
     }
 
     async fn unschedule(&self, entry: &DueEntry) -> Result<bool, StoreError> {
-        self.update_entry(entry, "REMOVE #next_action, #due_shard, #due_at", current_entry_values(entry)).await
+        self.update_entry(entry, UNSCHEDULE, current_entry_values(entry)).await
     }
 }
 

@@ -16,23 +16,32 @@ use super::{
     update::{Update, UpdateOutcome},
 };
 
+/// The update of a login.
+pub(super) const LOGIN: &str = "SET #login_at = :login_at, #login_event = :login_event";
+/// The condition of [`LOGIN`]. A registration sets `login_at` without an event.
+pub(super) const LOGIN_IS_NEW: &str = "#schema <= :schema AND #account_state = :active AND #login_at < :login_at \
+     AND (attribute_not_exists(#login_event) OR #login_event <> :login_event)";
+
 impl LoginStore for DynamoStore<Pepper> {
     async fn record_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
         let entry = self.get(&keys::email(&self.pepper.fingerprint(email)), true).await?;
         let entry = entry.map(items::email::decode).transpose()?.unwrap_or_default();
         let Some(owner) = entry.owner else { return Ok(LoginOutcome::NoAccount) };
-        let change = "SET #login_at = :login_at, #login_event = :login_event";
-        // A registration sets `login_at` without an event.
-        let condition = "#schema <= :schema AND #account_state = :active AND #login_at < :login_at \
-                         AND (attribute_not_exists(#login_event) OR #login_event <> :login_event)";
         let values = [
             (":schema", number(SCHEMA)),
             (":active", text("active")),
             (":login_at", millis(login.at)),
             (":login_event", text(login.event.as_str())),
         ];
-        let updated =
-            self.update(Update { key: &owner, change, condition, values, return_values: ReturnValue::None }).await?;
+        let updated = self
+            .update(Update {
+                key: &owner,
+                change: LOGIN,
+                condition: LOGIN_IS_NEW,
+                values,
+                return_values: ReturnValue::None,
+            })
+            .await?;
         match updated {
             UpdateOutcome::Written(_) => Ok(LoginOutcome::Recorded),
             UpdateOutcome::ConditionFailed(None) => Ok(LoginOutcome::NoAccount),

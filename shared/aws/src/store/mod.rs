@@ -9,6 +9,8 @@
 //! Index rows are candidates only, because an index accepts duplicates and is eventually consistent. A unique value has
 //! an item of its own, written in the same transaction as the record.
 
+#[cfg(feature = "testing")]
+pub mod attributes;
 mod bulk;
 mod commit;
 mod delivery;
