@@ -4,6 +4,7 @@
 //! and that each of a list of changes does: a rule that cannot be broken holds nothing.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alarms;
 mod api;
 mod configuration;
 mod cost;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use system_tests::yaml;
+pub(crate) use xtask::template::intrinsic;
 
 /// A template.
 pub(crate) struct Template(Value);
@@ -156,27 +157,4 @@ fn changed(document: &Value, pointer: &str, value: &Value) -> Value {
     }
     assert_ne!(changed, *document, "{pointer} is {value} already");
     changed
-}
-
-/// The long form of a short one.
-pub(crate) fn intrinsic(name: &str, value: &Value) -> Option<Value> {
-    Some(match name {
-        "Ref" | "Condition" => json!({ name: value }),
-        "GetAtt" => {
-            let (resource, attribute) = value.as_str()?.split_once('.')?;
-            json!({ "Fn::GetAtt": [resource, attribute] })
-        }
-        _ => json!({ format!("Fn::{name}"): value }),
-    })
-}
-
-#[test]
-fn short_forms_are_written_out() {
-    let text = "{a: !Ref X, b: !GetAtt X.Arn, c: !Sub 'y${X}', d: !If [C, !Ref X, 2], e: '3', f: true, g: ~}";
-    let json = yaml::parse(text, intrinsic).unwrap();
-    let expected = json!({
-        "a": { "Ref": "X" }, "b": { "Fn::GetAtt": ["X", "Arn"] }, "c": { "Fn::Sub": "y${X}" },
-        "d": { "Fn::If": ["C", { "Ref": "X" }, 2] }, "e": "3", "f": true, "g": null,
-    });
-    assert_eq!(json, expected);
 }

@@ -1,10 +1,10 @@
 //! What the tests of the whole system share.
 
 pub mod openapi;
-pub mod yaml;
 
 use std::{path::Path, sync::OnceLock};
 
+pub use xtask::yaml;
 use xtask::{StackFile, stack_file::STACK_FILE_VARIABLE};
 
 /// The local stack that the tests run against. `None`, and a line that says so, if nothing names one.

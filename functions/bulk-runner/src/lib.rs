@@ -25,6 +25,11 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, BulkQueueUrl);
 /// A run begins with no other patient so long before it would be stopped: what it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(15);
 
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    Tally::default().figures().into_iter().map(|figure| figure.name)
+}
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct BulkRunner<S, Q, J, C, E, L> {

@@ -6,7 +6,7 @@ use portal::{
     ids::RequestId,
     operations::mail_event::{EventOutcome, record_event},
     ports::{Clock, DeliveryStore, Ports},
-    record::delivery::MailEvent,
+    record::{Delivery, delivery::MailEvent},
 };
 use portal_aws::config::{AwsEnvironment, ConfigurationSet, TableName};
 use portal_aws::{
@@ -16,6 +16,7 @@ use portal_aws::{
     ses_events::{self, Origin, SesEvent},
 };
 use serde_json::Value;
+use strum::IntoEnumIterator as _;
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, ConfigurationSet);
@@ -26,6 +27,11 @@ const KNOWN: &str = "known";
 const FOREIGN: &str = "foreign";
 /// Counts events of a kind that SES is not asked to send.
 const UNASKED: &str = "unasked";
+
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    Delivery::iter().map(Delivery::name).chain([KNOWN, FOREIGN, UNASKED])
+}
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl<S: DeliveryStore, C: Clock, L: MetricLog> MailEvents<S, C, L> {
                 FOREIGN
             }
         };
-        // One figure, of what happened: each that is never written costs nothing.
+        // One figure, of what happened.
         let figure = Figure::count(counted, 1);
         metrics::put(&self.metrics, &context.env_config.function_name, self.clock.now(), &[figure]);
         Ok(())

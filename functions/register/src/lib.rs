@@ -15,13 +15,13 @@ use portal::{
     record::RevokeReason,
     refusal::LinkRefusal,
 };
-use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
+use portal_aws::config::{AwsEnvironment, OriginSecrets, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued, routes::RegisterOperation};
 
 use crate::json::{AskedJson, LinkJson, RegisteredJson};
 
 /// What the function reads from its environment.
-pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, Option<OriginSecrets>);
 
 /// The function, over its ports.
 #[derive(Debug)]

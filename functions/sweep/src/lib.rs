@@ -21,6 +21,11 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 /// A run begins no new page so long before it would be stopped: whatever it has begun, it finishes.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
 
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    figures(SweepReport::default()).into_iter().map(|figure| figure.name)
+}
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Sweep<S, Q, C, E, L> {

@@ -8,6 +8,7 @@ mod body;
 pub mod cursor;
 pub mod fields;
 mod handler;
+pub mod origin;
 pub mod panel;
 pub mod problem;
 mod request;

@@ -4,7 +4,8 @@ use std::fs;
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::Value;
-use xtask::workspace::Workspace;
+
+use crate::workspace::Workspace;
 
 /// A file of the repository, by its path from the top. `tagged` says what a value with a tag is.
 ///
