@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use system_tests::yaml;
+use xtask::{
+    template::{self, Deployment},
+    workspace::Workspace,
+};
 
 use crate::aws::sqs;
 
@@ -13,7 +16,7 @@ pub const TABLE: &str = "portal";
 /// The pepper. It is as long as the generated one of the template.
 const PEPPER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// The template. A YAML tag is an object with one member.
+/// The template.
 pub struct Template(Value);
 
 impl Template {
@@ -22,8 +25,7 @@ impl Template {
     /// # Errors
     /// If it cannot be read.
     pub fn read() -> Result<Self> {
-        let tagged = |tag: &str, value: &Value| Some(json!({ tag: value }));
-        yaml::read("infra/template.yaml", tagged).map(Self).map_err(anyhow::Error::msg)
+        template::read(&Workspace::locate()?, "infra/template.yaml").map(Self)
     }
 
     /// The `CreateTable` request of the table.
@@ -47,42 +49,32 @@ impl Template {
     /// # Errors
     /// If there is no such function, or a variable has a value that is unknown here.
     pub fn environment(&self, function: &str, endpoint: &str) -> Result<BTreeMap<String, String>> {
-        let resources = self.0.get("Resources").and_then(Value::as_object).context("the template has no resources")?;
+        let parameters = [("MailFrom", "portal@mail.example.com"), ("PortalBaseUrl", "https://portal.example.com")];
+        let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let resources = Deployment::new(&self.0, &parameters).resources()?;
+        let name = format!("${{AWS::StackName}}-{function}");
         let properties = resources
             .values()
             .filter_map(|resource| resource.get("Properties"))
-            .find(|properties| {
-                let name = properties.pointer("/FunctionName/Sub").and_then(Value::as_str);
-                name.is_some_and(|name| name == format!("${{AWS::StackName}}-{function}"))
-            })
+            .find(|properties| properties.get("FunctionName").is_some_and(|found| *found == name))
             .with_context(|| format!("the template has no function {function}"))?;
         let variables = properties.pointer("/Environment/Variables").and_then(Value::as_object);
-        let resolved = |(name, value): (&String, &Value)| Ok((name.clone(), self.resolve(value, endpoint)?));
+        let resolved = |(name, value): (&String, &Value)| Ok((name.clone(), resolve(value, endpoint)?));
         variables.into_iter().flatten().map(resolved).collect()
     }
+}
 
-    fn resolve(&self, value: &Value, endpoint: &str) -> Result<String> {
-        if let Some(text) = value.as_str() {
-            return Ok(text.to_owned());
-        }
-        if value.get("Sub").and_then(Value::as_str).is_some_and(|text| text.contains("${PepperArn.Value}")) {
-            return Ok(PEPPER.to_owned());
-        }
-        if value.get("GetAtt").and_then(Value::as_str) == Some("TableName.Value") {
-            return Ok(TABLE.to_owned());
-        }
-        Ok(match value.get("Ref").and_then(Value::as_str) {
-            Some("InvitationQueue" | "BulkQueue") => sqs::queue_url(endpoint),
-            Some("MailConfiguration") => "portal-invitations".to_owned(),
-            Some("MailFrom") => "portal@mail.example.com".to_owned(),
-            Some("PortalBaseUrl") => "https://portal.example.com".to_owned(),
-            Some(parameter) => self
-                .0
-                .pointer(&format!("/Parameters/{parameter}/Default"))
-                .and_then(Value::as_str)
-                .with_context(|| format!("{parameter} has no known value"))?
-                .to_owned(),
-            None => bail!("{value} has no known value"),
-        })
+/// The value of a variable that refers to a resource.
+fn resolve(value: &Value, endpoint: &str) -> Result<String> {
+    if let Some(text) = value.as_str() {
+        return Ok(if text.contains("${PepperArn.Value}") { PEPPER } else { text }.to_owned());
     }
+    if *value == json!({ "Fn::GetAtt": ["TableName", "Value"] }) {
+        return Ok(TABLE.to_owned());
+    }
+    Ok(match value.get("Ref").and_then(Value::as_str) {
+        Some("InvitationQueue" | "BulkQueue") => sqs::queue_url(endpoint),
+        Some("MailConfiguration") => "portal-invitations".to_owned(),
+        Some(_) | None => bail!("{value} has no known value"),
+    })
 }

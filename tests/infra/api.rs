@@ -1,12 +1,12 @@
 //! The gateway: its routes, permissions, limits and access log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portal_aws::http::{routes::Operation, scope::Access};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
-use crate::template::{Template, expect, rule};
+use crate::template::{Function, Template, expect, rule};
 
 const ROUTE: &str = "AWS::ApiGatewayV2::Route";
 const INTEGRATION: &str = "AWS::ApiGatewayV2::Integration";
@@ -242,8 +242,14 @@ fn the_access_log_holds_ids_only() {
     );
 }
 
+/// The value of a setting, which may be a parameter's default.
+fn number(template: &Template, value: &Value) -> Option<u64> {
+    let parameter = value["Ref"].as_str().map(|name| template.at(&format!("/Parameters/{name}/Default")));
+    parameter.unwrap_or(value).as_u64()
+}
+
 #[test]
-fn every_route_is_throttled_and_a_public_one_tightly() {
+fn every_route_is_throttled_and_a_public_one_has_its_own_limit() {
     let public = public_routes();
     rule(
         |template| {
@@ -253,21 +259,69 @@ fn every_route_is_throttled_and_a_public_one_tightly() {
                 if stage(&format!("/DefaultRouteSettings/{limit}")).is_null() {
                     complaints.push(format!("there is no {limit} for all routes"));
                 }
-                for route in &public {
-                    if stage("/RouteSettings")[route][limit].as_u64().is_none_or(|limit| limit > 20) {
-                        complaints.push(format!("the {limit} of {route} is not low"));
-                    }
+                // An attack at these limits must not cost much. `docs/SECURITY.md` has the sum.
+                let limits = public.iter().map(|route| number(template, &stage("/RouteSettings")[route][limit]));
+                if limits.sum::<Option<u64>>().is_none_or(|sum| sum > 200) {
+                    complaints.push(format!("the {limit}s of the public routes are not there, or high"));
                 }
+            }
+            // The routes of an honest peak take more than the rare ones.
+            for route in ["POST /v1/activation/check", "POST /v1/activation"] {
+                let rate = &stage("/RouteSettings")[route]["ThrottlingRateLimit"];
+                complaints.extend(expect(route, rate, &json!({ "Ref": "PublicRateLimit" })));
             }
             complaints
         },
         &[
             ("/Resources/HttpStage/Properties/DefaultRouteSettings", Value::Null),
             ("/Resources/HttpStage/Properties/RouteSettings/$default/ThrottlingRateLimit", json!(1000)),
+            ("/Resources/HttpStage/Properties/RouteSettings/POST ~1v1~1unsubscribe", Value::Null),
+            (
+                "/Resources/HttpStage/Properties/RouteSettings/POST ~1v1~1activation~1check/ThrottlingRateLimit",
+                json!(10),
+            ),
+            ("/Parameters/PublicRateLimit/Default", json!(1000)),
             (
                 "/Resources/HttpStage/Properties/RouteSettings",
                 json!({ "$default": { "ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 10 } }),
             ),
+        ],
+    );
+}
+
+#[test]
+fn public_calls_cannot_take_the_concurrency_of_other_functions() {
+    let public: BTreeSet<&str> =
+        Operation::iter().filter(|operation| operation.access() == Access::Public).map(Operation::function).collect();
+    rule(
+        |template| {
+            let functions = template.functions().into_iter().filter(|function| public.contains(function.name));
+            let wanted = json!({ "Ref": "PublicConcurrency" });
+            let reserved = |function: &Function<'_>| {
+                expect(function.name, function.property("ReservedConcurrentExecutions"), &wanted)
+            };
+            functions.filter_map(|function| reserved(&function)).collect()
+        },
+        &[
+            ("/Resources/RegisterFunction/Properties/ReservedConcurrentExecutions", Value::Null),
+            ("/Resources/RegisterFunction/Properties/ReservedConcurrentExecutions", json!(0)),
+        ],
+    );
+}
+
+#[test]
+fn no_route_has_detailed_metrics() {
+    rule(
+        |template| {
+            let stage = template.property("HttpStage", "");
+            let routes = stage["RouteSettings"].as_object().unwrap().values();
+            let settings = routes.chain([&stage["DefaultRouteSettings"]]);
+            let detailed = settings.map(|settings| &settings["DetailedMetricsEnabled"]);
+            detailed.filter_map(|detailed| expect("a setting", detailed, &Value::Null)).collect()
+        },
+        &[
+            ("/Resources/HttpStage/Properties/DefaultRouteSettings/DetailedMetricsEnabled", json!(true)),
+            ("/Resources/HttpStage/Properties/RouteSettings/$default/DetailedMetricsEnabled", json!(true)),
         ],
     );
 }

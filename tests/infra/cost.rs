@@ -1,4 +1,4 @@
-//! The cost of invitations stays within its limits.
+//! The cost of invitations, of an idle month and of an attack stays within its limits.
 
 use xtask::{cost, workspace::Workspace};
 
@@ -7,7 +7,20 @@ fn the_cost_of_invitations_does_not_grow() {
     let bill = cost::bill(&Workspace::locate().unwrap(), 1_000_000).unwrap();
     assert!((5.0..14.5).contains(&bill.dollars_per_million_sent), "{}", bill.text);
     assert!((5.0..18.5).contains(&bill.dollars_per_million), "{}", bill.text);
-    assert!((1.0..5.0).contains(&bill.standing_dollars), "{}", bill.text);
+}
+
+#[test]
+fn a_month_without_invitations_costs_three_dollars_at_most() {
+    let bill = cost::bill(&Workspace::locate().unwrap(), 1_000_000).unwrap();
+    assert!((2.0..=3.0).contains(&bill.idle_dollars), "{}", bill.text);
+    // A web ACL, four rules, a secret.
+    assert!((9.0..10.0).contains(&bill.edge_dollars), "{}", bill.text);
+}
+
+#[test]
+fn a_flood_of_the_public_routes_costs_25_dollars_a_day_at_most() {
+    let bill = cost::bill(&Workspace::locate().unwrap(), 1_000_000).unwrap();
+    assert!((10.0..25.0).contains(&bill.flood_dollars_per_day), "{}", bill.text);
 }
 
 #[test]

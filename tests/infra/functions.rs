@@ -222,40 +222,6 @@ fn a_message_is_tried_five_times_and_then_kept() {
 }
 
 #[test]
-fn a_login_that_could_not_be_recorded_raises_an_alarm() {
-    rule(
-        |template| {
-            let metric = |pointer: &str| template.property("TrackLoginUnnotedMetric", pointer);
-            let counted = |member: &str| metric(&format!("/MetricTransformations/0/{member}"));
-            let alarm = |pointer| template.property("TrackLoginUnnotedAlarm", pointer);
-            let topic = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
-            [
-                expect("the log", metric("/LogGroupName"), &json!({ "Ref": "TrackLoginLogs" })),
-                // As `portal_aws::telemetry` writes it.
-                expect("what counts", metric("/FilterPattern"), &json!("{ $.level = \"ERROR\" }")),
-                expect("how much", counted("MetricValue"), &json!("1")),
-                expect("the alarm's namespace", alarm("/Namespace"), counted("MetricNamespace")),
-                expect("the alarm's metric", alarm("/MetricName"), counted("MetricName")),
-                expect("the alarm's statistic", alarm("/Statistic"), &json!("Sum")),
-                expect("the alarm's threshold", alarm("/Threshold"), &json!(0)),
-                expect("the alarm's actions", alarm("/AlarmActions"), &topic),
-            ]
-            .into_iter()
-            .flatten()
-            .collect()
-        },
-        &[
-            ("/Resources/TrackLoginUnnotedMetric", Value::Null),
-            ("/Resources/TrackLoginUnnotedMetric/Properties/FilterPattern", json!("ERROR")),
-            ("/Resources/TrackLoginUnnotedMetric/Properties/LogGroupName", json!({ "Ref": "AccessLogs" })),
-            ("/Resources/TrackLoginUnnotedMetric/Properties/MetricTransformations/0/MetricName", json!("errors")),
-            ("/Resources/TrackLoginUnnotedAlarm/Properties/Threshold", json!(10)),
-            ("/Resources/TrackLoginUnnotedAlarm/Properties/AlarmActions", Value::Null),
-        ],
-    );
-}
-
-#[test]
 fn the_sweep_runs_every_minute() {
     rule(
         |template| {

@@ -186,29 +186,3 @@ fn an_event_that_fails_is_tried_again_and_then_kept() {
         ],
     );
 }
-
-#[test]
-fn every_function_and_queue_of_failures_has_an_alarm() {
-    rule(
-        |template| {
-            let alarms = template.resources("AWS::CloudWatch::Alarm");
-            let has_alarm = |dimension: &Value| {
-                alarms.values().any(|alarm| {
-                    let properties = &alarm["Properties"];
-                    &properties["Dimensions"][0]["Value"] == dimension && !properties["AlarmActions"].is_null()
-                })
-            };
-            let functions = template.resources("AWS::Serverless::Function").into_keys();
-            let functions = functions.map(|function| (function, json!({ "Ref": function })));
-            let queues = template.resources("AWS::SQS::Queue").into_keys().filter(|queue| queue.ends_with("Dlq"));
-            let queues = queues.map(|queue| (queue, json!({ "Fn::GetAtt": [queue, "QueueName"] })));
-            let all = functions.chain(queues);
-            all.filter(|(_, value)| !has_alarm(value)).map(|(name, _)| format!("{name} has no alarm")).collect()
-        },
-        &[
-            ("/Resources/MailEventsErrorAlarm", Value::Null),
-            ("/Resources/MailEventDlqAlarm", Value::Null),
-            ("/Resources/InviteErrorAlarm/Properties/AlarmActions", Value::Null),
-        ],
-    );
-}

@@ -5,6 +5,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 mod adoption;
+mod alarms;
 mod api;
 mod chain;
 mod configuration;

@@ -1,46 +1,31 @@
 //! The alarms on the metrics of the functions: each names a metric that its function writes, and no log level drops the
 //! lines with the metrics.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use aws_lambda_events::sqs::SqsEvent;
-use lambda_runtime::{Context, LambdaEvent};
-use portal::{
-    operations::breaker::Breaker,
-    testing::{MemoryQueue, MemoryStore, ScriptedMailer, TestClock, TestEntropy},
-};
+use lambda_runtime::Context;
+use portal::testing::{MemoryQueue, MemoryStore, TestClock, TestEntropy};
 use portal_aws::metrics::{DIMENSION, KeptLines, NAMESPACE};
-use sender::Sender;
 use serde_json::{Value, json};
 use sweep::Sweep;
 
-use crate::template::{Template, expect, rule};
+use crate::{
+    documents::read,
+    template::{Template, expect, rule},
+};
 
-/// An invocation with some time left.
-fn context() -> Context {
-    let mut context = Context::default();
-    "function".clone_into(&mut Arc::make_mut(&mut context.env_config).function_name);
-    "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
-    context.deadline = i64::MAX.unsigned_abs();
-    context
+/// The names of the metrics that each function can write.
+fn written() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("bulk-runner", bulk_runner::metric_names().collect()),
+        ("mail-events", mail_events::metric_names().collect()),
+        ("sender", sender::metric_names().collect()),
+        ("sweep", sweep::metric_names().collect()),
+    ])
 }
 
-/// The metrics that a run of the sender writes.
-async fn metrics_of_the_sender() -> Value {
-    let sender = Sender {
-        store: MemoryStore::default(),
-        mailer: ScriptedMailer::default(),
-        clock: TestClock::default(),
-        entropy: TestEntropy::default(),
-        breaker: Breaker::default(),
-        metrics: KeptLines::default(),
-    };
-    sender.process_batch(LambdaEvent::new(SqsEvent::default(), context())).await.unwrap();
-    definitions(&sender.metrics)
-}
-
-/// The metrics that a run of the sweep writes.
-async fn metrics_of_the_sweep() -> Value {
+/// The lines of metrics of a sweep that finds nothing: of what runs, it is the only thing, while nothing happens.
+async fn lines_while_idle() -> Vec<String> {
     let sweep = Sweep {
         store: MemoryStore::default(),
         queue: MemoryQueue::default(),
@@ -48,23 +33,32 @@ async fn metrics_of_the_sweep() -> Value {
         entropy: TestEntropy::default(),
         metrics: KeptLines::default(),
     };
-    sweep.run(&context()).await.unwrap();
-    definitions(&sweep.metrics)
+    let mut context = Context::default();
+    "8476a536-e9f4-11e8-9739-2dfe598c3fcd".clone_into(&mut context.request_id);
+    context.deadline = i64::MAX.unsigned_abs();
+    sweep.run(&context).await.unwrap();
+    sweep.metrics.lines()
 }
 
-/// The definitions of the metrics in the one line of a run.
-fn definitions(metrics: &KeptLines) -> Value {
-    let [line] = metrics.lines().try_into().unwrap();
-    serde_json::from_str::<Value>(&line).unwrap()["_aws"]["CloudWatchMetrics"][0]["Metrics"].take()
+#[tokio::test]
+async fn the_bill_counts_the_metrics_that_are_written() {
+    let recorded: Value = serde_json::from_str(&read("docs/cost/metrics.json")).unwrap();
+    assert_eq!(recorded["written"], json!(written()));
+    assert_eq!(recorded["writtenWhileIdle"], json!(lines_while_idle().await));
 }
 
 /// The errors of an alarm on a metric of a function that writes these metrics.
-fn watches(template: &Template, alarm: &str, function: &str, metrics: &Value) -> Vec<String> {
+fn watches(
+    template: &Template,
+    alarm: &str,
+    function: &str,
+    mut metrics: impl Iterator<Item = &'static str>,
+) -> Vec<String> {
     let alarm_has = |pointer| template.property(alarm, pointer);
     let dimensions = json!([{ "Name": DIMENSION, "Value": { "Ref": function } }]);
     let topic = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
     let metric = alarm_has("/MetricName");
-    let written = metrics.as_array().unwrap().iter().any(|definition| definition["Name"] == *metric);
+    let written = metrics.any(|name| name == *metric);
     let unknown = (!written).then(|| format!("{function} writes no metric {metric}"));
     let comparison = alarm_has("/ComparisonOperator");
     [
@@ -79,12 +73,11 @@ fn watches(template: &Template, alarm: &str, function: &str, metrics: &Value) ->
     .collect()
 }
 
-#[tokio::test]
-async fn an_alarm_watches_for_a_pause_of_sending() {
-    let metrics = metrics_of_the_sender().await;
+#[test]
+fn an_alarm_watches_for_a_pause_of_sending() {
     rule(
         |template| {
-            let mut complaints = watches(template, "SendingPausedAlarm", "SenderFunction", &metrics);
+            let mut complaints = watches(template, "SendingPausedAlarm", "SenderFunction", sender::metric_names());
             let alarm = |pointer| template.property("SendingPausedAlarm", pointer);
             complaints.extend(expect("the metric", alarm("/MetricName"), &json!("paused")));
             complaints.extend(expect("the statistic", alarm("/Statistic"), &json!("Sum")));
@@ -103,16 +96,16 @@ async fn an_alarm_watches_for_a_pause_of_sending() {
     );
 }
 
-#[tokio::test]
-async fn an_alarm_watches_for_invitations_that_wait_and_for_a_sweep_that_does_not_run() {
-    let metrics = metrics_of_the_sweep().await;
+#[test]
+fn an_alarm_watches_for_invitations_that_wait() {
     rule(
         |template| {
-            let mut complaints = watches(template, "OldestUnsentAlarm", "SweepFunction", &metrics);
+            let mut complaints = watches(template, "OldestUnsentAlarm", "SweepFunction", sweep::metric_names());
             let alarm = |pointer| template.property("OldestUnsentAlarm", pointer);
             complaints.extend(expect("the metric", alarm("/MetricName"), &json!("oldestUnsentAge")));
             complaints.extend(expect("the statistic", alarm("/Statistic"), &json!("Maximum")));
-            complaints.extend(expect("missing data", alarm("/TreatMissingData"), &json!("breaching")));
+            // A sweep that sees no waiting invitation writes no data.
+            complaints.extend(expect("missing data", alarm("/TreatMissingData"), &json!("notBreaching")));
             complaints.extend(expect("the threshold", alarm("/Threshold"), &json!(1800)));
             // The sweep may see a waiting invitation only once within the longest reschedule.
             let longest = portal::policy::reschedule_wait(u32::MAX).num_seconds();
@@ -124,9 +117,9 @@ async fn an_alarm_watches_for_invitations_that_wait_and_for_a_sweep_that_does_no
         },
         &[
             ("/Resources/OldestUnsentAlarm", Value::Null),
-            ("/Resources/OldestUnsentAlarm/Properties/MetricName", json!("queued")),
+            ("/Resources/OldestUnsentAlarm/Properties/MetricName", json!("oldest")),
             ("/Resources/OldestUnsentAlarm/Properties/Statistic", json!("Average")),
-            ("/Resources/OldestUnsentAlarm/Properties/TreatMissingData", json!("notBreaching")),
+            ("/Resources/OldestUnsentAlarm/Properties/TreatMissingData", json!("breaching")),
             ("/Resources/OldestUnsentAlarm/Properties/Period", json!(60)),
             ("/Resources/OldestUnsentAlarm/Properties/Dimensions", json!([])),
         ],

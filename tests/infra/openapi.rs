@@ -11,11 +11,8 @@ use portal::refusal::RefusalCode;
 use portal_aws::http::{problem::ProblemCode, routes::Operation, words::EdgeCode};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
-use system_tests::{
-    openapi::{Answer, Document, child},
-    yaml,
-};
-use xtask::workspace::Workspace;
+use system_tests::openapi::{Answer, Document, child};
+use xtask::{workspace::Workspace, yaml};
 
 use crate::template::rule_of;
 

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use system_tests::yaml;
-use xtask::{StackFile, explanation::explain, workspace::Workspace};
+use xtask::{StackFile, explanation::explain, template::intrinsic, workspace::Workspace, yaml};
 
 use crate::aws::{element, query};
 
@@ -32,7 +31,7 @@ fn deployed(stack: &StackFile) -> Value {
 #[test]
 fn the_deployed_template_differs_from_the_file_by_the_patches_only() {
     let Some(stack) = system_tests::stack() else { return };
-    let file = yaml::read("infra/template.yaml", yaml::intrinsic).unwrap();
+    let file = yaml::read("infra/template.yaml", intrinsic).unwrap();
     let patches = explain(&Workspace::locate().unwrap()).unwrap().patches;
     let mut claims: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for patch in &patches {
@@ -51,7 +50,7 @@ fn the_deployed_template_differs_from_the_file_by_the_patches_only() {
 
 #[test]
 fn a_difference_is_found_where_it_is() {
-    let parsed = |text: &str| yaml::parse(text, yaml::intrinsic).unwrap();
+    let parsed = |text: &str| yaml::parse(text, intrinsic).unwrap();
     let file = parsed("{a: {b: 1, c: [1, 2], 'd/e': x}, f: !Ref X}");
     assert_eq!(differences(&file, &file), BTreeSet::new());
     let other = parsed("{a: {b: '1', c: [1, 3], 'd/e': y, g: 1}, f: {Ref: X}}");

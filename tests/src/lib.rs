@@ -1,7 +1,6 @@
 //! The common parts of the tests of the whole system.
 
 pub mod openapi;
-pub mod yaml;
 
 use std::{path::Path, sync::OnceLock};
 

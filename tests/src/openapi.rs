@@ -10,7 +10,7 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 use jsonschema::{Registry, RegistryBuilder, Validator};
 use serde_json::{Value, json};
 
-use crate::yaml;
+use xtask::yaml;
 
 /// The URI of the document in references.
 const URI: &str = "urn:openapi";

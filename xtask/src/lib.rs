@@ -20,9 +20,11 @@ pub mod progress;
 pub mod sbom;
 pub mod stack;
 pub mod stack_file;
+pub mod template;
 pub mod test;
 pub mod token;
 pub mod workspace;
+pub mod yaml;
 
 mod cargo_tool;
 mod demo;

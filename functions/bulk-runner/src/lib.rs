@@ -25,6 +25,11 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, BulkQueueUrl);
 /// A run starts with no further patient when only this time is left, so that it can finish before it is stopped.
 const MARGIN: TimeDelta = TimeDelta::seconds(15);
 
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    RunCounts::default().figures().into_iter().map(|figure| figure.name)
+}
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct BulkRunner<S, Q, J, C, E, L> {

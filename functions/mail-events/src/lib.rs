@@ -1,21 +1,23 @@
 //! Records the events of SES about mails.
 
 use lambda_runtime::{Error, LambdaEvent};
-use portal::email::Pepper;
 use portal::{
+    email::Pepper,
     ids::RequestId,
     operations::mail_event::{EventOutcome, record_event},
     ports::{Clock, DeliveryStore, Ports},
     record::delivery::MailEvent,
+    states::Delivery,
 };
-use portal_aws::config::{AwsEnvironment, ConfigurationSet, TableName};
 use portal_aws::{
     bootstrap::account,
     cause,
+    config::{AwsEnvironment, ConfigurationSet, TableName},
     metrics::{self, Figure, MetricLog},
     ses_events::{self, Origin, SesEvent},
 };
 use serde_json::Value;
+use strum::IntoEnumIterator as _;
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, ConfigurationSet);
@@ -26,6 +28,11 @@ const KNOWN: &str = "known";
 const FOREIGN: &str = "foreign";
 /// The metric for events of a kind that the configuration does not request from SES.
 const UNASKED: &str = "unasked";
+
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    Delivery::iter().map(Delivery::name).chain([KNOWN, FOREIGN, UNASKED])
+}
 
 /// The function, over its ports.
 #[derive(Debug)]

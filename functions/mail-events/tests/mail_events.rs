@@ -102,6 +102,7 @@ async fn each_event_is_counted_once() {
             assert_eq!(line["function"], "portal-mail-events");
             let name = line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"].as_str().unwrap().to_owned();
             assert_eq!(line[&name], 1);
+            assert!(mail_events::metric_names().any(|known| known == name), "{name}");
             name
         };
         lines.iter().map(metric).collect::<Vec<_>>()

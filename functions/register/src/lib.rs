@@ -15,13 +15,13 @@ use portal::{
     refusal::LinkRefusal,
     states::RevokeReason,
 };
-use portal_aws::config::{AwsEnvironment, QueueUrl, TableName};
+use portal_aws::config::{AwsEnvironment, OriginSecrets, QueueUrl, TableName};
 use portal_aws::http::{Answer, Handler, Problem, Request, respond::log_unqueued, routes::RegisterOperation};
 
 use crate::json::{LinkJson, NewLinkJson, RegisteredJson};
 
 /// What the function reads from its environment.
-pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
+pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl, Option<OriginSecrets>);
 
 /// The function, over its ports.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use register::{Config, Register};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (aws, table, pepper, queue): Config = bootstrap::start(module_path!())?;
+    let (aws, table, pepper, queue, secrets): Config = bootstrap::start(module_path!())?;
     let aws = Aws::new(aws);
     let store = DynamoStore::new(&aws.dynamodb().await, table).with_pepper(pepper);
     let queue = aws.queue(queue);
-    Edge::public(Register { store, queue, clock: SystemClock, entropy: OsEntropy }).serve().await
+    Edge::public(secrets, Register { store, queue, clock: SystemClock, entropy: OsEntropy }).serve().await
 }

@@ -8,9 +8,13 @@ use portal::{
     states::RevokeReason,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
-use portal_aws::http::{
-    Edge,
-    testing::{Bad, Sample, Shown, assert_refused, bad_bodies},
+use portal_aws::{
+    config::OriginSecrets,
+    http::{
+        Edge,
+        origin::ORIGIN_VERIFY,
+        testing::{Bad, Sample, Shown, assert_refused, bad_bodies},
+    },
 };
 use register::Register;
 use serde_json::{Value, json};
@@ -23,11 +27,16 @@ const WITH_TOKEN: [&str; 5] =
 
 /// The function, and patient `p-1001`, whose invitation was mailed an hour ago. The samples have its token.
 fn function() -> Function {
+    function_behind(None)
+}
+
+/// The same, behind a firewall that sends one of these secrets.
+fn function_behind(secrets: Option<OriginSecrets>) -> Function {
     let store = MemoryStore::with_practices([samples::practice("lakeside")]);
     store.mail_invitation(&samples::key("lakeside", "p-1001"), "jose@example.com");
     let clock = TestClock::default();
     clock.advance(TimeDelta::hours(1));
-    Edge::public(Register { store, queue: MemoryQueue::default(), clock, entropy: TestEntropy::default() })
+    Edge::public(secrets, Register { store, queue: MemoryQueue::default(), clock, entropy: TestEntropy::default() })
 }
 
 fn record(function: &Function) -> PortalRecord {
@@ -62,6 +71,29 @@ async fn checking_a_link_changes_nothing() {
     insta::assert_json_snapshot!("usable", ask(&function, "register/check").await);
     assert_eq!(ask(&function, "register/check").await.status, 200);
     assert_eq!(stored_state(function.handler()), before);
+}
+
+#[tokio::test]
+async fn behind_a_firewall_only_its_requests_are_answered() {
+    const CURRENT: &str = "current-0123456789abcdef01234567";
+    const PREVIOUS: &str = "previous-123456789abcdef01234567";
+    let secrets = OriginSecrets { current: CURRENT.into(), previous: Some(PREVIOUS.into()) };
+    let function = function_behind(Some(secrets));
+    let samples = WITH_TOKEN.into_iter().chain(["register/unsubscribe"]);
+    let bad = samples.flat_map(|name| {
+        let refused = |what, sample| Bad::new(format!("{name}: {what}"), sample, 403, "wrong_host");
+        [
+            refused("no header", Sample::new(name)),
+            refused("another value", Sample::new(name).header(ORIGIN_VERIFY, "x")),
+            refused("both values", Sample::new(name).header(ORIGIN_VERIFY, &format!("{CURRENT},{PREVIOUS}"))),
+        ]
+    });
+    assert_refused(&function, bad.collect(), stored_state).await;
+    insta::assert_json_snapshot!("wrong_host", ask(&function, "register/check").await);
+    let check = async |secret| Sample::new("register/check").header(ORIGIN_VERIFY, secret).ask(&function).await.status;
+    assert_eq!((check(CURRENT).await, check(PREVIOUS).await), (200, 200));
+    let registered = Sample::new("register/register").header(ORIGIN_VERIFY, CURRENT).ask(&function).await;
+    assert_eq!(registered.status, 201);
 }
 
 #[tokio::test]

@@ -31,6 +31,11 @@ use self::counts::RunCounts;
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, Pepper, MailSettings);
 
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    RunCounts::default().figures().into_iter().map(|figure| figure.name)
+}
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Sender<S, M, C, E, L> {

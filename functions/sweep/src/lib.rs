@@ -21,6 +21,11 @@ pub type Config = (AwsEnvironment, TableName, Pepper, QueueUrl);
 /// A run starts no new page when only this time is left, so that it can finish before it is stopped.
 const MARGIN: TimeDelta = TimeDelta::seconds(30);
 
+/// The names of the metrics that the function can write.
+pub fn metric_names() -> impl Iterator<Item = &'static str> {
+    figures(SweepReport::default()).into_iter().map(|figure| figure.name)
+}
+
 /// The function, over its ports.
 #[derive(Debug)]
 pub struct Sweep<S, Q, C, E, L> {

@@ -12,8 +12,8 @@ use http::Uri;
 use portal::email::{EmailAddress, Pepper};
 use secrecy::SecretString;
 
-/// The shortest pepper, in bytes: as long as the output of the hash that it keys.
-const PEPPER_MIN_BYTES: usize = 32;
+/// The shortest secret, in bytes: as long as the output of the hash that the pepper keys.
+const SECRET_MIN_BYTES: usize = 32;
 /// The longest portal URL, in characters: a mail header that contains it can have 995.
 const PORTAL_URL_MAX_CHARS: usize = 500;
 
@@ -35,6 +35,16 @@ pub struct ClaimNames {
     pub practice: String,
     /// The claim with the scopes, separated by spaces.
     pub scope: String,
+}
+
+/// The values of the header by which the firewall identifies itself to the functions with public operations. Two are
+/// valid while the secret is rotated.
+#[derive(Clone, Debug)]
+pub struct OriginSecrets {
+    /// The value that the firewall sends.
+    pub current: SecretString,
+    /// The value that it sent before, and may still send while the new one spreads.
+    pub previous: Option<SecretString>,
 }
 
 /// The region, credentials and endpoint for AWS calls, from the variables that Lambda sets for every function.
@@ -157,6 +167,11 @@ impl Environment {
         self.optional(name).ok_or(ConfigError::Missing(name))
     }
 
+    fn secret(&self, name: &'static str) -> Result<SecretString, ConfigError> {
+        let long = |text: &str| (text.len() >= SECRET_MIN_BYTES).then(|| SecretString::from(text));
+        self.parsed(name, "at least 32 bytes long", long)
+    }
+
     fn parsed<T>(
         &self,
         name: &'static str,
@@ -179,8 +194,19 @@ pub trait FromEnvironment: Sized {
 impl FromEnvironment for Pepper {
     /// `FINGERPRINT_PEPPER`, at least 32 bytes.
     fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
-        let secret = |text: &str| (text.len() >= PEPPER_MIN_BYTES).then(|| Self::new(SecretString::from(text)));
-        environment.parsed("FINGERPRINT_PEPPER", "at least 32 bytes long", secret)
+        environment.secret("FINGERPRINT_PEPPER").map(Self::new)
+    }
+}
+
+impl FromEnvironment for Option<OriginSecrets> {
+    /// `ORIGIN_SECRET` and `PREVIOUS_ORIGIN_SECRET`, at least 32 bytes each. Without the first there is no firewall.
+    fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        let secret = |name| environment.optional(name).map(|_| environment.secret(name)).transpose();
+        match (secret("ORIGIN_SECRET")?, secret("PREVIOUS_ORIGIN_SECRET")?) {
+            (Some(current), previous) => Ok(Some(OriginSecrets { current, previous })),
+            (None, Some(_)) => Err(ConfigError::Missing("ORIGIN_SECRET")),
+            (None, None) => Ok(None),
+        }
     }
 }
 
@@ -256,7 +282,7 @@ pub fn variables_of<C: FromEnvironment>() -> Result<std::collections::BTreeSet<&
         Some(match name {
             "MAIL_FROM" => "portal@example.com".to_owned(),
             "PORTAL_BASE_URL" => "https://portal.example.com".to_owned(),
-            _ => "x".repeat(PEPPER_MIN_BYTES),
+            _ => "x".repeat(SECRET_MIN_BYTES),
         })
     }));
     C::from_environment(&examples)?;
@@ -306,6 +332,39 @@ mod tests {
         assert_eq!(unicode, named);
         let bare = read::<MailSettings>(&[("MAIL_FROM", "portal@example.com")]).unwrap_err();
         assert_eq!(bare, ConfigError::Missing("CONFIGURATION_SET"));
+    }
+
+    #[test]
+    fn one_or_two_origin_secrets_are_valid_and_none_means_no_firewall() {
+        use secrecy::ExposeSecret as _;
+
+        const CURRENT: &str = "current-0123456789abcdef01234567";
+        const PREVIOUS: &str = "previous-123456789abcdef01234567";
+        let secrets = |variables| {
+            read::<Option<OriginSecrets>>(variables).map(|secrets| {
+                secrets.map(|OriginSecrets { current, previous }| {
+                    let shown = |secret: SecretString| secret.expose_secret().to_owned();
+                    (shown(current), previous.map(shown))
+                })
+            })
+        };
+        assert_eq!(secrets(&[]), Ok(None));
+        assert_eq!(secrets(&[("ORIGIN_SECRET", ""), ("PREVIOUS_ORIGIN_SECRET", "")]), Ok(None));
+        assert_eq!(
+            secrets(&[("ORIGIN_SECRET", CURRENT), ("PREVIOUS_ORIGIN_SECRET", "")]),
+            Ok(Some((CURRENT.to_owned(), None)))
+        );
+        assert_eq!(
+            secrets(&[("ORIGIN_SECRET", CURRENT), ("PREVIOUS_ORIGIN_SECRET", PREVIOUS)]),
+            Ok(Some((CURRENT.to_owned(), Some(PREVIOUS.to_owned()))))
+        );
+        assert_eq!(secrets(&[("PREVIOUS_ORIGIN_SECRET", PREVIOUS)]), Err(ConfigError::Missing("ORIGIN_SECRET")));
+        let short = |name| Err(ConfigError::Invalid(name, "at least 32 bytes long"));
+        assert_eq!(secrets(&[("ORIGIN_SECRET", "hunter2")]), short("ORIGIN_SECRET"));
+        assert_eq!(
+            secrets(&[("ORIGIN_SECRET", CURRENT), ("PREVIOUS_ORIGIN_SECRET", "hunter2")]),
+            short("PREVIOUS_ORIGIN_SECRET")
+        );
     }
 
     #[test]
@@ -372,9 +431,15 @@ mod tests {
 
     #[test]
     fn debug_shows_no_secret() {
-        let variables = environment(&[("FINGERPRINT_PEPPER", "0123456789abcdef0123456789abcdef")]);
+        let variables = environment(&[
+            ("FINGERPRINT_PEPPER", "0123456789abcdef0123456789abcdef"),
+            ("ORIGIN_SECRET", "0123456789abcdef0123456789abcdef"),
+            ("PREVIOUS_ORIGIN_SECRET", "0123456789abcdef0123456789abcdef"),
+        ]);
         assert_eq!(format!("{variables:?}"), "Environment");
         assert!(!format!("{:?}", Pepper::from_environment(&variables).unwrap()).contains("0123"));
+        let secrets = Option::<OriginSecrets>::from_environment(&variables).unwrap();
+        assert!(secrets.is_some() && !format!("{secrets:?}").contains("0123"), "{secrets:?}");
     }
 
     #[test]

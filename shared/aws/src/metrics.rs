@@ -66,9 +66,14 @@ impl MetricLog for StandardOutput {
     }
 }
 
-/// Writes the metrics of one run of a function.
+/// Writes the metrics of one run of a function. Zeros are left out, because a metric is billed for each hour in which it
+/// has data. A run with nothing but zeros writes no line.
 pub fn put(log: &impl MetricLog, function: &str, at: DateTime<Utc>, figures: &[Figure]) {
-    match line(function, at, figures) {
+    let figures: Vec<Figure> = figures.iter().copied().filter(|figure| figure.value > 0).collect();
+    if figures.is_empty() {
+        return;
+    }
+    match line(function, at, &figures) {
         Ok(line) => log.write(line),
         Err(error) => tracing::warn!(%error, "metrics not written"),
     }
@@ -153,5 +158,23 @@ mod tests {
             r#""function":"stack-sender","oldest":90,"sent":3}"#,
         );
         assert_eq!(line, golden);
+    }
+
+    #[test]
+    fn zeros_are_not_written() {
+        #[derive(Default)]
+        struct Log(std::sync::Mutex<Vec<String>>);
+        impl MetricLog for Log {
+            fn write(&self, line: String) {
+                self.0.lock().unwrap().push(line);
+            }
+        }
+        let (log, at) = (Log::default(), DateTime::UNIX_EPOCH);
+        put(&log, "stack-sender", at, &[Figure::count("sent", 0), Figure::count("refused", 0)]);
+        put(&log, "stack-sender", at, &[]);
+        assert!(log.0.lock().unwrap().is_empty());
+        put(&log, "stack-sender", at, &[Figure::count("sent", 0), Figure::count("refused", 2)]);
+        let [line] = <[String; 1]>::try_from(log.0.into_inner().unwrap()).unwrap();
+        assert!(line.contains(r#""refused":2"#) && !line.contains("sent"), "{line}");
     }
 }

@@ -88,6 +88,7 @@ fn edge_problem(code: EdgeCode) -> Problem {
         EdgeCode::EmailInvalid => Problem::Invalid(vec![mistake("/email", FieldCode::EmailInvalid)]),
         EdgeCode::Unauthenticated => Problem::Unauthenticated,
         EdgeCode::Forbidden => Problem::Forbidden,
+        EdgeCode::WrongHost => Problem::WrongHost,
         EdgeCode::NotFound => Problem::NotFound,
         EdgeCode::PracticeNotSetUp => Problem::PracticeNotSetUp,
         EdgeCode::JobNotFound => Problem::JobNotFound,

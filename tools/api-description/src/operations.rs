@@ -368,9 +368,11 @@ fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
         causes.push(Cause::Malformed("idempotency_key", Malformed::IdempotencyKey));
     }
     causes.extend(parts.malformed.iter().map(|(name, part)| Cause::Malformed(name, *part)));
-    if !is_public {
-        causes.extend([edge(EdgeCode::Unauthenticated), edge(EdgeCode::Forbidden)]);
-    }
+    causes.extend(if is_public {
+        vec![edge(EdgeCode::WrongHost)]
+    } else {
+        vec![edge(EdgeCode::Unauthenticated), edge(EdgeCode::Forbidden)]
+    });
     causes.extend(operation.refusals().iter().map(|code| Cause::Code(ProblemCode::Rule(*code))));
     causes.extend(parts.other_codes.iter().map(|code| edge(*code)));
     if conditional {

@@ -8,12 +8,16 @@ use portal::ids::RequestId;
 use super::{
     HttpAnswer, HttpEvent,
     answer::Answer,
+    origin::require_firewall,
     problem::Problem,
     request::Request,
     routes::{FunctionOperation, Operation},
     scope::{Access, scope_of},
 };
-use crate::{bootstrap::serve_events, config::ClaimNames};
+use crate::{
+    bootstrap::serve_events,
+    config::{ClaimNames, OriginSecrets},
+};
 
 /// The part that differs between functions: it carries out one operation for a request, and makes the answer.
 pub trait Handler: Sync {
@@ -34,22 +38,31 @@ pub trait Handler: Sync {
 /// A handler and what all functions do around it.
 #[derive(Debug)]
 pub struct Edge<H> {
-    /// `None` if no operation of the function needs a token.
-    claims: Option<ClaimNames>,
+    gate: Gate,
     handler: H,
+}
+
+/// What a request must have to be handled.
+#[derive(Debug)]
+enum Gate {
+    /// A verified token, with claims of these names.
+    Token(ClaimNames),
+    /// No token, but the firewall's header, if there is a firewall.
+    Public(Option<OriginSecrets>),
 }
 
 impl<H: Handler> Edge<H> {
     /// Puts a handler behind the edge. `claims` names the claims of the verified token.
     #[must_use]
     pub const fn new(claims: ClaimNames, handler: H) -> Self {
-        Self { claims: Some(claims), handler }
+        Self { gate: Gate::Token(claims), handler }
     }
 
-    /// Puts a handler behind the edge. All its operations are public.
+    /// Puts a handler behind the edge all of whose operations are public. `secrets` are those of the firewall, if there
+    /// is one.
     #[must_use]
-    pub const fn public(handler: H) -> Self {
-        Self { claims: None, handler }
+    pub const fn public(secrets: Option<OriginSecrets>, handler: H) -> Self {
+        Self { gate: Gate::Public(secrets), handler }
     }
 
     /// The handler.
@@ -75,10 +88,17 @@ impl<H: Handler> Edge<H> {
     fn admit(&self, id: RequestId, event: HttpEvent) -> Result<(H::Operation, Request), Problem> {
         let operation = event.route_key.as_deref().and_then(Operation::from_route_key).ok_or(Problem::NotFound)?;
         let own = H::Operation::from_operation(operation).ok_or(Problem::NotFound)?;
-        let scope = match (operation.access(), &self.claims) {
-            (Access::Public, _) => None,
-            (access, Some(claims)) => scope_of(&event, claims, access)?,
-            (_, None) => return Err(Problem::Internal("the function has no claim names to read the token".into())),
+        let scope = match (operation.access(), &self.gate) {
+            (Access::Public, Gate::Public(secrets)) => {
+                require_firewall(&event.headers, secrets.as_ref())?;
+                None
+            }
+            (access @ (Access::With(_) | Access::CustomerCare | Access::Portal), Gate::Token(claims)) => {
+                scope_of(&event, claims, access)?
+            }
+            (Access::Public, Gate::Token(_)) | (_, Gate::Public(_)) => {
+                return Err(Problem::Internal("the function cannot tell whether the request is permitted".into()));
+            }
         };
         Ok((own, Request { id, operation, scope, event }))
     }
@@ -138,17 +158,28 @@ mod tests {
         ClaimNames { practice: "practice_id".to_owned(), scope: "scope".to_owned() }
     }
 
+    fn origin_secrets() -> OriginSecrets {
+        OriginSecrets { current: "0123456789abcdef0123456789abcdef".into(), previous: None }
+    }
+
     #[tokio::test]
     async fn a_public_operation_has_no_scope_even_with_a_token() {
         let route = "POST /v1/activation";
-        assert_eq!(status(Edge::public(ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
+        assert_eq!(status(Edge::public(None, ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
+    }
+
+    #[tokio::test]
+    async fn a_public_operation_needs_an_edge_that_knows_of_the_firewall() {
+        let route = "POST /v1/activation";
         assert_eq!(status(Edge::new(claims(), ScopeReader::<RegisterOperation>(PhantomData)), route).await, 500);
+        let behind = Edge::public(Some(origin_secrets()), ScopeReader::<RegisterOperation>(PhantomData));
+        assert_eq!(status(behind, route).await, 403);
     }
 
     #[tokio::test]
     async fn an_operation_that_needs_a_token_needs_an_edge_that_reads_it() {
         let route = "GET /v1/patients/{patientId}/portal";
         assert_eq!(status(Edge::new(claims(), ScopeReader::<StatusOperation>(PhantomData)), route).await, 204);
-        assert_eq!(status(Edge::public(ScopeReader::<StatusOperation>(PhantomData)), route).await, 500);
+        assert_eq!(status(Edge::public(None, ScopeReader::<StatusOperation>(PhantomData)), route).await, 500);
     }
 }

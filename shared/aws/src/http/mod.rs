@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod field_error;
 pub mod fields;
 mod handler;
+pub mod origin;
 pub mod panel;
 pub mod problem;
 mod request;

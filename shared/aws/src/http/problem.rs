@@ -55,6 +55,8 @@ pub enum Problem {
     Unauthenticated,
     /// The token does not permit the operation.
     Forbidden,
+    /// A public operation was asked for past the firewall.
+    WrongHost,
     /// There is no such path.
     NotFound,
     /// The practice has not saved its settings yet.
@@ -169,7 +171,7 @@ impl ProblemCode {
                     StatusCode::UNPROCESSABLE_ENTITY
                 }
                 EdgeCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-                EdgeCode::Forbidden => StatusCode::FORBIDDEN,
+                EdgeCode::Forbidden | EdgeCode::WrongHost => StatusCode::FORBIDDEN,
                 EdgeCode::NotFound | EdgeCode::PracticeNotSetUp | EdgeCode::JobNotFound => StatusCode::NOT_FOUND,
                 EdgeCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
                 EdgeCode::VersionConflict => StatusCode::PRECONDITION_FAILED,
@@ -250,6 +252,7 @@ impl Problem {
             },
             Self::Unauthenticated => EdgeCode::Unauthenticated,
             Self::Forbidden => EdgeCode::Forbidden,
+            Self::WrongHost => EdgeCode::WrongHost,
             Self::NotFound => EdgeCode::NotFound,
             Self::PracticeNotSetUp => EdgeCode::PracticeNotSetUp,
             Self::JobNotFound => EdgeCode::JobNotFound,
@@ -284,6 +287,7 @@ impl Problem {
             | Self::Invalid(_)
             | Self::Unauthenticated
             | Self::Forbidden
+            | Self::WrongHost
             | Self::NotFound
             | Self::PracticeNotSetUp
             | Self::JobNotFound
@@ -304,6 +308,7 @@ impl Problem {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Forbidden
+            | Self::WrongHost
             | Self::NotFound
             | Self::PracticeNotSetUp
             | Self::JobNotFound
@@ -367,6 +372,7 @@ impl Problem {
             | Self::Invalid(_)
             | Self::Unauthenticated
             | Self::Forbidden
+            | Self::WrongHost
             | Self::NotFound
             | Self::PracticeNotSetUp
             | Self::JobNotFound
@@ -417,6 +423,7 @@ mod tests {
             rule(RefusalCode::LinkNotUsable),
             rule(RefusalCode::DateOfBirthMismatch),
             Problem::Forbidden,
+            Problem::WrongHost,
             Malformed::Body.into(),
             Malformed::IfMatch.into(),
             Malformed::IdempotencyKey.into(),

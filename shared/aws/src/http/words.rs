@@ -12,6 +12,7 @@ pub enum EdgeCode {
     EmailInvalid,
     Unauthenticated,
     Forbidden,
+    WrongHost,
     NotFound,
     PracticeNotSetUp,
     JobNotFound,
@@ -56,6 +57,9 @@ impl EdgeCode {
             Self::Unauthenticated => ("Unauthenticated", "The request carries no valid access token: sign in."),
             Self::Forbidden => {
                 ("Forbidden", "You are not permitted to do this: ask an administrator for the permission.")
+            }
+            Self::WrongHost => {
+                ("Wrong host", "Requests without an access token are not answered at this host: call the public one.")
             }
             Self::NotFound => ("Not found", "There is nothing at this path: check the address."),
             Self::PracticeNotSetUp => {

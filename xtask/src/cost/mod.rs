@@ -1,15 +1,22 @@
-//! `cost`: what invitations cost on AWS, from counted calls and a dated list of prices.
+//! `cost`: what invitations cost on AWS, from counted calls and a dated list of prices, and what a month costs without any,
+//! from the template.
 //!
-//! `docs/cost/counted.json` has the calls and units of each operation, which a test counts. `prices.json` has the prices
-//! and their sources. `assumptions.json` has the values that cannot be counted on one machine, and two other designs for
-//! comparison.
+//! `docs/cost/counted.json` has the calls and units of each operation, which a test counts. `metrics.json` has the metrics
+//! that the functions write, which a test holds too. `prices.json` has the prices and their sources. `assumptions.json` has
+//! the values that cannot be counted on one machine, and two other designs for comparison.
+
+mod idle;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
 
+use self::idle::{Facts, Idle, public_requests_per_second};
 use crate::workspace::Workspace;
+
+const SECONDS_PER_DAY: f64 = 24.0 * 3600.0;
 
 /// The list of prices.
 #[derive(Debug, Deserialize)]
@@ -42,9 +49,18 @@ enum Item {
     LogGb,
     SesEmail,
     SchedulerInvocation,
-    AlarmMonth,
+    KmsRequest,
+    LogGbMonth,
+    DynamodbGbMonth,
+    DynamodbBackupGbMonth,
+    AlarmMetricMonth,
+    QuickAlarmMetricMonth,
+    CompositeAlarmMonth,
+    CustomMetricMonth,
     KmsKeyMonth,
     SecretMonth,
+    WebAclMonth,
+    WebAclRuleMonth,
 }
 
 /// Values that cannot be counted on one machine.
@@ -57,9 +73,25 @@ struct Assumptions {
     millis_per_ses_call: f64,
     log_bytes_per_invocation: f64,
     mails_per_batch: f64,
-    sweeps_per_month: f64,
-    empty_receives_per_month: f64,
+    /// Lambda's pollers of a queue without messages.
+    pollers_per_queue: f64,
+    /// How long a poll waits for a message.
+    poll_secs: f64,
+    /// How often DynamoDB asks for the table's key, which it keeps for five minutes.
+    kms_requests_per_hour: f64,
+    /// The size of the table in the idle month.
+    table_gb: f64,
     designs: Vec<Design>,
+}
+
+/// The metrics of the functions.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metrics {
+    /// Those that a function can write, by function.
+    written: BTreeMap<String, Vec<String>>,
+    /// Those that are written while there is nothing to do.
+    written_while_idle: Vec<String>,
 }
 
 /// Another way to build it, counted on paper.
@@ -102,6 +134,12 @@ struct Counted {
 /// Amounts of what AWS charges for.
 type Amounts = BTreeMap<Item, f64>;
 
+fn add(amounts: &mut Amounts, more: impl IntoIterator<Item = (Item, f64)>) {
+    for (item, amount) in more {
+        *amounts.entry(item).or_default() += amount;
+    }
+}
+
 /// A bill.
 #[derive(Debug)]
 pub struct Bill {
@@ -112,8 +150,12 @@ pub struct Bill {
     pub dollars_per_million: f64,
     /// The same, until the mail is sent and recorded.
     pub dollars_per_million_sent: f64,
-    /// Dollars a month while there are no invitations.
-    pub standing_dollars: f64,
+    /// Dollars a month while there are no invitations, without the edge.
+    pub idle_dollars: f64,
+    /// Dollars that the edge adds to such a month.
+    pub edge_dollars: f64,
+    /// Dollars a day of a flood of requests that keeps all public routes at their limits, without the edge.
+    pub flood_dollars_per_day: f64,
 }
 
 /// Makes the bill for a number of invitations.
@@ -125,7 +167,7 @@ pub fn bill(workspace: &Workspace, invitations: u64) -> Result<Bill> {
     let prices: Prices = read(workspace, "docs/cost/prices.json")?;
     let assumptions: Assumptions = read(workspace, "docs/cost/assumptions.json")?;
     let counted: BTreeMap<String, Counted> = read(workspace, "docs/cost/counted.json")?;
-    let template = fs::read_to_string(workspace.path("infra/template.yaml")).context("infra/template.yaml")?;
+    let metrics: Metrics = read(workspace, "docs/cost/metrics.json")?;
 
     let ours = Design {
         name: "ours".to_owned(),
@@ -147,15 +189,48 @@ pub fn bill(workspace: &Workspace, invitations: u64) -> Result<Bill> {
     };
     let designs: Vec<&Design> = [&sent, &ours].into_iter().chain(&assumptions.designs).collect();
     let amounts: Vec<Amounts> = designs.iter().map(|design| design.amounts(&assumptions)).collect();
-    let standing = standing(&assumptions, &step(&counted, "sweepWithNothingDue")?, &template);
     let dollars = |amounts: &Amounts| total(amounts, &prices);
     let [per_sent, per_event, ..] = amounts.as_slice() else { anyhow::bail!("there are no designs") };
+    let sweep = step(&counted, "sweepWithNothingDue")?;
+    let idle_metrics = float(metrics.written_while_idle.len())?;
+    let facts = Facts { assumptions: &assumptions, sweep: &sweep, metrics: idle_metrics };
+    let parameters =
+        |edge: &str| BTreeMap::from([("Stage".to_owned(), json!("prod")), ("EdgeDomain".to_owned(), json!(edge))]);
+    let (plain, with_edge) = (parameters(""), parameters("portal.example.com"));
+    let idle = Idle::count(workspace, &plain, &facts)?;
+    let idle_dollars = dollars(&idle.amounts)?;
+    let edge_dollars = dollars(&Idle::count(workspace, &with_edge, &facts)?.amounts)? - idle_dollars;
+    let requests = SECONDS_PER_DAY * public_requests_per_second(workspace, &plain)?;
+    let mut looked_at = Amounts::new();
+    let check = Step { http_requests: 1.0, ..step(&counted, "checkLink")? };
+    check.add(&mut looked_at, assumptions.memory_gb, assumptions.millis_per_invocation, &assumptions);
+    let flood_dollars_per_day = requests * dollars(&looked_at)?;
+    let custom_metrics = float(metrics.written.values().map(Vec::len).sum())?;
+    let mut text = text(&prices, &designs, &amounts, invitations)?;
+    writeln!(text, "\nA month without invitations: {idle_dollars:.2}")?;
+    lines(&mut text, &prices, &idle.amounts)?;
+    writeln!(text, "From the third year on: {:.2} more", dollars(&idle.later)?)?;
+    writeln!(text, "With the edge: {edge_dollars:.2} more")?;
+    let each = prices.price(Item::CustomMetricMonth)?.each;
+    let busy = each * (custom_metrics - idle_metrics);
+    writeln!(text, "If each metric of the functions has data in every hour: {busy:.2} more")?;
+    writeln!(
+        text,
+        "A day of a flood at the limits of the public routes, without the edge: {flood_dollars_per_day:.2}"
+    )?;
+    notes(&mut text, &prices, &designs)?;
     Ok(Bill {
         dollars_per_million: 1e6 * dollars(per_event)?,
         dollars_per_million_sent: 1e6 * dollars(per_sent)?,
-        standing_dollars: dollars(&standing)?,
-        text: text(&prices, &designs, &amounts, &standing, invitations)?,
+        idle_dollars,
+        edge_dollars,
+        flood_dollars_per_day,
+        text,
     })
+}
+
+fn float(count: usize) -> Result<f64> {
+    Ok(f64::from(u32::try_from(count)?))
 }
 
 fn read<T: DeserializeOwned>(workspace: &Workspace, file: &'static str) -> Result<T> {
@@ -196,7 +271,7 @@ impl Step {
         let millis = millis_per_invocation * invocations
             + share * (calls * assumptions.millis_per_aws_call + self.ses_calls * assumptions.millis_per_ses_call);
         let sqs = self.sqs_messages + if self.batch { 2.0 * share } else { 0.0 };
-        for (item, amount) in [
+        let more = [
             (Item::HttpApiRequest, self.http_requests),
             (Item::LambdaRequest, invocations),
             (Item::LambdaGbSecond, memory_gb * millis / 1_000.0),
@@ -204,29 +279,9 @@ impl Step {
             (Item::DynamodbReadUnit, self.read_units),
             (Item::SqsRequest, sqs),
             (Item::LogGb, invocations * assumptions.log_bytes_per_invocation / 1e9),
-        ] {
-            *amounts.entry(item).or_default() += amount;
-        }
+        ];
+        add(amounts, more);
     }
-}
-
-/// What a month without invitations uses.
-fn standing(assumptions: &Assumptions, sweep: &Step, template: &str) -> Amounts {
-    let mut amounts = Amounts::new();
-    sweep.add(&mut amounts, assumptions.memory_gb, assumptions.millis_per_invocation, assumptions);
-    for amount in amounts.values_mut() {
-        *amount *= assumptions.sweeps_per_month;
-    }
-    let count =
-        |kind: &str| template.lines().map(str::trim).filter(|line| *line == format!("Type: {kind}")).map(|_| 1.0).sum();
-    amounts.extend([
-        (Item::SchedulerInvocation, assumptions.sweeps_per_month),
-        (Item::SqsRequest, assumptions.empty_receives_per_month * count("AWS::SQS::Queue") / 2.0),
-        (Item::AlarmMonth, count("AWS::CloudWatch::Alarm")),
-        (Item::KmsKeyMonth, count("AWS::KMS::Key")),
-        (Item::SecretMonth, count("AWS::SecretsManager::Secret")),
-    ]);
-    amounts
 }
 
 impl Prices {
@@ -239,13 +294,7 @@ fn total(amounts: &Amounts, prices: &Prices) -> Result<f64> {
     amounts.iter().map(|(item, amount)| Ok(amount * prices.price(*item)?.each)).sum()
 }
 
-fn text(
-    prices: &Prices,
-    designs: &[&Design],
-    amounts: &[Amounts],
-    standing: &Amounts,
-    invitations: u64,
-) -> Result<String> {
+fn text(prices: &Prices, designs: &[&Design], amounts: &[Amounts], invitations: u64) -> Result<String> {
     let many = f64::from(u32::try_from(invitations).context("more invitations than there are people")?);
     let mut text =
         format!("{invitations} invitations, {}, prices as of {}, in dollars\n\n| ", prices.region, prices.as_of);
@@ -272,16 +321,25 @@ fn text(
         prices.price(Item::SesEmail)?.what,
         format!("| {:.2} ", many * prices.price(Item::SesEmail)?.each).repeat(designs.len())
     )?;
-    writeln!(text, "\nA month without invitations: {:.2}", total(standing, prices)?)?;
-    for (item, amount) in standing.iter().filter(|(_, amount)| **amount > 0.0) {
+    Ok(text)
+}
+
+/// A line for each amount that costs something.
+fn lines(text: &mut String, prices: &Prices, amounts: &Amounts) -> Result<()> {
+    for (item, amount) in amounts.iter().filter(|(_, amount)| **amount > 0.0) {
         let price = prices.price(*item)?;
-        writeln!(text, "* {}: {:.2}", price.what, amount * price.each)?;
+        writeln!(text, "* {}: {:.3}", price.what, amount * price.each)?;
     }
+    Ok(())
+}
+
+/// What the designs are, and where the prices come from.
+fn notes(text: &mut String, prices: &Prices, designs: &[&Design]) -> Result<()> {
     text.push('\n');
     for design in designs {
         writeln!(text, "{}: {}", design.name, design.note)?;
     }
     let sources: std::collections::BTreeSet<&str> = prices.list.values().map(|price| price.source.as_str()).collect();
     writeln!(text, "\nPrices: {}", sources.into_iter().collect::<Vec<_>>().join(", "))?;
-    Ok(text)
+    Ok(())
 }

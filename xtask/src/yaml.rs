@@ -3,8 +3,9 @@
 use std::fs;
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use serde_json::{Value, json};
-use xtask::workspace::Workspace;
+use serde_json::Value;
+
+use crate::workspace::Workspace;
 
 /// Reads a file of the repository, by its path from the root. `tagged` gives the JSON of a value with a tag.
 ///
@@ -24,19 +25,6 @@ pub fn parse(text: &str, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Va
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
     let [document] = documents.as_slice() else { return Err("it must be one document".to_owned()) };
     to_json(document, tagged)
-}
-
-/// The long form of one of a template's short forms, such as `!Ref`.
-#[must_use]
-pub fn intrinsic(name: &str, value: &Value) -> Option<Value> {
-    Some(match name {
-        "Ref" | "Condition" => json!({ name: value }),
-        "GetAtt" => {
-            let (resource, attribute) = value.as_str()?.split_once('.')?;
-            json!({ "Fn::GetAtt": [resource, attribute] })
-        }
-        _ => json!({ format!("Fn::{name}"): value }),
-    })
 }
 
 fn to_json(node: &Yaml<'_>, tagged: fn(&str, &Value) -> Option<Value>) -> Result<Value, String> {
