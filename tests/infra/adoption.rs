@@ -29,7 +29,7 @@ fn what_cannot_be_made_again_is_kept_unless_the_first_deployment_fails() {
                     complaints.extend(expect(format!("the {policy} of {resource}"), actual, &json!(wanted)));
                 }
             }
-            // Anything else that is kept would be in the way of the next deployment, or cost money unseen.
+            // Any other resource that is kept would block the next deployment, or cost money unnoticed.
             let all = template.at("/Resources").as_object().unwrap();
             let kept: BTreeSet<_> = KEPT.iter().map(|(resource, _, _)| *resource).collect();
             for (name, resource) in all {

@@ -137,7 +137,7 @@ fn a_sweep_that_does_not_run_is_noticed_within_a_quarter_of_an_hour() {
                 expect("the periods", alarm("/EvaluationPeriods"), &json!(1)),
                 // A function that is not invoked has no data.
                 expect("missing data", alarm("/TreatMissingData"), &json!("breaching")),
-                expect("whom it tells", alarm("/AlarmActions"), &topic),
+                expect("the alarm's actions", alarm("/AlarmActions"), &topic),
             ]
             .into_iter()
             .flatten()

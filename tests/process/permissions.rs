@@ -25,7 +25,7 @@ const PARTITIONS: [(&str, &str); 5] = [
     ("address", "EMAIL#nothing"),
     ("directory", "PRACTICE#nowhere#DIRECTORY"),
     ("job", "PRACTICE#nowhere#JOB#nothing"),
-    ("patient", "PRACTICE#nowhere#PATIENT#nobody"),
+    ("patient", "PRACTICE#nowhere#PATIENT#unknown"),
     ("practice", "PRACTICE#nowhere"),
 ];
 /// An attribute of each single update of a record, and two that no function updates: one of a record, one of an event.

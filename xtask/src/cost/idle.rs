@@ -103,7 +103,7 @@ impl Idle {
     ///
     /// If a resource has a type that has no line here, or another setting whose price is not known here.
     pub fn count(workspace: &Workspace, parameters: &BTreeMap<String, Value>, facts: &Facts<'_>) -> Result<Self> {
-        let mut idle = Self::of_template(&template::read(workspace, TEMPLATE)?, parameters, facts, &|file| {
+        let mut idle = Self::from_template(&template::read(workspace, TEMPLATE)?, parameters, facts, &|file| {
             template::read(workspace, &format!("infra/{file}"))
         })?;
         add(&mut idle.amounts, [(Item::CustomMetricMonth, facts.metrics)]);
@@ -111,7 +111,7 @@ impl Idle {
     }
 
     /// Counts a template. `nested` reads a nested one.
-    fn of_template(
+    fn from_template(
         template: &Value,
         parameters: &BTreeMap<String, Value>,
         facts: &Facts<'_>,
@@ -156,7 +156,7 @@ impl Idle {
             ResourceType::NestedStack => {
                 let file = properties["TemplateURL"].as_str().context("it has no template")?;
                 let parameters = serde_json::from_value(properties["Parameters"].clone())?;
-                let idle = Self::of_template(&nested(file)?, &parameters, facts, nested)?;
+                let idle = Self::from_template(&nested(file)?, &parameters, facts, nested)?;
                 add(&mut self.later, idle.later);
                 idle.amounts.into_iter().collect()
             }
@@ -328,7 +328,7 @@ mod tests {
         let template = yaml::parse(&format!("Resources: {{{resources}}}"), intrinsic).unwrap();
         let sweep = Step { invocations: 1.0, dynamodb_calls: 16.0, read_units: 8.0, ..Step::default() };
         let facts = Facts { assumptions: &assumptions(), sweep: &sweep, metrics: 0.0 };
-        Idle::of_template(&template, &BTreeMap::new(), &facts, &nested)
+        Idle::from_template(&template, &BTreeMap::new(), &facts, &nested)
     }
 
     fn amounts(resources: &str) -> Vec<(Item, f64)> {
