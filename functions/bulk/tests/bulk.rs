@@ -94,6 +94,9 @@ async fn an_audience_is_either_named_patients_or_all_who_were_never_invited() {
         invalid(json!({}), "", "invalid"),
         invalid(json!({ "dryRun": true }), "", "invalid"),
         invalid(json!({ "patientIds": ["p-1"], "neverInvited": true }), "", "invalid"),
+        invalid(json!({ "patientIds": ["p-1"], "audience": "never_invited" }), "", "invalid"),
+        invalid(json!({ "audience": "neverInvited" }), "/audience", "invalid"),
+        invalid(json!({ "audience": true }), "/audience", "wrong_type"),
         invalid(json!({ "patientIds": [] }), "/patientIds", "invalid"),
         invalid(json!({ "patientIds": ["p-1", "p-2", "p-1"] }), "/patientIds", "invalid"),
         invalid(json!({ "patientIds": ["p 1"] }), "/patientIds", "invalid"),
@@ -110,6 +113,8 @@ async fn an_audience_is_either_named_patients_or_all_who_were_never_invited() {
     for (body, total) in [
         (json!({ "patientIds": ids(500) }), json!(500)),
         (json!({ "patientIds": ["p-1"], "neverInvited": null, "dryRun": null }), json!(1)),
+        (json!({ "audience": "never_invited" }), Value::Null),
+        // The former way, which clients may still use.
         (json!({ "neverInvited": true }), Value::Null),
     ] {
         let answer = Sample::new("bulk/begin").json(&body).ask(&function).await;
