@@ -5,6 +5,8 @@ from ..template import number
 
 # Lambda refuses a reservation that leaves less than this unreserved.
 LEAST_UNRESERVED = 100
+# The limit of an account that has been in use for a while.
+USUAL_LIMIT = 1000
 
 
 def check(context):
@@ -22,12 +24,16 @@ def check(context):
         yield ok(f"The stack reserves {needed} of Lambda's concurrency, and leaves {unreserved - needed} to everything else.")
         return
     limit = limits["ConcurrentExecutions"]
+    least = limit - unreserved + needed + LEAST_UNRESERVED
+    wanted = max(least, USUAL_LIMIT)
+    better = f", better {wanted:,}" if wanted > least else ""
     new = ", as in a new account" if limit <= 10 else ""
     yield problem(
         f"The account's limit of concurrent executions is {limit}{new}, of which {unreserved} are free. The stack reserves "
         f"{needed}, and Lambda demands that {LEAST_UNRESERVED} stay free.",
-        f"Ask AWS for a limit of at least {limit - unreserved + needed + LEAST_UNRESERVED}, better 1,000.",
-        "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000",
+        f"Ask AWS for a limit of at least {least}{better}.",
+        "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+        f"--desired-value {wanted}",
     )
 
 

@@ -38,14 +38,14 @@ def _left(context):
             are = "is" if len(left) == 1 else "are"
             yield problem(
                 f"{_listed(left)} {are} left over from an earlier stack of this name. {consequence}",
-                adopting(context, logical_id) or "Delete it, if nobody needs its data.",
+                adopting(context, logical_id),
             )
 
 
 def adopting(context, logical_id):
-    """How to deploy with an existing resource instead of a new one; empty if the template has no parameter for that."""
+    """How to deploy with an existing resource instead of a new one. The template has a parameter for each that it retains."""
     names = context.planned.deciders(logical_id)
-    return f"Adopt it: {' and '.join(names)} in samconfig.toml (infra/template.yaml describes it)." if names else ""
+    return f"Adopt it: {' and '.join(names)} in samconfig.toml (infra/template.yaml describes it)."
 
 
 def _listed(names):

@@ -57,20 +57,27 @@ def identity(context):
             "Delete it, if nothing else sends from it.",
             f"aws sesv2 delete-email-identity --email-identity {sender}",
         )
-    answer = _identity(context, domain)
     created = dict(context.planned.resources("AWS::SES::EmailIdentity"))
+    name = domain if created else context.planned.value("ExistingMailIdentity")
+    answer = _identity(context, name)
     if not answer:
         if created:
             yield ok(f"The stack creates the identity of {domain}. Its DNS records will be in the stack's outputs.")
         else:
             yield problem(
-                f"{domain} is to be adopted, and SES has no identity of that name here.",
-                "Let the stack create it, or correct MailDomain.",
+                f"{name} is to be adopted, and SES has no identity of that name here.",
+                "Let the stack create the identity of MailDomain, or correct ExistingMailIdentity.",
             )
         return
     verified = "verified" if answer.get("VerifiedForSendingStatus") else "not verified yet"
     if not created:
-        yield ok(f"The stack adopts the identity of {domain}, which is {verified}.")
+        if domain == name or domain.endswith(f".{name}"):
+            yield ok(f"The stack adopts the identity of {name}, which is {verified}.")
+        else:
+            yield problem(
+                f"The identity of {name} is no permission to send from {domain}.",
+                "Set ExistingMailIdentity to MailDomain or to a domain above it.",
+            )
         return
     if context.deployed.has(domain):
         yield ok(f"The stack has the identity of {domain}, which is {verified}.")
@@ -78,10 +85,10 @@ def identity(context):
     owner = _owner(context, domain)
     (logical_id, _properties), *_ = created.items()
     whose = f"the stack {owner} has it" if owner else "no stack has it"
-    sentence = f"SES has an identity of {domain} already ({whose}), and CloudFormation cannot create it again."
-    adopt = adopting(context, logical_id)
-    delete = f"aws sesv2 delete-email-identity --email-identity {domain}"
-    yield problem(sentence, adopt) if adopt else problem(sentence, "Delete it, if nothing else sends from it.", delete)
+    yield problem(
+        f"SES has an identity of {domain} already ({whose}), and CloudFormation cannot create it again.",
+        adopting(context, logical_id),
+    )
 
 
 def _identity(context, name):

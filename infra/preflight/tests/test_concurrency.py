@@ -3,8 +3,8 @@
 from ..checks import concurrency
 from .world import STACK, CheckTest, Refusal
 
-# The runner's, and `SenderConcurrency`.
-RESERVED = 5 + 2
+# The runner's, `SenderConcurrency` and `PublicConcurrency`.
+RESERVED = 5 + 2 + 50
 
 
 class Concurrency(CheckTest):
@@ -28,14 +28,15 @@ class Concurrency(CheckTest):
 
     def test_others_have_reserved_the_rest(self):
         self.limits(1000, 99 + RESERVED)
-        self.assert_problem(concurrency.check, f"of which {99 + RESERVED} are free", "at least 1001")
+        self.assert_problem(concurrency.check, f"of which {99 + RESERVED} are free", "at least 1001.")
         self.world.parameters["SenderConcurrency"] = "10"
-        self.assert_problem(concurrency.check, "The stack reserves 15", "at least 1009")
+        self.assert_problem(concurrency.check, "The stack reserves 65", "at least 1009.")
 
     def test_what_the_stack_has_reserved_counts_for_its_update(self):
         self.limits(1000, 100)
         self.world.answers["lambda:GetFunctionConcurrency"] = lambda FunctionName: {
             f"{STACK}-sender": {"ReservedConcurrentExecutions": 2},
             f"{STACK}-bulk-runner": {"ReservedConcurrentExecutions": 5},
+            f"{STACK}-register": {"ReservedConcurrentExecutions": 50},
         }.get(FunctionName, Refusal("ResourceNotFoundException"))
         self.assert_ok(concurrency.check, "leaves 100")

@@ -60,20 +60,6 @@ class Identity(CheckTest):
             }
             self.world.answers["cloudformation:DescribeStackResources"] = {"StackResources": [resource]}
 
-    def adopt(self):
-        """Lets the template adopt the identity."""
-        parameters = {**self.world.template["Parameters"], "AdoptIdentity": {"Type": "String", "Default": "no"}}
-        identity = {**self.world.template["Resources"]["MailIdentity"], "Condition": "CreatesIdentity"}
-        self.world.template = {
-            **self.world.template,
-            "Parameters": parameters,
-            "Conditions": {
-                **self.world.template["Conditions"],
-                "CreatesIdentity": {"Fn::Equals": [{"Ref": "AdoptIdentity"}, "no"]},
-            },
-            "Resources": {**self.world.template["Resources"], "MailIdentity": identity},
-        }
-
     def test_the_stack_creates_it(self):
         self.assert_ok(mail.identity, f"The stack creates the identity of {DOMAIN}")
 
@@ -84,18 +70,27 @@ class Identity(CheckTest):
 
     def test_somebody_else_has_it(self):
         self.have(DOMAIN, owner="other")
-        self.assert_problem(mail.identity, "already (the stack other has it)", "Delete it, if")
+        self.assert_problem(mail.identity, "already (the stack other has it)", "Adopt it: ExistingMailIdentity")
         self.world.answers["cloudformation:DescribeStackResources"] = Refusal("ValidationError")
-        self.assert_problem(mail.identity, "already (no stack has it)", f"delete-email-identity --email-identity {DOMAIN}")
+        self.assert_problem(mail.identity, "already (no stack has it)", "Adopt it: ExistingMailIdentity")
 
-    def test_it_is_to_be_adopted_if_the_template_can(self):
-        self.adopt()
+    def test_it_is_adopted(self):
         self.have(DOMAIN)
-        self.assert_problem(mail.identity, "already", "Adopt it: AdoptIdentity in samconfig.toml")
-        self.world.parameters["AdoptIdentity"] = "yes"
+        self.world.parameters["ExistingMailIdentity"] = DOMAIN
         self.assert_ok(mail.identity, f"The stack adopts the identity of {DOMAIN}, which is verified.")
         self.have()
-        self.assert_problem(mail.identity, "SES has no identity of that name", "Let the stack create it")
+        self.assert_problem(mail.identity, "SES has no identity of that name", "Let the stack create the identity")
+
+    def test_a_domain_above_is_adopted_and_no_other(self):
+        below, other = f"mail.{DOMAIN}", "other.example"
+        self.world.parameters.update(
+            MailDomain=below, MailFrom=f"no-reply@{below}", ExistingMailIdentity=DOMAIN
+        )
+        self.have(DOMAIN)
+        self.assert_ok(mail.identity, f"The stack adopts the identity of {DOMAIN}")
+        self.world.parameters["ExistingMailIdentity"] = other
+        self.have(other)
+        self.assert_problem(mail.identity, f"is no permission to send from {below}", "a domain above it")
 
     def test_an_identity_of_the_address_overrides_the_domains(self):
         address = f"no-reply@{DOMAIN}"
