@@ -135,7 +135,7 @@ impl Trial {
         let pepper = json!({ "SecretId": kept.pepper });
         [
             call(self.aws, "dynamodb", "DynamoDB_20120810.DescribeTable", &table).is_ok(),
-            // Whose deletion is scheduled cannot be used.
+            // A key that waits for its deletion is disabled.
             key.is_ok_and(|key| key["KeyMetadata"]["Enabled"] == true),
             call(self.aws, "secretsmanager", "secretsmanager.DescribeSecret", &pepper).is_ok(),
             self.identity("GET", &kept.identity).status == 200,

@@ -32,7 +32,7 @@ PARAMETERS = {
     "Architecture": "arm64",
     "LogRetentionDays": "365",
     "Issuer": ISSUER,
-    "Audience": "portal-invitations",
+    "Audiences": "portal-invitations",
     "MailDomain": "practice-portal.org",
     "MailFrom": "no-reply@practice-portal.org",
     "PortalBaseUrl": "https://portal.practice-portal.org",
