@@ -126,7 +126,8 @@ def create_or_update(cloudformation, stack_name, template_url, parameters):
 
 def failures(cloudformation, stack_name):
     """Why the stack failed, resource by resource, the first failure first."""
-    events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_name)
+    events = [event for page in pages for event in page["StackEvents"]]
     return [
         f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}"
         for event in reversed(events)

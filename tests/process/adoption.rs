@@ -29,7 +29,6 @@ struct Trial {
 }
 
 /// What cannot be made again, by its id in the template.
-#[derive(Debug, PartialEq)]
 struct Kept {
     table: String,
     key: String,
@@ -120,8 +119,12 @@ impl Trial {
 
     /// What the stack has created that cannot be made again.
     fn kept(&self) -> Kept {
-        let [table, key, pepper, identity] =
+        let [table, key, secret, identity] =
             ["Table", "TableKey", "FingerprintPepper", "MailIdentity"].map(|resource| self.physical_id(resource));
+        // On AWS, the name of a secret in a stack is its ARN; here it is another name.
+        let described =
+            call(self.aws, "secretsmanager", "secretsmanager.DescribeSecret", &json!({ "SecretId": secret }));
+        let pepper = described.map_or(secret, |described| described["ARN"].as_str().unwrap().to_owned());
         Kept { table, key, pepper, identity }
     }
 
@@ -132,7 +135,7 @@ impl Trial {
         let pepper = json!({ "SecretId": kept.pepper });
         [
             call(self.aws, "dynamodb", "DynamoDB_20120810.DescribeTable", &table).is_ok(),
-            // Whose deletion is scheduled cannot be used.
+            // A key that waits for its deletion is disabled.
             key.is_ok_and(|key| key["KeyMetadata"]["Enabled"] == true),
             call(self.aws, "secretsmanager", "secretsmanager.DescribeSecret", &pepper).is_ok(),
             self.identity("GET", &kept.identity).status == 200,

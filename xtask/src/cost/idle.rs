@@ -65,6 +65,8 @@ enum ResourceType {
     Queue,
     #[serde(rename = "AWS::SQS::QueuePolicy")]
     QueuePolicy,
+    #[serde(rename = "AWS::SSM::Parameter")]
+    Parameter,
     #[serde(rename = "AWS::Scheduler::Schedule")]
     Schedule,
     #[serde(rename = "AWS::SecretsManager::Secret")]
@@ -182,6 +184,8 @@ impl Idle {
             | ResourceType::Permission
             | ResourceType::Queue
             | ResourceType::QueuePolicy
+            // Standard parameters: https://aws.amazon.com/systems-manager/pricing/
+            | ResourceType::Parameter
             | ResourceType::ResponseHeadersPolicy
             | ResourceType::Role
             | ResourceType::Route => Vec::new(),
