@@ -57,7 +57,7 @@ class Preflight(LocalStack):
         parameters = {
             "Stage": "dev",
             "Issuer": "https://login.example.com",
-            "Audience": "portal",
+            "Audiences": "portal",
             "MailDomain": DOMAIN,
             "MailFrom": f"no-reply@{DOMAIN}",
             "PortalBaseUrl": "https://portal.example.com",
