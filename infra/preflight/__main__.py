@@ -7,10 +7,13 @@ import signal
 import sys
 import textwrap
 
-from . import checks, samconfig, template, web
+from local import template_file
+
+from . import checks, samconfig, web
 from .aws import Aws
 from .context import Context, DeployedStack
 from .findings import Status
+from .template import PlannedStack
 
 # The exit codes.
 FINE, PROBLEM, USAGE, INCOMPLETE = 0, 1, 2, 3
@@ -27,9 +30,8 @@ def main(arguments=None, *, aws=Aws, fetch=web.fetch):
         print(f"Error: {error}", file=sys.stderr)
         return USAGE
     account = aws(deployment.region, deployment.profile, options.endpoint_url)
-    planned = template.PlannedStack(
-        template.load(options.template), deployment.parameters, deployment.stack_name, deployment.region
-    )
+    template = template_file.read(options.template)
+    planned = PlannedStack(template, deployment.parameters, deployment.stack_name, deployment.region)
     deployed = DeployedStack(account, deployment.stack_name)
     lines = list(checks.run(Context(deployment, planned, deployed, account, fetch, options.build_folder)))
     print(_json(deployment, lines) if options.json else _text(deployment, lines))

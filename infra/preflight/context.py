@@ -18,10 +18,19 @@ class DeployedStack:
         self.name = name
 
     @functools.cached_property
+    def _description(self):
+        answer = self._aws.ask("cloudformation", "describe_stacks", absent=("ValidationError",), StackName=self.name)
+        return answer["Stacks"][0] if answer else {}
+
+    @property
     def status(self):
         """CloudFormation's status of the stack; None if there is no such stack."""
-        answer = self._aws.ask("cloudformation", "describe_stacks", absent=("ValidationError",), StackName=self.name)
-        return answer["Stacks"][0]["StackStatus"] if answer else None
+        return self._description.get("StackStatus")
+
+    @property
+    def is_protected(self):
+        """Whether CloudFormation refuses to delete the stack."""
+        return self._description.get("EnableTerminationProtection", False)
 
     @property
     def is_new(self):

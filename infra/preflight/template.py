@@ -1,8 +1,6 @@
-"""Reads the template, and says what it makes of given parameters: the broken constraints and rules, and the resources."""
+"""What the template makes of given parameters: the broken constraints and rules, and the resources."""
 
 import re
-
-import yaml
 
 from .findings import CouldNotBeChecked
 
@@ -18,24 +16,6 @@ class Unresolved:
 UNRESOLVED = Unresolved()
 
 
-# The parser in C takes a tenth of the time. It is missing where PyYAML was built without libyaml.
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """YAML with CloudFormation's short forms, such as `!Ref`."""
-
-
-def _long_form(loader, suffix, node):
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _long_form)
-
-
 def number(value):
     """The value of an expression that must be a whole number."""
     if isinstance(value, Unresolved) or not re.fullmatch("[0-9]+", _text(value)):
@@ -43,21 +23,16 @@ def number(value):
     return int(value)
 
 
-def load(path):
-    """The template as a dictionary, its short forms written out."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-
-
 class PlannedStack:
     """The stack that a deployment would make."""
 
-    def __init__(self, template, given, stack_name, region, account_id=None):
+    def __init__(self, template, given, stack_name, region):
         self._template = template
         self.declared = template["Parameters"]
         self.given = given
         defaults = {name: _text(it["Default"]) for name, it in self.declared.items() if "Default" in it}
         self.values = {**defaults, **{name: value for name, value in given.items() if name in self.declared}}
-        self._pseudo = {"AWS::StackName": stack_name, "AWS::Region": region, "AWS::AccountId": account_id}
+        self._pseudo = {"AWS::StackName": stack_name, "AWS::Region": region}
 
     def value(self, name):
         """A parameter's value, if CloudFormation would accept it."""
@@ -100,6 +75,10 @@ class PlannedStack:
         for logical_id, resource in self._template["Resources"].items():
             if resource["Type"] == kind and self._exists(resource):
                 yield logical_id, self.evaluate(resource.get("Properties", {}))
+
+    def described(self, logical_id):
+        """The properties of a resource, whether it would be created or not."""
+        return self.evaluate(self._template["Resources"][logical_id]["Properties"])
 
     def retained(self):
         """The resources that outlive the stack and would be created anew: pairs of logical id and type."""

@@ -1,7 +1,7 @@
 """The checks, in the order of the report."""
 
 from ..findings import CouldNotBeChecked, unknown
-from . import account, alarms, build, concurrency, edge, issuer, leftovers, logins, mail, parameters
+from . import account, adoption, alarms, build, concurrency, edge, issuer, leftovers, logins, mail, parameters, protection
 
 # Each is a generator of findings. The first ones ask nobody; after `credentials` all ask AWS.
 CHECKS = {
@@ -14,6 +14,8 @@ CHECKS = {
     "credentials": account.credentials,
     "stack": account.stack,
     "leftovers": leftovers.check,
+    "adoption": adoption.check,
+    "protection": protection.check,
     "mail identity": mail.identity,
     "SES": mail.account,
     "concurrency": concurrency.check,

@@ -35,17 +35,12 @@ def _left(context):
     for logical_id, kind in context.planned.retained():
         left, consequence = RETAINED[kind](context, logical_id) if kind in RETAINED else ([], "")
         if left:
+            parameters = " and ".join(context.planned.deciders(logical_id))
             are = "is" if len(left) == 1 else "are"
             yield problem(
                 f"{_listed(left)} {are} left over from an earlier stack of this name. {consequence}",
-                adopting(context, logical_id),
+                f"Adopt it: {parameters} in samconfig.toml (docs/DEPLOYING.md). Or delete it, if nobody needs its data.",
             )
-
-
-def adopting(context, logical_id):
-    """How to deploy with an existing resource instead of a new one. The template has a parameter for each that it retains."""
-    names = context.planned.deciders(logical_id)
-    return f"Adopt it: {' and '.join(names)} in samconfig.toml (infra/template.yaml describes it)."
 
 
 def _listed(names):

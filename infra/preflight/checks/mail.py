@@ -3,7 +3,6 @@
 import math
 
 from ..findings import ok, problem
-from .leftovers import adopting
 
 # A sender has ten mails in flight, and a mail takes about 0.2 s (`SenderConcurrency` in the template).
 MAILS_PER_SECOND_OF_A_SENDER = 50
@@ -42,6 +41,12 @@ def account(context):
             f"{rate:g}. The others would be refused and sent again.",
             f"Set SenderConcurrency={enough}, or ask AWS for a higher sending rate.",
         )
+    if not in_sandbox and context.planned.value("SandboxRecipient"):
+        fine = False
+        yield problem(
+            "SandboxRecipient is set, and the account is not in SES's sandbox.",
+            "Make it empty: nobody needs that permission now.",
+        )
     if fine:
         access = "is in the sandbox (only verified addresses get mail)" if in_sandbox else "has production access"
         limit = "without a daily limit" if daily < 0 else f"{daily:,.0f} a day"
@@ -57,38 +62,53 @@ def identity(context):
             "Delete it, if nothing else sends from it.",
             f"aws sesv2 delete-email-identity --email-identity {sender}",
         )
-    created = dict(context.planned.resources("AWS::SES::EmailIdentity"))
-    name = domain if created else context.planned.value("ExistingMailIdentity")
+    adopted = context.planned.value("ExistingMailIdentity")
+    if adopted:
+        yield from _adopted(context, adopted, domain)
+        return
+    answer = _identity(context, domain)
+    if not answer:
+        yield ok(f"The stack creates the identity of {domain}. Its DNS records will be in the stack's outputs.")
+    elif context.deployed.has(domain):
+        verified = "verified" if answer.get("VerifiedForSendingStatus") else "not verified yet: its records are not in the DNS"
+        yield ok(f"The stack has the identity of {domain}, which is {verified}.")
+    else:
+        owner = _owner(context, domain)
+        whose = f"the stack {owner} has it" if owner else "no stack has it"
+        yield problem(
+            f"SES has an identity of {domain} already ({whose}), and CloudFormation cannot create it again.",
+            f"Adopt it: ExistingMailIdentity={domain} in samconfig.toml.",
+        )
+
+
+def _adopted(context, name, domain):
+    """An identity that the stack uses as it is."""
+    fine = True
+    if domain != name and not domain.endswith(f".{name}"):
+        fine = False
+        yield problem(
+            f"ExistingMailIdentity {name} is neither MailDomain nor above it: SES would refuse every mail.",
+            f"Set it to {domain}, or to a domain above it.",
+        )
     answer = _identity(context, name)
     if not answer:
-        if created:
-            yield ok(f"The stack creates the identity of {domain}. Its DNS records will be in the stack's outputs.")
-        else:
-            yield problem(
-                f"{name} is to be adopted, and SES has no identity of that name here.",
-                "Let the stack create the identity of MailDomain, or correct ExistingMailIdentity.",
-            )
+        yield problem(
+            f"SES has no identity of {name} here, and ExistingMailIdentity adopts it.",
+            "Make ExistingMailIdentity empty, so that the stack creates one.",
+        )
         return
-    verified = "verified" if answer.get("VerifiedForSendingStatus") else "not verified yet"
-    if not created:
-        if domain == name or domain.endswith(f".{name}"):
-            yield ok(f"The stack adopts the identity of {name}, which is {verified}.")
-        else:
-            yield problem(
-                f"The identity of {name} is no permission to send from {domain}.",
-                "Set ExistingMailIdentity to MailDomain or to a domain above it.",
-            )
-        return
-    if context.deployed.has(domain):
-        yield ok(f"The stack has the identity of {domain}, which is {verified}.")
-        return
-    owner = _owner(context, domain)
-    (logical_id, _properties), *_ = created.items()
-    whose = f"the stack {owner} has it" if owner else "no stack has it"
-    yield problem(
-        f"SES has an identity of {domain} already ({whose}), and CloudFormation cannot create it again.",
-        adopting(context, logical_id),
-    )
+    if not answer.get("VerifiedForSendingStatus"):
+        fine = False
+        yield problem(f"The adopted identity of {name} is not verified.", "Put its DKIM records into the domain's DNS.")
+    if answer.get("FeedbackForwardingStatus"):
+        fine = False
+        yield problem(
+            f"SES mails bounces of the adopted identity of {name} to MailFrom, with the patients' addresses.",
+            "Turn this off: the stack gets the same information as mail events.",
+            f"aws sesv2 put-email-identity-feedback-attributes --email-identity {name} --no-email-forwarding-enabled",
+        )
+    if fine:
+        yield ok(f"The stack adopts the identity of {name}, which is verified.")
 
 
 def _identity(context, name):

@@ -23,7 +23,12 @@ class Account(CheckTest):
         self.answer["ProductionAccessEnabled"] = False
         self.assert_problem(mail.account, "in SES's sandbox in us-east-1: no patient would get a mail", "production access")
         self.world.stage = "dev"
+        self.world.parameters["SandboxRecipient"] = "tester@practice-portal.org"
         self.assert_ok(mail.account, "is in the sandbox (only verified addresses get mail)")
+
+    def test_a_permission_of_the_sandbox_outside_of_it(self):
+        self.world.parameters["SandboxRecipient"] = "tester@practice-portal.org"
+        self.assert_problem(mail.account, "SandboxRecipient is set", "Make it empty")
 
     def test_sending_is_paused_or_about_to_be(self):
         for change, fragment in (
@@ -45,10 +50,11 @@ class Account(CheckTest):
 
 
 class Identity(CheckTest):
-    def have(self, *names, verified=True, owner=None):
+    def have(self, *names, verified=True, forwarding=False, owner=None):
         """Lets SES have these identities, and a stack own them."""
+        answer = {"VerifiedForSendingStatus": verified, "FeedbackForwardingStatus": forwarding}
         self.world.answers["sesv2:GetEmailIdentity"] = lambda EmailIdentity: (
-            {"VerifiedForSendingStatus": verified} if EmailIdentity in names else Refusal("NotFoundException")
+            answer if EmailIdentity in names else Refusal("NotFoundException")
         )
         if owner:
             resource = {
@@ -66,31 +72,33 @@ class Identity(CheckTest):
     def test_the_stack_has_it(self):
         self.have(DOMAIN, verified=False)
         self.world.deployed("UPDATE_COMPLETE", MailIdentity=DOMAIN)
-        self.assert_ok(mail.identity, f"The stack has the identity of {DOMAIN}, which is not verified yet.")
+        self.assert_ok(mail.identity, f"The stack has the identity of {DOMAIN}, which is not verified yet")
 
     def test_somebody_else_has_it(self):
         self.have(DOMAIN, owner="other")
-        self.assert_problem(mail.identity, "already (the stack other has it)", "Adopt it: ExistingMailIdentity")
+        self.assert_problem(mail.identity, "already (the stack other has it)", f"ExistingMailIdentity={DOMAIN}")
         self.world.answers["cloudformation:DescribeStackResources"] = Refusal("ValidationError")
-        self.assert_problem(mail.identity, "already (no stack has it)", "Adopt it: ExistingMailIdentity")
+        self.assert_problem(mail.identity, "already (no stack has it)", f"ExistingMailIdentity={DOMAIN}")
 
-    def test_it_is_adopted(self):
-        self.have(DOMAIN)
+    def test_an_adopted_identity(self):
         self.world.parameters["ExistingMailIdentity"] = DOMAIN
-        self.assert_ok(mail.identity, f"The stack adopts the identity of {DOMAIN}, which is verified.")
-        self.have()
-        self.assert_problem(mail.identity, "SES has no identity of that name", "Let the stack create the identity")
-
-    def test_a_domain_above_is_adopted_and_no_other(self):
-        below, other = f"mail.{DOMAIN}", "other.example"
-        self.world.parameters.update(
-            MailDomain=below, MailFrom=f"no-reply@{below}", ExistingMailIdentity=DOMAIN
-        )
         self.have(DOMAIN)
-        self.assert_ok(mail.identity, f"The stack adopts the identity of {DOMAIN}")
-        self.world.parameters["ExistingMailIdentity"] = other
-        self.have(other)
-        self.assert_problem(mail.identity, f"is no permission to send from {below}", "a domain above it")
+        self.assert_ok(mail.identity, f"The stack adopts the identity of {DOMAIN}, which is verified.")
+        self.have(DOMAIN, forwarding=True)
+        self.assert_problem(mail.identity, "mails bounces", "--no-email-forwarding-enabled")
+        self.have(DOMAIN, verified=False)
+        self.assert_problem(mail.identity, "is not verified", "DKIM records")
+        self.have()
+        self.assert_problem(mail.identity, f"SES has no identity of {DOMAIN} here", "Make ExistingMailIdentity empty")
+
+    def test_an_adopted_identity_is_the_mail_domain_or_above_it(self):
+        self.world.parameters.update(MailDomain=f"mail.{DOMAIN}", ExistingMailIdentity=DOMAIN)
+        self.have(DOMAIN)
+        self.assert_ok(mail.identity, f"adopts the identity of {DOMAIN}")
+        for name in (f"a.mail.{DOMAIN}", f"il.{DOMAIN}", "other.org"):
+            self.world.parameters["ExistingMailIdentity"] = name
+            self.have(name)
+            self.assert_problem(mail.identity, "neither MailDomain nor above it", f"Set it to mail.{DOMAIN}")
 
     def test_an_identity_of_the_address_overrides_the_domains(self):
         address = f"no-reply@{DOMAIN}"

@@ -6,7 +6,7 @@ from .world import CheckTest
 
 class Parameters(CheckTest):
     def test_constraints(self):
-        self.assert_ok(parameters.constraints, "14 parameters are as the template demands")
+        self.assert_ok(parameters.constraints, "15 parameters are as the template demands")
         self.world.parameters["AlarmTopicArn"] = ""
         self.assert_problem(parameters.constraints, "The stage prod needs AlarmTopicArn")
         del self.world.parameters["Issuer"]

@@ -9,7 +9,7 @@ import unittest.mock
 from .. import __main__ as program
 from .. import checks
 from ..findings import CouldNotBeChecked
-from .world import DISCOVERY, INFRA, PARAMETERS, STACK, CheckTest, Refusal, StubbedAws
+from .world import ADOPTED, DISCOVERY, INFRA, PARAMETERS, STACK, CheckTest, Refusal, StubbedAws
 
 DOCUMENT = INFRA.parent / "docs" / "DEPLOYING.md"
 
@@ -72,6 +72,7 @@ class Report(CheckTest):
         self.run_program()
         called = {name for name, _parameters in self.world.aws.calls}
         self.world.deployed("UPDATE_COMPLETE")
+        self.world.parameters.update(ADOPTED)
         self.run_program()
         called |= {name for name, _parameters in self.world.aws.calls}
         # Everybody may make this one.

@@ -8,16 +8,17 @@ import unittest
 import boto3
 import botocore.awsrequest
 import botocore.validate
+from local import template_file
 
-from .. import template
 from ..aws import Aws
 from ..context import Context, DeployedStack
 from ..findings import Status
 from ..samconfig import Deployment
+from ..template import PlannedStack
 from ..web import NotServed
 
 INFRA = pathlib.Path(__file__).parents[2]
-TEMPLATE = template.load(INFRA / "template.yaml")
+TEMPLATE = template_file.read(INFRA / "template.yaml")
 ACCOUNT = "417205518223"
 REGION = "us-east-1"
 STACK = "portal-invitations"
@@ -26,10 +27,24 @@ DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:on-duty"
 POOL = f"{REGION}_aB3dE5gH7"
 
-# Every optional part is used.
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/6f1c2d3e-0000-4444-8888-0123456789ab"
+TABLE = {
+    "TableStatus": "ACTIVE",
+    "SSEDescription": {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": KEY},
+    "GlobalSecondaryIndexes": [{"IndexName": "due"}, {"IndexName": "link"}],
+}
+# What an earlier stack left, and the parameters that adopt it.
+ADOPTED = {
+    "ExistingTableName": f"{STACK}-Table-1X2Y3Z",
+    "ExistingTableKeyArn": KEY,
+    "ExistingPepperArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:FingerprintPepper-1",
+}
+
+# Every optional part is used, and nothing is adopted.
 PARAMETERS = {
     "Stage": "prod",
     "Architecture": "arm64",
+    "TableDeletionProtection": "off",
     "LogRetentionDays": "365",
     "Issuer": ISSUER,
     "Audiences": "portal-invitations",
@@ -80,6 +95,9 @@ ANSWERS = {
     },
     "dynamodb:ListTables": {"TableNames": []},
     "secretsmanager:ListSecrets": {"SecretList": []},
+    "dynamodb:DescribeTable": {"Table": TABLE},
+    "kms:DescribeKey": {"KeyMetadata": {"KeyId": KEY, "KeyState": "Enabled"}},
+    "secretsmanager:DescribeSecret": {"Name": "FingerprintPepper-1"},
     "sns:GetTopicAttributes": {"Attributes": {"SubscriptionsConfirmed": "1"}},
     "cognito-idp:DescribeUserPool": {"UserPool": {"Id": POOL, "Name": "patients"}},
     "acm:DescribeCertificate": {"Certificate": {"DomainName": "public.practice-portal.org", "Status": "ISSUED"}},
@@ -151,9 +169,14 @@ class World:
         self.build_folder = pathlib.Path("/nowhere")
         self.aws = None
 
-    def deployed(self, status, resource_status="UPDATE_COMPLETE", **resources):
+    def deployed(self, status, resource_status="UPDATE_COMPLETE", protected=False, **resources):
         """Lets the stack exist, with these resources: physical ids by logical ones."""
-        stack = {"StackName": STACK, "StackStatus": status, "CreationTime": "2026-01-01T00:00:00Z"}
+        stack = {
+            "StackName": STACK,
+            "StackStatus": status,
+            "EnableTerminationProtection": protected,
+            "CreationTime": "2026-01-01T00:00:00Z",
+        }
         summary = {"ResourceType": "X", "ResourceStatus": resource_status, "LastUpdatedTimestamp": "2026-01-01T00:00:00Z"}
         self.answers["cloudformation:DescribeStacks"] = lambda StackName: (
             {"Stacks": [stack]} if StackName == STACK else Refusal("ValidationError")
@@ -169,7 +192,7 @@ class World:
         """What the checks are given."""
         deployment = Deployment(self.stage, self.stack, self.region, None, self.parameters)
         self.aws = StubbedAws(self.region, self.answers)
-        planned = template.PlannedStack(self.template, self.parameters, self.stack, self.region)
+        planned = PlannedStack(self.template, self.parameters, self.stack, self.region)
         return Context(deployment, planned, DeployedStack(self.aws, self.stack), self.aws, self.fetch, self.build_folder)
 
     def fetch(self, url):
