@@ -33,59 +33,66 @@ pub fn tools(workspace: &Workspace) -> Result<Environment> {
 
 /// Builds functions as they are deployed, but for the processor of this machine. Returns the folder of the programs.
 pub fn build(workspace: &Workspace, tools: &Environment, names: &[String]) -> Result<PathBuf> {
-    functions::folder(&cargo_lambda(workspace, tools, names)?, names)
+    let folder = workspace.local().join("cargo-lambda");
+    cargo_lambda(workspace, tools, &folder, names)?;
+    collect(&folder, names, |name| folder.join(name).join("bootstrap"))
 }
 
-fn cargo_lambda(workspace: &Workspace, tools: &Environment, names: &[String]) -> Result<Vec<Built>> {
+/// Calls cargo-lambda, which leaves each program as `<name>/bootstrap` in the folder. Returns what cargo built.
+fn cargo_lambda(workspace: &Workspace, tools: &Environment, folder: &Path, names: &[String]) -> Result<Vec<Built>> {
     // The options that `sam build` gives. What else it needs is in Cargo.toml.
     let mut cargo = tools.command("cargo-lambda");
-    cargo.current_dir(workspace.root()).args(["lambda", "build", "--release"]);
+    cargo.current_dir(workspace.root()).args(["lambda", "build", "--release", "--lambda-dir"]).arg(folder);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     Ok(functions::built(&process::output(cargo.args(names.iter().flat_map(|name| ["--bin", name])))?))
+}
+
+/// Copies each function's program to one folder, under the function's name.
+fn collect(folder: &Path, names: &[String], program: impl Fn(&str) -> PathBuf) -> Result<PathBuf> {
+    let programs = folder.join("programs");
+    fs::create_dir_all(&programs)?;
+    for name in names {
+        let from = program(name);
+        fs::copy(&from, programs.join(name)).with_context(|| format!("{} was not built", from.display()))?;
+    }
+    Ok(programs)
 }
 
 /// Builds functions by `sam build`, and checks that they are what [`build()`] makes and that Lambda can run them. Returns
 /// the folder of the programs.
 pub fn build_with_sam(workspace: &Workspace, tools: &Environment, names: &[String]) -> Result<PathBuf> {
     let folder = workspace.local().join("sam");
-    let programs = folder.join("programs");
-    fs::create_dir_all(&programs)?;
-    let mut built = Vec::new();
     for name in names {
-        let bytes = step(&format!("sam build: {name}"), || sam_build(workspace, tools, &folder, name))?;
-        fs::write(programs.join(name), &bytes)?;
-        built.push((name, bytes));
+        step(&format!("sam build: {name}"), || sam_build(workspace, tools, &folder.join(name), name))?;
     }
-    step("The same by cargo-lambda", || compare(workspace, tools, names, &built))?;
+    let programs =
+        collect(&folder, names, |name| folder.join(name).join(functions::logical_id(name)).join("bootstrap"))?;
+    step("The same by cargo-lambda", || compare(workspace, tools, names, &programs))?;
     Ok(programs)
 }
 
-fn sam_build(workspace: &Workspace, tools: &Environment, folder: &Path, name: &str) -> Result<Vec<u8>> {
-    let resource = functions::logical_id(name);
-    let to = folder.join(name);
+fn sam_build(workspace: &Workspace, tools: &Environment, folder: &Path, name: &str) -> Result<()> {
     let mut sam = tools.command("sam");
     sam.current_dir(workspace.root()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1");
     sam.args(["build", "--config-env", "dev", "--parameter-overrides", &format!("Architecture={ARCHITECTURE}")]);
-    process::check_quietly(sam.arg("--build-dir").arg(&to).args(["--", &resource]), |_| true)?;
-    let program = to.join(&resource).join("bootstrap");
-    fs::read(&program).with_context(|| format!("`sam build` left no {}", program.display()))
+    sam.arg("--build-dir").arg(folder).args(["--", &functions::logical_id(name)]);
+    process::check_quietly(&mut sam, |_| true)
 }
 
-fn compare(workspace: &Workspace, tools: &Environment, names: &[String], by_sam: &[(&String, Vec<u8>)]) -> Result<()> {
-    let built = cargo_lambda(workspace, tools, names)?;
+fn compare(workspace: &Workspace, tools: &Environment, names: &[String], by_sam: &Path) -> Result<()> {
+    let folder = workspace.local().join("cargo-lambda");
+    let built = cargo_lambda(workspace, tools, &folder, names)?;
     // Cargo compiles a crate again if its features, its profile or the compiler's flags differ.
     let again: Vec<&str> = built.iter().filter(|built| !built.fresh).map(|built| built.name.as_str()).collect();
     ensure!(again.is_empty(), "`sam build` compiles these crates in another way: {}", again.join(", "));
     eprintln!("    {} crates, none compiled again", built.len());
-    let folder = functions::folder(&built, names)?;
-    for (name, bytes) in by_sam {
-        let facts = Facts::read(bytes).with_context(|| format!("{name} is no program"))?;
+    for name in names {
+        let program = fs::read(by_sam.join(name))?;
+        let facts = Facts::read(&program).with_context(|| format!("{name} is no program"))?;
         eprintln!("    {name}: {facts}");
         facts.check().with_context(|| format!("the function {name}, built by `sam build`"))?;
-        ensure!(
-            fs::read(folder.join(name))? == *bytes,
-            "`sam build` makes another program of {name} than cargo-lambda"
-        );
+        let same = fs::read(folder.join(name).join("bootstrap"))? == program;
+        ensure!(same, "`sam build` makes another program of {name} than cargo-lambda");
     }
     Ok(())
 }
