@@ -47,16 +47,11 @@ pub fn run(workspace: &Workspace) -> Result<ExitStatus> {
         return Ok(tests);
     }
     let peers = bench::peers(workspace)?;
-    if !peers.success() {
-        return Ok(peers);
+    if peers.success() {
+        bench::instructions(workspace, &InstructionOptions::default(), ["instructions".into()])
+    } else {
+        Ok(peers)
     }
-    let counted = bench::instructions(workspace, &InstructionOptions::default(), ["instructions".into()])?;
-    if !counted.success() {
-        return Ok(counted);
-    }
-    let only = DEPLOYABLE.map(str::to_owned).to_vec();
-    let arguments = ["instructions", "--deployed", "--only", &only.join(",")].map(Into::into);
-    bench::instructions(workspace, &InstructionOptions { only, deployed: true, ..Default::default() }, arguments)
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
