@@ -231,15 +231,7 @@ async fn check_instructions(bench: Bench, options: &InstructionOptions) -> Resul
     // One after the other, because two at the same time would exceed their own timeouts.
     for scenario in select_scenarios(&options.only)? {
         let stored = stored_counts.get(scenario.function);
-        let now = match count(&bench, scenario, stored).await {
-            Ok(now) => now,
-            // Valgrind slows a program down fifty times. A slow machine must not fail a check of the code.
-            Err(error) if error.is::<instructions::TooSlow>() && !options.accept => {
-                eprintln!("    {}: NOT COUNTED: {error}", scenario.function);
-                continue;
-            }
-            Err(error) => return Err(error.context(scenario.function)),
-        };
+        let now = count(&bench, scenario, stored).await.context(scenario.function)?;
         eprintln!("    {}: {} from start to first answer, {} a warm call", scenario.function, now.cold, now.warm);
         counted.insert(scenario.function.to_owned(), now);
     }

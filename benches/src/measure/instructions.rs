@@ -1,11 +1,6 @@
 //! Instructions, as valgrind's callgrind counts them. Unlike times, they are the same on a busy machine.
 
-use std::{
-    error::Error,
-    fmt, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -116,25 +111,13 @@ async fn run(bench: &Bench, scenario: &Scenario, program: &Program, world: &mut 
         scenario.check(&process.invoke(&world.next_event(bench)?).await?.answer)?;
     }
     process.end().await?;
-    if has_warning(&fs::read_to_string(&log)?) {
-        return Err(TooSlow { log }.into());
-    }
+    ensure!(
+        !has_warning(&fs::read_to_string(&log)?),
+        "it logged a warning; the machine is probably too busy ({})",
+        log.display()
+    );
     read(&counts)
 }
-
-/// The program exceeded its own time limits under valgrind, so its work cannot be counted on this machine.
-#[derive(Debug)]
-pub struct TooSlow {
-    log: PathBuf,
-}
-
-impl fmt::Display for TooSlow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it exceeded its own time limits; the machine is too slow or too busy ({})", self.log.display())
-    }
-}
-
-impl Error for TooSlow {}
 
 /// Whether a log has a warning. After a timeout of its first connection, a function logs a warning and continues, and the
 /// count is too high.

@@ -34,8 +34,13 @@ use crate::{
     queue::SqsQueue,
 };
 
-/// The timeout for opening a connection. The services are in the same region.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The timeout for opening a connection: as long as one attempt may last. A lost first packet is sent again only after one
+/// second (RFC 6298).
+const CONNECT_TIMEOUT: Duration = ATTEMPT_TIMEOUT;
+/// The timeout of one attempt of a call.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a start waits for its first connection. Lambda permits 10 s for a start.
+const START_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Creates clients that share their connections. Create each client once and keep it.
 #[derive(Clone, Debug)]
@@ -65,7 +70,7 @@ impl Aws {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(Duration::from_secs(2))
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                     .operation_timeout(Duration::from_secs(6))
                     .build(),
             )
@@ -78,7 +83,7 @@ impl Aws {
     /// A DynamoDB client with an open connection.
     pub async fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         // If this fails, the first request opens the connection.
-        let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.open_dynamodb()).await;
+        let opened = tokio::time::timeout(START_TIMEOUT, self.open_dynamodb()).await;
         if !matches!(opened, Ok(Ok(()))) {
             tracing::warn!("DynamoDB connection not opened at start");
         }
@@ -192,7 +197,7 @@ mod tests {
         let retries = aws.sdk.retry_config().unwrap();
         assert_eq!(retries.max_attempts(), 3);
         let timeouts = aws.sdk.timeout_config().unwrap();
-        assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(1)));
+        assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(2)));
         assert_eq!(timeouts.operation_attempt_timeout(), Some(Duration::from_secs(2)));
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(6)));
     }
