@@ -108,3 +108,8 @@ class Template(unittest.TestCase):
     def test_everything_that_is_retained_is_looked_for(self):
         retained = {it["Type"] for it in TEMPLATE["Resources"].values() if it.get("DeletionPolicy", "Delete") != "Delete"}
         self.assertEqual(retained - self.FREE_RETAINED, set(leftovers.RETAINED))
+
+    def test_everything_that_is_retained_can_be_adopted(self):
+        for name, resource in TEMPLATE["Resources"].items():
+            if resource.get("DeletionPolicy", "Delete") != "Delete":
+                self.assertIn("Condition", resource, name)
