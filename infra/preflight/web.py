@@ -11,7 +11,7 @@ from .findings import CouldNotBeChecked
 
 TIMEOUT_SECS = 10
 # A discovery document or a key set has a few thousand bytes.
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 
 class NotServed(Exception):
@@ -22,7 +22,7 @@ def fetch(url):
     """The JSON object at a URL."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECS) as response:
-            body = response.read(MOST_BYTES)
+            body = response.read(MAX_BYTES)
     except urllib.error.HTTPError as error:
         raise NotServed(f"the status {error.code}") from error
     except (OSError, http.client.HTTPException) as error:

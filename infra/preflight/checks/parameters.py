@@ -4,7 +4,7 @@ from ..findings import ok, problem
 
 CHANGE = "Change it in samconfig.toml; infra/template.yaml describes each parameter."
 # The longest name of a function.
-MOST_OF_A_NAME = 64
+MAX_NAME_LENGTH = 64
 # Names that belong to nobody (RFC 2606), and the account of AWS's documentation.
 SAMPLES = ("example.com", "example.net", "example.org", "123456789012")
 
@@ -38,12 +38,12 @@ def consistency(context):
         fine = False
         yield problem(f"The section {deployment.stage} deploys Stage={planned.value('Stage')}.", CHANGE)
     names = [properties["FunctionName"] for _id, properties in planned.resources("AWS::Serverless::Function")]
-    excess = max(len(name) for name in names) - MOST_OF_A_NAME
+    excess = max(len(name) for name in names) - MAX_NAME_LENGTH
     if excess > 0:
         fine = False
         yield problem(
             f"The stack's name {deployment.stack_name} is too long: names of functions begin with it, and Lambda takes "
-            f"{MOST_OF_A_NAME} characters.",
+            f"{MAX_NAME_LENGTH} characters.",
             f"Set stack_name to a name of {len(deployment.stack_name) - excess} characters or less.",
         )
     for name in ("Issuer", "PortalBaseUrl"):
