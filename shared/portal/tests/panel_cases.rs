@@ -288,27 +288,22 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
     const OPTED_OUT: &str =
         "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
     const EXPIRED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite.";
+    const UNSENT: &str = "The invitation is on its way to the mail service.";
     const SENT: &str = "Invitation sent on May 5, 2026. Not registered yet.";
-    let sent = || Scenario::new().invited().sent();
-    let opted_out_after_send = || sent().opted_out();
+    let invited = || Scenario::new().invited();
+    let sent = || invited().sent();
+    let after_opt_out = || sent().opted_out();
     let (week, moment) = (DAY * 7, TimeDelta::milliseconds(1));
     let end = Some(samples::noon() + week);
     let opted_out = Err(ReinviteRefusal::OptedOut);
     let cases: Vec<Case> = vec![
-        (
-            "queued",
-            Scenario::new().invited().wait(week),
-            State::Queued,
-            None,
-            "The invitation is on its way to the mail service.",
-            Err(ReinviteRefusal::SendInProgress),
-        ),
+        ("queued", invited().wait(week), State::Queued, None, UNSENT, Err(ReinviteRefusal::SendInProgress)),
         (
             "while being sent",
-            Scenario::new().invited().claimed().wait(week),
+            invited().claimed().wait(week),
             State::Sending,
             None,
-            "The invitation is on its way to the mail service.",
+            UNSENT,
             Err(ReinviteRefusal::SendInProgress),
         ),
         ("just before the expiry", sent().wait(week - moment), State::Sent, end, SENT, Ok(())),
@@ -324,15 +319,8 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
             "The mailbox does not exist: ask for another address.",
             Err(ReinviteRefusal::AddressSuppressed),
         ),
-        ("opted out", opted_out_after_send().wait(DAY), State::Sent, None, OPTED_OUT, opted_out.clone()),
-        (
-            "opted out and expired",
-            opted_out_after_send().wait(week),
-            State::Expired,
-            None,
-            OPTED_OUT,
-            opted_out.clone(),
-        ),
+        ("opted out", after_opt_out().wait(DAY), State::Sent, None, OPTED_OUT, opted_out.clone()),
+        ("opted out and expired", after_opt_out().wait(week), State::Expired, None, OPTED_OUT, opted_out.clone()),
         (
             "opted out after the expiry",
             sent().wait(week).opted_out(),
@@ -341,15 +329,8 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
             "Opted out on May 12, 2026: the patient does not want to receive access to health information.",
             opted_out,
         ),
-        ("opted in again", opted_out_after_send().opted_in().wait(DAY), State::Sent, None, LINK_ENDED, Ok(())),
-        (
-            "opted in again and expired",
-            opted_out_after_send().opted_in().wait(week),
-            State::Expired,
-            None,
-            LINK_ENDED,
-            Ok(()),
-        ),
+        ("opted in again", after_opt_out().opted_in().wait(DAY), State::Sent, None, LINK_ENDED, Ok(())),
+        ("opted in again and expired", after_opt_out().opted_in().wait(week), State::Expired, None, LINK_ENDED, Ok(())),
         (
             "a new link",
             sent().wait(week).reinvited(None).sent(),
@@ -363,7 +344,7 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
             sent().wait(week).reinvited(None),
             State::Queued,
             None,
-            "The invitation is on its way to the mail service.",
+            UNSENT,
             Err(ReinviteRefusal::SendInProgress),
         ),
         (
@@ -376,7 +357,7 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
         ),
         (
             "failed",
-            Scenario::new().invited().failed(FailReason::Exhausted).wait(week),
+            invited().failed(FailReason::Exhausted).wait(week),
             State::Failed,
             None,
             "The invitation could not be sent: reinvite the patient.",
