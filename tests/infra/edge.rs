@@ -86,15 +86,19 @@ fn its_firewall_counts_the_requests_of_each_address_but_not_those_of_trusted_ser
         |document| {
             let statement = document.pointer(rate).unwrap_or(&Value::Null);
             let trusted = &document["Resources"]["TrustedServers"]["Properties"];
-            let given = json!({ "Fn::If": ["HasTrustedAddresses", { "Ref": "TrustedAddresses" }, []] });
+            let given = json!({ "Fn::Split": [",", { "Ref": "TrustedAddresses" }] });
+            let is_given = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "TrustedAddresses" }, ""] }] });
+            let condition = &document["Resources"]["TrustedServers"]["Condition"];
             let ipv6 = document.pointer("/Resources/Distribution/Properties/DistributionConfig/IPV6Enabled");
             let set = json!({ "Fn::GetAtt": ["TrustedServers", "Arn"] });
-            let counted =
-                &statement["ScopeDownStatement"]["NotStatement"]["Statement"]["IPSetReferenceStatement"]["Arn"];
+            let others = json!({ "NotStatement": { "Statement": { "IPSetReferenceStatement": { "Arn": set } } } });
+            let counted = json!({ "Fn::If": ["HasTrustedAddresses", others, { "Ref": "AWS::NoValue" }] });
             [
                 expect("what is counted", &statement["AggregateKeyType"], &json!("IP")),
                 expect("the limit", &statement["Limit"], &json!({ "Ref": "RequestsPerFiveMinutes" })),
-                expect("what is not counted", counted, &set),
+                expect("whose requests are counted", &statement["ScopeDownStatement"], &counted),
+                expect("HasTrustedAddresses", &document["Conditions"]["HasTrustedAddresses"], &is_given),
+                expect("the condition of their set", condition, &json!("HasTrustedAddresses")),
                 expect("the trusted addresses", &trusted["Addresses"], &given),
                 expect("their kind", &trusted["IPAddressVersion"], &json!("IPV4")),
                 // The firewall counts whole addresses. One subscriber has more IPv6 addresses than it can count.
@@ -109,6 +113,7 @@ fn its_firewall_counts_the_requests_of_each_address_but_not_those_of_trusted_ser
             (&format!("{rate}/Limit"), json!(20_000_000)),
             (&format!("{rate}/ScopeDownStatement"), Value::Null),
             ("/Resources/TrustedServers/Properties/Addresses", json!(["0.0.0.0/1"])),
+            ("/Conditions/HasTrustedAddresses", json!({ "Fn::Equals": ["a", "b"] })),
             ("/Resources/Distribution/Properties/DistributionConfig/IPV6Enabled", json!(true)),
             ("/Resources/Distribution/Properties/DistributionConfig/IPV6Enabled", Value::Null),
         ],

@@ -131,6 +131,10 @@ impl<'template> Deployment<'template> {
                 let texts = items.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
                 json!(texts.join(separator.as_str().unwrap_or_default()))
             }
+            ("Fn::Split", [separator, joined]) => {
+                let joined = text(&self.value(joined)?);
+                json!(joined.split(separator.as_str().context("Fn::Split has no separator")?).collect::<Vec<_>>())
+            }
             ("Fn::If", [condition, then, otherwise]) => {
                 let holds = self.holds(condition.as_str().context("Fn::If has no condition")?)?;
                 self.value(if holds { then } else { otherwise })?
@@ -192,6 +196,7 @@ mod tests {
                   Number: !Ref Number
                   Name: !Sub '${Stage}-${AWS::Region}-${Always}'
                   List: !If [HasList, !Ref List, !Ref AWS::NoValue]
+                  Parts: !Split ['e', !Ref Stage]
                   Items: [!If [IsProd, 1, !Ref AWS::NoValue], 2]
                   Other: !Ref Sometimes
                   Arn: !GetAtt Sometimes.Arn
@@ -214,7 +219,7 @@ mod tests {
         let deployed = resources(json!({}));
         assert_eq!(deployed.keys().collect::<Vec<_>>(), ["Always"]);
         let expected = json!({
-            "Number": 5, "Name": "dev-${AWS::Region}-${Always}", "Items": [2], "Other": { "Ref": "Sometimes" },
+            "Number": 5, "Name": "dev-${AWS::Region}-${Always}", "Items": [2], "Parts": ["d", "v"], "Other": { "Ref": "Sometimes" },
             "Arn": { "Fn::GetAtt": ["Sometimes", "Arn"] }, "Unset": "Unset",
             "Policy": { "Condition": { "StringEquals": { "a": "dev" } } },
         });
