@@ -31,7 +31,12 @@ pub(crate) fn account(stack: &StackFile) -> &str {
 
 /// Invokes a function, waits for its end, and returns its answer.
 pub(crate) fn invoke(stack: &StackFile, function: &str, event: &Value) -> Value {
-    let url = format!("{}/2015-03-31/functions/{}/invocations", stack.aws_endpoint, stack.functions[function]);
+    invoke_by_name(stack, &stack.functions[function], event)
+}
+
+/// Invokes a function by its name in Lambda, which may be another stack's.
+pub(crate) fn invoke_by_name(stack: &StackFile, name: &str, event: &Value) -> Value {
+    let url = format!("{}/2015-03-31/functions/{name}/invocations", stack.aws_endpoint);
     let request = http::Request::post(url).header("authorization", authorization(stack, "lambda"));
     let answer = exchange(request.body(event.to_string().into()).unwrap());
     assert_eq!((answer.status, answer.header("x-amz-function-error")), (200, None), "{answer:?}");

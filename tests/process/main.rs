@@ -12,6 +12,7 @@ mod canaries;
 mod change_email;
 mod client;
 mod delivery;
+mod firewall;
 mod hostile;
 mod identity;
 mod import;

@@ -7,6 +7,9 @@ use xtask::{StackFile, explanation::explain, template::intrinsic, workspace::Wor
 
 use crate::aws::{element, query};
 
+/// As `xtask::deploy` names it.
+pub(crate) const STACK: &str = "portal";
+
 /// The places of all differences between two documents, as JSON pointers. A list is one value.
 fn differences(ours: &Value, theirs: &Value) -> BTreeSet<String> {
     let (Value::Object(ours), Value::Object(theirs)) = (ours, theirs) else {
@@ -22,8 +25,8 @@ fn differences(ours: &Value, theirs: &Value) -> BTreeSet<String> {
 }
 
 /// The template of the running stack, as it was deployed.
-fn deployed(stack: &StackFile) -> Value {
-    let parameters = [("StackName", "portal"), ("TemplateStage", "Original")];
+pub(crate) fn deployed(stack: &StackFile) -> Value {
+    let parameters = [("StackName", STACK), ("TemplateStage", "Original")];
     let answer = query(stack, "cloudformation", "GetTemplate", &parameters);
     serde_json::from_str(&element(&answer, "TemplateBody")).unwrap()
 }
