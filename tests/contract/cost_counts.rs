@@ -28,6 +28,7 @@ use portal::{
     ports::{ChangeStore as _, Clock as _, Hint, InvitationMessage, Ports, PracticeStore as _},
     profile::Profile,
     record::delivery::MailEvent,
+    record::guards::Recipient,
     search::DirectoryQuery,
     states::Delivery,
     testing::{MemoryJobQueue, MemoryQueue, ScriptedMailer, TestClock, TestEntropy, samples},
@@ -130,9 +131,15 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
     search(&Ports { store, clock: &patient.clock }, &scope, &DirectoryQuery::parse("ma").unwrap(), None).await.unwrap();
     patient.record_step("search", 0, 0);
 
-    invite(&Ports { store, clock: &patient.clock }, &patient.queue, &patient.entropy, &command(&first), None)
-        .await
-        .unwrap();
+    invite(
+        &Ports { store, clock: &patient.clock },
+        &patient.queue,
+        &patient.entropy,
+        &command(&first),
+        &Recipient::default(),
+    )
+    .await
+    .unwrap();
     patient.record_step("invite", 1, 0);
     let message = patient.hint();
     patient.deliver(&message, "send").await;
@@ -151,9 +158,15 @@ async fn the_counted_calls_and_units_are_those_of_the_cost_file() {
     }
 
     patient.clock.advance(TimeDelta::days(1));
-    reinvite(&Ports { store, clock: &patient.clock }, &patient.queue, &patient.entropy, &command(&second), None)
-        .await
-        .unwrap();
+    reinvite(
+        &Ports { store, clock: &patient.clock },
+        &patient.queue,
+        &patient.entropy,
+        &command(&second),
+        &Recipient::default(),
+    )
+    .await
+    .unwrap();
     patient.record_step("reinvite", 1, 0);
     let message = patient.hint();
     patient.deliver(&message, "send-again").await;

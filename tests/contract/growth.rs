@@ -120,7 +120,7 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     let request = samples::request_id("invite");
     let command = Command { scope: &scope, patient: &patient, request: &request, if_match: None, keyed: None };
     let address = EmailAddress::parse("growth@example.com").unwrap();
-    invite(&ports, &queue, &entropy, &command, Some(&address)).await.unwrap();
+    invite(&ports, &queue, &entropy, &command, &Some(&address).into()).await.unwrap();
     record_cost("invite", counts.take());
     // The hint counts as lost.
     clock.advance(TimeDelta::minutes(3));

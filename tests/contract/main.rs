@@ -46,11 +46,14 @@ macro_rules! contract {
                 a_stale_version_writes_nothing a_stale_fence_writes_nothing a_patient_is_created_once
                 a_repeated_commit_is_recognised a_concurrent_change_is_not_mistaken_for_a_repetition an_event_is_never_overwritten;
             emails:
-                an_address_has_one_owner a_holder_in_another_practice_is_never_named an_address_in_a_profile_is_in_use_for_other_patients
-                the_patients_own_profile_does_not_block_the_address an_address_in_more_than_fifty_profiles_stays_in_use profiles_can_be_removed_from_a_full_list
+                an_address_has_one_owner a_holder_in_another_practice_is_never_named an_address_in_a_profile_is_in_use_in_the_same_practice_only
+                the_patients_own_profile_does_not_block_the_address more_profiles_than_are_listed_are_counted profiles_can_be_removed_from_a_full_list
                 revoking_frees_the_address a_reinvite_to_another_address_moves_the_claim a_refused_move_of_the_claim_changes_nothing
                 an_account_keeps_its_address_until_it_is_changed an_account_keeps_its_address_if_the_new_one_is_in_use
-                only_one_of_many_accounts_gets_an_address a_reinvite_checks_the_address_again;
+                only_one_of_many_accounts_gets_an_address no_profile_stops_the_holder_of_an_address
+                a_claim_lapses_although_its_practice_invites_again revoking_does_not_renew_a_practices_term
+                a_lapsed_claim_holds_while_no_other_patient_is_invited one_mailbox_gets_ten_mails_a_day
+                a_practice_that_was_told_not_me_does_not_invite_a_new_patient_there a_practice_learns_of_few_addresses_a_day;
             claims:
                 a_queued_mail_is_claimed_once a_mail_is_claimed_again_only_after_lease_and_grace a_finished_mail_is_not_claimed
                 a_mail_without_tries_left_is_not_claimed a_mail_of_an_opted_out_patient_is_not_claimed a_repeated_claim_is_recognised a_deferred_mail_is_claimed_again

@@ -20,6 +20,7 @@ use portal::{
         Queue, QueueError, StoreError,
     },
     practice::Practice,
+    record::guards::Recipient,
     record::{Change, PortalRecord, delivery::ClaimRequest},
     testing::{MemoryQueue, MemoryStore, TestClock, TestEntropy, samples},
     timeline::Role,
@@ -52,7 +53,8 @@ fn invited(key: &RecordKey, address: &str) -> [Change; 2] {
     let created =
         PortalRecord::save_profile(None, key.clone(), samples::profile(Some(address)), context("save")).unwrap();
     let id = samples::invitation_id(&format!("first-{}", key.patient));
-    let invited = created.after.invite(&samples::practice("lake"), None, id, context("invite")).unwrap();
+    let invited =
+        created.after.invite(&samples::practice("lake"), &Recipient::default(), id, context("invite")).unwrap();
     [created, invited]
 }
 

@@ -5,6 +5,8 @@ use portal::{
     email::EmailAddress,
     idempotency::KeyedRequest,
     ids::{InvitationId, RecordKey},
+    ledger::AddressRefusal,
+    link::Token,
     ports::{
         ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, TimelineReader as _,
     },
@@ -15,7 +17,7 @@ use portal::{
     },
     refusal::Refusal,
     scope::TenantScope,
-    states::Delivery,
+    states::{Delivery, RevokeReason},
     testing::samples,
     timeline::{ChangeContext, Role},
 };
@@ -95,7 +97,7 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     pub(crate) fn inviting(&mut self, address: Option<&str>) -> Change {
         let context = self.context(Role::Staff);
         let id = samples::invitation_id(&format!("invitation-{}-{}", self.key.patient, self.steps));
-        self.record.invite(&self.practice, address.map(samples::email).as_ref(), id, context).unwrap()
+        self.record.invite(&self.practice, &address.map(samples::email).as_ref().into(), id, context).unwrap()
     }
 
     pub(crate) async fn invite(&mut self, address: Option<&str>) {
@@ -106,7 +108,7 @@ impl<'b, B: Backend> TestPatient<'b, B> {
     pub(crate) fn reinviting(&mut self, address: Option<&str>, role: Role) -> Change {
         let context = self.context(role);
         let id = samples::invitation_id(&format!("invitation-{}-{}", self.key.patient, self.steps));
-        self.record.reinvite(&self.practice, address.map(samples::email).as_ref(), id, context).unwrap()
+        self.record.reinvite(&self.practice, &address.map(samples::email).as_ref().into(), id, context).unwrap()
     }
 
     pub(crate) async fn reinvite(&mut self, address: Option<&str>) {
@@ -194,6 +196,15 @@ impl<'b, B: Backend> TestPatient<'b, B> {
 
     /// Registers with a keyed request, which its client may repeat.
     pub(crate) async fn register_with(&mut self, keyed: Option<&KeyedRequest>) {
+        let change = self.registering_with(keyed);
+        self.step(change).await;
+    }
+
+    pub(crate) fn registering(&mut self) -> Change {
+        self.registering_with(None)
+    }
+
+    fn registering_with(&mut self, keyed: Option<&KeyedRequest>) -> Change {
         use portal::record::account::Registration;
         let context = self.context(Role::Patient);
         let Registration::Registered(change) =
@@ -201,7 +212,16 @@ impl<'b, B: Backend> TestPatient<'b, B> {
         else {
             unreachable!("the date of birth is right")
         };
-        self.step(*change).await;
+        *change
+    }
+
+    /// The holder of the link takes no invitation.
+    pub(crate) async fn decline(&mut self, reason: RevokeReason) {
+        let context = self.context(Role::Patient);
+        let opens = |token: &Token| self.record.usable_link(token, context.at).is_ok();
+        let token = (1..=self.steps).map(samples::token).find(opens).unwrap();
+        let change = self.record.decline(&token, reason, context).unwrap();
+        self.step(change).await;
     }
 
     /// A patient who has an account with this address. The address is in no profile.
@@ -225,7 +245,7 @@ impl<'b, B: Backend> TestPatient<'b, B> {
 
     /// Asserts that a change is refused because another patient has the address, and changes nothing.
     pub(crate) async fn is_in_use(&self, change: &Change, holder: Option<&str>) {
-        let expected = CommitOutcome::EmailInUse { holder: holder.map(samples::patient_id) };
+        let expected = CommitOutcome::AddressRefused(AddressRefusal::InUse { holder: holder.map(samples::patient_id) });
         assert_eq!(self.try_commit(change).await, expected);
         self.is_stored().await;
     }

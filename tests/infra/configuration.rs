@@ -54,10 +54,10 @@ fn every_function_has_exactly_the_variables_that_it_reads() {
 
 /// Whether the role of a function may read or write address items.
 fn uses_addresses(template: &Template, role: &str) -> bool {
-    let finding = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"];
+    let finding = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"];
     template.statements().iter().any(|statement| {
         statement.role == role
-            && statement.partitions().contains(&"EMAIL#*")
+            && statement.partitions().iter().any(|partition| ["EMAIL#*", "PRACTICE#*#EMAIL#*"].contains(partition))
             && statement.actions().iter().any(|action| finding.contains(action))
     })
 }

@@ -195,7 +195,7 @@ fn the_sample_events_are_documented_requests() {
             wrong.collect()
         },
         &[
-            ("/components/schemas/AnotherEmail/properties/email", Value::Null),
+            ("/components/schemas/Recipient/properties/email", Value::Null),
             ("/components/schemas/ProfileToSave/required/-", json!("middleName")),
             ("/paths/~1v1~1unsubscribe/post/requestBody", Value::Null),
             ("/paths/~1v1~1practice/put", Value::Null),

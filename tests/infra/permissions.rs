@@ -76,7 +76,7 @@ fn every_action_is_used() {
                 json!("sqs:ReceiveMessage"),
             ),
             (
-                "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/6/Action",
+                "/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/7/Action",
                 json!("ses:SendRawEmail"),
             ),
             (
@@ -242,6 +242,22 @@ const PATIENT: &str = "PRACTICE#oak#PATIENT#p-1";
 const JOB: &str = "PRACTICE#oak#JOB#job-1";
 /// The partition of an address.
 const ADDRESS: &str = "EMAIL#x";
+/// The partition of the profiles of a practice that have an address.
+const PROFILES: &str = "PRACTICE#oak#EMAIL#x";
+/// The partition of the refusals of addresses to a practice.
+const REFUSALS: &str = "PRACTICE#oak#REFUSALS";
+/// The roles whose commands take or release addresses.
+const CLAIMING_ROLES: [&str; 9] = [
+    "BulkRunnerRole",
+    "ChangeEmailRole",
+    "InviteRole",
+    "MailEventsRole",
+    "OptOutRole",
+    "RegisterRole",
+    "ReinviteRole",
+    "SenderRole",
+    "SweepRole",
+];
 /// The partition of a practice's directory.
 const DIRECTORY: &str = "PRACTICE#oak#DIRECTORY";
 
@@ -249,8 +265,10 @@ const DIRECTORY: &str = "PRACTICE#oak#DIRECTORY";
 fn a_role_that_writes_records_also_writes_addresses() {
     rule(
         |template| {
-            let (records, addresses) =
-                (who_may(template, "dynamodb:PutItem", PATIENT), who_may(template, "dynamodb:UpdateItem", ADDRESS));
+            let (mut records, addresses) =
+                (who_may(template, "dynamodb:PutItem", PATIENT), who_may(template, "dynamodb:PutItem", ADDRESS));
+            // A profile takes no claim.
+            records.remove("PatientsRole");
             let same = records == addresses && records.contains("InviteRole");
             if same { Vec::new() } else { vec![format!("{records:?} write records, {addresses:?} addresses")] }
         },
@@ -259,16 +277,20 @@ fn a_role_that_writes_records_also_writes_addresses() {
                 "/Resources/StatusRole/Properties/Policies/0/PolicyDocument/Statement/1/Action/-",
                 json!("dynamodb:PutItem"),
             ),
-            ("/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/3", json!({ "Action": [] })),
             (
-                "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
-                json!("dynamodb:PutItem"),
+                "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*#PATIENT#*"]),
             ),
             (
                 "/Resources/TrackLoginRole/Properties/Policies/0/PolicyDocument/Statement/1/Action/-",
-                json!("dynamodb:UpdateItem"),
+                json!("dynamodb:PutItem"),
             ),
-            ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/3", json!({ "Action": [] })),
+            (
+                "/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*#PATIENT#*"]),
+            ),
         ],
     );
 }
@@ -281,10 +303,15 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 // Nothing is deleted from the partition of a patient.
                 ("dynamodb:DeleteItem", PATIENT, vec![]),
                 ("dynamodb:UpdateItem", PATIENT, vec!["SenderRole", "SweepRole", "TrackLoginRole"]),
-                ("dynamodb:DeleteItem", ADDRESS, vec![]),
-                ("dynamodb:PutItem", ADDRESS, vec![]),
+                ("dynamodb:DeleteItem", ADDRESS, CLAIMING_ROLES.to_vec()),
+                ("dynamodb:PutItem", ADDRESS, CLAIMING_ROLES.to_vec()),
+                ("dynamodb:UpdateItem", ADDRESS, vec![]),
                 ("dynamodb:GetItem", ADDRESS, vec!["TrackLoginRole"]),
-                ("dynamodb:BatchGetItem", ADDRESS, vec!["BulkRunnerRole"]),
+                ("dynamodb:BatchGetItem", ADDRESS, CLAIMING_ROLES.to_vec()),
+                ("dynamodb:PutItem", PROFILES, vec!["PatientsRole"]),
+                ("dynamodb:DeleteItem", PROFILES, vec!["PatientsRole"]),
+                ("dynamodb:PutItem", REFUSALS, vec!["BulkRunnerRole", "InviteRole", "ReinviteRole"]),
+                ("dynamodb:DeleteItem", REFUSALS, vec![]),
                 ("dynamodb:PutItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
                 // The results of a job are kept.
                 ("dynamodb:UpdateItem", JOB, vec![]),
@@ -314,7 +341,7 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 json!("dynamodb:DeleteItem"),
             ),
             (
-                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition\
                  /ForAllValues:StringLike/dynamodb:LeadingKeys",
                 json!(["PRACTICE#*"]),
             ),
@@ -344,7 +371,7 @@ fn each_partition_is_written_by_its_own_roles_only() {
             ),
             (
                 "/Resources/InviteRole/Properties/Policies/0/PolicyDocument/Statement/3/Action/-",
-                json!("dynamodb:BatchGetItem"),
+                json!("dynamodb:UpdateItem"),
             ),
             // The role for logins puts no record and no event, and writes no address.
             (
@@ -405,7 +432,7 @@ fn each_partition_is_queried_by_its_own_roles_only() {
                 json!("dynamodb:Query"),
             ),
             (
-                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/5/Action",
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action",
                 json!("dynamodb:PutItem"),
             ),
         ],
@@ -445,7 +472,9 @@ fn what_belongs_to_a_transaction_is_written_in_one_only() {
             let statements = template.statements();
             [
                 ("dynamodb:PutItem", PATIENT),
-                ("dynamodb:UpdateItem", ADDRESS),
+                ("dynamodb:PutItem", ADDRESS),
+                ("dynamodb:DeleteItem", ADDRESS),
+                ("dynamodb:PutItem", PROFILES),
                 ("dynamodb:PutItem", DIRECTORY),
                 ("dynamodb:DeleteItem", DIRECTORY),
             ]
@@ -470,7 +499,7 @@ fn what_belongs_to_a_transaction_is_written_in_one_only() {
                 Value::Null,
             ),
             (
-                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
+                "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition\
                  /ForAnyValue:StringEquals/dynamodb:EnclosingOperation/-",
                 json!("ExecuteTransaction"),
             ),
@@ -493,7 +522,7 @@ fn one_statement_allows_all_puts_of_a_transaction() {
             twice.map(|(role, action)| format!("two statements of {role} allow {action} in a transaction")).collect()
         },
         &[(
-            "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/4/Action/-",
+            "/Resources/PatientsRole/Properties/Policies/0/PolicyDocument/Statement/3/Action/-",
             json!("dynamodb:PutItem"),
         )],
     );
@@ -616,7 +645,7 @@ fn mail_is_sent_by_one_role_and_from_one_address() {
             complaints
         },
         &[
-            ("/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/6/Condition", Value::Null),
+            ("/Resources/SenderRole/Properties/Policies/0/PolicyDocument/Statement/7/Condition", Value::Null),
             ("/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/-", json!("ses:SendEmail")),
         ],
     );
@@ -660,11 +689,11 @@ fn each_queue_accepts_messages_from_its_own_senders_only() {
         },
         &[
             (
-                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
+                "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
                 json!({ "Fn::GetAtt": ["InvitationQueue", "Arn"] }),
             ),
             (
-                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/6/Resource",
+                "/Resources/SweepRole/Properties/Policies/0/PolicyDocument/Statement/7/Resource",
                 json!({ "Fn::GetAtt": ["InvitationDlq", "Arn"] }),
             ),
             ("/Resources/ChangeEmailRole/Properties/Policies/0/PolicyDocument/Statement/4", json!({ "Action": [] })),

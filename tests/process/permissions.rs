@@ -21,8 +21,10 @@ use crate::{
 };
 
 /// A partition of each kind, with nothing in it.
-const PARTITIONS: [(&str, &str); 5] = [
+const PARTITIONS: [(&str, &str); 7] = [
     ("address", "EMAIL#nothing"),
+    ("profiles", "PRACTICE#nowhere#EMAIL#nothing"),
+    ("refusals", "PRACTICE#nowhere#REFUSALS"),
     ("directory", "PRACTICE#nowhere#DIRECTORY"),
     ("job", "PRACTICE#nowhere#JOB#nothing"),
     ("patient", "PRACTICE#nowhere#PATIENT#unknown"),
@@ -85,22 +87,65 @@ fn asked(table: &str) -> Vec<Asked> {
 }
 
 /// What a function that carries out commands on one patient does with the table.
-const COMMANDS: [&str; 4] = ["get some patient", "get some practice", "put patient", "update address"];
+const COMMANDS: [&str; 8] = [
+    "delete address",
+    "get some address",
+    "get some patient",
+    "get some practice",
+    "get some profiles",
+    "get some refusals",
+    "put address",
+    "put patient",
+];
 /// What a function does that reads a record and its practice separately, and writes the record.
-const BY_ITSELF: [&str; 4] = ["get patient", "get practice", "put patient", "update address"];
+const BY_ITSELF: [&str; 11] = [
+    "delete address",
+    "get patient",
+    "get practice",
+    "get profiles",
+    "get refusals",
+    "get some address",
+    "get some patient",
+    "get some profiles",
+    "get some refusals",
+    "put address",
+    "put patient",
+];
+/// What a function does that counts refusals of addresses.
+const REFUSALS: [&str; 2] = ["put refusals", "put refusals alone"];
 
 /// What each role may do with the table.
 fn allowed(function: &str) -> BTreeSet<&'static str> {
     let (common, own): (&[_], &[_]) = match function {
         "bulk" => (&[], &["get job", "list job", "put job", "put job alone"]),
-        "bulk-runner" => (&COMMANDS, &["get job", "get some address", "list directory", "put job", "put job alone"]),
-        "change-email" | "invite" | "opt-out" | "reinvite" => (&COMMANDS, &[]),
+        "bulk-runner" => (
+            &COMMANDS,
+            &["get job", "list directory", "put job", "put job alone", "put refusals", "put refusals alone"],
+        ),
+        "change-email" | "opt-out" => (&COMMANDS, &[]),
+        "invite" | "reinvite" => (&COMMANDS, &REFUSALS),
         "mail-events" => (&BY_ITSELF, &[]),
-        "patients" => (&COMMANDS, &["delete directory", "list directory", "put directory"]),
+        "patients" => (
+            &[],
+            &[
+                "delete directory",
+                "delete profiles",
+                "get some patient",
+                "get some practice",
+                "get some profiles",
+                "get some refusals",
+                "list directory",
+                "put directory",
+                "put patient",
+                "put profiles",
+            ],
+        ),
         "practice" => (&[], &["get practice", "put practice", "put practice alone"]),
-        "register" => (&COMMANDS, &["get patient", "get practice", "list index link"]),
+        "register" => (&COMMANDS, &["get patient", "get practice", "get profiles", "get refusals", "list index link"]),
         "sender" => (&BY_ITSELF, &["update guesses of patient", "update reschedules of patient"]),
-        "status" => (&[], &["get some patient", "get some practice", "list patient"]),
+        "status" => {
+            (&[], &["get some patient", "get some practice", "get some profiles", "get some refusals", "list patient"])
+        }
         "sweep" => (&BY_ITSELF, &["list index due", "update reschedules of patient"]),
         "track-login" => (&[], &["get address", "update login_at of patient"]),
         "unrouted" => (&[], &[]),

@@ -49,7 +49,7 @@ impl<'practice> Record<'practice> {
 
     /// Makes the invitation a minute older, for the rule about the time between reinvites.
     pub(crate) fn age_by_a_minute(&self) {
-        self.update("SET queued_at = queued_at - :minute", &json!({ ":minute": { "N": "60000" } }));
+        self.update("SET queued_at = queued_at - :minute REMOVE staff_mails", &json!({ ":minute": { "N": "60000" } }));
     }
 
     /// Makes the next action due.

@@ -16,6 +16,7 @@ use portal::{
     ids::RecordKey,
     operations::{Command, breaker::Breaker, invite::invite},
     ports::{Clock as _, CommitOutcome, DeliveryStore, DueShard, PortalStore, Ports, PracticeStore},
+    record::guards::Recipient,
     record::{InvitationState, PortalRecord},
     testing::{TestClock, samples},
 };
@@ -177,7 +178,7 @@ impl<S: Store> World<S> {
             let ports = Ports { store: &*self.store, clock: &*self.clock };
             let command =
                 Command { scope: &scope, patient: &key.patient, request: &request, if_match: None, keyed: None };
-            invite(&ports, &*self.sqs, &*self.entropy, &command, None).await.unwrap();
+            invite(&ports, &*self.sqs, &*self.entropy, &command, &Recipient::default()).await.unwrap();
         }
     }
 

@@ -16,6 +16,7 @@ use portal::{
     email::Pepper,
     operations::{invite::invite, patient::save_profile, practice::save_practice, status::status},
     ports::Ports,
+    record::guards::Recipient,
 };
 use portal_aws::{
     aws::Aws,
@@ -55,7 +56,7 @@ async fn main() -> Result<()> {
     let mut figures = Vec::new();
     let stopwatch = Stopwatch::start()?;
     for patient in &patients {
-        invite(&ports, &queue, &entropy, &patient.command(&scope), None).await?;
+        invite(&ports, &queue, &entropy, &patient.command(&scope), &Recipient::default()).await?;
     }
     figures.push(Figures::new("invite", patients.len(), stopwatch.spent()?));
     let stopwatch = Stopwatch::start()?;

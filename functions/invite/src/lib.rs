@@ -42,9 +42,9 @@ impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Invite<S, Q, C, E> {
 
     async fn invite(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        let email = request.email_if_given()?;
+        let recipient = request.recipient()?;
         let command = request.command(&patient)?;
-        let invited = invite(&self.ports(), &self.queue, &self.entropy, &command, email.as_ref()).await?;
+        let invited = invite(&self.ports(), &self.queue, &self.entropy, &command, &recipient).await?;
         Answer::accepted(&invited, request.id())
     }
 

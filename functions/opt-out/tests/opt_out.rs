@@ -4,6 +4,7 @@
 use opt_out::OptOut;
 use portal::{
     ports::ChangeStore as _,
+    record::guards::Recipient,
     testing::{MemoryStore, TestClock, samples},
 };
 use portal_aws::http::{
@@ -21,7 +22,8 @@ async fn function_with_invited() -> Function {
     store.commit(&created).await.unwrap();
     let context = samples::staff_context(samples::noon(), "invite");
     let invitation = samples::invitation_id("invitation-1");
-    let invited = created.after.invite(&samples::practice("lakeside"), None, invitation, context).unwrap();
+    let invited =
+        created.after.invite(&samples::practice("lakeside"), &Recipient::default(), invitation, context).unwrap();
     store.commit(&invited).await.unwrap();
     edge(OptOut { store, clock: TestClock::default() })
 }

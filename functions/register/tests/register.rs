@@ -242,7 +242,8 @@ async fn unusable_links() -> Vec<(&'static str, Function)> {
     let context = samples::staff_context(readdressed.handler().clock.now(), "reinvite");
     let (practice, elsewhere) = (samples::practice("lakeside"), samples::email("nunez@example.com"));
     let id = samples::invitation_id("invitation-2");
-    commit(&readdressed, record(&readdressed).reinvite(&practice, Some(&elsewhere), id, context).unwrap()).await;
+    commit(&readdressed, record(&readdressed).reinvite(&practice, &Some(&elsewhere).into(), id, context).unwrap())
+        .await;
     let revoked = function();
     let context = samples::staff_context(revoked.handler().clock.now(), "revoke");
     commit(&revoked, record(&revoked).revoke(context).unwrap()).await;

@@ -37,10 +37,10 @@ impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Handler for Reinvite<S, Q, 
 impl<S: PortalStore, Q: Queue, C: Clock, E: Entropy> Reinvite<S, Q, C, E> {
     async fn reinvite(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
-        let email = request.email_if_given()?;
+        let recipient = request.recipient()?;
         let command = request.command(&patient)?;
         let ports = Ports { store: &self.store, clock: &self.clock };
-        let invited = reinvite(&ports, &self.queue, &self.entropy, &command, email.as_ref()).await?;
+        let invited = reinvite(&ports, &self.queue, &self.entropy, &command, &recipient).await?;
         Answer::accepted(&invited, request.id())
     }
 }

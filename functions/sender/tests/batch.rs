@@ -8,6 +8,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use portal::{
     operations::breaker::Breaker,
     ports::{Hint, InvitationMail, InvitationMessage, Mailer, NoticeMail, SendOutcome},
+    record::guards::Recipient,
     testing::{MemoryStore, ScriptedMailer, TestClock, TestEntropy, samples},
 };
 use portal_aws::{http::testing::sample, metrics::KeptLines, queue};
@@ -43,8 +44,12 @@ fn batch(mails: usize) -> (MemoryStore, SqsEvent) {
         let key = samples::key("lakeside", &format!("p-{number}"));
         let id = samples::invitation_id(&format!("invitation-{number}"));
         let patient = samples::new_patient(&key, samples::profile(Some(&format!("patient-{number}@example.com"))));
-        let invited =
-            patient.after.invite(&practice, None, id.clone(), samples::staff_context(samples::noon(), "invite"));
+        let invited = patient.after.invite(
+            &practice,
+            &Recipient::default(),
+            id.clone(),
+            samples::staff_context(samples::noon(), "invite"),
+        );
         store.put(invited.unwrap().after);
         let hint = Hint::Invitation(InvitationMessage { key, invitation: id });
         let mut message = message.clone();

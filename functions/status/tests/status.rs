@@ -4,6 +4,7 @@
 use portal::{
     ports::ChangeStore as _,
     record::PortalRecord,
+    record::guards::Recipient,
     testing::{MemoryStore, TestClock, samples},
     timeline::Role,
 };
@@ -34,8 +35,9 @@ async fn the_panel_shows_the_patients_status() {
     insta::assert_json_snapshot!("not_invited", Sample::new("status/read").ask(&function).await);
 
     let id = samples::invitation_id("invitation-1");
-    let invited =
-        record.invite(&practice, None, id.clone(), samples::staff_context(samples::noon(), "request-1")).unwrap();
+    let invited = record
+        .invite(&practice, &Recipient::default(), id.clone(), samples::staff_context(samples::noon(), "request-1"))
+        .unwrap();
     store.commit(&invited).await.unwrap();
     insta::assert_json_snapshot!("queued", Sample::new("status/read").ask(&function).await);
 

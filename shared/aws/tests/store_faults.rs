@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
     operation::{
         batch_get_item::BatchGetItemOutput,
         get_item::GetItemOutput,
-        put_item::PutItemError,
+        put_item::{PutItemError, PutItemOutput},
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput},
     },
@@ -26,12 +26,14 @@ use aws_smithy_types::body::SdkBody;
 use portal::{
     bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Slice, SliceProgress},
     email::Pepper,
+    ledger::AddressRefusal,
     policy::{SEND_GRACE, SEND_LEASE},
     ports::{
-        BulkRunStore as _, BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _,
-        LoginOutcome, LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
+        BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, LoginOutcome,
+        LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
+    record::guards::Recipient,
     record::{Change, PortalRecord, account::Registration, delivery::Unclaimable},
     testing::samples,
     text::PersonName,
@@ -97,7 +99,7 @@ fn email_item(attributes: &[(&str, AttributeValue)]) -> Item {
 }
 
 fn owned_by(holder: &str) -> Item {
-    email_item(&[("owner", AttributeValue::S(holder.into()))])
+    email_item(&[("owner", AttributeValue::S(holder.into())), ("stamp", AttributeValue::S("s".into()))])
 }
 
 fn patient() -> PortalRecord {
@@ -106,11 +108,38 @@ fn patient() -> PortalRecord {
 
 fn invitation() -> Change {
     let (practice, context) = (samples::practice("lake"), samples::staff_context(samples::noon(), "request-1"));
-    patient().invite(&practice, None, samples::invitation_id("invitation-1"), context).unwrap()
+    patient().invite(&practice, &Recipient::default(), samples::invitation_id("invitation-1"), context).unwrap()
+}
+
+/// Answers reads of address items, and of a record and its event after a refusal. Of each kind there is one item or none.
+fn reads(claim: Option<Item>, record: Option<Item>) -> Rule {
+    mock!(Client::batch_get_item).then_compute_output(move |request| {
+        let asked = request.request_items().unwrap()["table"].keys();
+        assert!(!format!("{asked:?}").contains("jose"), "{asked:?}");
+        let stored = |key: &Item| {
+            let (partition, sort) = (key["PK"].as_s().unwrap(), key["SK"].as_s().unwrap());
+            let item = if partition.starts_with("EMAIL#") { &claim } else { &record };
+            let found = item.as_ref().filter(|_| sort == "EMAIL" || sort == "PORTAL")?;
+            Some(found.iter().chain(key).map(|(name, value)| (name.clone(), value.clone())).collect())
+        };
+        let items: Vec<Item> = asked.iter().filter_map(stored).collect();
+        BatchGetItemOutput::builder().responses("table", items).build()
+    })
 }
 
 async fn commit(rule: &Rule, change: &Change) -> Result<CommitOutcome, StoreError> {
-    store(&[rule]).commit(change).await
+    store(&[&reads(None, None), rule]).commit(change).await
+}
+
+/// A claim of this patient until long after the tests.
+fn claimed_by(holder: &str) -> Item {
+    let until = samples::noon() + chrono::TimeDelta::days(1);
+    let until = AttributeValue::N(until.timestamp_millis().to_string());
+    email_item(&[
+        ("owner", AttributeValue::S(holder.into())),
+        ("until", until),
+        ("stamp", AttributeValue::S("s".into())),
+    ])
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,96 +246,6 @@ async fn an_event_of_another_request_is_a_lost_race_even_if_the_address_is_taken
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_holder_of_an_address_is_named_within_the_practice_only() {
-    let set = |holders: &[&str]| AttributeValue::Ss(holders.iter().map(|holder| (*holder).to_owned()).collect());
-    for (item, holder) in [
-        (owned_by("lake#p-2"), Some("p-2")),
-        (owned_by("hill#p-2"), None),
-        (email_item(&[("profiles", set(&["hill#p-3", "lake#p-1", "lake#p-4"]))]), Some("p-4")),
-        (email_item(&[("shared", AttributeValue::Bool(true))]), None),
-    ] {
-        let rule = transactions(move |_, request| cancelled(request, &[(EMAIL, FAILED, Some(item.clone()))]));
-        let holder = holder.map(samples::patient_id);
-        assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::EmailInUse { holder });
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_taken_new_address_is_in_use_and_a_foreign_old_address_is_corrupt() {
-    /// The writes are in the order of the addresses.
-    const RELEASED: usize = EMAIL;
-    const TAKEN: usize = EMAIL + 1;
-    let context = |role| samples::context_as(role, samples::noon(), "request-1");
-    let request = samples::claim_request(&samples::invitation_id("invitation-1"), samples::noon(), 7);
-    let mailed = invitation().after.claim(&request).unwrap();
-    let registered =
-        mailed.register(samples::date_of_birth(), samples::account_id("account-1"), None, context(Role::Patient));
-    let Registration::Registered(opened) = registered else { unreachable!("the date of birth is right") };
-    let new = samples::email("new@example.com");
-    let change = opened.after.change_account_email(&new, context(Role::Support)).unwrap().unwrap();
-    for (holder, named) in [("lake#p-2", Some(samples::patient_id("p-2"))), ("hill#p-2", None)] {
-        let rule = transactions(move |_, request| cancelled(request, &[(TAKEN, FAILED, Some(owned_by(holder)))]));
-        assert_eq!(commit(&rule, &change).await.unwrap(), CommitOutcome::EmailInUse { holder: named });
-    }
-    let rule = transactions(|_, request| cancelled(request, &[(RELEASED, FAILED, Some(owned_by("lake#p-2")))]));
-    let outcome = commit(&rule, &change).await;
-    assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn contradicting_or_unreadable_items_are_corrupt() {
-    let revoked = invitation().after.revoke(samples::staff_context(samples::noon(), "request-2")).unwrap();
-    // The address belongs to another patient than the one that releases it.
-    let rule = transactions(|_, request| cancelled(request, &[(EMAIL, FAILED, Some(owned_by("lake#p-2")))]));
-    assert!(matches!(commit(&rule, &revoked).await, Err(StoreError::Corrupt(_))));
-    for item in [
-        [("schema".to_owned(), AttributeValue::N("2".into()))].into(),
-        email_item(&[("owner", AttributeValue::S("no-holder".into()))]),
-        email_item(&[("owner", AttributeValue::N("7".into()))]),
-        Item::new(),
-    ] {
-        let rule = transactions(move |_, request| cancelled(request, &[(EMAIL, FAILED, Some(item.clone()))]));
-        assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
-        assert_eq!(rule.num_calls(), 1);
-    }
-    // An event that is newer than its record, and a cancellation without a reason.
-    let rule = transactions(|_, request| cancelled(request, &[(EVENT, FAILED, None)]));
-    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
-    let rule = transactions(|_, request| cancelled(request, &[]));
-    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_full_profile_list_is_marked_as_shared() {
-    let holders: Vec<String> = (0..50).map(|number| format!("hill#p-{number}")).collect();
-    let rule = transactions(move |call, request| {
-        let update = request.transact_items()[EMAIL].update().unwrap();
-        let (text, condition) = (update.update_expression(), update.condition_expression().unwrap());
-        if call == 1 {
-            assert!(text.contains("ADD #profiles :mine") && condition.contains("size(#profiles) < :most"), "{text}");
-            let full = email_item(&[("profiles", AttributeValue::Ss(holders.clone()))]);
-            return cancelled(request, &[(EMAIL, FAILED, Some(full))]);
-        }
-        assert!(text.contains("#shared = :yes") && !text.contains("ADD") && !condition.contains("size"), "{text}");
-        written()
-    });
-    let change = samples::new_patient(&samples::key("lake", "p-1"), samples::profile(Some("jose@example.com")));
-    assert_eq!(commit(&rule, &change).await.unwrap(), CommitOutcome::Committed);
-    assert_eq!(rule.num_calls(), 2);
-}
-
-#[tokio::test]
-async fn keys_and_conditions_contain_no_address() {
-    let rule = transactions(|_, request| {
-        let update = request.transact_items()[EMAIL].update().unwrap();
-        assert!(!format!("{update:?}").contains("jose"), "{update:?}");
-        assert_eq!(request.transact_items().len(), 3, "the record, the event, one address");
-        written()
-    });
-    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
-}
-
-#[tokio::test(start_paused = true)]
 async fn unprocessed_keys_are_read_again() {
     let calls = AtomicUsize::new(0);
     let rule = mock!(Client::batch_get_item).then_compute_output(move |request| {
@@ -331,7 +270,8 @@ async fn stored(change: &Change) -> Item {
         send.send(request.transact_items()[RECORD].put().unwrap().item().clone()).unwrap();
         written()
     });
-    assert_eq!(commit(&rule, change).await.unwrap(), CommitOutcome::Committed);
+    let read = reads(Some(claimed_by("lake#p-1")), None);
+    assert_eq!(store(&[&read, &rule]).commit(change).await.unwrap(), CommitOutcome::Committed);
     receive.recv().unwrap()
 }
 
@@ -460,7 +400,7 @@ async fn a_login_is_one_read_and_one_conditional_update_of_two_attributes() {
 
 #[tokio::test]
 async fn an_address_without_an_account_needs_one_read() {
-    for item in [None, Some(email_item(&[("profiles", AttributeValue::Ss(vec!["lake#p-1".into()]))]))] {
+    for item in [None, Some(email_item(&[("stamp", AttributeValue::S("s".into()))]))] {
         let address = address_of(item);
         assert_eq!(record_login(&[&address]).await.unwrap(), LoginOutcome::NoAccount);
         assert_eq!(address.num_calls(), 1);
@@ -663,18 +603,95 @@ async fn a_job_that_has_changed_is_not_overwritten() {
     assert!(matches!(saved, Err(StoreError::Busy)), "{saved:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn contradicting_or_unreadable_items_are_corrupt() {
+    for item in [
+        [("schema".to_owned(), AttributeValue::N("2".into()))].into(),
+        email_item(&[("owner", AttributeValue::S("no-holder".into())), ("stamp", AttributeValue::S("s".into()))]),
+        email_item(&[("owner", AttributeValue::N("7".into()))]),
+        Item::new(),
+    ] {
+        let read = reads(Some(item), None);
+        let outcome = store(&[&read]).commit(&invitation()).await;
+        assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
+        assert_eq!(read.num_calls(), 1);
+    }
+    // An event that is newer than its record, and a cancellation without a reason.
+    let rule = transactions(|_, request| cancelled(request, &[(EVENT, FAILED, None)]));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
+    let rule = transactions(|_, request| cancelled(request, &[]));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Corrupt(_))));
+}
+
 #[tokio::test]
-async fn addresses_are_read_by_fingerprint() {
-    let rule = mock!(Client::batch_get_item).then_compute_output(|request| {
-        let keys = request.request_items().unwrap()["table"].keys();
-        assert!(keys.len() == 2 && !format!("{keys:?}").contains("example"));
-        let mut item = keys[1].clone();
-        item.insert("schema".to_owned(), AttributeValue::N("1".into()));
-        item.insert("owner".to_owned(), AttributeValue::S("lake#p-1".into()));
-        BatchGetItemOutput::builder().responses("table", vec![item]).build()
+async fn keys_and_conditions_contain_no_address() {
+    let rule = transactions(|_, request| {
+        let put = request.transact_items()[EMAIL].put().unwrap();
+        assert!(!format!("{put:?}").contains("jose"), "{put:?}");
+        assert_eq!(put.condition_expression(), Some("attribute_not_exists(#PK)"));
+        assert_eq!(request.transact_items().len(), 3, "the record, the event, one address");
+        written()
     });
-    let emails = ["a@example.com", "b@example.com"].map(samples::email);
-    let entries = store(&[&rule]).email_entries(&emails).await.unwrap();
-    assert_eq!(entries.keys().collect::<Vec<_>>(), [&emails[1]]);
-    assert_eq!(entries[&emails[1]].owner, Some(samples::key("lake", "p-1")));
+    assert_eq!(commit(&rule, &invitation()).await.unwrap(), CommitOutcome::Committed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_item_that_has_changed_is_read_again() {
+    let (read, rule) = (
+        reads(Some(claimed_by("lake#p-1")), None),
+        transactions(|call, request| {
+            let put = request.transact_items()[EMAIL].put().unwrap();
+            assert_eq!(put.condition_expression(), Some("#stamp = :stamp"));
+            if call == 1 { cancelled(request, &[(EMAIL, FAILED, None)]) } else { written() }
+        }),
+    );
+    assert_eq!(store(&[&read, &rule]).commit(&invitation()).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!((read.num_calls(), rule.num_calls()), (2, 2));
+    let rule = transactions(|_, request| cancelled(request, &[(EMAIL, FAILED, None)]));
+    assert!(matches!(commit(&rule, &invitation()).await, Err(StoreError::Busy)));
+    assert_eq!(rule.num_calls(), 5);
+}
+
+/// Puts of the practice's count of refusals.
+fn counts(script: impl Fn(usize) -> MockResponse<PutItemOutput, PutItemError> + Send + Sync + 'static) -> Rule {
+    let calls = AtomicUsize::new(0);
+    mock!(Client::put_item).then_compute_response(move |request| {
+        assert_eq!(request.item().unwrap()["SK"], AttributeValue::S("REFUSALS".into()));
+        script(calls.fetch_add(1, Ordering::SeqCst) + 1)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_answered_only_after_it_was_counted() {
+    let saved = samples::new_patient(&samples::key("lake", "p-1"), samples::profile(Some("jose@example.com")));
+    let record = stored(&saved).await;
+    let (refused, counted) =
+        (AddressRefusal::InUse { holder: None }, || MockResponse::Output(PutItemOutput::builder().build()));
+    let lost = || {
+        MockResponse::Error(PutItemError::ConditionalCheckFailedException(
+            ConditionalCheckFailedException::builder().build(),
+        ))
+    };
+    let read = || reads(Some(claimed_by("hill#p-2")), Some(record.clone()));
+    let put = counts(move |_| counted());
+    assert_eq!(
+        store(&[&read(), &put]).commit(&invitation()).await.unwrap(),
+        CommitOutcome::AddressRefused(refused.clone())
+    );
+    assert_eq!(put.num_calls(), 1);
+    // Another refusal was counted at the same time.
+    let put = counts(move |call| if call == 1 { lost() } else { counted() });
+    assert_eq!(store(&[&read(), &put]).commit(&invitation()).await.unwrap(), CommitOutcome::AddressRefused(refused));
+    assert_eq!(put.num_calls(), 2);
+    let put = counts(|_| http(500, "InternalServerError"));
+    assert!(store(&[&read(), &put]).commit(&invitation()).await.is_err());
+    // Within the practice nothing is counted, and a decision on an old record is stale.
+    let read = reads(Some(claimed_by("lake#p-2")), Some(record));
+    let holder = Some(samples::patient_id("p-2"));
+    assert_eq!(
+        store(&[&read]).commit(&invitation()).await.unwrap(),
+        CommitOutcome::AddressRefused(AddressRefusal::InUse { holder })
+    );
+    let read = reads(Some(claimed_by("hill#p-2")), None);
+    assert_eq!(store(&[&read]).commit(&invitation()).await.unwrap(), CommitOutcome::Stale);
 }

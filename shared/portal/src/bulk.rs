@@ -476,7 +476,7 @@ mod tests {
         for (code, outcome) in codes {
             assert_eq!(BulkOutcome::from_code(code), Some(outcome));
         }
-        assert_eq!(BulkOutcome::from_code("too_soon"), None);
+        assert_eq!(BulkOutcome::from_code("not_invited"), None);
     }
 
     #[test]

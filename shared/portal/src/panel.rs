@@ -11,9 +11,9 @@ use crate::{
     email::EmailAddress,
     ids::PatientId,
     link::Link,
-    policy::MAX_BIRTH_DATE_ATTEMPTS,
+    policy::{ADDRESS_LEASE, MAX_BIRTH_DATE_ATTEMPTS},
     practice::Practice,
-    record::{Account, Choice, Invitation, InvitationState, PortalRecord},
+    record::{Account, Choice, Invitation, InvitationState, PortalRecord, guards::Recipient},
     refusal::{ChangeEmailRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, RevokeRefusal},
     states::{AccountFacet, Delivery, FailReason, InvitationFacet, RevokeReason},
     timeline::Role,
@@ -260,11 +260,11 @@ impl Actions {
         Self {
             invite: practice
                 .ok_or(InviteRefusal::PortalNotActivated)
-                .and_then(|practice| record.may_invite(practice, None))
+                .and_then(|practice| record.may_invite(practice, &Recipient::default(), viewer, now))
                 .map(drop),
             reinvite: practice
                 .ok_or(ReinviteRefusal::PortalNotActivated)
-                .and_then(|practice| record.may_reinvite(practice, None, viewer, now))
+                .and_then(|practice| record.may_reinvite(practice, &Recipient::default(), viewer, now))
                 .map(drop),
             revoke: record.may_revoke().map(drop),
             opt_out: record.may_opt_out(),
@@ -284,7 +284,7 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
         Account::Deactivated { .. } => "The portal account is deactivated: contact Customer Care.".to_owned(),
         Account::None if !record.profile.active => inactive_sentence(record).to_owned(),
         Account::None => record.invitation.as_ref().map_or_else(
-            || "Not invited yet: invite the patient to open a portal account.".to_owned(),
+            || not_invited_sentence(record).to_owned(),
             |invitation| invitation_sentence(invitation, record.link.as_ref(), now, day),
         ),
     };
@@ -300,7 +300,27 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
     if went_to_another_address(record) {
         sentence.push_str(" It went to another address than the one on the Profile tab.");
     }
+    sentence.push_str(lapsed_sentence(record, now).unwrap_or_default());
     sentence
+}
+
+/// The sentence before any invitation. It names what is missing, if anything is.
+const fn not_invited_sentence(record: &PortalRecord) -> &'static str {
+    match (&record.profile.date_of_birth, &record.profile.email) {
+        (None, None) => "Not invited yet: add the date of birth and the email address on the Profile tab first.",
+        (None, Some(_)) => "Not invited yet: add the date of birth on the Profile tab first.",
+        (Some(_), None) => "Not invited yet: add the email address on the Profile tab, or invite to a given one.",
+        (Some(_), Some(_)) => "Not invited yet: invite the patient to open a portal account.",
+    }
+}
+
+/// The sentence when the claim has lapsed: other patients may be invited to the address.
+fn lapsed_sentence(record: &PortalRecord, now: DateTime<Utc>) -> Option<&'static str> {
+    let lapsed_at = record.claimed_since.filter(|_| record.account == Account::None)? + ADDRESS_LEASE;
+    (lapsed_at <= now).then_some(
+        " The address is no longer reserved for this patient: if a practice has invited another person to it, the link \
+         does not register, and another address is needed.",
+    )
 }
 
 /// The sentence for an inactive patient without an account.

@@ -20,16 +20,35 @@ pub const MAX_TRIES: u8 = 5;
 pub const LONGEST_DEFERRAL: TimeDelta = TimeDelta::days(3);
 /// Maximum number of secrets stored per link. The oldest is removed first.
 pub const MAX_SECRETS: usize = 16;
-/// Shortest time between two manual invitations.
-pub const REINVITE_GAP: TimeDelta = TimeDelta::seconds(60);
-/// Maximum number of manual reinvitations in [`REINVITE_WINDOW`].
-pub const MAX_REINVITES: usize = 5;
-/// The period in which manual reinvitations are counted.
-pub const REINVITE_WINDOW: TimeDelta = TimeDelta::hours(24);
+/// The period in which mails are counted, by patient and by address.
+pub const MAIL_WINDOW: TimeDelta = TimeDelta::hours(24);
+/// Shortest time between two mails to a patient that people ask for.
+pub const MAIL_GAP: TimeDelta = TimeDelta::seconds(60);
+/// Maximum number of invitations that staff send to a patient in [`MAIL_WINDOW`], by whatever command.
+pub const MAX_STAFF_MAILS: usize = 5;
+/// Maximum number of new links that the holder of a link may ask for in [`MAIL_WINDOW`]. They do not count for staff.
+pub const MAX_HOLDER_MAILS: usize = 5;
+/// Maximum number of mails to one address in [`MAIL_WINDOW`], from all practices together, notices included.
+pub const MAX_ADDRESS_MAILS: usize = 10;
+
+/// How long a practice's invitations protect an address from other practices, from its first invitation on. Longer than
+/// deferred mails, links and reminders take together.
+pub const ADDRESS_LEASE: TimeDelta = TimeDelta::days(60);
+/// How long after that a practice's next invitation of the address protects it again.
+pub const ADDRESS_COOLDOWN: TimeDelta = TimeDelta::days(30);
+/// How long it is remembered that an address is not that of a practice's patient.
+pub const WRONG_PERSON_MEMORY: TimeDelta = TimeDelta::days(365);
+/// Maximum number of addresses a day that are refused to a practice because of other practices' patients. After that, all
+/// addresses that are new to the practice are refused alike.
+pub const MAX_ADDRESS_REFUSALS: u32 = 20;
+/// Maximum number of suppressed addresses remembered per patient.
+pub const MAX_SUPPRESSED_ADDRESSES: usize = 8;
 /// How long after its due time a reminder may still be sent if a rule refuses it temporarily.
 pub const LONGEST_REMINDER_DELAY: TimeDelta = TimeDelta::days(14);
 /// Maximum number of dates of birth compared per link.
 pub const MAX_BIRTH_DATE_ATTEMPTS: u8 = 5;
+/// Maximum number of dates of birth compared per patient in [`MAIL_WINDOW`], with all links together.
+pub const MAX_DAILY_BIRTH_DATE_ATTEMPTS: usize = 15;
 
 /// How long a command can be repeated with the same idempotency key.
 pub const IDEMPOTENCY_WINDOW: TimeDelta = TimeDelta::hours(24);
@@ -63,6 +82,12 @@ pub const SWEEP_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
 #[must_use]
 pub fn notice_wait(age: TimeDelta) -> TimeDelta {
     age.max(TimeDelta::minutes(10))
+}
+
+/// Whole seconds, rounded up, so that waiting for that long is enough.
+#[must_use]
+pub fn round_up_to_secs(wait: TimeDelta) -> u64 {
+    u64::try_from((wait + TimeDelta::milliseconds(999)).num_seconds()).unwrap_or(0)
 }
 
 /// How long the sweep waits before it queues the same invitation again: 2, 4, 8, then 15 minutes.

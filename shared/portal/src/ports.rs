@@ -18,6 +18,7 @@ use crate::{
     directory::{DirectoryPlace, DirectoryRow},
     email::EmailAddress,
     ids::{AccountId, InvitationId, JobId, LinkId, MessageId, PatientId, PracticeId, RecordKey},
+    ledger::AddressRefusal,
     link::{LinkSecret, Token},
     practice::Practice,
     profile::Language,
@@ -62,11 +63,8 @@ pub enum CommitOutcome {
     Committed,
     /// The record has changed since it was read: read it and decide again.
     Stale,
-    /// The address is associated to another patient.
-    EmailInUse {
-        /// The other patient, only if of the same practice.
-        holder: Option<PatientId>,
-    },
+    /// The address cannot be used.
+    AddressRefused(AddressRefusal),
 }
 
 /// The records of one practice, for reading. A reader does not need the key of the fingerprints.

@@ -5,7 +5,7 @@
 
 use std::{convert::Infallible, fmt::Debug};
 
-use crate::ids::PatientId;
+use crate::{ids::PatientId, ledger::AddressRefusal};
 
 /// The text of a code for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub enum RefusalCode {
     NotOptedOut,
     DateOfBirthMissing,
     AddressSuppressed,
+    TooManyRefusals,
     TooSoon,
     SupportOnly,
     LinkNotUsable,
@@ -92,7 +93,11 @@ impl RefusalCode {
             ),
             Self::AddressSuppressed => (
                 "Address suppressed",
-                "Mail to this address bounced or was reported as unwanted: ask for another address.",
+                "Mail to this address bounced or was reported as unwanted, or its reader is not the patient: ask for another address, or confirm a bounced one with the patient.",
+            ),
+            Self::TooManyRefusals => (
+                "Too many refusals",
+                "Too many addresses that belong to other patients were tried today: invite to known addresses, or wait until tomorrow.",
             ),
             Self::TooSoon => {
                 ("Too soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.")
@@ -214,7 +219,8 @@ refusals! {
     InviteRefusal includes InvitationBarred {
         PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
     } {
-        PatientNotFound, AlreadyInvited, EmailRequired, EmailInUse { holder: Option<PatientId> }
+        PatientNotFound, AlreadyInvited, EmailRequired, AddressSuppressed, EmailInUse { holder: Option<PatientId> },
+        TooSoon { retry_after_secs: u64 }, TooManyRefusals { retry_after_secs: u64 }
     }
 
     /// Why a patient is not invited again.
@@ -222,7 +228,7 @@ refusals! {
         PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
     } {
         PatientNotFound, NotInvited, SendInProgress, AddressSuppressed, EmailInUse { holder: Option<PatientId> },
-        TooSoon { retry_after_secs: u64 }
+        TooSoon { retry_after_secs: u64 }, TooManyRefusals { retry_after_secs: u64 }
     }
 
     /// Why an invitation is not revoked.
@@ -247,7 +253,9 @@ refusals! {
     LinkRefusal { LinkNotUsable }
 
     /// Why a registration is refused.
-    RegisterRefusal includes LinkRefusal { LinkNotUsable } { DateOfBirthMismatch }
+    RegisterRefusal includes LinkRefusal { LinkNotUsable } {
+        DateOfBirthMismatch, TooSoon { retry_after_secs: u64 }
+    }
 
     /// Why no new link is mailed.
     NewLinkRefusal includes LinkRefusal { LinkNotUsable } { TooSoon { retry_after_secs: u64 } }
@@ -261,28 +269,43 @@ pub trait PatientCommandRefusal: Sized {
     /// There is no such patient in the practice.
     const PATIENT_NOT_FOUND: Self;
 
-    /// Another patient has the address. `None` if the command claims no address.
-    fn email_in_use(holder: Option<PatientId>) -> Option<Self>;
+    /// The address cannot be used. `None` if the command cannot be refused for this.
+    fn from_address(refusal: AddressRefusal) -> Option<Self>;
 }
 
-/// Implements [`PatientCommandRefusal`], for commands that claim an address and for others.
+/// Implements [`PatientCommandRefusal`], for commands that invite to an address, that claim one, and for others.
 macro_rules! patient_commands {
-    ($($type:ident $($claims:ident)?),*) => {$(
+    ($($type:ident $($address:ident)?),*) => {$(
         impl PatientCommandRefusal for $type {
             const PATIENT_NOT_FOUND: Self = Self::PatientNotFound;
 
-            fn email_in_use(holder: Option<PatientId>) -> Option<Self> {
-                patient_commands!(@ holder $($claims)?)
+            fn from_address(refusal: AddressRefusal) -> Option<Self> {
+                patient_commands!(@ refusal $($address)?)
             }
         }
     )*};
-    (@ $holder:ident) => {{ drop($holder); None }};
-    (@ $holder:ident claims) => { Some(Self::EmailInUse { holder: $holder }) };
+    (@ $refusal:ident) => {{ drop($refusal); None }};
+    (@ $refusal:ident claims) => {
+        match $refusal {
+            AddressRefusal::InUse { holder } => Some(Self::EmailInUse { holder }),
+            AddressRefusal::Suppressed
+            | AddressRefusal::TooManyMails { .. }
+            | AddressRefusal::TooManyRefusals { .. } => None,
+        }
+    };
+    (@ $refusal:ident invites) => {
+        Some(match $refusal {
+            AddressRefusal::InUse { holder } => Self::EmailInUse { holder },
+            AddressRefusal::Suppressed => Self::AddressSuppressed,
+            AddressRefusal::TooManyMails { retry_after_secs } => Self::TooSoon { retry_after_secs },
+            AddressRefusal::TooManyRefusals { retry_after_secs } => Self::TooManyRefusals { retry_after_secs },
+        })
+    };
 }
 
 patient_commands!(
-    InviteRefusal claims,
-    ReinviteRefusal claims,
+    InviteRefusal invites,
+    ReinviteRefusal invites,
     ChangeEmailRefusal claims,
     RevokeRefusal,
     OptOutRefusal,
@@ -308,7 +331,7 @@ mod tests {
             assert_eq!(InviteRefusal::from_code(*code).map(|refusal| refusal.code()), Some(*code));
             assert_eq!(code.name().parse(), Ok(*code));
         }
-        assert_eq!(InviteRefusal::from_code(RefusalCode::TooSoon), None);
+        assert_eq!(InviteRefusal::from_code(RefusalCode::NotInvited), None);
     }
 
     #[test]

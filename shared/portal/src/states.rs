@@ -74,13 +74,41 @@ impl Delivery {
         self.into()
     }
 
+    /// Why no more mail may go to this address, if so.
+    #[must_use]
+    pub const fn suppression(self) -> Option<SuppressionReason> {
+        match self {
+            Self::Accepted | Self::Delayed | Self::Delivered => None,
+            Self::Complained => Some(SuppressionReason::Complained),
+            Self::Bounced | Self::Rejected | Self::Suppressed => Some(SuppressionReason::Bounced),
+        }
+    }
+
     /// Whether no more mail may go to this address for this invitation.
     #[must_use]
     pub const fn suppresses_address(self) -> bool {
-        match self {
-            Self::Accepted | Self::Delayed | Self::Delivered => false,
-            Self::Complained | Self::Bounced | Self::Rejected | Self::Suppressed => true,
-        }
+        self.suppression().is_some()
+    }
+}
+
+/// Why a patient is not invited to an address again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum SuppressionReason {
+    /// A mail to it bounced permanently, or the mail service refused or suppressed it. Staff who have confirmed the address
+    /// with the patient may invite to it.
+    Bounced,
+    /// Its reader reported a mail as unwanted.
+    Complained,
+    /// Its reader said that the invitation is not for them.
+    WrongPerson,
+}
+
+impl SuppressionReason {
+    /// The reason's stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

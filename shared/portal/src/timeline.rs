@@ -90,8 +90,8 @@ pub struct ChangeContext {
 #[expect(missing_docs, reason = "named after the commands and states that the record documents")]
 pub enum EventKind {
     ProfileSaved,
-    Invited { invitation: InvitationId },
-    Reinvited { invitation: InvitationId, another_address: bool },
+    Invited { invitation: InvitationId, address_confirmed: bool },
+    Reinvited { invitation: InvitationId, another_address: bool, address_confirmed: bool },
     InvitationSent { invitation: InvitationId, attempt: u32, message: MessageId },
     InvitationFailed { invitation: InvitationId, reason: FailReason },
     InvitationRevoked { invitation: InvitationId, reason: RevokeReason },
@@ -169,17 +169,20 @@ impl TimelineEvent {
                 return format!("{who} saved the patient's profile for the first time.");
             }
             EventKind::ProfileSaved => return format!("{who} changed the patient's profile."),
-            EventKind::Invited { .. } => return format!("{who} invited the patient."),
-            EventKind::Reinvited { another_address, .. } => match (role, another_address) {
+            EventKind::Invited { address_confirmed, .. } => {
+                return format!("{who} invited the patient{}.", after_confirming(*address_confirmed));
+            }
+            EventKind::Reinvited { another_address, address_confirmed, .. } => match (role, another_address) {
                 (Role::Sweep, _) => "A reminder was due: the patient was invited again.",
                 (Role::Patient, _) => "The holder of the link asked for a new one: the patient was invited again.",
                 (Role::Staff | Role::Support | Role::Portal | Role::Sender | Role::MailService, true) => {
                     return format!(
-                        "{who} invited the patient again, at another address: earlier links stopped working."
+                        "{who} invited the patient again, at another address{}: earlier links stopped working.",
+                        after_confirming(*address_confirmed)
                     );
                 }
                 (Role::Staff | Role::Support | Role::Portal | Role::Sender | Role::MailService, false) => {
-                    return format!("{who} invited the patient again.");
+                    return format!("{who} invited the patient again{}.", after_confirming(*address_confirmed));
                 }
             },
             EventKind::InvitationSent { attempt: 0 | 1, .. } => "The mail service accepted the invitation.",
@@ -236,6 +239,11 @@ impl TimelineEvent {
     }
 }
 
+/// The part of a sentence that says that a bounced address was confirmed.
+const fn after_confirming(address_confirmed: bool) -> &'static str {
+    if address_confirmed { ", after confirming the address with the patient" } else { "" }
+}
+
 fn notice_failed(notice: NoticeKind, reason: FailReason) -> String {
     let address = match notice {
         NoticeKind::AddressRemoved => "former",
@@ -271,8 +279,12 @@ mod tests {
         let expected = [
             "Practice staff changed the patient's profile.",
             "Practice staff invited the patient.",
+            "Practice staff invited the patient, after confirming the address with the patient.",
             "Practice staff invited the patient again.",
+            "Practice staff invited the patient again, after confirming the address with the patient.",
             "Practice staff invited the patient again, at another address: earlier links stopped working.",
+            "Practice staff invited the patient again, at another address, after confirming the address with the patient: \
+             earlier links stopped working.",
             "The mail service accepted the invitation.",
             "The mail service accepted the invitation, at try 2.",
             "The invitation failed: the mail service refused it.",
@@ -307,7 +319,11 @@ mod tests {
 
     #[test]
     fn the_sentence_depends_on_the_role_and_the_facets_before() {
-        let reinvited = || EventKind::Reinvited { invitation: samples::invitation_id("i"), another_address: false };
+        let reinvited = || EventKind::Reinvited {
+            invitation: samples::invitation_id("i"),
+            another_address: false,
+            address_confirmed: false,
+        };
         let queued = FacetStates { invitation: InvitationFacet::Queued, ..NOT_INVITED };
         for (kind, role, before, expected) in [
             (

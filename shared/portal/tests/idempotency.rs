@@ -19,6 +19,7 @@ use portal::{
     panel::InvitationStatus,
     policy::IDEMPOTENCY_WINDOW,
     ports::{ChangeStore as _, Clock as _, CommitOutcome},
+    record::guards::Recipient,
     refusal::{InviteRefusal, RefusalCode, RegisterRefusal},
     states::AccountFacet,
     testing::{Fault, Refused, refusal, samples},
@@ -38,7 +39,7 @@ async fn invite_as(
 ) -> Result<Enqueued, OperationError<InviteRefusal>> {
     let (scope, patient) = (samples::scope("north"), samples::patient_id(patient));
     let command = Command { if_match, keyed, ..world.command(&scope, &patient) };
-    invite(&world.ports(), &world.queue, &world.entropy, &command, None).await
+    invite(&world.ports(), &world.queue, &world.entropy, &command, &Recipient::default()).await
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use portal::{
     link::Token,
     panel::StatusPanel,
     policy::{MAX_BIRTH_DATE_ATTEMPTS, MAX_SECRETS},
+    record::guards::Recipient,
     record::{InvitationState, PortalRecord, account::Registration},
-    refusal::LinkRefusal,
+    refusal::RegisterRefusal,
     states::RevokeReason,
     testing::samples,
     timeline::Role,
@@ -27,7 +28,7 @@ impl MailedRecord {
         let context = samples::staff_context(samples::noon(), "r");
         let queued = created
             .after
-            .invite(&samples::practice("north"), None, samples::invitation_id("i-1"), context)
+            .invite(&samples::practice("north"), &Recipient::default(), samples::invitation_id("i-1"), context)
             .unwrap()
             .after;
         Self { now: samples::noon(), record: queued, tokens: Vec::new() }.mail()
@@ -54,7 +55,7 @@ impl MailedRecord {
         let context = samples::staff_context(self.now, "r");
         self.record = self
             .record
-            .reinvite(&samples::practice("north"), email, samples::invitation_id("i-2"), context)
+            .reinvite(&samples::practice("north"), &email.into(), samples::invitation_id("i-2"), context)
             .unwrap()
             .after;
         self
@@ -115,7 +116,7 @@ fn at_most_five_dates_of_birth_are_compared_even_if_an_outcome_is_lost() {
     }
     assert_eq!(
         mailed.record.count_birth_date_attempt(&mailed.tokens[0], context()).unwrap_err(),
-        LinkRefusal::LinkNotUsable
+        RegisterRefusal::LinkNotUsable
     );
     let wrong = samples::date_of_birth().succ_opt().unwrap();
     let Registration::Locked(locked) = mailed.record.register(wrong, samples::account_id("a"), None, context()) else {
@@ -159,7 +160,7 @@ fn a_link_has_a_bounded_number_of_secrets() {
         mailed = mailed.reinvite(None).mail();
         // Stay within the lifetime of one link.
         mailed.now -= TimeDelta::days(1);
-        mailed.record.recent_reinvites.clear();
+        mailed.record.staff_mails.clear();
         mailed.record.invitation.as_mut().unwrap().queued_at -= TimeDelta::days(1);
     }
     assert!(mailed.record.link.as_ref().unwrap().secrets.len() <= MAX_SECRETS);

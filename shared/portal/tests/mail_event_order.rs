@@ -3,7 +3,9 @@
 
 use chrono::TimeDelta;
 use portal::{
+    email::EmailAddress,
     practice::Practice,
+    record::guards::Recipient,
     record::{Change, Invitation, InvitationState, PortalRecord, account::Registration, delivery::MailEvent},
     states::Delivery,
     testing::samples,
@@ -43,8 +45,12 @@ impl World {
     fn new() -> Self {
         let (practice, id) = (samples::practice("north"), samples::invitation_id("i-1"));
         let patient = samples::new_patient(&samples::key("north", "p-1"), samples::profile(Some("jose@example.com")));
-        let invited =
-            patient.after.invite(&practice, None, id.clone(), samples::staff_context(samples::noon(), "invite"));
+        let invited = patient.after.invite(
+            &practice,
+            &Recipient::default(),
+            id.clone(),
+            samples::staff_context(samples::noon(), "invite"),
+        );
         let record = invited.unwrap().after.claim(&samples::claim_request(&id, samples::noon(), 1)).unwrap();
         let mailed = record.invitation.clone().unwrap();
         Self { practice, record, mailed, stamps: 0 }
@@ -105,9 +111,9 @@ impl World {
     /// Executes a command in between. Returns whether the rules allowed it.
     fn meanwhile(&mut self, command: Meanwhile) -> bool {
         let elsewhere = samples::email("elsewhere@example.com");
-        let again = |email| {
+        let again = |email: Option<&EmailAddress>| {
             let id = samples::invitation_id("i-2");
-            self.record.reinvite(&self.practice, email, id, Self::context(Role::Staff)).ok()
+            self.record.reinvite(&self.practice, &email.into(), id, Self::context(Role::Staff)).ok()
         };
         let change = match command {
             Meanwhile::Nothing => None,

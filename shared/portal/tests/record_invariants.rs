@@ -1,13 +1,13 @@
 //! Random command sequences on one record keep every invariant that a single record can show.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portal::{
     email::EmailAddress,
     ids::{AccountId, InvitationId, LinkId, MessageId},
-    ledger::{self, EmailEntry},
+    ledger::{AddressBook, AddressRefusal, EmailEntry, Refused},
     link::{LinkSecret, Token},
     panel::{DateField, StatusPanel},
     policy::{MAX_BIRTH_DATE_ATTEMPTS, MAX_NOTICES, MAX_SECRETS},
@@ -114,7 +114,7 @@ struct World {
     now: DateTime<Utc>,
     practice: Practice,
     record: PortalRecord,
-    addresses: BTreeMap<String, EmailEntry>,
+    addresses: AddressBook,
     events: Vec<TimelineEvent>,
     mails: Vec<Mail>,
     serial: u32,
@@ -131,7 +131,7 @@ impl World {
             now,
             practice,
             record: created.after.clone(),
-            addresses: BTreeMap::new(),
+            addresses: AddressBook::default(),
             events: Vec::new(),
             mails: Vec::new(),
             serial: 0,
@@ -155,10 +155,13 @@ impl World {
             assert!(change.after.fence >= before.fence);
         }
         assert_eq!(change.event.version, change.after.version, "a change adds one event of that version");
-        for email_move in ledger::moves(&change) {
-            let entry = self.addresses.remove(email_move.email.canonical()).unwrap_or_default();
-            let after = entry.apply(&email_move, &change.after.key).expect("there is no other patient");
-            self.addresses.insert(email_move.email.canonical().to_owned(), after);
+        match self.addresses.after(&change) {
+            Ok(after) => self.addresses = after,
+            // The store refuses it.
+            Err(Refused { refusal, .. }) => {
+                assert!(!matches!(refusal, AddressRefusal::InUse { .. }), "there is no other patient");
+                return;
+            }
         }
         self.events.push(change.event);
         self.record = change.after;
@@ -183,7 +186,7 @@ impl World {
             }
             Command::Invite(address) => {
                 let email = address.map(email);
-                let change = self.record.invite(&self.practice, email.as_ref(), id, staff);
+                let change = self.record.invite(&self.practice, &email.as_ref().into(), id, staff);
                 if email.is_none() {
                     assert_eq!(panel.actions.invite, change.clone().map(drop));
                 }
@@ -192,7 +195,7 @@ impl World {
             Command::Reinvite(address, sweep) => {
                 let email = address.map(email);
                 let context = if sweep { self.context(Role::Sweep) } else { staff };
-                let change = self.record.reinvite(&self.practice, email.as_ref(), id, context);
+                let change = self.record.reinvite(&self.practice, &email.as_ref().into(), id, context);
                 if email.is_none() && !sweep {
                     assert_eq!(panel.actions.reinvite, change.clone().map(drop));
                 }
@@ -410,8 +413,13 @@ impl World {
     fn check(&self, before: &PortalRecord) {
         let record = &self.record;
         let is_own = |entry: &EmailEntry| entry.owner.as_ref() == Some(&record.key);
-        let owned: Vec<_> =
-            self.addresses.iter().filter(|(_, entry)| is_own(entry)).map(|(address, _)| address.as_str()).collect();
+        let owned: Vec<_> = self
+            .addresses
+            .claims
+            .iter()
+            .filter(|(_, entry)| is_own(entry))
+            .map(|(address, _)| address.canonical())
+            .collect();
         let claimed: Vec<_> = record.claimed_email().map(EmailAddress::canonical).into_iter().collect();
         assert_eq!(owned, claimed, "the ledger and the record have the same claimed address");
 

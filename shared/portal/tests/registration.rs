@@ -13,6 +13,7 @@ use portal::{
         register::{Holder, LinkPreview, Registered, check, decline, new_link, register, stop_reminders},
     },
     panel::{DateField, InvitationReason, InvitationStatus},
+    policy::MAIL_GAP,
     ports::{ChangeStore as _, Clock as _},
     profile::Profile,
     record::{Account, InvitationState},
@@ -128,6 +129,7 @@ async fn five_wrong_dates_of_birth_lock_the_link_and_free_the_address() {
     );
     assert_eq!(world.status("p-1").await.invitation.reason, Some(InvitationReason::Revoked(RevokeReason::Locked)));
     assert_eq!(world.store.email_entry(&samples::email(ADDRESS)).owner, None);
+    world.clock.advance(MAIL_GAP);
     assert!(world.invite("north", "p-1").await.is_ok(), "the record remains, and staff may invite again");
 }
 

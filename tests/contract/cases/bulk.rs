@@ -179,7 +179,7 @@ pub(crate) async fn many_records_and_addresses_are_read_in_one_call(backend: &im
 
     let emails: Vec<EmailAddress> =
         (0..20).map(|number| samples::email(&format!("{number}@lake.example.com"))).collect();
-    let entries = store.email_entries(&emails).await.unwrap();
+    let entries = store.profile_entries(&scope, &emails).await.unwrap();
     assert!(
         entries
             .keys()
@@ -187,10 +187,9 @@ pub(crate) async fn many_records_and_addresses_are_read_in_one_call(backend: &im
             .eq(emails[..15].iter().map(EmailAddress::canonical).collect::<BTreeSet<_>>())
     );
     let entry = &entries[&emails[3]];
-    assert_eq!(entry.profiles, BTreeSet::from([samples::key("lake", "p-03")]));
-    assert!(
-        entry.free_for(&samples::key("lake", "p-03")).is_ok() && entry.free_for(&samples::key("lake", "p-04")).is_err()
-    );
+    assert_eq!(entry.listed, BTreeSet::from([samples::patient_id("p-03")]));
+    assert_eq!(entry.free_for(&samples::patient_id("p-03"), true), Ok(()));
+    assert_eq!(entry.free_for(&samples::patient_id("p-04"), false), Err(Some(samples::patient_id("p-03"))));
 }
 
 /// Two jobs with the same patients and three runners for each job, all at the same time.

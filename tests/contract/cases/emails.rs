@@ -1,9 +1,12 @@
 //! *The email must be unique: not associated to another patient's record, in this practice or any other.*
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Timelike as _};
 use portal::{
+    ledger::AddressRefusal,
+    policy::{ADDRESS_COOLDOWN, ADDRESS_LEASE, MAX_ADDRESS_REFUSALS, WRONG_PERSON_MEMORY},
     ports::{ChangeStore as _, CommitOutcome, LoginOutcome, LoginStore as _, StoreError},
     record::PortalRecord,
+    states::RevokeReason,
     testing::samples,
     timeline::Role,
 };
@@ -40,15 +43,16 @@ pub(crate) async fn a_holder_in_another_practice_is_never_named(backend: &impl B
     other.is_in_use(&change, None).await;
 }
 
-pub(crate) async fn an_address_in_a_profile_is_in_use_for_other_patients(backend: &impl Backend) {
+pub(crate) async fn an_address_in_a_profile_is_in_use_in_the_same_practice_only(backend: &impl Backend) {
     let mut carrier = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
     let mut other = TestPatient::begin(backend, "lake", "p-2", None).await;
     let mut foreign = TestPatient::begin(backend, "hill", "p-2", None).await;
     let change = other.inviting(Some(EMAIL));
     other.is_in_use(&change, Some("p-1")).await;
-    let change = foreign.inviting(Some(EMAIL));
-    foreign.is_in_use(&change, None).await;
     save_email(&mut carrier, None).await;
+    other.invite(Some(EMAIL)).await;
+    other.revoke().await;
+    save_email(&mut carrier, Some(EMAIL)).await;
     foreign.invite(Some(EMAIL)).await;
 }
 
@@ -63,17 +67,24 @@ pub(crate) async fn the_patients_own_profile_does_not_block_the_address(backend:
     second.is_in_use(&change, Some("p-2")).await;
 }
 
-pub(crate) async fn an_address_in_more_than_fifty_profiles_stays_in_use(backend: &impl Backend) {
+pub(crate) async fn more_profiles_than_are_listed_are_counted(backend: &impl Backend) {
     let mut patients = Vec::new();
     for number in 0..=portal::ledger::MAX_LISTED_PROFILES {
         patients.push(TestPatient::begin(backend, "lake", &format!("p-{number}"), Some(EMAIL)).await);
     }
+    let mut last = patients.pop().unwrap();
     for patient in &mut patients {
         save_email(patient, None).await;
     }
-    // The list is empty, but it was incomplete before.
+    // The last one is counted, not listed.
     let change = patients[0].inviting(Some(EMAIL));
     patients[0].is_in_use(&change, None).await;
+    let mut own = TestPatient::begin(backend, "lake", "p-own", None).await;
+    own.invite(Some("own@example.com")).await;
+    last.invite(None).await;
+    last.revoke().await;
+    save_email(&mut last, None).await;
+    patients[0].invite(Some(EMAIL)).await;
 }
 
 pub(crate) async fn profiles_can_be_removed_from_a_full_list(backend: &impl Backend) {
@@ -149,8 +160,9 @@ pub(crate) async fn an_account_keeps_its_address_if_the_new_one_is_in_use(backen
     let mut patient = TestPatient::with_account(backend, "lake", "p-1", EMAIL).await;
     TestPatient::begin(backend, "lake", "p-2", None).await.invite(Some("two@example.com")).await;
     TestPatient::with_account(backend, "hill", "p-3", "three@example.com").await;
-    TestPatient::begin(backend, "hill", "p-4", Some("four@example.com")).await;
-    for (address, holder) in [("two@example.com", Some("p-2")), ("three@example.com", None), ("four@example.com", None)]
+    TestPatient::begin(backend, "lake", "p-4", Some("four@example.com")).await;
+    for (address, holder) in
+        [("two@example.com", Some("p-2")), ("three@example.com", None), ("four@example.com", Some("p-4"))]
     {
         let change = patient.changing_email(address);
         patient.is_in_use(&change, holder).await;
@@ -190,7 +202,8 @@ pub(crate) async fn only_one_of_many_accounts_gets_an_address(backend: &impl Bac
                 winners += 1;
                 patient.record = change.after;
             }
-            CommitOutcome::EmailInUse { holder } => {
+            CommitOutcome::AddressRefused(refusal) => {
+                let AddressRefusal::InUse { holder } = refusal else { unreachable!("{refusal:?}") };
                 // The other practice does not learn the holder.
                 assert!(holder.is_none_or(|holder| holder != patient.key.patient));
             }
@@ -211,16 +224,143 @@ pub(crate) async fn only_one_of_many_accounts_gets_an_address(backend: &impl Bac
     }
 }
 
-pub(crate) async fn a_reinvite_checks_the_address_again(backend: &impl Backend) {
+pub(crate) async fn no_profile_stops_the_holder_of_an_address(backend: &impl Backend) {
     let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
     patient.invite(Some(EMAIL)).await;
     patient.send().await;
-    // Saving a profile is never refused, even if another patient has the address.
     let mut late = TestPatient::begin(backend, "lake", "p-2", Some(EMAIL)).await;
-    let change = patient.reinviting(None, Role::Staff);
-    patient.is_in_use(&change, Some("p-2")).await;
     let change = late.inviting(None);
     late.is_in_use(&change, Some("p-1")).await;
-    save_email(&mut late, None).await;
     patient.reinvite(None).await;
+    patient.send().await;
+    patient.register().await;
+}
+
+/// Half a year in which a practice invites to one address every 59 days, and another practice at any time.
+pub(crate) async fn a_claim_lapses_although_its_practice_invites_again(backend: &impl Backend) {
+    let mut hostile = TestPatient::begin(backend, "hill", "p-1", None).await;
+    let mut victim = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
+    hostile.invite(Some(EMAIL)).await;
+    hostile.send().await;
+    let begun = hostile.now;
+    hostile.now = begun + TimeDelta::days(59);
+    hostile.reinvite(None).await;
+    hostile.send().await;
+    victim.now = begun + TimeDelta::days(59);
+    let change = victim.inviting(None);
+    victim.is_in_use(&change, None).await;
+    victim.now = begun + ADDRESS_LEASE;
+    victim.invite(None).await;
+    victim.send().await;
+    // The former owner neither registers nor takes it back.
+    hostile.now = victim.now;
+    let change = hostile.registering();
+    hostile.is_in_use(&change, None).await;
+    let change = hostile.reinviting(None, Role::Staff);
+    hostile.is_in_use(&change, None).await;
+    victim.register().await;
+}
+
+pub(crate) async fn revoking_does_not_renew_a_practices_term(backend: &impl Backend) {
+    let mut hostile = TestPatient::begin(backend, "hill", "p-1", None).await;
+    let mut accomplice = TestPatient::begin(backend, "hill", "p-2", None).await;
+    let mut victim = TestPatient::begin(backend, "lake", "p-1", Some(EMAIL)).await;
+    hostile.invite(Some(EMAIL)).await;
+    let begun = hostile.now;
+    hostile.now = begun + TimeDelta::days(59);
+    hostile.revoke().await;
+    accomplice.now = hostile.now;
+    accomplice.invite(Some(EMAIL)).await;
+    victim.now = begun + ADDRESS_LEASE;
+    victim.invite(None).await;
+    // Its practice may take the address again later, but not while the other term lasts.
+    hostile.now = begun + ADDRESS_LEASE + ADDRESS_COOLDOWN - TimeDelta::days(1);
+    let change = hostile.inviting(Some(EMAIL));
+    hostile.is_in_use(&change, None).await;
+    hostile.now = victim.now + ADDRESS_LEASE;
+    hostile.invite(Some(EMAIL)).await;
+}
+
+pub(crate) async fn a_lapsed_claim_holds_while_no_other_patient_is_invited(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "lake", "p-1", None).await;
+    patient.invite(Some(EMAIL)).await;
+    patient.send().await;
+    patient.now += ADDRESS_LEASE + ADDRESS_LEASE;
+    patient.reinvite(None).await;
+    patient.send().await;
+    patient.register().await;
+    let mut other = TestPatient::begin(backend, "hill", "p-1", None).await;
+    other.now = patient.now + ADDRESS_LEASE + ADDRESS_LEASE;
+    let change = other.inviting(Some(EMAIL));
+    other.is_in_use(&change, None).await;
+}
+
+pub(crate) async fn one_mailbox_gets_ten_mails_a_day(backend: &impl Backend) {
+    let mut now = samples::noon();
+    for number in 0..12 {
+        let practice = if number % 2 == 0 { "lake" } else { "hill" };
+        let mut patient = TestPatient::begin(backend, practice, &format!("p-{number}"), None).await;
+        patient.now = now - TimeDelta::hours(5);
+        let change = patient.inviting(Some(EMAIL));
+        if number < 10 {
+            patient.step(change).await;
+            patient.revoke().await;
+        } else {
+            let expected = AddressRefusal::TooManyMails { retry_after_secs: 86_400 - 60 * number };
+            assert_eq!(patient.try_commit(&change).await, CommitOutcome::AddressRefused(expected));
+            patient.is_stored().await;
+        }
+        now += TimeDelta::minutes(1);
+    }
+    let mut patient = TestPatient::begin(backend, "lake", "p-later", None).await;
+    patient.now = samples::noon() + TimeDelta::hours(19);
+    patient.invite(Some(EMAIL)).await;
+}
+
+pub(crate) async fn a_practice_that_was_told_not_me_does_not_invite_a_new_patient_there(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "hill", "p-1", None).await;
+    patient.invite(Some(EMAIL)).await;
+    patient.send().await;
+    patient.decline(RevokeReason::WrongPerson).await;
+    let mut renamed = TestPatient::begin(backend, "hill", "p-2", None).await;
+    renamed.now = patient.now;
+    let change = renamed.inviting(Some(EMAIL));
+    assert_eq!(renamed.try_commit(&change).await, CommitOutcome::AddressRefused(AddressRefusal::Suppressed));
+    let mut other = TestPatient::begin(backend, "lake", "p-1", None).await;
+    other.now = patient.now;
+    other.invite(Some(EMAIL)).await;
+    other.revoke().await;
+    renamed.now = patient.now + WRONG_PERSON_MEMORY;
+    renamed.invite(Some(EMAIL)).await;
+}
+
+/// Held and free addresses get the same refusal once a practice has been refused too many.
+pub(crate) async fn a_practice_learns_of_few_addresses_a_day(backend: &impl Backend) {
+    let mut patient = TestPatient::begin(backend, "hill", "p-1", None).await;
+    patient.invite(Some("own@example.com")).await;
+    patient.send().await;
+    for number in 0..=MAX_ADDRESS_REFUSALS {
+        let address = format!("held-{number}@example.com");
+        TestPatient::begin(backend, "lake", &format!("p-{number}"), None).await.invite(Some(&address)).await;
+    }
+    let now = patient.now;
+    for number in 0..MAX_ADDRESS_REFUSALS {
+        patient.now = now;
+        let change = patient.reinviting(Some(&format!("held-{number}@example.com")), Role::Staff);
+        patient.is_in_use(&change, None).await;
+    }
+    for address in ["held-20@example.com", "free@example.com"] {
+        patient.now = now;
+        let change = patient.reinviting(Some(address), Role::Staff);
+        // The day ends at midnight.
+        let retry_after_secs = 86_400 - u64::from(change.event.context.at.num_seconds_from_midnight());
+        let expected = AddressRefusal::TooManyRefusals { retry_after_secs };
+        assert_eq!(patient.try_commit(&change).await, CommitOutcome::AddressRefused(expected), "{address}");
+        patient.is_stored().await;
+    }
+    patient.now = now;
+    patient.reinvite(Some("own@example.com")).await;
+    patient.send().await;
+    patient.now = now + TimeDelta::days(1);
+    patient.reinvite(Some("free@example.com")).await;
 }

@@ -83,7 +83,7 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
             record.revoke(context).unwrap()
         } else {
             let id = samples::invitation_id(&format!("race-{round}-{}", key.patient));
-            record.invite(&practice, Some(&samples::email(address)), id, context).unwrap()
+            record.invite(&practice, &Some(&samples::email(address)).into(), id, context).unwrap()
         };
         let inviting = change.event.kind.name() == EventName::Invited;
         match store.commit(&change).await {
@@ -92,7 +92,7 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
                 return answer;
             }
             Ok(CommitOutcome::Committed) => {}
-            Ok(CommitOutcome::EmailInUse { .. }) => return answer,
+            Ok(CommitOutcome::AddressRefused(_)) => return answer,
             Ok(CommitOutcome::Stale) => answer.stale += 1,
             Err(StoreError::Busy) => answer.busy += 1,
             Err(error) => unreachable!("{error:?}"),

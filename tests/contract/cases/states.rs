@@ -117,11 +117,12 @@ pub(crate) async fn ended_invitations_read_back(backend: &impl Backend) {
         *stored = reason;
         patient.step(change).await;
     }
-    patient.invite(None).await;
+    // Not to the address whose reader was not the patient.
+    patient.invite(Some("new@example.com")).await;
     patient.opt_out(Role::Staff).await;
     patient.commit(PortalRecord::opt_in).await;
     // The patient opts out while a sender has the mail. The sweep revokes the invitation. Then SES accepts the mail.
-    patient.invite(None).await;
+    patient.invite(Some("new@example.com")).await;
     patient.claim().await;
     patient.opt_out(Role::Patient).await;
     let invitation = patient.invitation_id();
@@ -129,7 +130,7 @@ pub(crate) async fn ended_invitations_read_back(backend: &impl Backend) {
     patient.stamp().await;
     // The last attempt locks the link.
     patient.commit(PortalRecord::opt_in).await;
-    patient.invite(None).await;
+    patient.invite(Some("new@example.com")).await;
     patient.send().await;
     patient.record.link.as_mut().unwrap().birth_date_attempts = portal::policy::MAX_BIRTH_DATE_ATTEMPTS;
     let wrong = samples::date_of_birth() + TimeDelta::days(1);

@@ -11,6 +11,7 @@ use portal::{
         Queue, QueueError, StoreError,
     },
     practice::Practice,
+    record::guards::Recipient,
     record::{Change, InvitationState, NextActionKind, PortalRecord, account::Registration, delivery::ClaimRequest},
     testing::{MemoryQueue, TestClock, TestEntropy, samples},
     timeline::Role,
@@ -149,7 +150,11 @@ impl<'b, B: Backend> Scenario<'b, B> {
             );
             let record = self.commit(created.unwrap()).await;
             let record = self
-                .commit(record.invite(&self.practice, None, id.clone(), context(Role::Staff, "invite")).unwrap())
+                .commit(
+                    record
+                        .invite(&self.practice, &Recipient::default(), id.clone(), context(Role::Staff, "invite"))
+                        .unwrap(),
+                )
                 .await;
             if due != Due::Mail {
                 let record = self.send(&record.key, &id, at).await.unwrap();

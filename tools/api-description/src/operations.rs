@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use portal_aws::http::{
     Problem, cursor,
-    fields::{Form, describe as body, email_if_given, new_email, no_members},
+    fields::{Form, describe as body, new_email, no_members, recipient},
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
     routes::Operation,
@@ -190,7 +190,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         },
         Operation::InvitePatient | Operation::ReinvitePatient => Parts {
             parameters: COMMAND,
-            body: Some(optional(schemas, "AnotherEmail", email_if_given)),
+            body: Some(optional(schemas, "Recipient", recipient)),
             ..plain(Tag::Portal, vec![status(schemas, REPEATED)?, queued(schemas, ACCEPTED)?])
         },
         Operation::RevokeInvitation => Parts {

@@ -1,14 +1,14 @@
-// Invites a patient, to the address of the profile: one read, one transaction, one message.
+// Invites a patient, to the address of the profile: two reads, one transaction, one message.
 
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
+import { BatchGetCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { answering, caller, dynamodb, load, Problem, TABLE } from "./edge.js";
 import { mayInvite, panel, requireSupported } from "./panel.js";
 
 const FIRST_RESCHEDULE = 120_000; // milliseconds
+const ADDRESS_LEASE = 60 * 86_400_000;
 const MAX_ROUNDS = 8;
-const FAILED = "ConditionalCheckFailed";
 
 const sqs = new SQSClient();
 
@@ -31,6 +31,7 @@ export const handler = answering(async (event) => {
       version: record.version + 1,
       ...{ invitation_id: invitation, invitation_email: record.email, invitation_state: "queued" },
       ...{ queued_at: now, attempt: 0, tries_left: 5, reschedules: 0, reminders_sent: 0 },
+      ...{ claimed_at: now, staff_mails: [now] },
       ...{ next_action: "deliver", due_shard: shard(record.PK), due_at: now + FIRST_RESCHEDULE },
     };
     const shown = panel(invited, settings, now);
@@ -48,6 +49,7 @@ export const handler = answering(async (event) => {
 
 // Writes the record, its event and the claim of the address in one transaction. False if it lost a race.
 async function commit(record, invited, me, subject, request) {
+  const claim = await requireFree(invited, me);
   const event = {
     ...{ PK: record.PK, SK: `EVENT#${String(invited.version).padStart(10, "0")}`, schema: 1 },
     ...{ version: invited.version, kind: "invited", at: invited.queued_at, role: "staff", by: subject, request },
@@ -60,31 +62,36 @@ async function commit(record, invited, me, subject, request) {
     ExpressionAttributeValues: { ":version": record.version, ":fence": record.fence },
   };
   const putEvent = { TableName: TABLE, Item: event, ConditionExpression: "attribute_not_exists(PK)" };
-  const claimAddress = {
-    TableName: TABLE,
-    Key: { PK: `EMAIL#${fingerprint(invited.invitation_email)}`, SK: "EMAIL" },
-    UpdateExpression: "SET #schema = :schema, #owner = :me",
-    ConditionExpression:
-      "(attribute_not_exists(#schema) OR #schema <= :schema)" +
-      " AND (attribute_not_exists(#owner) OR #owner = :me)" +
-      " AND (attribute_not_exists(#profiles) OR #profiles = :mine) AND attribute_not_exists(#shared)",
-    ExpressionAttributeNames: { "#schema": "schema", "#owner": "owner", "#profiles": "profiles", "#shared": "shared" },
-    ExpressionAttributeValues: { ":schema": 1, ":me": me, ":mine": new Set([me]) },
-    ReturnValuesOnConditionCheckFailure: "ALL_OLD",
-  };
-  const TransactItems = [{ Put: putRecord }, { Put: putEvent }, { Update: claimAddress }];
+  const putClaim = { TableName: TABLE, Item: claim, ConditionExpression: "attribute_not_exists(PK)" };
+  const TransactItems = [{ Put: putRecord }, { Put: putEvent }, { Put: putClaim }];
   try {
     await dynamodb.send(new TransactWriteCommand({ TransactItems }));
     return true;
   } catch (error) {
     if (error.name !== "TransactionCanceledException") throw error;
-    const [ofRecord, , ofAddress] = error.CancellationReasons;
-    if (ofAddress.Code !== FAILED || ofRecord.Code === FAILED) return false;
-    const { owner, profiles } = ofAddress.Item ?? {};
-    const others = [owner?.S ?? me, ...(profiles?.SS ?? [])].filter((holder) => holder !== me);
-    const ours = others.find((holder) => holder.split("#")[0] === me.split("#")[0]);
-    throw new Problem("email_in_use", ours && { patientId: ours.split("#")[1] });
+    return false;
   }
+}
+
+// The claim of the address, if no other patient has it. Only patients of the same practice are supported.
+async function requireFree(invited, me) {
+  const [practice, patient] = me.split("#");
+  const print = fingerprint(invited.invitation_email);
+  const claimKey = { PK: `EMAIL#${print}`, SK: "EMAIL" };
+  const profilesKey = { PK: `PRACTICE#${practice}#EMAIL#${print}`, SK: "PROFILES" };
+  const refusalsKey = { PK: `PRACTICE#${practice}#REFUSALS`, SK: "REFUSALS" };
+  const RequestItems = { [TABLE]: { Keys: [claimKey, profilesKey, refusalsKey], ConsistentRead: true } };
+  const { Responses } = await dynamodb.send(new BatchGetCommand({ RequestItems }));
+  const found = Object.fromEntries(Responses[TABLE].map((item) => [item.SK, item]));
+  const [ownerPractice, owner] = (found.EMAIL?.owner ?? `${practice}#${patient}`).split("#");
+  if (ownerPractice !== practice || found.PROFILES?.unlisted || found.REFUSALS) {
+    throw new Error("the address has a state that is not supported");
+  }
+  const other = [...(found.PROFILES?.listed ?? []), owner].find((holder) => holder !== patient);
+  if (other) throw new Problem("email_in_use", { patientId: other });
+  const until = invited.queued_at + ADDRESS_LEASE;
+  const held = { owner: me, until, terms: { [practice]: until }, mails: [invited.queued_at] };
+  return { ...claimKey, schema: 1, stamp: randomUUID(), ...held };
 }
 
 // The shard of the calendar for the record.

@@ -35,14 +35,23 @@ function mayReinvite(record, settings, now) {
   const refusal = mayInvite(record, settings);
   if (refusal !== "already_invited") return [!refusal || refusal === "email_required" ? "not_invited" : refusal];
   if (record.invitation_state === "queued") return ["send_in_progress"];
-  const fifth = record.reinvites?.at(-5);
-  const freeAt = Math.max(record.queued_at + MINUTE, fifth ? fifth + DAY : 0);
+  const [latest, fifth] = [record.staff_mails?.at(-1), record.staff_mails?.at(-5)];
+  const freeAt = Math.max(latest ? latest + MINUTE : 0, fifth ? fifth + DAY : 0);
   return freeAt > now ? ["too_soon", Math.ceil((freeAt - now) / 1000)] : [];
+}
+
+// The sentence before any invitation.
+function notInvited({ born, email }) {
+  if (born && email) return "Not invited yet: invite the patient to open a portal account.";
+  if (born) return "Not invited yet: add the email address on the Profile tab, or invite to a given one.";
+  const missing = email ? "the date of birth" : "the date of birth and the email address";
+  return `Not invited yet: add ${missing} on the Profile tab first.`;
 }
 
 function action(refusal, retryAfter) {
   if (!refusal) return { allowed: true };
-  return { allowed: false, code: refusal, sentence: problems[refusal][1], retryAfter };
+  const emailAccepted = refusal === "email_required" || undefined;
+  return { allowed: false, code: refusal, sentence: problems[refusal][1], retryAfter, emailAccepted };
 }
 
 // The status panel of the patient. `now` is in milliseconds, like all times in the items.
@@ -60,7 +69,7 @@ export function panel(record, settings, now) {
   const invitation = { state, email: record.invitation_email, delivery: record.delivery };
   if (record.expires_at) invitation.expiresAt = instant(record.expires_at);
   const sentence = {
-    none: () => "Not invited yet: invite the patient to open a portal account.",
+    none: () => notInvited(record),
     queued: () => "The invitation is on its way to the mail service.",
     sent: () => `Invitation sent on ${longDate(record.sent_at)}. Not registered yet.`,
   }[state]();

@@ -1,4 +1,4 @@
-"""Invites a patient, to the address of the profile: one read, one transaction, one message."""
+"""Invites a patient, to the address of the profile: two reads, one transaction, one message."""
 
 import base64
 import hashlib
@@ -18,8 +18,8 @@ from panel import may_invite, panel, require_supported
 PEPPER = os.environ["FINGERPRINT_PEPPER"].encode()
 QUEUE_URL = os.environ["QUEUE_URL"]
 FIRST_RESCHEDULE = 120_000  # milliseconds
+ADDRESS_LEASE = 60 * 86_400_000
 MAX_ROUNDS = 8
-FAILED = "ConditionalCheckFailed"
 
 sqs = boto3.client("sqs")
 
@@ -40,6 +40,7 @@ def handler(event):
             "version": record["version"] + 1,
             "invitation_id": invitation, "invitation_email": record["email"], "invitation_state": "queued",
             "queued_at": now, "attempt": 0, "tries_left": 5, "reschedules": 0, "reminders_sent": 0,
+            "claimed_at": now, "staff_mails": [now],
             "next_action": "deliver", "due_shard": shard(record["PK"]), "due_at": now + FIRST_RESCHEDULE,
         }
         shown = panel(invited, settings, now)
@@ -55,6 +56,7 @@ def handler(event):
 
 def commit(record, invited, me, subject, request):
     """Writes the record, its event and the claim of the address in one transaction. False if it lost a race."""
+    claim = require_free(invited, me)
     event = {
         "PK": record["PK"], "SK": f"EVENT#{int(invited['version']):010}", "schema": 1, "version": invited["version"],
         "kind": "invited", "at": invited["queued_at"], "role": "staff", "by": subject, "request": request,
@@ -67,29 +69,37 @@ def commit(record, invited, me, subject, request):
         "ExpressionAttributeValues": {":version": record["version"], ":fence": record["fence"]},
     }
     put_event = {"TableName": TABLE, "Item": event, "ConditionExpression": "attribute_not_exists(PK)"}
-    claim_address = {
-        "TableName": TABLE,
-        "Key": {"PK": f"EMAIL#{fingerprint(invited['invitation_email'])}", "SK": "EMAIL"},
-        "UpdateExpression": "SET #schema = :schema, #owner = :me",
-        "ConditionExpression": "(attribute_not_exists(#schema) OR #schema <= :schema)"
-        " AND (attribute_not_exists(#owner) OR #owner = :me)"
-        " AND (attribute_not_exists(#profiles) OR #profiles = :mine) AND attribute_not_exists(#shared)",
-        "ExpressionAttributeNames": {f"#{name}": name for name in ("schema", "owner", "profiles", "shared")},
-        "ExpressionAttributeValues": {":schema": 1, ":me": me, ":mine": {me}},
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+    put_claim = {"TableName": TABLE, "Item": claim, "ConditionExpression": "attribute_not_exists(PK)"}
     client = dynamodb.meta.client
     try:
-        client.transact_write_items(TransactItems=[{"Put": put_record}, {"Put": put_event}, {"Update": claim_address}])
+        client.transact_write_items(TransactItems=[{"Put": put_record}, {"Put": put_event}, {"Put": put_claim}])
         return True
-    except client.exceptions.TransactionCanceledException as error:
-        of_record, _of_event, of_address = error.response["CancellationReasons"]
-        if of_address["Code"] != FAILED or of_record["Code"] == FAILED:
-            return False
-        item, mine = of_address.get("Item", {}), me.split("#")
-        holders = [item.get("owner", {}).get("S", me), *item.get("profiles", {}).get("SS", [])]
-        others = [other.split("#")[1] for other in holders if other != me and other.split("#")[0] == mine[0]]
-        raise Problem("email_in_use", **({"patientId": others[0]} if others else {})) from error
+    except client.exceptions.TransactionCanceledException:
+        return False
+
+
+def require_free(invited, me):
+    """The claim of the address, if no other patient has it. Only patients of the same practice are supported."""
+    practice, patient = me.split("#")
+    print_ = fingerprint(invited["invitation_email"])
+    claim_key = {"PK": f"EMAIL#{print_}", "SK": "EMAIL"}
+    profiles_key = {"PK": f"PRACTICE#{practice}#EMAIL#{print_}", "SK": "PROFILES"}
+    refusals_key = {"PK": f"PRACTICE#{practice}#REFUSALS", "SK": "REFUSALS"}
+    keys = [claim_key, profiles_key, refusals_key]
+    found = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": keys, "ConsistentRead": True}})["Responses"][TABLE]
+    claim = next((item for item in found if item["SK"] == "EMAIL"), {})
+    profiles = next((item for item in found if item["SK"] == "PROFILES"), {})
+    owner = claim.get("owner", f"{practice}#").split("#")
+    if owner[0] != practice or "unlisted" in profiles or any(item["SK"] == "REFUSALS" for item in found):
+        raise NotImplementedError("the address has a state that is not supported")
+    others = [other for other in [*profiles.get("listed", []), *owner[1:]] if other not in ("", patient)]
+    if others:
+        raise Problem("email_in_use", patientId=others[0])
+    until = invited["queued_at"] + ADDRESS_LEASE
+    return claim_key | {
+        "schema": 1, "stamp": str(uuid.uuid4()), "owner": me, "until": until, "terms": {practice: until},
+        "mails": [invited["queued_at"]],
+    }
 
 
 def shard(partition):

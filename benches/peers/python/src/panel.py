@@ -43,15 +43,27 @@ def may_reinvite(record, practice, now):
         return "not_invited" if refusal in (None, "email_required") else refusal, None
     if record["invitation_state"] == "queued":
         return "send_in_progress", None
-    reinvites = record.get("reinvites", [])
-    free_at = max(record["queued_at"] + MINUTE, reinvites[-5] + DAY if len(reinvites) >= 5 else 0)
+    mails = record.get("staff_mails", [])
+    free_at = max(mails[-1] + MINUTE if mails else 0, mails[-5] + DAY if len(mails) >= 5 else 0)
     return ("too_soon", int(free_at - now + 999) // 1000) if free_at > now else (None, None)
+
+
+def not_invited(has_birth_date, has_email):
+    """The sentence before any invitation."""
+    if has_birth_date and has_email:
+        return "Not invited yet: invite the patient to open a portal account."
+    if has_birth_date:
+        return "Not invited yet: add the email address on the Profile tab, or invite to a given one."
+    missing = "the date of birth" if has_email else "the date of birth and the email address"
+    return f"Not invited yet: add {missing} on the Profile tab first."
 
 
 def action(refusal, retry_after=None):
     if refusal is None:
         return {"allowed": True}
     refused = {"allowed": False, "code": refusal, "sentence": PROBLEMS[refusal][1]}
+    if refusal == "email_required":
+        refused["emailAccepted"] = True
     return refused if retry_after is None else refused | {"retryAfter": retry_after}
 
 
@@ -75,7 +87,7 @@ def panel(record, practice, now):
     state = record.get("invitation_state")
     if state is None:
         invitation = {"state": "none"}
-        sentence = "Not invited yet: invite the patient to open a portal account."
+        sentence = not_invited("born" in record, "email" in record)
     elif state == "queued":
         invitation = {"state": state, "email": record["invitation_email"]}
         sentence = "The invitation is on its way to the mail service."

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use portal::email::EmailAddress;
+use portal::{email::EmailAddress, record::guards::Recipient};
 use serde_json::{Map, Value};
 
 use super::{
@@ -228,14 +228,17 @@ where
     Field::new(move |value: &Value| value.as_array().ok_or(FieldCode::WrongType)?.iter().map(&item.parse).collect())
 }
 
-/// Reads the body of a command with an optional email address.
+/// Reads the body of a command that invites.
 ///
 /// # Errors
 /// [`Problem::Invalid`]
-pub fn email_if_given(mut form: Form) -> Result<Option<EmailAddress>, Problem> {
+pub fn recipient(mut form: Form) -> Result<Recipient, Problem> {
     let about = "The address to invite to, instead of the usual one. It is not saved to the profile.";
-    let given = form.optional("email", email().about(about));
-    form.finish(Some(given))
+    let email = form.optional("email", email().about(about));
+    let about = "Whether a person has confirmed the address with the patient, although mail to it bounced. \
+                 The timeline keeps it.";
+    let confirmed = form.optional("addressConfirmed", flag().about(about)).unwrap_or_default();
+    form.finish(Some(Recipient { email, confirmed }))
 }
 
 /// Reads the body of a command that needs an email address.

@@ -138,6 +138,9 @@ struct ActionJson {
     /// Whole seconds until the command may succeed. Only with the code `too_soon`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// Whether the command is allowed with an address in its body. Only with the code `email_required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_accepted: Option<bool>,
 }
 
 impl<'panel> StatusJson<'panel> {
@@ -217,6 +220,7 @@ impl<R: Refusal> From<&Result<(), R>> for ActionJson {
                 Some(RefusalDetail::RetryAfterSecs(seconds)) => Some(seconds),
                 Some(RefusalDetail::None | RefusalDetail::Holder(_)) | None => None,
             },
+            email_accepted: code.filter(|code| *code == RefusalCode::EmailRequired).map(|_| true),
         }
     }
 }

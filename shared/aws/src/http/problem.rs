@@ -148,7 +148,7 @@ impl ProblemCode {
             Self::Rule(code) => match code {
                 RefusalCode::PatientNotFound => StatusCode::NOT_FOUND,
                 RefusalCode::SupportOnly => StatusCode::FORBIDDEN,
-                RefusalCode::TooSoon => StatusCode::TOO_MANY_REQUESTS,
+                RefusalCode::TooSoon | RefusalCode::TooManyRefusals => StatusCode::TOO_MANY_REQUESTS,
                 RefusalCode::PortalNotActivated
                 | RefusalCode::EmailRequired
                 | RefusalCode::EmailInUse
@@ -418,6 +418,7 @@ mod tests {
             rule(RefusalCode::DateOfBirthMissing),
             rule(RefusalCode::AddressSuppressed),
             Problem::refused(&ReinviteRefusal::TooSoon { retry_after_secs: 37 }),
+            Problem::refused(&ReinviteRefusal::TooManyRefusals { retry_after_secs: 3_600 }),
             rule(RefusalCode::SupportOnly),
             Problem::Precondition(Precondition::VersionConflict),
             rule(RefusalCode::LinkNotUsable),

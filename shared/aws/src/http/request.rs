@@ -6,12 +6,13 @@ use portal::{
     idempotency::KeyedRequest,
     ids::{JobId, PatientId, RequestId},
     operations::Command,
+    record::guards::Recipient,
     scope::TenantScope,
 };
 
 use super::{
     HttpEvent, body,
-    fields::{Form, email_if_given, new_email, no_members},
+    fields::{Form, new_email, no_members, recipient},
     problem::{Malformed, Problem},
     routes::Operation,
 };
@@ -171,13 +172,13 @@ impl Request {
         Ok(body::form(&self.event)?.unwrap_or_else(Form::empty))
     }
 
-    /// The email address in the body, if there is one.
+    /// The address to invite to, by the body.
     ///
     /// # Errors
-    /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if the address is invalid or
-    /// the body has another member.
-    pub fn email_if_given(&self) -> Result<Option<EmailAddress>, Problem> {
-        email_if_given(self.form_or_empty()?)
+    /// As for [`Self::form`], except that the body may be missing; [`Problem::Invalid`] also if a member is invalid or
+    /// unknown.
+    pub fn recipient(&self) -> Result<Recipient, Problem> {
+        recipient(self.form_or_empty()?)
     }
 
     /// The email address in the body.

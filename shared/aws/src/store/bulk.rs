@@ -8,7 +8,7 @@ use portal::{
     directory::DirectoryPlace,
     email::{EmailAddress, Pepper},
     ids::{JobId, JobKey, PatientId},
-    ledger::EmailEntry,
+    ledger::ProfileEntry,
     ports::{BulkRunStore, BulkStore, CommitOutcome, LoadedAll, StoreError},
     scope::TenantScope,
 };
@@ -133,12 +133,17 @@ impl BulkRunStore for DynamoStore<Pepper> {
         Ok(loaded)
     }
 
-    async fn email_entries(&self, emails: &[EmailAddress]) -> Result<BTreeMap<EmailAddress, EmailEntry>, StoreError> {
-        let all: Vec<Key> = emails.iter().map(|email| keys::email(&self.pepper.fingerprint(email))).collect();
+    async fn profile_entries(
+        &self,
+        scope: &TenantScope,
+        emails: &[EmailAddress],
+    ) -> Result<BTreeMap<EmailAddress, ProfileEntry>, StoreError> {
+        let all: Vec<Key> = emails.iter().map(|email| self.profile_key(scope.practice(), email)).collect();
         let mut entries = BTreeMap::new();
         for item in self.get_all(&all).await? {
             if let Some((email, _)) = emails.iter().zip(&all).find(|(_, key)| key.matches(&item)) {
-                entries.insert(email.clone(), items::email::decode(item)?);
+                let (entry, _) = items::email::decode_profiles(item)?;
+                entries.insert(email.clone(), entry);
             }
         }
         Ok(entries)

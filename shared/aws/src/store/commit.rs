@@ -8,13 +8,15 @@ use aws_sdk_dynamodb::{
 };
 use portal::{
     email::Pepper,
-    ledger::{self, EmailMove, MAX_LISTED_PROFILES, ProfileMove},
+    ids::Subject,
+    ledger::{AddressBook, Refused},
     ports::{ChangeStore, CommitOutcome, StoreError},
-    record::Change,
+    record::{Change, PortalRecord},
 };
 
 use super::{
-    DynamoStore, Item, emails,
+    DynamoStore, Item,
+    emails::ReadAddresses,
     errors::{CONDITION_FAILED, CallError, corrupt},
     expression::{millis, names, number, values},
     items,
@@ -22,24 +24,27 @@ use super::{
     retry,
 };
 
+/// How often a commit reads the address items again that another change has written meanwhile.
+const MAX_ROUNDS: u32 = 5;
+
 /// One write of a transaction with its purpose. A cancellation reports its reasons in the order of the writes.
-struct Part<'change> {
-    purpose: Purpose<'change>,
+struct Part {
+    purpose: Purpose,
     write: TransactWriteItem,
 }
 
-enum Purpose<'change> {
+enum Purpose {
     Record,
     Event(Item),
-    Email(EmailMove<'change>),
+    Address,
     Directory,
 }
 
 /// The meaning of a cancelled transaction.
 enum Cancellation {
     Outcome(CommitOutcome),
-    /// The profile list of an address is full. The change has to be written again with the address marked as shared.
-    ProfileListFull,
+    /// Another change has written an address item since it was read.
+    AddressChanged,
 }
 
 /// Items of the table contradict each other.
@@ -49,39 +54,84 @@ pub(super) struct Contradiction(pub(super) &'static str);
 
 impl ChangeStore for DynamoStore<Pepper> {
     async fn commit(&self, change: &Change) -> Result<CommitOutcome, StoreError> {
-        for list_full in [false, true] {
-            let parts = self.parts(change, list_full)?;
+        for round in 0..MAX_ROUNDS {
+            // The first read is an eventually consistent one, at half the price: what is written depends on what was read,
+            // and a refusal is decided again.
+            let consistent = round > 0;
+            let read = self.read_addresses(change, consistent).await?;
+            let after = match read.book.after(change) {
+                Ok(after) => after,
+                Err(_) if !consistent => continue,
+                Err(refused) => match self.refuse(change, &read, refused).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => continue,
+                },
+            };
+            let parts = self.parts(change, &read, &after)?;
             let writes: Vec<_> = parts.iter().map(|part| part.write.clone()).collect();
             let cancelled = retry::with_retries(|| self.transact(writes.clone())).await?;
             let Some(reasons) = cancelled else { return Ok(CommitOutcome::Committed) };
-            match interpret(change, &parts, &reasons)? {
+            match interpret(&parts, &reasons)? {
                 Cancellation::Outcome(outcome) => return Ok(outcome),
-                Cancellation::ProfileListFull => {}
+                Cancellation::AddressChanged => {}
             }
         }
-        Err(corrupt(Contradiction("a profile list is full although the address was to be marked as shared")))
+        Err(StoreError::Busy)
     }
 }
 
 impl DynamoStore<Pepper> {
-    fn parts<'change>(&self, change: &'change Change, list_full: bool) -> Result<Vec<Part<'change>>, StoreError> {
+    /// The outcome of a change that an address refuses. `None` if the address items must be read again.
+    ///
+    /// The change may have been committed by an earlier attempt, which the entries now contain. And a decision on an old
+    /// version of the record is stale, whatever the address says.
+    async fn refuse(
+        &self,
+        change: &Change,
+        read: &ReadAddresses,
+        Refused { refusal, budget }: Refused,
+    ) -> Result<Option<CommitOutcome>, StoreError> {
         let key = &change.after.key;
-        let event = items::event::encode(key, &change.event)?;
+        let (record_key, event) = (keys::record(key), items::event::encode(key, &change.event)?);
+        let mut record = None;
+        for item in self.get_all(&[record_key.clone(), keys::event(key, change.event.version)]).await? {
+            if item == event {
+                return Ok(Some(CommitOutcome::Committed));
+            }
+            if record_key.matches(&item) {
+                record = Some(items::record::decode(item)?);
+            }
+        }
+        let guard = |record: &PortalRecord| (record.version, record.fence, record.last_login_at());
+        if record.as_ref().map(guard) != change.before.as_ref().map(guard) {
+            return Ok(Some(CommitOutcome::Stale));
+        }
+        if let Some(after) = budget {
+            if !self.count_refusal(&key.practice, read.book.budget.unwrap_or_default(), after).await? {
+                return Ok(None);
+            }
+            let subject = change.event.context.actor.subject.as_ref().map(Subject::as_str);
+            let practice = key.practice.as_str();
+            tracing::warn!(
+                practice,
+                subject,
+                refusals = after.refusals,
+                "refused an address of another practice's patient"
+            );
+        }
+        Ok(Some(CommitOutcome::AddressRefused(refusal)))
+    }
+
+    fn parts(&self, change: &Change, read: &ReadAddresses, after: &AddressBook) -> Result<Vec<Part>, StoreError> {
+        let event = items::event::encode(&change.after.key, &change.event)?;
         let mut parts = vec![
             Part { purpose: Purpose::Record, write: self.put_record(change)? },
             Part { write: self.put_event(event.clone())?, purpose: Purpose::Event(event) },
         ];
-        for email in ledger::moves(change) {
-            let email_key = keys::email(&self.pepper.fingerprint(email.email));
-            let update = emails::update(&self.table, &email_key, &email, key, list_full)?;
-            parts.push(Part {
-                purpose: Purpose::Email(email),
-                write: TransactWriteItem::builder().update(update).build(),
-            });
-        }
-        for write in self.directory_writes(change)? {
-            parts.push(Part { purpose: Purpose::Directory, write });
-        }
+        let addresses = self.address_writes(change, read, after)?;
+        parts.extend(addresses.into_iter().map(|write| Part { purpose: Purpose::Address, write }));
+        let directory = self.directory_writes(change)?;
+        parts.extend(directory.into_iter().map(|write| Part { purpose: Purpose::Directory, write }));
         Ok(parts)
     }
 
@@ -179,8 +229,8 @@ fn difference(before: BTreeMap<Key, Item>, mut after: BTreeMap<Key, Item>) -> (V
 /// Interprets failed conditions, in this order:
 /// 1. The event is our own: an earlier attempt had committed, and every other condition fails because of it.
 /// 2. The record has changed: the decision was made on an old version, so the other conditions do not matter.
-/// 3. The address is in use.
-fn interpret(change: &Change, parts: &[Part<'_>], reasons: &[CancellationReason]) -> Result<Cancellation, StoreError> {
+/// 3. An address item has changed since it was read.
+fn interpret(parts: &[Part], reasons: &[CancellationReason]) -> Result<Cancellation, StoreError> {
     if reasons.len() != parts.len() {
         return Err(corrupt(Contradiction("a cancelled transaction has another number of reasons than of writes")));
     }
@@ -193,30 +243,11 @@ fn interpret(change: &Change, parts: &[Part<'_>], reasons: &[CancellationReason]
     if failed().any(|(part, _)| matches!(part.purpose, Purpose::Record)) {
         return Ok(Cancellation::Outcome(CommitOutcome::Stale));
     }
-    let mut list_full = false;
-    for (part, reason) in failed() {
-        match &part.purpose {
-            Purpose::Record | Purpose::Directory => {}
-            Purpose::Event(_) => {
-                return Err(corrupt(Contradiction("a timeline has an event that is newer than its record")));
-            }
-            Purpose::Email(email) => {
-                let entry = items::email::decode(reason.item.clone().unwrap_or_default())?;
-                match entry.clone().apply(email, &change.after.key) {
-                    Err(taken) => return Ok(Cancellation::Outcome(CommitOutcome::EmailInUse { holder: taken.holder })),
-                    Ok(_) if email.profile == ProfileMove::Add && entry.profiles.len() >= MAX_LISTED_PROFILES => {
-                        list_full = true;
-                    }
-                    Ok(_) => {
-                        return Err(corrupt(Contradiction("an address item contradicts the record of its owner")));
-                    }
-                }
-            }
-        }
+    if failed().any(|(part, _)| matches!(part.purpose, Purpose::Event(_))) {
+        return Err(corrupt(Contradiction("a timeline has an event that is newer than its record")));
     }
-    if list_full {
-        Ok(Cancellation::ProfileListFull)
-    } else {
-        Err(corrupt(Contradiction("a transaction was cancelled without a reason")))
+    if failed().any(|(part, _)| matches!(part.purpose, Purpose::Address)) {
+        return Ok(Cancellation::AddressChanged);
     }
+    Err(corrupt(Contradiction("a transaction was cancelled without a reason")))
 }

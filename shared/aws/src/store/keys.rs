@@ -28,7 +28,7 @@ pub const DUE_ATTRIBUTES: [&str; 4] = ["invitation_id", "next_action", "queued_a
 pub const LINK_INDEX: &str = "link";
 
 /// The key of one item.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     partition: String,
     /// Redacted, because the sort key of a directory entry contains names or a date of birth.
@@ -89,6 +89,18 @@ pub const EVENTS: &str = "EVENT#";
 #[must_use]
 pub fn email(fingerprint: &Fingerprint) -> Key {
     Key::new(format!("EMAIL#{}", fingerprint.as_str()), "EMAIL")
+}
+
+/// The profiles of a practice that have an email address.
+#[must_use]
+pub fn profiles(practice: &PracticeId, fingerprint: &Fingerprint) -> Key {
+    Key::new(format!("PRACTICE#{practice}#EMAIL#{}", fingerprint.as_str()), "PROFILES")
+}
+
+/// The refusals of addresses to a practice.
+#[must_use]
+pub fn refusals(practice: &PracticeId) -> Key {
+    Key::new(format!("PRACTICE#{practice}#REFUSALS"), "REFUSALS")
 }
 
 /// The settings of a practice.

@@ -12,7 +12,6 @@ use super::{
     DynamoStore,
     expression::{millis, number, text},
     items::{self, SCHEMA},
-    keys,
     update::{Update, UpdateOutcome},
 };
 
@@ -24,8 +23,8 @@ pub(super) const LOGIN_IS_NEW: &str = "#schema <= :schema AND #account_state = :
 
 impl LoginStore for DynamoStore<Pepper> {
     async fn record_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {
-        let entry = self.get(&keys::email(&self.pepper.fingerprint(email)), true).await?;
-        let entry = entry.map(items::email::decode).transpose()?.unwrap_or_default();
+        let Some(item) = self.get(&self.claim_key(email), true).await? else { return Ok(LoginOutcome::NoAccount) };
+        let (entry, _) = items::email::decode(item)?;
         let Some(owner) = entry.owner else { return Ok(LoginOutcome::NoAccount) };
         let values = [
             (":schema", number(SCHEMA)),

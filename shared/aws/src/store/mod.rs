@@ -129,8 +129,14 @@ impl<P> DynamoStore<P> {
 
     /// The items that exist under these keys, read consistently, in one call and in no order.
     async fn get_all(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        self.get_some(keys, true).await
+    }
+
+    /// The items that exist under these keys, in one call and in no order.
+    async fn get_some(&self, keys: &[Key], consistent: bool) -> Result<Vec<Item>, StoreError> {
         let keys = keys.iter().map(Key::to_item).collect();
-        let all = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(corrupt)?;
+        let all =
+            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build().map_err(corrupt)?;
         retry::with_retries(|| async {
             let request = self.client.batch_get_item().request_items(&self.table, all.clone());
             let answer = request.send().await.map_err(CallError::from_sdk)?;

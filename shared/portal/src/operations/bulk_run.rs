@@ -17,12 +17,12 @@ use crate::{
     directory::DirectoryPlace,
     email::EmailAddress,
     ids::{JobKey, PatientId, RequestId},
-    ledger::EmailTaken,
     policy::{BULK_PAUSE, BULK_SLICE},
     ports::{
         BulkRunStore, CommitOutcome, Entropy, Hint, JobQueue, LoadedAll, PortError, PortalStore, Ports, Queue,
         QueueError, StoreError,
     },
+    record::guards::Recipient,
     refusal::InviteRefusal,
 };
 
@@ -230,7 +230,7 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
             }
             let keyed = Some(job.keyed_invitation());
             let command = Command { scope: &job.scope, patient, request: self.run, if_match: None, keyed };
-            let outcome = match invite(self.ports, hints, self.entropy, &command, None).await {
+            let outcome = match invite(self.ports, hints, self.entropy, &command, &Recipient::default()).await {
                 Ok(_) => BulkOutcome::Invited,
                 Err(OperationError::Refused(refusal)) => BulkOutcome::from_refusal(&refusal),
                 // Cannot happen: a job sets no `If-Match`, and its idempotency key is unique.
@@ -249,21 +249,31 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
         loaded: &LoadedAll,
         patients: &[PatientId],
     ) -> Result<Vec<BulkResult>, StoreError> {
+        let now = self.ports.clock.now();
         let may_invite = |patient: &PatientId| {
             let record = loaded.records.get(patient).ok_or(InviteRefusal::PatientNotFound)?;
-            record.may_invite(loaded.practice.as_ref().ok_or(InviteRefusal::PortalNotActivated)?, None)
+            let practice = loaded.practice.as_ref().ok_or(InviteRefusal::PortalNotActivated)?;
+            record.may_invite(practice, &Recipient::default(), job.scope.actor().role, now)
         };
         let decisions: Vec<(&PatientId, Result<EmailAddress, InviteRefusal>)> =
             patients.iter().map(|patient| (patient, may_invite(patient))).collect();
         let emails: BTreeSet<EmailAddress> = decisions.iter().filter_map(|(_, email)| email.clone().ok()).collect();
         let emails: Vec<_> = emails.into_iter().collect();
-        let entries = if emails.is_empty() { BTreeMap::new() } else { self.ports.store.email_entries(&emails).await? };
-        let is_free = |email: &EmailAddress, patient| {
-            let free = entries.get(email).map_or(Ok(()), |entry| entry.free_for(&job.scope.record(patient)));
-            free.map_err(|EmailTaken { holder }| InviteRefusal::EmailInUse { holder })
+        // Only what the practice itself knows: a preview that asked about other practices' patients would cost no mail.
+        let profiles = if emails.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.ports.store.profile_entries(&job.scope, &emails).await?
+        };
+        let is_free = |email: &EmailAddress, patient: &PatientId| {
+            let own_profile =
+                loaded.records.get(patient).is_some_and(|record| record.profile.email.as_ref() == Some(email));
+            profiles.get(email).map_or(Ok(()), |entry| entry.free_for(patient, own_profile))
         };
         let preview = decisions.into_iter().map(|(patient, email)| {
-            let outcome = match email.and_then(|email| is_free(&email, patient)) {
+            let outcome = match email
+                .and_then(|email| Ok(is_free(&email, patient).map_err(|holder| InviteRefusal::EmailInUse { holder })?))
+            {
                 Ok(()) => BulkOutcome::Invitable,
                 Err(refusal) => BulkOutcome::from_refusal(&refusal),
             };

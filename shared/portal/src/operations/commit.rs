@@ -1,6 +1,6 @@
 //! Commits the result of an event that has happened, despite races and faults of the store.
 
-use super::{MAX_ROUNDS, unexpected_email_in_use};
+use super::{MAX_ROUNDS, unexpected_address_refusal};
 use crate::{
     ports::{CommitOutcome, DeliveryStore, StoreError},
     record::{Change, PortalRecord},
@@ -24,7 +24,7 @@ pub(super) async fn commit_with_retry<S: DeliveryStore>(
         match store.commit(&change).await {
             Ok(CommitOutcome::Committed) => return Ok(Some(change.after)),
             Ok(CommitOutcome::Stale) => {}
-            Ok(CommitOutcome::EmailInUse { .. }) => return Err(unexpected_email_in_use()),
+            Ok(CommitOutcome::AddressRefused(_)) => return Err(unexpected_address_refusal()),
             Err(corrupt @ StoreError::Corrupt(_)) => return Err(corrupt),
             Err(transient @ (StoreError::Busy | StoreError::Unavailable(_))) => {
                 fault = transient;

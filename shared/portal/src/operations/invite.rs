@@ -2,11 +2,10 @@
 
 use super::{Command, Enqueued, OperationError};
 use crate::{
-    email::EmailAddress,
     ids::InvitationId,
     ports::{Entropy, Hint, InvitationMessage, PortalStore, Ports, Queue},
     practice::Practice,
-    record::{Change, PortalRecord},
+    record::{Change, PortalRecord, guards::Recipient},
     refusal::{InvitationBarred, InviteRefusal, PatientCommandRefusal},
     timeline::ChangeContext,
 };
@@ -21,9 +20,10 @@ pub async fn invite(
     queue: &impl Queue,
     entropy: &dyn Entropy,
     command: &Command<'_>,
-    email: Option<&EmailAddress>,
+    recipient: &Recipient,
 ) -> Result<Enqueued, OperationError<InviteRefusal>> {
-    let decide = |record: &PortalRecord, practice: &Practice, id, context| record.invite(practice, email, id, context);
+    let decide =
+        |record: &PortalRecord, practice: &Practice, id, context| record.invite(practice, recipient, id, context);
     queue_invitation(ports, queue, entropy, command, decide).await
 }
 

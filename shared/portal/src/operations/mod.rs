@@ -147,9 +147,9 @@ impl Command<'_> {
                     return Ok((Some(change), panel));
                 }
                 CommitOutcome::Stale => {}
-                CommitOutcome::EmailInUse { holder } => {
-                    return Err(R::email_in_use(holder)
-                        .map_or_else(|| unexpected_email_in_use().into(), OperationError::Refused));
+                CommitOutcome::AddressRefused(refusal) => {
+                    return Err(R::from_address(refusal)
+                        .map_or_else(|| unexpected_address_refusal().into(), OperationError::Refused));
                 }
             }
         }
@@ -175,7 +175,7 @@ impl Command<'_> {
 }
 
 /// The fault of a store that refuses an address to a change that claims no address.
-fn unexpected_email_in_use() -> StoreError {
+fn unexpected_address_refusal() -> StoreError {
     StoreError::Corrupt("a change that claims no address was refused for one".into())
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Command, MAX_ROUNDS, OperationError, Precondition, unexpected_email_in_use};
+use super::{Command, MAX_ROUNDS, OperationError, Precondition, unexpected_address_refusal};
 use crate::{
     ids::PatientId,
     ports::{CommitOutcome, PortalReader, PortalStore, Ports, StoreError},
@@ -56,7 +56,7 @@ pub async fn save_profile(
                 return Ok(SavedProfile { created: change.before.is_none(), record: change.after });
             }
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { .. } => return Err(unexpected_email_in_use().into()),
+            CommitOutcome::AddressRefused(_) => return Err(unexpected_address_refusal().into()),
         }
     }
     Err(StoreError::Busy.into())

@@ -5,7 +5,7 @@
 
 use chrono::NaiveDate;
 
-use super::{MAX_ROUNDS, OperationError, unexpected_email_in_use};
+use super::{MAX_ROUNDS, OperationError, unexpected_address_refusal};
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,
@@ -98,7 +98,7 @@ pub async fn register(
             CommitOutcome::Committed if wrong => return refused(RegisterRefusal::DateOfBirthMismatch),
             CommitOutcome::Committed => return Ok(registered(change.after)?),
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { .. } => return Err(unexpected_email_in_use().into()),
+            CommitOutcome::AddressRefused(_) => return Err(unexpected_address_refusal().into()),
         }
         let newer = store.load_linked(&holder.token.link).await?.record;
         let Some(newer) = newer else { return refused(RegisterRefusal::LinkNotUsable) };
@@ -168,7 +168,7 @@ pub async fn stop_reminders(
         match store.commit(&change).await? {
             CommitOutcome::Committed => return Ok(()),
             CommitOutcome::Stale => {}
-            CommitOutcome::EmailInUse { .. } => return Err(unexpected_email_in_use()),
+            CommitOutcome::AddressRefused(_) => return Err(unexpected_address_refusal()),
         }
     }
     Err(StoreError::Busy)
@@ -214,7 +214,7 @@ impl Holder<'_> {
                 CommitOutcome::Committed => return Ok(HolderOutcome::Executed(Box::new(change))),
                 CommitOutcome::Stale => {}
                 // Another patient's profile has got the address: staff must resolve this.
-                CommitOutcome::EmailInUse { .. } => return Err(unusable()),
+                CommitOutcome::AddressRefused(_) => return Err(unusable()),
             }
         }
         Err(StoreError::Busy.into())

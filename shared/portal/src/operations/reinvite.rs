@@ -2,10 +2,9 @@
 
 use super::{Command, Enqueued, OperationError, invite::queue_invitation};
 use crate::{
-    email::EmailAddress,
     ports::{Entropy, PortalStore, Ports, Queue},
     practice::Practice,
-    record::PortalRecord,
+    record::{PortalRecord, guards::Recipient},
     refusal::ReinviteRefusal,
 };
 
@@ -20,9 +19,9 @@ pub async fn reinvite(
     queue: &impl Queue,
     entropy: &dyn Entropy,
     command: &Command<'_>,
-    email: Option<&EmailAddress>,
+    recipient: &Recipient,
 ) -> Result<Enqueued, OperationError<ReinviteRefusal>> {
     let decide =
-        |record: &PortalRecord, practice: &Practice, id, context| record.reinvite(practice, email, id, context);
+        |record: &PortalRecord, practice: &Practice, id, context| record.reinvite(practice, recipient, id, context);
     queue_invitation(ports, queue, entropy, command, decide).await
 }

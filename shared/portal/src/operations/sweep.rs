@@ -8,6 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
+use super::unexpected_address_refusal;
 use crate::{
     ids::RequestId,
     policy::{HINT_WAIT, in_daytime, reschedule_wait},
@@ -16,7 +17,7 @@ use crate::{
         StoreError,
     },
     record::{NextActionKind, invitation::ReminderBlock},
-    refusal::ReinviteRefusal,
+    refusal::{PatientCommandRefusal as _, ReinviteRefusal},
     timeline::{Actor, ChangeContext, Role},
 };
 
@@ -250,12 +251,9 @@ impl<S: DeliveryStore, Q: Queue> SweepRun<'_, S, Q> {
                 Ok(EntryOutcome::Reminded(Hint::Invitation(message)))
             }
             CommitOutcome::Stale => Ok(EntryOutcome::Stale),
-            CommitOutcome::EmailInUse { holder } => {
-                self.postpone_or_remove(
-                    entry,
-                    record.reminder_block(&practice, &ReinviteRefusal::EmailInUse { holder }, now),
-                )
-                .await
+            CommitOutcome::AddressRefused(refusal) => {
+                let refusal = ReinviteRefusal::from_address(refusal).ok_or_else(unexpected_address_refusal)?;
+                self.postpone_or_remove(entry, record.reminder_block(&practice, &refusal, now)).await
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     directory::DirectoryPlace,
     email::EmailAddress,
     ids::{JobId, JobKey, PatientId},
-    ledger::EmailEntry,
+    ledger::ProfileEntry,
     practice::Practice,
     record::PortalRecord,
     scope::TenantScope,
@@ -112,15 +112,16 @@ pub trait BulkRunStore: BulkStore {
         patients: &[PatientId],
     ) -> impl Future<Output = Result<LoadedAll, StoreError>> + Send;
 
-    /// Reads the entries of at most [`crate::policy::BULK_SLICE`] addresses, consistently, in one round trip. No patient uses
-    /// an address that is not in the result.
+    /// Reads the practice's profile entries of at most [`crate::policy::BULK_SLICE`] addresses, consistently, in one round
+    /// trip. No profile of the practice has an address that is not in the result.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn email_entries(
+    fn profile_entries(
         &self,
+        scope: &TenantScope,
         emails: &[EmailAddress],
-    ) -> impl Future<Output = Result<BTreeMap<EmailAddress, EmailEntry>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<BTreeMap<EmailAddress, ProfileEntry>, StoreError>> + Send;
 }
 
 /// The queue of the runs of bulk jobs.

@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Account, Change, Choice, InvitationState, Notice, PortalRecord};
+use super::{Account, Change, Choice, InvitationState, Notice, PortalRecord, guards::Recipient};
 use crate::states::{NoticeKind, RevokeReason};
 use crate::{
     email::EmailAddress,
     idempotency::KeyedRequest,
     ids::{AccountId, EventId, InvitationId},
     link::{Link, Token},
-    policy::{MAX_BIRTH_DATE_ATTEMPTS, REINVITE_GAP},
+    policy::{MAIL_GAP, MAIL_WINDOW, MAX_BIRTH_DATE_ATTEMPTS, MAX_DAILY_BIRTH_DATE_ATTEMPTS, round_up_to_secs},
     practice::Practice,
-    refusal::{ChangeEmailRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, ReinviteRefusal},
+    refusal::{ChangeEmailRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, RegisterRefusal, ReinviteRefusal},
     timeline::{ChangeContext, EventKind},
 };
 
@@ -35,13 +35,22 @@ impl PortalRecord {
     /// the date. So concurrent requests cannot compare more dates than were counted.
     ///
     /// # Errors
-    /// As [`PortalRecord::usable_link`].
-    pub fn count_birth_date_attempt(&self, token: &Token, context: ChangeContext) -> Result<Change, LinkRefusal> {
-        let birth_date_attempts = self.usable_link(token, context.at)?.birth_date_attempts + 1;
+    /// As [`PortalRecord::usable_link`], and [`RegisterRefusal::TooSoon`] after [`MAX_DAILY_BIRTH_DATE_ATTEMPTS`].
+    pub fn count_birth_date_attempt(&self, token: &Token, context: ChangeContext) -> Result<Change, RegisterRefusal> {
+        let at = context.at;
+        let birth_date_attempts = self.usable_link(token, at)?.birth_date_attempts + 1;
+        let attempts = &self.recent_birth_date_attempts;
+        if let Some(oldest) = attempts.iter().rev().nth(MAX_DAILY_BIRTH_DATE_ATTEMPTS - 1)
+            && *oldest + MAIL_WINDOW > at
+        {
+            return Err(RegisterRefusal::TooSoon { retry_after_secs: round_up_to_secs(*oldest + MAIL_WINDOW - at) });
+        }
         Ok(self.change(context, EventKind::DateOfBirthChecked { birth_date_attempts }, |after| {
             if let Some(link) = &mut after.link {
                 link.birth_date_attempts = birth_date_attempts;
             }
+            after.recent_birth_date_attempts.retain(|earlier| *earlier + MAIL_WINDOW > at);
+            after.recent_birth_date_attempts.push(at);
         }))
     }
 
@@ -107,10 +116,10 @@ impl PortalRecord {
         if !link.was_mailed_with(&token.secret) || link.birth_date_attempts >= MAX_BIRTH_DATE_ATTEMPTS {
             return Err(NewLinkRefusal::LinkNotUsable);
         }
-        self.reinvite(practice, None, id, context).map_err(|refusal| match refusal {
+        self.reinvite(practice, &Recipient::default(), id, context).map_err(|refusal| match refusal {
             // A mail was requested recently and has not been sent yet.
             ReinviteRefusal::SendInProgress => {
-                NewLinkRefusal::TooSoon { retry_after_secs: REINVITE_GAP.num_seconds().unsigned_abs() }
+                NewLinkRefusal::TooSoon { retry_after_secs: MAIL_GAP.num_seconds().unsigned_abs() }
             }
             ReinviteRefusal::TooSoon { retry_after_secs } => NewLinkRefusal::TooSoon { retry_after_secs },
             ReinviteRefusal::PortalNotActivated
@@ -121,7 +130,8 @@ impl PortalRecord {
             | ReinviteRefusal::PatientNotFound
             | ReinviteRefusal::NotInvited
             | ReinviteRefusal::AddressSuppressed
-            | ReinviteRefusal::EmailInUse { .. } => NewLinkRefusal::LinkNotUsable,
+            | ReinviteRefusal::EmailInUse { .. }
+            | ReinviteRefusal::TooManyRefusals { .. } => NewLinkRefusal::LinkNotUsable,
         })
     }
 

@@ -260,9 +260,11 @@ impl PortalRecord {
             return None;
         }
         let state = InvitationState::Sent { receipt: receipt.clone(), delivery, expires_at: *expires_at };
+        let email = current.email.clone();
         Some(self.change(context, EventKind::DeliveryChanged { invitation: invitation.clone(), delivery }, |after| {
-            if delivery.suppresses_address() {
+            if let Some(reason) = delivery.suppression() {
                 after.clear_reminder();
+                after.suppress(&email, reason);
             }
             after.set_invitation_state(state);
         }))

@@ -1,64 +1,92 @@
 //! The guards: whether a command is allowed now. The commands and the status panel call the same functions, so the panel
 //! never offers a command that would be refused.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{Account, Choice, Invitation, InvitationState, PortalRecord};
 use crate::{
     email::EmailAddress,
-    policy::{MAX_NOTICES, MAX_REINVITES, NOTICES_WAIT, REINVITE_GAP, REINVITE_WINDOW},
+    policy::{MAIL_GAP, MAIL_WINDOW, MAX_HOLDER_MAILS, MAX_NOTICES, MAX_STAFF_MAILS, NOTICES_WAIT, round_up_to_secs},
     practice::Practice,
     refusal::{
         ChangeEmailRefusal, InvitationBarred, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal,
         RevokeRefusal,
     },
+    states::SuppressionReason,
     timeline::Role,
 };
+
+/// The address that a command invites to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipient {
+    /// The given address, or the default one.
+    pub email: Option<EmailAddress>,
+    /// Whether a person has confirmed the address with the patient, although mail to it bounced.
+    pub confirmed: bool,
+}
+
+impl From<Option<&EmailAddress>> for Recipient {
+    fn from(email: Option<&EmailAddress>) -> Self {
+        Self { email: email.cloned(), confirmed: false }
+    }
+}
 
 impl PortalRecord {
     /// Checks whether the patient may be invited, to the given address or by default to the profile's. Returns the address.
     ///
     /// # Errors
     /// The refusal of the first rule that does not hold.
-    pub fn may_invite(&self, practice: &Practice, email: Option<&EmailAddress>) -> Result<EmailAddress, InviteRefusal> {
+    pub fn may_invite(
+        &self,
+        practice: &Practice,
+        recipient: &Recipient,
+        role: Role,
+        now: DateTime<Utc>,
+    ) -> Result<EmailAddress, InviteRefusal> {
         self.may_receive_invitations(practice)?;
         match self.invitation.as_ref().map(|invitation| &invitation.state) {
-            None | Some(InvitationState::Revoked { .. }) => {}
-            Some(_) => return Err(InviteRefusal::AlreadyInvited),
+            None | Some(InvitationState::Revoked { .. } | InvitationState::Failed { .. }) => {}
+            Some(
+                InvitationState::Queued
+                | InvitationState::Sending { .. }
+                | InvitationState::Sent { .. }
+                | InvitationState::Consumed { .. },
+            ) => return Err(InviteRefusal::AlreadyInvited),
         }
-        email.or(self.profile.email.as_ref()).cloned().ok_or(InviteRefusal::EmailRequired)
+        let email = recipient.email.as_ref().or(self.profile.email.as_ref()).ok_or(InviteRefusal::EmailRequired)?;
+        if self.is_suppressed(email, recipient) {
+            return Err(InviteRefusal::AddressSuppressed);
+        }
+        self.mail_wait(role, now).map_or(Ok(()), |wait| Err(InviteRefusal::TooSoon { retry_after_secs: wait }))?;
+        Ok(email.clone())
     }
 
     /// Checks whether the patient may be invited again, to the given address or by default to the previous one. Returns the
     /// address.
-    ///
-    /// Only manual invitations are limited in rate. Reminders follow the reminder policy.
     ///
     /// # Errors
     /// The refusal of the first rule that does not hold.
     pub fn may_reinvite(
         &self,
         practice: &Practice,
-        email: Option<&EmailAddress>,
+        recipient: &Recipient,
         role: Role,
         now: DateTime<Utc>,
     ) -> Result<EmailAddress, ReinviteRefusal> {
         self.may_receive_invitations(practice)?;
         let invitation = self.invitation.as_ref().ok_or(ReinviteRefusal::NotInvited)?;
-        let email = email.unwrap_or(&invitation.email);
+        let email = recipient.email.as_ref().unwrap_or(&invitation.email);
         match &invitation.state {
             InvitationState::Queued | InvitationState::Sending { .. } => {
                 return Err(ReinviteRefusal::SendInProgress);
             }
             InvitationState::Consumed { .. } => return Err(ReinviteRefusal::AlreadyRegistered),
-            InvitationState::Sent { delivery, .. } if delivery.suppresses_address() && *email == invitation.email => {
-                return Err(ReinviteRefusal::AddressSuppressed);
-            }
             InvitationState::Sent { .. } | InvitationState::Failed { .. } | InvitationState::Revoked { .. } => {}
         }
-        if role != Role::Sweep {
-            self.check_reinvite_rate(invitation, now)?;
+        if self.is_suppressed(email, recipient) {
+            return Err(ReinviteRefusal::AddressSuppressed);
         }
+        self.mail_wait(role, now).map_or(Ok(()), |wait| Err(ReinviteRefusal::TooSoon { retry_after_secs: wait }))?;
         Ok(email.clone())
     }
 
@@ -140,19 +168,31 @@ impl PortalRecord {
         if self.profile.date_of_birth.is_none() { Err(InvitationBarred::DateOfBirthMissing) } else { Ok(()) }
     }
 
-    fn check_reinvite_rate(&self, invitation: &Invitation, now: DateTime<Utc>) -> Result<(), ReinviteRefusal> {
-        let gap_ends = invitation.queued_at + REINVITE_GAP;
-        let window_ends = self.recent_reinvites.iter().rev().nth(MAX_REINVITES - 1).map(|at| *at + REINVITE_WINDOW);
-        let from = window_ends.map_or(gap_ends, |window_ends| window_ends.max(gap_ends));
-        if from > now {
-            Err(ReinviteRefusal::TooSoon { retry_after_secs: round_up_to_secs(from - now) })
-        } else {
-            Ok(())
+    /// Whether the patient is not invited to this address. Only a bounce can be overruled, by a person who has confirmed the
+    /// address with the patient.
+    fn is_suppressed(&self, email: &EmailAddress, recipient: &Recipient) -> bool {
+        match self.suppression(email) {
+            None => false,
+            Some(SuppressionReason::Bounced) => !recipient.confirmed,
+            Some(SuppressionReason::Complained | SuppressionReason::WrongPerson) => true,
         }
     }
-}
 
-/// Whole seconds, rounded up, so that waiting for that long is enough.
-fn round_up_to_secs(wait: TimeDelta) -> u64 {
-    u64::try_from((wait + TimeDelta::milliseconds(999)).num_seconds()).unwrap_or(0)
+    /// Whole seconds until this role may cause another mail to the patient, if not now. All commands that send a mail count
+    /// together. The holder of a link has a budget of their own, which never stops staff. Reminders follow the reminder
+    /// policy instead.
+    fn mail_wait(&self, role: Role, now: DateTime<Utc>) -> Option<u64> {
+        let latest = self.invitation.as_ref().map(|invitation| invitation.queued_at);
+        let (mails, max, latest) = match role {
+            Role::Sweep => return None,
+            Role::Patient => (&self.holder_mails, MAX_HOLDER_MAILS, latest),
+            Role::Staff | Role::Support | Role::Portal | Role::Sender | Role::MailService => {
+                (&self.staff_mails, MAX_STAFF_MAILS, self.staff_mails.last().copied())
+            }
+        };
+        let gap_ends = latest.map(|at| at + MAIL_GAP);
+        let window_ends = mails.iter().rev().nth(max - 1).map(|at| *at + MAIL_WINDOW);
+        let from = gap_ends.max(window_ends)?;
+        (from > now).then(|| round_up_to_secs(from - now))
+    }
 }

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord};
+use super::{Change, Invitation, InvitationState, NextAction, NextActionKind, PortalRecord, guards::Recipient};
 use crate::{
     email::EmailAddress,
     ids::InvitationId,
     policy::{
-        FIRST_RESCHEDULE, LONGEST_REMINDER_DELAY, MAX_BIRTH_DATE_ATTEMPTS, MAX_SECRETS, MAX_TRIES, REINVITE_WINDOW,
+        FIRST_RESCHEDULE, LONGEST_REMINDER_DELAY, MAIL_WINDOW, MAX_BIRTH_DATE_ATTEMPTS, MAX_SECRETS, MAX_TRIES,
         next_reminder,
     },
     practice::{Practice, ReminderPolicy},
@@ -33,14 +33,20 @@ impl PortalRecord {
     pub fn invite(
         &self,
         practice: &Practice,
-        email: Option<&EmailAddress>,
+        recipient: &Recipient,
         id: InvitationId,
         context: ChangeContext,
     ) -> Result<Change, InviteRefusal> {
-        let email = self.may_invite(practice, email)?;
-        let at = context.at;
-        Ok(self.change(context, EventKind::Invited { invitation: id.clone() }, |after| {
+        let (role, at) = (context.actor.role, context.at);
+        let email = self.may_invite(practice, recipient, role, at)?;
+        let kind = EventKind::Invited { invitation: id.clone(), address_confirmed: recipient.confirmed };
+        Ok(self.change(context, kind, |after| {
             after.link = None;
+            after.record_mail(role, at);
+            // After a mail that was sent, each invitation is a reinvitation, by whatever command.
+            if after.first_sent_at.is_some() {
+                after.last_reinvited_at = Some(at);
+            }
             after.queue(Invitation::new(id, email, 0, at));
         }))
     }
@@ -52,26 +58,26 @@ impl PortalRecord {
     pub fn reinvite(
         &self,
         practice: &Practice,
-        email: Option<&EmailAddress>,
+        recipient: &Recipient,
         id: InvitationId,
         context: ChangeContext,
     ) -> Result<Change, ReinviteRefusal> {
         let role = context.actor.role;
-        let email = self.may_reinvite(practice, email, role, context.at)?;
+        let email = self.may_reinvite(practice, recipient, role, context.at)?;
         let previous = self.invitation.as_ref();
         let another_address = previous.is_some_and(|previous| previous.email != email);
         let reminders_sent =
             if role == Role::Sweep { previous.map_or(0, |previous| previous.reminders_sent + 1) } else { 0 };
         let at = context.at;
-        Ok(self.change(context, EventKind::Reinvited { invitation: id.clone(), another_address }, |after| {
+        let kind =
+            EventKind::Reinvited { invitation: id.clone(), another_address, address_confirmed: recipient.confirmed };
+        Ok(self.change(context, kind, |after| {
             // A link without a remaining date-of-birth attempt cannot be used, so a new one replaces it.
             if another_address || after.birth_date_attempts_used_up() {
                 after.link = None;
             }
             after.trim_secrets();
-            if role != Role::Sweep {
-                after.record_manual_reinvite(at);
-            }
+            after.record_mail(role, at);
             after.last_reinvited_at = Some(at);
             after.queue(Invitation::new(id, email, reminders_sent, at));
         }))
@@ -111,7 +117,8 @@ impl PortalRecord {
             return Err(ReminderBlock::Permanent);
         }
         let at = context.at;
-        self.reinvite(practice, None, id, context).map_err(|refusal| self.reminder_block(practice, &refusal, at))
+        self.reinvite(practice, &Recipient::default(), id, context)
+            .map_err(|refusal| self.reminder_block(practice, &refusal, at))
     }
 
     /// Whether a reminder that was refused may be tried again later.
@@ -129,6 +136,7 @@ impl PortalRecord {
             ReinviteRefusal::DateOfBirthMissing
             | ReinviteRefusal::PatientInactive
             | ReinviteRefusal::EmailInUse { .. }
+            | ReinviteRefusal::TooManyRefusals { .. }
             | ReinviteRefusal::PortalNotActivated
             | ReinviteRefusal::PatientNotFound
             | ReinviteRefusal::TooSoon { .. } => self.temporary_unless_overdue(practice, now),
@@ -187,9 +195,16 @@ impl PortalRecord {
         self.invitation = Some(invitation);
     }
 
-    fn record_manual_reinvite(&mut self, at: DateTime<Utc>) {
-        self.recent_reinvites.retain(|earlier| *earlier + REINVITE_WINDOW > at);
-        self.recent_reinvites.push(at);
+    /// Counts a mail for the budget of this role.
+    fn record_mail(&mut self, role: Role, at: DateTime<Utc>) {
+        for mails in [&mut self.staff_mails, &mut self.holder_mails] {
+            mails.retain(|earlier| *earlier + MAIL_WINDOW > at);
+        }
+        match role {
+            Role::Sweep => {}
+            Role::Patient => self.holder_mails.push(at),
+            Role::Staff | Role::Support | Role::Portal | Role::Sender | Role::MailService => self.staff_mails.push(at),
+        }
     }
 
     /// Removes the oldest secrets, so that the next tries have room for theirs. Expired secrets are kept, because their

@@ -14,6 +14,9 @@ pub mod guards;
 pub mod invitation;
 pub mod notices;
 pub mod requests;
+pub mod suppression;
+
+pub use self::suppression::SuppressedAddress;
 
 use chrono::{DateTime, Utc};
 
@@ -24,7 +27,10 @@ use crate::{
     link::Link,
     policy::LONGEST_DEFERRAL,
     profile::Profile,
-    states::{AccountFacet, ChoiceFacet, Delivery, FacetStates, FailReason, InvitationFacet, NoticeKind, RevokeReason},
+    states::{
+        AccountFacet, ChoiceFacet, Delivery, FacetStates, FailReason, InvitationFacet, NoticeKind, RevokeReason,
+        SuppressionReason,
+    },
     timeline::{Actor, ChangeContext, EventKind, TimelineEvent},
 };
 
@@ -229,8 +235,17 @@ pub struct PortalRecord {
     pub first_sent_at: Option<DateTime<Utc>>,
     /// When the patient was last reinvited.
     pub last_reinvited_at: Option<DateTime<Utc>>,
-    /// Manual reinvitations within [`crate::policy::REINVITE_WINDOW`], oldest first.
-    pub recent_reinvites: Vec<DateTime<Utc>>,
+    /// Since when this record has claimed its address; `None` without a claim.
+    pub claimed_since: Option<DateTime<Utc>>,
+    /// Invitations by staff within [`crate::policy::MAIL_WINDOW`], oldest first.
+    pub staff_mails: Vec<DateTime<Utc>>,
+    /// New links that the holder of a link asked for within [`crate::policy::MAIL_WINDOW`], oldest first.
+    pub holder_mails: Vec<DateTime<Utc>>,
+    /// Dates of birth compared within [`crate::policy::MAIL_WINDOW`], with all links together, oldest first.
+    pub recent_birth_date_attempts: Vec<DateTime<Utc>>,
+    /// Addresses to which this patient is not invited again, oldest first; at most
+    /// [`crate::policy::MAX_SUPPRESSED_ADDRESSES`].
+    pub suppressed: Vec<SuppressedAddress>,
     /// Keyed requests within [`crate::policy::IDEMPOTENCY_WINDOW`], oldest first.
     pub recent_requests: Vec<RememberedRequest>,
     /// Whether the patient has stopped the reminders.
@@ -273,7 +288,11 @@ impl PortalRecord {
                 link: None,
                 first_sent_at: None,
                 last_reinvited_at: None,
-                recent_reinvites: Vec::new(),
+                claimed_since: None,
+                staff_mails: Vec::new(),
+                holder_mails: Vec::new(),
+                recent_birth_date_attempts: Vec::new(),
+                suppressed: Vec::new(),
                 recent_requests: Vec::new(),
                 reminders_stopped: false,
                 notices: Vec::new(),
@@ -343,6 +362,9 @@ impl PortalRecord {
         let mut after = self.clone();
         apply(&mut after);
         after.version = self.version + 1;
+        if after.claimed_email() != self.claimed_email() {
+            after.claimed_since = after.claimed_email().map(|_| context.at);
+        }
         let event = TimelineEvent {
             version: after.version,
             context,
@@ -369,6 +391,13 @@ impl PortalRecord {
         Self { next_action: None, ..self.clone() }
     }
 
+    /// Whether no sender has tried to send the current invitation's mail.
+    fn mail_never_left(&self) -> bool {
+        self.invitation
+            .as_ref()
+            .is_some_and(|invitation| invitation.state == InvitationState::Queued && invitation.attempt == 0)
+    }
+
     /// Sets the state of the current invitation.
     fn set_invitation_state(&mut self, state: InvitationState) {
         if let Some(invitation) = &mut self.invitation {
@@ -379,6 +408,15 @@ impl PortalRecord {
     /// Revokes the current invitation: links stop working, the claim is released, and nothing more is sent.
     fn revoke_invitation(&mut self, reason: RevokeReason, at: DateTime<Utc>) {
         let receipt = self.invitation.as_ref().and_then(Invitation::receipt).cloned();
+        if self.mail_never_left() {
+            // Staff who correct a mistake at once need not wait.
+            self.staff_mails.pop();
+        }
+        if reason == RevokeReason::WrongPerson
+            && let Some(email) = self.invitation.as_ref().map(|invitation| invitation.email.clone())
+        {
+            self.suppress(&email, SuppressionReason::WrongPerson);
+        }
         self.set_invitation_state(InvitationState::Revoked { reason, at, receipt });
         self.link = None;
         self.next_action = None;

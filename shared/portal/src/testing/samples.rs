@@ -211,13 +211,21 @@ fn next_kind(kind: &EventKind) -> Option<EventKind> {
     let delivered = |delivery| EventKind::DeliveryChanged { invitation: invitation.clone(), delivery };
     let revoked = |reason| EventKind::InvitationRevoked { invitation: invitation.clone(), reason };
     let failed = |notice, reason| EventKind::NoticeFailed { notice, reason };
+    let reinvited = |another_address, address_confirmed| EventKind::Reinvited {
+        invitation: invitation.clone(),
+        another_address,
+        address_confirmed,
+    };
     let next = match kind {
-        EventKind::ProfileSaved => EventKind::Invited { invitation },
-        EventKind::Invited { .. } => EventKind::Reinvited { invitation, another_address: false },
-        EventKind::Reinvited { another_address: false, .. } => {
-            EventKind::Reinvited { invitation, another_address: true }
+        EventKind::ProfileSaved => EventKind::Invited { invitation, address_confirmed: false },
+        EventKind::Invited { address_confirmed: false, .. } => {
+            EventKind::Invited { invitation, address_confirmed: true }
         }
-        EventKind::Reinvited { another_address: true, .. } => {
+        EventKind::Invited { address_confirmed: true, .. } => reinvited(false, false),
+        EventKind::Reinvited { another_address: false, address_confirmed: false, .. } => reinvited(false, true),
+        EventKind::Reinvited { another_address: false, address_confirmed: true, .. } => reinvited(true, false),
+        EventKind::Reinvited { another_address: true, address_confirmed: false, .. } => reinvited(true, true),
+        EventKind::Reinvited { another_address: true, address_confirmed: true, .. } => {
             EventKind::InvitationSent { invitation, attempt: 1, message: message_id(1) }
         }
         EventKind::InvitationSent { attempt: 1, message, .. } => {

@@ -13,7 +13,7 @@ use crate::{
     directory::{self, DirectoryPlace, DirectoryRow},
     email::EmailAddress,
     ids::{JobId, JobKey, LinkId, PatientId, PracticeId, RecordKey},
-    ledger::{self, EmailEntry},
+    ledger::{AddressBook, EmailEntry, ProfileEntry, RefusalBudget},
     ports::{
         BulkRunStore, BulkStore, ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry,
         DueShard, LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore, PortalReader, PracticeStore, StoreError,
@@ -24,6 +24,7 @@ use crate::{
         Change, NextAction, PortalRecord,
         account::{Login, Registration},
         delivery::{ClaimRequest, Unclaimable},
+        guards::Recipient,
     },
     scope::TenantScope,
     search::DirectoryQuery,
@@ -38,8 +39,12 @@ pub struct Contents {
     pub records: BTreeMap<RecordKey, PortalRecord>,
     /// The timelines, by record and version.
     pub timeline: BTreeMap<(RecordKey, u64), TimelineEvent>,
-    /// The entries of the email addresses.
+    /// The claims of the email addresses.
     pub emails: BTreeMap<EmailAddress, EmailEntry>,
+    /// The profiles of each practice by address.
+    pub profiles: BTreeMap<(PracticeId, EmailAddress), ProfileEntry>,
+    /// The refusals of addresses, by practice.
+    pub budgets: BTreeMap<PracticeId, RefusalBudget>,
     /// The practices.
     pub practices: BTreeMap<PracticeId, Practice>,
     /// The bulk jobs, with the patients that each one names.
@@ -86,7 +91,10 @@ impl MemoryStore {
         let practice = contents.practices.get(&key.practice).cloned().unwrap();
         let (now, id) = (samples::noon(), samples::invitation_id("invitation-1"));
         let created = samples::new_patient(key, samples::profile(Some(address)));
-        let invited = created.after.invite(&practice, None, id.clone(), samples::staff_context(now, "invite")).unwrap();
+        let invited = created
+            .after
+            .invite(&practice, &Recipient::default(), id.clone(), samples::staff_context(now, "invite"))
+            .unwrap();
         let sending = invited.after.claim(&samples::claim_request(&id, now, 1)).unwrap();
         let context = samples::context_as(Role::Sender, now, "send");
         let sent = sending.stamp(&practice, &id, sending.fence, samples::message_id(1), context).unwrap();
@@ -117,8 +125,10 @@ impl MemoryStore {
         let patient =
             samples::new_patient(&samples::key("lakeside", "p-1001"), samples::profile(Some("jose@example.com")));
         let id = samples::invitation_id("invitation-0001");
-        let invited =
-            patient.after.invite(&practice, None, id, samples::staff_context(samples::noon(), "request-1")).unwrap();
+        let invited = patient
+            .after
+            .invite(&practice, &Recipient::default(), id, samples::staff_context(samples::noon(), "request-1"))
+            .unwrap();
         let store = Self::with_practices([practice]);
         for change in [patient, invited] {
             let committed = store.contents.lock().unwrap().commit(&change).unwrap();
@@ -200,21 +210,40 @@ impl Contents {
         if self.records.get(key).map(guard) != change.before.as_ref().map(guard) {
             return Ok(CommitOutcome::Stale);
         }
-        let mut moved = Vec::new();
-        for email in ledger::moves(change) {
-            let entry = self.emails.get(email.email).cloned().unwrap_or_default();
-            match entry.apply(&email, key) {
-                Ok(after) => moved.push((email.email.clone(), after)),
-                Err(taken) => return Ok(CommitOutcome::EmailInUse { holder: taken.holder }),
+        let addresses = match self.address_book(change).after(change) {
+            Ok(after) => after,
+            Err(refused) => {
+                self.budgets.extend(refused.budget.map(|budget| (key.practice.clone(), budget)));
+                return Ok(CommitOutcome::AddressRefused(refused.refusal));
             }
-        }
+        };
         if past.is_some() {
             return Err(StoreError::Corrupt("a record is older than its timeline".into()));
         }
-        self.emails.extend(moved);
+        self.put_addresses(&key.practice, addresses);
         self.timeline.insert(place, change.event.clone());
         self.records.insert(key.clone(), change.after.clone());
         Ok(CommitOutcome::Committed)
+    }
+
+    fn address_book(&self, change: &Change) -> AddressBook {
+        let practice = &change.after.key.practice;
+        let mut book = AddressBook::touched_by(change);
+        for (email, entry) in &mut book.claims {
+            *entry = self.emails.get(email).cloned().unwrap_or_default();
+        }
+        for (email, entry) in &mut book.profiles {
+            *entry = self.profiles.get(&(practice.clone(), email.clone())).cloned().unwrap_or_default();
+        }
+        book.budget = book.budget.map(|empty| self.budgets.get(practice).copied().unwrap_or(empty));
+        book
+    }
+
+    fn put_addresses(&mut self, practice: &PracticeId, book: AddressBook) {
+        self.emails.extend(book.claims);
+        self.emails.retain(|_, entry| !entry.is_empty());
+        self.profiles.extend(book.profiles.into_iter().map(|(email, entry)| ((practice.clone(), email), entry)));
+        self.profiles.retain(|_, entry| !entry.is_empty());
     }
 
     fn claim(&mut self, key: &RecordKey, request: &ClaimRequest) -> ClaimOutcome {
@@ -444,9 +473,14 @@ impl BulkRunStore for MemoryStore {
         })
     }
 
-    async fn email_entries(&self, emails: &[EmailAddress]) -> Result<BTreeMap<EmailAddress, EmailEntry>, StoreError> {
+    async fn profile_entries(
+        &self,
+        scope: &TenantScope,
+        emails: &[EmailAddress],
+    ) -> Result<BTreeMap<EmailAddress, ProfileEntry>, StoreError> {
         self.call(|contents| {
-            let entry = |email: &EmailAddress| Some((email.clone(), contents.emails.get(email)?.clone()));
+            let stored = |email: &EmailAddress| contents.profiles.get(&(scope.practice().clone(), email.clone()));
+            let entry = |email: &EmailAddress| Some((email.clone(), stored(email)?.clone()));
             emails.iter().filter_map(entry).collect()
         })
     }

@@ -15,6 +15,7 @@ use portal::{
         Mailer, NoticeMail, Ports, SendOutcome, StoreError,
     },
     practice::Practice,
+    record::guards::Recipient,
     record::{
         Change, InvitationState, NextActionKind, PortalRecord,
         delivery::{ClaimRequest, MailEvent},
@@ -444,8 +445,12 @@ async fn after_a_lost_race_the_record_is_read_and_the_event_is_decided_again() {
 
     let world = World::at(Sent).await;
     world.clock.advance(GAP);
-    let again =
-        world.record().reinvite(&practice, None, samples::invitation_id("i-2"), samples::staff_context(now, "again"));
+    let again = world.record().reinvite(
+        &practice,
+        &Recipient::default(),
+        samples::invitation_id("i-2"),
+        samples::staff_context(now, "again"),
+    );
     let racing = RacingStore { store: &world.store, first: Mutex::new(Some(again.unwrap())) };
     let event = world.event(1, Delivery::Bounced);
     let ports = Ports { store: &racing, clock: &world.clock };

@@ -9,10 +9,11 @@ use portal::{
     panel::DateField,
     ports::{ChangeStore, Clock as _, CommitOutcome, Loaded, PortalReader, SendOutcome, StoreError},
     record::Change,
+    record::guards::Recipient,
     refusal::RefusalCode,
     refusal::RefusalDetail,
     scope::TenantScope,
-    testing::{Fault, MemoryStore, Refused, refusal, samples},
+    testing::{Contents, Fault, MemoryStore, Refused, refusal, samples},
 };
 
 use crate::{
@@ -197,8 +198,8 @@ async fn too_soon_says_how_long_to_wait_and_that_wait_is_enough() {
         world.deliver().await;
         waits.push(wait);
     }
-    // Five reinvitations a day: the sixth waits until the first is a day old.
-    assert_eq!(waits, [GAP, GAP, GAP, GAP, GAP, DAY - GAP * 4]);
+    // Five mails a day, the invitation's included: the sixth waits until the first is a day old.
+    assert_eq!(waits, [GAP, GAP, GAP, GAP, DAY - GAP * 4, GAP]);
 }
 
 #[tokio::test]
@@ -206,6 +207,8 @@ async fn the_email_must_be_unique_also_for_a_reinvite() {
     let world = World::at(Sent).await;
     world.save("north", "p-2", Some("on.profile@example.com")).await;
     world.save("south", "p-3", Some("elsewhere@example.com")).await;
+    world.invite("south", "p-3").await.unwrap();
+    world.save("south", "p-5", Some("free@example.com")).await;
     world.save("north", "p-4", None).await;
     world.invite_to("north", "p-4", Some(&samples::email("claimed@example.com"))).await.unwrap();
     let (before, queued) = (world.store.contents(), world.queue.messages());
@@ -215,9 +218,14 @@ async fn the_email_must_be_unique_also_for_a_reinvite() {
         ("claimed@example.com", Some(samples::patient_id("p-4"))),
     ] {
         assert_eq!(refusal(world.reinvite(Some(address)).await), Refused::email_in_use(holder), "{address}");
-        assert_eq!((world.store.contents(), world.queue.messages()), (before.clone(), queued.clone()), "{address}");
+        let after = Contents { budgets: before.budgets.clone(), ..world.store.contents() };
+        assert_eq!((after, world.queue.messages()), (before.clone(), queued.clone()), "{address}");
     }
+    let budgets = world.store.contents().budgets;
+    assert_eq!(budgets.values().map(|budget| budget.refusals).collect::<Vec<_>>(), [1], "one is of another practice");
     assert_eq!(world.usable_links(), [true], "the earlier link still works");
+    // A profile of another practice does not count.
+    world.reinvite(Some("free@example.com")).await.unwrap();
 }
 
 #[tokio::test]
@@ -237,13 +245,13 @@ async fn a_reinvite_that_lost_a_race_is_decided_by_the_changed_record() {
     let other = world.store.stored_record(&samples::key("north", "p-2")).unwrap();
     for (first, expected) in [
         (
-            world.record().reinvite(&practice, None, id.clone(), context()).unwrap(),
+            world.record().reinvite(&practice, &Recipient::default(), id.clone(), context()).unwrap(),
             Refused::rule(RefusalCode::SendInProgress),
         ),
         (world.record().opt_out(context()).unwrap(), Refused::rule(RefusalCode::OptedOut)),
         (world.registration(), Refused::rule(RefusalCode::AlreadyRegistered)),
         (
-            other.invite(&practice, Some(&samples::email(OTHER)), id, context()).unwrap(),
+            other.invite(&practice, &Some(&samples::email(OTHER)).into(), id, context()).unwrap(),
             Refused::email_in_use(Some(samples::patient_id("p-2"))),
         ),
     ] {

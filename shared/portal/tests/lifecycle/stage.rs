@@ -114,7 +114,7 @@ impl World {
         let (scope, patient) = (samples::scope("north"), samples::patient_id("p-1"));
         let (command, email) = (self.command(&scope, &patient), email.map(samples::email));
         let ports = Ports { store, clock: &self.clock };
-        let invited = reinvite(&ports, &self.queue, &self.entropy, &command, email.as_ref()).await;
+        let invited = reinvite(&ports, &self.queue, &self.entropy, &command, &email.as_ref().into()).await;
         invited.map(|invited| invited.panel)
     }
 

@@ -88,7 +88,7 @@ impl World {
         email: Option<&EmailAddress>,
     ) -> Result<Enqueued, OperationError<InviteRefusal>> {
         let (scope, patient) = (samples::scope(practice), samples::patient_id(patient));
-        invite(&self.ports(), &self.queue, &self.entropy, &self.command(&scope, &patient), email).await
+        invite(&self.ports(), &self.queue, &self.entropy, &self.command(&scope, &patient), &email.into()).await
     }
 
     pub fn mail_service<'a, M: Mailer>(&'a self, mailer: &'a M) -> MailService<'a, M> {

@@ -36,6 +36,8 @@ type States<'event> = [Cow<'event, str>; 3];
 struct Details<'event> {
     invitation: Option<Cow<'event, str>>,
     another_address: Option<bool>,
+    /// Present only if true.
+    address_confirmed: Option<bool>,
     attempt: Option<u32>,
     message: Option<Cow<'event, str>>,
     delivery: Option<Cow<'event, str>>,
@@ -111,11 +113,14 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
     let revoke_reason = || named(reason()?, "reason");
     let delivery = || named(need(details.delivery.as_deref(), "delivery")?, "delivery");
     let notice = || named(need(details.notice.as_deref(), "notice")?, "notice");
+    let address_confirmed = details.address_confirmed.unwrap_or_default();
     let another_address = || need(details.another_address, "another_address");
     Ok(match named(name, "kind")? {
         EventName::ProfileSaved => EventKind::ProfileSaved,
-        EventName::Invited => EventKind::Invited { invitation: invitation()? },
-        EventName::Reinvited => EventKind::Reinvited { invitation: invitation()?, another_address: another_address()? },
+        EventName::Invited => EventKind::Invited { invitation: invitation()?, address_confirmed },
+        EventName::Reinvited => {
+            EventKind::Reinvited { invitation: invitation()?, another_address: another_address()?, address_confirmed }
+        }
         EventName::InvitationSent => EventKind::InvitationSent {
             invitation: invitation()?,
             attempt: need(details.attempt, "attempt")?,
@@ -149,12 +154,15 @@ fn details(kind: &EventKind) -> Details<'_> {
         | EventKind::OptedIn
         | EventKind::AccountEmailChanged
         | EventKind::RemindersStopped => Details::default(),
-        EventKind::Invited { invitation } => {
-            Details { invitation: Some(invitation.as_str().into()), ..Details::default() }
-        }
-        EventKind::Reinvited { invitation, another_address } => Details {
+        EventKind::Invited { invitation, address_confirmed } => Details {
+            invitation: Some(invitation.as_str().into()),
+            address_confirmed: address_confirmed.then_some(true),
+            ..Details::default()
+        },
+        EventKind::Reinvited { invitation, another_address, address_confirmed } => Details {
             invitation: Some(invitation.as_str().into()),
             another_address: Some(*another_address),
+            address_confirmed: address_confirmed.then_some(true),
             ..Details::default()
         },
         EventKind::InvitationSent { invitation, attempt, message } => Details {

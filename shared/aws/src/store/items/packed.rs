@@ -24,6 +24,11 @@ pub(super) type PackedRequest = Packed<48>;
 pub(super) type PackedDigest = Packed<16>;
 
 impl<const N: usize> Packed<N> {
+    /// The bytes.
+    pub(super) const fn bytes(&self) -> [u8; N] {
+        self.0
+    }
+
     /// Concatenates parts with a total of `N` bytes.
     fn from_parts(parts: &[&[u8]]) -> Self {
         let mut bytes = [0; N];

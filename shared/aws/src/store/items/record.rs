@@ -1,6 +1,6 @@
 //! The portal record. It is flat, so that a claim on a mail is one update of single attributes.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use portal::{
     email::EmailAddress,
     idempotency::RememberedRequest,
@@ -8,7 +8,9 @@ use portal::{
     link::{Link, LiveSecret},
     ports::StoreError,
     profile::Profile,
-    record::{Account, Choice, Invitation, InvitationState, NextAction, Notice, PortalRecord, Receipt},
+    record::{
+        Account, Choice, Invitation, InvitationState, NextAction, Notice, PortalRecord, Receipt, SuppressedAddress,
+    },
     redacted::Redacted,
     states::Delivery,
     text::PersonName,
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Millis, Unreadable, corrupt, named, need,
-    packed::{PackedRequest, PackedSecret},
+    packed::{PackedDigest, PackedRequest, PackedSecret},
     parsed,
 };
 use crate::store::keys;
@@ -73,7 +75,11 @@ struct RecordItem {
 
     first_sent_at: Option<Millis>,
     reinvited_at: Option<Millis>,
-    reinvites: Option<Vec<Millis>>,
+    claimed_at: Option<Millis>,
+    staff_mails: Option<Vec<Millis>>,
+    holder_mails: Option<Vec<Millis>>,
+    birth_dates: Option<Vec<Millis>>,
+    suppressed: Option<Vec<SuppressedItem>>,
     requests: Option<Vec<PackedRequest>>,
     reminders_stopped: Option<bool>,
     notices: Option<Vec<NoticeItem>>,
@@ -91,6 +97,33 @@ struct NoticeItem {
     at: Millis,
 }
 
+/// A suppressed address in the record.
+#[derive(Serialize, Deserialize)]
+struct SuppressedItem {
+    fingerprint: PackedDigest,
+    reason: String,
+}
+
+impl SuppressedItem {
+    fn from_address(SuppressedAddress { fingerprint, reason }: &SuppressedAddress) -> Self {
+        Self { fingerprint: PackedDigest::from(*fingerprint), reason: reason.name().to_owned() }
+    }
+
+    fn address(&self) -> Result<SuppressedAddress, Unreadable> {
+        Ok(SuppressedAddress { fingerprint: self.fingerprint.bytes(), reason: named(&self.reason, "suppressed")? })
+    }
+}
+
+/// The times as an attribute, which is absent if there are none.
+fn some_instants(times: &[DateTime<Utc>]) -> Option<Vec<Millis>> {
+    (!times.is_empty()).then(|| times.iter().copied().map(Millis).collect())
+}
+
+/// The inverse of [`some_instants`].
+fn instants(times: Option<&Vec<Millis>>) -> Vec<DateTime<Utc>> {
+    times.into_iter().flatten().copied().map(Into::into).collect()
+}
+
 /// Encodes the item.
 pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError> {
     let PortalRecord {
@@ -104,7 +137,11 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         link,
         first_sent_at,
         last_reinvited_at,
-        recent_reinvites,
+        claimed_since,
+        staff_mails,
+        holder_mails,
+        recent_birth_date_attempts,
+        suppressed,
         recent_requests,
         reminders_stopped,
         notices,
@@ -115,7 +152,11 @@ pub(in crate::store) fn encode(record: &PortalRecord) -> Result<Item, StoreError
         fence: *fence,
         first_sent_at: first_sent_at.map(Millis),
         reinvited_at: last_reinvited_at.map(Millis),
-        reinvites: (!recent_reinvites.is_empty()).then(|| recent_reinvites.iter().copied().map(Millis).collect()),
+        claimed_at: claimed_since.map(Millis),
+        staff_mails: some_instants(staff_mails),
+        holder_mails: some_instants(holder_mails),
+        birth_dates: some_instants(recent_birth_date_attempts),
+        suppressed: (!suppressed.is_empty()).then(|| suppressed.iter().map(SuppressedItem::from_address).collect()),
         requests: (!recent_requests.is_empty()).then(|| recent_requests.iter().map(PackedRequest::from).collect()),
         reminders_stopped: reminders_stopped.then_some(true),
         notices: (!notices.is_empty()).then(|| notices.iter().map(NoticeItem::from_notice).collect()),
@@ -247,7 +288,11 @@ impl RecordItem {
             link: self.link()?,
             first_sent_at: self.first_sent_at.map(Into::into),
             last_reinvited_at: self.reinvited_at.map(Into::into),
-            recent_reinvites: self.reinvites.iter().flatten().copied().map(Into::into).collect(),
+            claimed_since: self.claimed_at.map(Into::into),
+            staff_mails: instants(self.staff_mails.as_ref()),
+            holder_mails: instants(self.holder_mails.as_ref()),
+            recent_birth_date_attempts: instants(self.birth_dates.as_ref()),
+            suppressed: self.suppressed.iter().flatten().map(SuppressedItem::address).collect::<Result<_, _>>()?,
             recent_requests: self.recent_requests()?,
             reminders_stopped: self.reminders_stopped.unwrap_or_default(),
             notices: self.notices.iter().flatten().map(NoticeItem::notice).collect::<Result<_, _>>()?,
