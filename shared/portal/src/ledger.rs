@@ -150,8 +150,8 @@ impl AddressBook {
     pub fn touched_by(change: &Change) -> Self {
         let effects = claim_effects(change);
         let takes = |effect: &ClaimEffect| matches!(effect.claim, ClaimMove::Lease | ClaimMove::Take);
-        let taken = effects.iter().filter(|(_, effect)| takes(effect)).map(|(email, _)| *email);
-        let profiles = profile_moves(change).into_keys().chain(taken);
+        let wanted = effects.iter().filter(|(_, effect)| takes(effect)).map(|(email, _)| *email);
+        let profiles = profile_moves(change).into_keys().chain(wanted);
         Self {
             profiles: profiles.map(|email| (email.clone(), ProfileEntry::default())).collect(),
             budget: effects.values().any(takes).then(RefusalBudget::default),

@@ -272,7 +272,7 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
         };
         let preview = decisions.into_iter().map(|(patient, email)| {
             let outcome = match email
-                .and_then(|email| Ok(is_free(&email, patient).map_err(|holder| InviteRefusal::EmailInUse { holder })?))
+                .and_then(|email| is_free(&email, patient).map_err(|holder| InviteRefusal::EmailInUse { holder }))
             {
                 Ok(()) => BulkOutcome::Invitable,
                 Err(refusal) => BulkOutcome::from_refusal(&refusal),

@@ -1,4 +1,4 @@
-//! Invites a patient. Three round trips: one read, one transaction, one queue message.
+//! Invites a patient. Four round trips: two reads, one transaction, one queue message.
 
 use super::{Command, Enqueued, OperationError};
 use crate::{

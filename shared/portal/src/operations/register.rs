@@ -80,7 +80,7 @@ pub async fn register(
     let Ports { store, clock } = *ports;
     let refused = |refusal| Err(OperationError::Refused(refusal));
     let account = entropy.account_id();
-    let counted = holder.execute(ports, |record, context| Ok(record.count_birth_date_attempt(holder.token, context)?));
+    let counted = holder.execute(ports, |record, context| record.count_birth_date_attempt(holder.token, context));
     let mut record = match counted.await? {
         HolderOutcome::Executed(change) => change.after,
         HolderOutcome::Repeated(record) => return Ok(registered(*record)?),

@@ -1,4 +1,4 @@
-//! Invites a patient again. Three round trips, like the first invitation.
+//! Invites a patient again. Four round trips, like the first invitation.
 
 use super::{Command, Enqueued, OperationError, invite::queue_invitation};
 use crate::{
