@@ -1,5 +1,6 @@
-//! Reads and saves a practice's settings, and activates its portal.
+//! Reads and saves a practice's settings, activates its portal, and tells callers who they are.
 
+pub mod me;
 pub mod settings;
 
 use http::StatusCode;
@@ -30,6 +31,7 @@ impl<S: PracticeStore, C: Clock> Handler for Practice<S, C> {
         match operation {
             PracticeOperation::ReadPractice => self.read(request).await,
             PracticeOperation::SavePractice => self.save(request).await,
+            PracticeOperation::ReadMe => self.me(request).await,
         }
     }
 }
@@ -42,6 +44,15 @@ impl<S: PracticeStore, C: Clock> Practice<S, C> {
     async fn read(&self, request: &Request) -> Result<Answer, Problem> {
         let practice = read_practice(&self.ports(), request.scope()?).await?;
         answer(&practice.ok_or(Problem::PracticeNotSetUp)?)
+    }
+
+    async fn me(&self, request: &Request) -> Result<Answer, Problem> {
+        let identity = request.identity()?;
+        let settings = match identity.practice() {
+            Some(scope) => read_practice(&self.ports(), scope).await?,
+            None => None,
+        };
+        Answer::document(StatusCode::OK, &me::MeJson::new(identity, settings.as_ref()))
     }
 
     async fn save(&self, request: &Request) -> Result<Answer, Problem> {

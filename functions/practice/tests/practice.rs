@@ -121,3 +121,47 @@ async fn an_invalid_save_request_changes_nothing() {
     let read = Sample::new("practice/read");
     assert_refused(&function, bad_callers(&read), |practice| practice.store.contents()).await;
 }
+
+#[tokio::test]
+async fn callers_are_told_who_they_are_and_what_they_may_do() {
+    let function = function();
+    let me = Sample::new("practice/me");
+    assert_eq!(Sample::new("practice/save").ask(&function).await.status, 200);
+    insta::assert_json_snapshot!("me", me.ask(&function).await);
+    let care = me.clone().without_claim("practice_id").without_claim("name").claim("scope", "openid portal/support");
+    insta::assert_json_snapshot!("me_without_practice", care.ask(&function).await);
+
+    let hillside = me.clone().claim("practice_id", "hillside").ask(&function).await;
+    assert_eq!(hillside.body["practice"], json!({ "practiceId": "hillside" }), "it has no settings");
+    let nobody = me.clone().without_claim("scope").ask(&function).await;
+    assert_eq!(
+        (nobody.status, &nobody.body["scopes"], &nobody.body["permissions"]),
+        (200, &json!([]), &json!(["readMe"]))
+    );
+}
+
+#[tokio::test]
+async fn a_caller_needs_an_access_token_to_be_told() {
+    let function = function();
+    let me = Sample::new("practice/me");
+    let bad = vec![
+        Bad::new("no token", me.clone().anonymous(), 401, "unauthenticated"),
+        Bad::new("an ID token", me.clone().claim("token_use", "id"), 401, "not_an_access_token"),
+        Bad::new("no subject", me.clone().without_claim("sub"), 403, "forbidden"),
+        Bad::new("an invalid subject", me.claim("sub", "a b"), 403, "forbidden"),
+        Bad::new("an ID token", Sample::new("practice/save").claim("token_use", "id"), 401, "not_an_access_token"),
+    ];
+    assert_refused(&function, bad, |practice| practice.store.contents()).await;
+}
+
+/// The operations that `GET /v1/me` names are those that a request with the same token reaches.
+#[tokio::test]
+async fn an_operation_that_is_not_named_is_forbidden() {
+    let function = function();
+    for (scope, saves) in [("portal/read", false), ("portal/read portal/admin", true), ("portal/support", false)] {
+        let me = Sample::new("practice/me").claim("scope", scope).ask(&function).await;
+        let named = me.body["permissions"].as_array().is_some_and(|named| named.contains(&json!("savePractice")));
+        let answer = Sample::new("practice/save").claim("scope", scope).ask(&function).await;
+        assert_eq!((named, answer.status != 403), (saves, saves), "{scope}");
+    }
+}

@@ -10,7 +10,6 @@ use portal_aws::http::{
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
     routes::Operation,
-    scope::Access,
     words::EdgeCode,
 };
 use schemars::JsonSchema;
@@ -46,7 +45,7 @@ pub fn tags() -> Value {
                 Tag::Patients => "The profiles of the practice's patients.",
                 Tag::Portal => "The portal status of a patient, and the commands that change it.",
                 Tag::Bulk => "Inviting many patients with one request, and previewing the result.",
-                Tag::Practice => "The practice's settings, and the activation of its portal.",
+                Tag::Practice => "The practice's settings, the activation of its portal, and who the caller is.",
                 Tag::CustomerCare => "Commands for Customer Care only. Customer Care belongs to no practice.",
                 Tag::Logins => "Reports of the portal itself. It is a machine and belongs to no practice.",
                 Tag::Link => {
@@ -253,6 +252,16 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             body: Some(required(schemas, "SettingsToSave", practice::settings::read)),
             ..plain(Tag::Practice, vec![practice(schemas)?])
         },
+        Operation::ReadMe => plain(
+            Tag::Practice,
+            vec![answer::<practice::me::MeJson<'_>>(
+                schemas,
+                200,
+                "The caller.",
+                &[],
+                &["practice/practice__me", "practice/practice__me_without_practice"],
+            )?],
+        ),
         Operation::ReportLogin => Parts {
             body: Some(required(schemas, "PortalLogin", track_login::json::read_login)),
             ..plain(Tag::Logins, vec![empty("The login is recorded.")])
@@ -352,7 +361,7 @@ fn results(schemas: &mut Schemas) -> Result<Success> {
 
 /// The causes of the error answers: those of the rules, and those of the edge that follow from the operation's parts.
 fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
-    let is_public = operation.access() == Access::Public;
+    let is_public = !operation.access().needs_token();
     let edge = |code| Cause::Code(ProblemCode::Edge(code));
     let mut causes: Vec<Cause> = Vec::new();
     let json = parts.body.as_ref().filter(|body| body.media_type == JSON);
@@ -371,7 +380,7 @@ fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
     causes.extend(if is_public {
         vec![edge(EdgeCode::WrongHost)]
     } else {
-        vec![edge(EdgeCode::Unauthenticated), edge(EdgeCode::Forbidden)]
+        [EdgeCode::Unauthenticated, EdgeCode::NotAnAccessToken, EdgeCode::Forbidden].map(edge).into()
     });
     causes.extend(operation.refusals().iter().map(|code| Cause::Code(ProblemCode::Rule(*code))));
     causes.extend(parts.other_codes.iter().map(|code| edge(*code)));

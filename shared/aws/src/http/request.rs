@@ -14,6 +14,7 @@ use super::{
     fields::{Form, email_if_given, new_email, no_members},
     problem::{Malformed, Problem},
     routes::Operation,
+    scope::Identity,
 };
 
 /// The header with which a client may repeat a command (draft-ietf-httpapi-idempotency-key-header).
@@ -28,6 +29,8 @@ pub struct Request {
     pub(super) operation: Operation,
     /// `None` for an operation that belongs to no practice.
     pub(super) scope: Option<TenantScope>,
+    /// Only for an operation for which any token is enough.
+    pub(super) identity: Option<Identity>,
     pub(super) event: HttpEvent,
 }
 
@@ -55,6 +58,14 @@ impl Request {
     /// [`Problem::Internal`] for an operation that belongs to no practice and therefore has no scope.
     pub fn scope(&self) -> Result<&TenantScope, Problem> {
         self.scope.as_ref().ok_or_else(|| Problem::Internal("the operation belongs to no practice".into()))
+    }
+
+    /// The caller, for an operation for which any token is enough.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] for any other operation.
+    pub fn identity(&self) -> Result<&Identity, Problem> {
+        self.identity.as_ref().ok_or_else(|| Problem::Internal("the operation is not for any token".into()))
     }
 
     /// A parameter of the query. The first one if there are several with this name.

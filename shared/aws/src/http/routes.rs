@@ -120,6 +120,11 @@ operations! {
         /// Replaces all of them; a setting that is left out gets its default. The first save with `portal.termsAccepted`
         /// activates the portal. No patient can be invited before, and no later save deactivates it.
         SavePractice = PUT "/v1/practice", Access::With(Permission::Admin), Infallible;
+        /// Read who you are.
+        ///
+        /// The caller as the token describes them, their practice, and the operations for which the token is
+        /// enough. A client that shows only these never shows an action that is forbidden.
+        ReadMe = GET "/v1/me", Access::AnyToken, Infallible;
     }
 
     /// What the function `status` carries out.
@@ -287,6 +292,17 @@ impl Operation {
                 (Some(_) | None, Some(_) | None) => return false,
             }
         }
+    }
+}
+
+#[cfg(feature = "describe")]
+impl portal::describe::Named for Operation {
+    /// The operations that need a token. What they do is said where each is described.
+    fn names() -> Vec<(&'static str, &'static str)> {
+        Self::iter()
+            .filter(|operation| operation.access().needs_token())
+            .map(|operation| (operation.id(), ""))
+            .collect()
     }
 }
 
