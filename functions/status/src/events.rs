@@ -3,7 +3,8 @@
 use portal::{
     ids::Subject,
     operations::timeline::TimelinePage,
-    timeline::{Actor, EventName, Role, TimelineEvent, TimelinePlace},
+    profile::ProfileMember,
+    timeline::{Actor, EventKind, EventName, Role, TimelineEvent, TimelinePlace},
 };
 use portal_aws::http::value::{Instant, Name};
 use serde::Serialize;
@@ -30,6 +31,9 @@ struct EventJson<'page> {
     actor: ActorJson<'page>,
     /// What happened, in plain words.
     sentence: String,
+    /// The members of the profile that changed. Only with `profile-saved`, and not for the first save.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<Name<ProfileMember>>,
 }
 
 /// Who made a change.
@@ -54,12 +58,14 @@ impl<'page> TimelineJson<'page> {
 impl<'page> From<&'page TimelineEvent> for EventJson<'page> {
     fn from(event: &'page TimelineEvent) -> Self {
         let Actor { role, subject } = &event.context.actor;
+        let changed = if let EventKind::ProfileSaved { changed } = &event.kind { changed.as_slice() } else { &[] };
         Self {
             version: event.version,
             at: Instant(event.context.at),
             kind: Name(event.kind.name()),
             actor: ActorJson { role: Name(*role), subject: subject.as_ref().map(Subject::as_str) },
             sentence: event.sentence(),
+            changed: changed.iter().copied().map(Name).collect(),
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::{
     ids::{AccountId, EventId, JobId, LinkId, PatientId, PracticeId, RequestId, Subject},
     link::Token,
     panel::{InvitationReason, InvitationStatus},
-    profile::Language,
+    practice_history::{PracticeEventName, SettingsMember},
+    profile::{Language, ProfileMember},
     refusal::RefusalCode,
     states::{AccountFacet, Delivery, FailReason, RevokeReason},
     text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
@@ -61,11 +62,18 @@ impl Named for BulkOutcome {
     }
 }
 
-impl Named for EventName {
-    fn names() -> Vec<(&'static str, &'static str)> {
-        Self::iter().map(|name| (name.into(), "")).collect()
-    }
+/// Implements [`Named`] for enums whose names are clear by themselves.
+macro_rules! self_explanatory {
+    ($($kind:ty),+) => {$(
+        impl Named for $kind {
+            fn names() -> Vec<(&'static str, &'static str)> {
+                Self::iter().map(|name| (name.into(), "")).collect()
+            }
+        }
+    )+};
 }
+
+self_explanatory!(EventName, PracticeEventName, ProfileMember, SettingsMember);
 
 impl Named for RefusalCode {
     fn names() -> Vec<(&'static str, &'static str)> {

@@ -1,6 +1,7 @@
 //! Practices, patients and other values for tests. All of them are fictitious.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use strum::IntoEnumIterator as _;
 
 use crate::{
     bulk::{Audience, BulkJob},
@@ -11,7 +12,8 @@ use crate::{
     },
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
-    profile::{Language, Profile},
+    practice_history::{PracticeEventKind, SettingsMember},
+    profile::{Language, Profile, ProfileMember},
     record::{Change, PortalRecord, account::Login, delivery::ClaimRequest},
     redacted::Redacted,
     scope::TenantScope,
@@ -202,7 +204,34 @@ pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) ->
 /// All kinds of events, with all reasons.
 #[must_use]
 pub fn event_kinds() -> Vec<EventKind> {
-    std::iter::successors(Some(EventKind::ProfileSaved), next_kind).collect()
+    std::iter::successors(Some(EventKind::ProfileSaved { changed: Vec::new() }), next_kind).collect()
+}
+
+/// All kinds of events of a practice's history.
+#[must_use]
+pub fn practice_event_kinds() -> Vec<PracticeEventKind> {
+    std::iter::successors(Some(PracticeEventKind::PracticeCreated), next_practice_kind).collect()
+}
+
+/// The kind after this one. A new kind compiles only after it is added here.
+fn next_practice_kind(kind: &PracticeEventKind) -> Option<PracticeEventKind> {
+    let job = JobId::parse("job-1").unwrap();
+    Some(match kind {
+        PracticeEventKind::PracticeCreated => PracticeEventKind::SettingsSaved { changed: vec![] },
+        PracticeEventKind::SettingsSaved { changed } if changed.is_empty() => {
+            PracticeEventKind::SettingsSaved { changed: SettingsMember::iter().collect() }
+        }
+        PracticeEventKind::SettingsSaved { .. } => PracticeEventKind::TermsAccepted,
+        PracticeEventKind::TermsAccepted => PracticeEventKind::BulkJobBegun { job, patients: Some(1), dry_run: false },
+        PracticeEventKind::BulkJobBegun { patients: Some(_), dry_run: false, .. } => {
+            PracticeEventKind::BulkJobBegun { job, patients: Some(12), dry_run: true }
+        }
+        PracticeEventKind::BulkJobBegun { patients: Some(_), dry_run: true, .. } => {
+            PracticeEventKind::BulkJobBegun { job, patients: None, dry_run: false }
+        }
+        PracticeEventKind::BulkJobBegun { patients: None, .. } => PracticeEventKind::BulkJobCancelled { job },
+        PracticeEventKind::BulkJobCancelled { .. } => return None,
+    })
 }
 
 /// The kind after this one. A new kind or reason compiles only after it is added here.
@@ -212,7 +241,10 @@ fn next_kind(kind: &EventKind) -> Option<EventKind> {
     let revoked = |reason| EventKind::InvitationRevoked { invitation: invitation.clone(), reason };
     let failed = |notice, reason| EventKind::NoticeFailed { notice, reason };
     let next = match kind {
-        EventKind::ProfileSaved => EventKind::Invited { invitation },
+        EventKind::ProfileSaved { changed } if changed.is_empty() => {
+            EventKind::ProfileSaved { changed: ProfileMember::iter().collect() }
+        }
+        EventKind::ProfileSaved { .. } => EventKind::Invited { invitation },
         EventKind::Invited { .. } => EventKind::Reinvited { invitation, another_address: false },
         EventKind::Reinvited { another_address: false, .. } => {
             EventKind::Reinvited { invitation, another_address: true }

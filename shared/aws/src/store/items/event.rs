@@ -42,6 +42,8 @@ struct Details<'event> {
     reason: Option<Cow<'event, str>>,
     guesses: Option<u8>,
     notice: Option<Cow<'event, str>>,
+    /// The names of members of the profile. Absent instead of empty.
+    changed: Option<Vec<Cow<'event, str>>>,
 }
 
 /// Encodes the item.
@@ -111,9 +113,10 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
     let revoke_reason = || named(reason()?, "reason");
     let delivery = || named(need(details.delivery.as_deref(), "delivery")?, "delivery");
     let notice = || named(need(details.notice.as_deref(), "notice")?, "notice");
+    let changed = || details.changed.iter().flatten().map(|member| named(member, "changed")).collect::<Result<_, _>>();
     let another_address = || need(details.another_address, "another_address");
     Ok(match named(name, "kind")? {
-        EventName::ProfileSaved => EventKind::ProfileSaved,
+        EventName::ProfileSaved => EventKind::ProfileSaved { changed: changed()? },
         EventName::Invited => EventKind::Invited { invitation: invitation()? },
         EventName::Reinvited => EventKind::Reinvited { invitation: invitation()?, another_address: another_address()? },
         EventName::InvitationSent => EventKind::InvitationSent {
@@ -143,8 +146,11 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
 
 fn details(kind: &EventKind) -> Details<'_> {
     match kind {
-        EventKind::ProfileSaved
-        | EventKind::Registered
+        EventKind::ProfileSaved { changed } => Details {
+            changed: (!changed.is_empty()).then(|| changed.iter().map(|member| member.name().into()).collect()),
+            ..Details::default()
+        },
+        EventKind::Registered
         | EventKind::OptedOut
         | EventKind::OptedIn
         | EventKind::AccountEmailChanged
