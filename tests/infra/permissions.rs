@@ -244,6 +244,8 @@ const JOB: &str = "PRACTICE#oak#JOB#job-1";
 const ADDRESS: &str = "EMAIL#x";
 /// The partition of a practice's directory.
 const DIRECTORY: &str = "PRACTICE#oak#DIRECTORY";
+/// The partition of a practice's history.
+const HISTORY: &str = "PRACTICE#oak#HISTORY";
 
 #[test]
 fn a_role_that_writes_records_also_writes_addresses() {
@@ -299,6 +301,11 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 ("dynamodb:BatchGetItem", DIRECTORY, vec![]),
                 ("dynamodb:GetItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
                 ("dynamodb:BatchGetItem", JOB, vec![]),
+                ("dynamodb:PutItem", HISTORY, vec!["BulkRole", "PracticeRole"]),
+                ("dynamodb:UpdateItem", HISTORY, vec![]),
+                ("dynamodb:DeleteItem", HISTORY, vec![]),
+                ("dynamodb:GetItem", HISTORY, vec![]),
+                ("dynamodb:BatchGetItem", HISTORY, vec![]),
             ]
             .into_iter()
             .filter_map(|(action, partition, wanted)| {
@@ -382,6 +389,7 @@ fn each_partition_is_queried_by_its_own_roles_only() {
                 (PATIENT, vec!["StatusRole"]),
                 (DIRECTORY, vec!["BulkRunnerRole", "PatientsRole"]),
                 (JOB, vec!["BulkRole"]),
+                (HISTORY, vec!["PracticeRole"]),
                 // Items of these partitions are read by key only.
                 ("PRACTICE#oak", vec![]),
                 (ADDRESS, vec![]),

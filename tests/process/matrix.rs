@@ -101,6 +101,7 @@ fn samples() -> Vec<Sample> {
         sample("cancelBulkJob", Job, json!({}), (&[200], 404, 404)),
         sample("readPractice", Practice, none(), (&[200], 200, 200)),
         sample("savePractice", Practice, settings(), (&[200], 200, 200)),
+        sample("readPracticeTimeline", Practice, none(), (&[200], 200, 200)),
         sample("readMe", Practice, none(), (&[200], 200, 200)),
         sample("reportLogin", Account, login, (&[204], 409, 422)),
         sample("checkLink", Link, json!({}), (&[200], 200, 200)),

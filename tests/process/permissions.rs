@@ -21,9 +21,10 @@ use crate::{
 };
 
 /// A partition of each kind, with nothing in it.
-const PARTITIONS: [(&str, &str); 5] = [
+const PARTITIONS: [(&str, &str); 6] = [
     ("address", "EMAIL#nothing"),
     ("directory", "PRACTICE#nowhere#DIRECTORY"),
+    ("history", "PRACTICE#nowhere#HISTORY"),
     ("job", "PRACTICE#nowhere#JOB#nothing"),
     ("patient", "PRACTICE#nowhere#PATIENT#unknown"),
     ("practice", "PRACTICE#nowhere"),
@@ -92,12 +93,12 @@ const BY_ITSELF: [&str; 4] = ["get patient", "get practice", "put patient", "upd
 /// What each role may do with the table.
 fn allowed(function: &str) -> BTreeSet<&'static str> {
     let (common, own): (&[_], &[_]) = match function {
-        "bulk" => (&[], &["get job", "list job", "put job", "put job alone"]),
+        "bulk" => (&[], &["get job", "list job", "put job", "put job alone", "put history"]),
         "bulk-runner" => (&COMMANDS, &["get job", "get some address", "list directory", "put job", "put job alone"]),
         "change-email" | "invite" | "opt-out" | "reinvite" => (&COMMANDS, &[]),
         "mail-events" => (&BY_ITSELF, &[]),
         "patients" => (&COMMANDS, &["delete directory", "list directory", "put directory"]),
-        "practice" => (&[], &["get practice", "put practice", "put practice alone"]),
+        "practice" => (&[], &["get practice", "put practice", "put practice alone", "put history", "list history"]),
         "register" => (&COMMANDS, &["get patient", "get practice", "list index link"]),
         "sender" => (&BY_ITSELF, &["update guesses of patient", "update reschedules of patient"]),
         "status" => (&[], &["get some patient", "get some practice", "list patient"]),

@@ -37,8 +37,9 @@ async fn missing_members_have_defaults_and_the_portal_is_not_activated() {
 #[tokio::test]
 async fn each_member_of_the_reminders_has_its_own_default() {
     let function = function();
-    let reminders = async |reminders| {
-        let answer = Sample::new("practice/save").member("reminders", reminders).ask(&function).await;
+    let reminders = async |reminders: serde_json::Value| {
+        let save = Sample::new("practice/save").request(&format!("save-{}", reminders.to_string().len()));
+        let answer = save.member("reminders", reminders).ask(&function).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["reminders"].clone()
     };
@@ -55,7 +56,7 @@ async fn an_activation_is_permanent() {
     let function = function();
     let save = Sample::new("practice/save");
     let activated = save.ask(&function).await.body["portal"].clone();
-    let later = save.member("portal", json!({ "termsAccepted": false })).ask(&function).await;
+    let later = save.request("request-2").member("portal", json!({ "termsAccepted": false })).ask(&function).await;
     assert_eq!(later.body["portal"], activated);
     assert_eq!(later.body["version"], 2);
 }
@@ -164,4 +165,47 @@ async fn an_operation_that_is_not_named_is_forbidden() {
         let answer = Sample::new("practice/save").claim("scope", scope).ask(&function).await;
         assert_eq!((named, answer.status != 403), (saves, saves), "{scope}");
     }
+}
+
+#[tokio::test]
+async fn the_history_names_what_changed_and_by_whom() {
+    let function = function();
+    let save = Sample::new("practice/save");
+    assert_eq!(save.ask(&function).await.status, 200);
+    let renamed = save.member("name", json!("Lakeside Medicine")).request("request-2");
+    assert_eq!(renamed.ask(&function).await.status, 200);
+    let answer = Sample::new("practice/timeline").ask(&function).await;
+    insta::assert_json_snapshot!("history", answer);
+    assert!(!answer.body.to_string().contains("Lakeside"), "a value of a setting is not in it");
+    let hillside = Sample::new("practice/timeline").claim("practice_id", "hillside").ask(&function).await;
+    assert_eq!((hillside.status, hillside.body), (200, json!({ "events": [] })));
+}
+
+#[tokio::test]
+async fn a_page_of_the_history_has_twenty_events() {
+    let function = function();
+    for number in 0..24 {
+        let save = Sample::new("practice/save").request(&format!("request+{number:02}"));
+        assert_eq!(save.ask(&function).await.status, 200);
+    }
+    let timeline = Sample::new("practice/timeline");
+    let first = timeline.ask(&function).await.body;
+    let cursor = first["next"].as_str().unwrap_or_default();
+    let second = timeline.query("cursor", cursor).ask(&function).await.body;
+    let pages = [&first, &second].map(|page| page["events"].as_array().map(Vec::as_slice).unwrap_or_default());
+    assert_eq!((pages.map(<[_]>::len), second.get("next")), ([20, 5], None));
+    let accepted = pages.into_iter().flatten().filter(|event| event["kind"] == "terms-accepted");
+    assert_eq!(accepted.count(), 1);
+}
+
+#[tokio::test]
+async fn an_invalid_request_for_the_history_is_refused() {
+    let function = function();
+    let timeline = Sample::new("practice/timeline");
+    let mut bad = bad_callers(&timeline);
+    bad.push(Bad::new("no administrator", timeline.clone().claim("scope", "portal/read"), 403, "forbidden"));
+    for cursor in ["", "x", "MTc3Nzk4MjQwMDAwMCNhIzAw", "1777982400000#a#0", "//8"] {
+        bad.push(Bad::new(format!("cursor={cursor}"), timeline.clone().query("cursor", cursor), 400, "malformed"));
+    }
+    assert_refused(&function, bad, |practice| practice.store.contents()).await;
 }

@@ -1,22 +1,19 @@
 //! Reads a patient's status panel and timeline.
 
-pub mod events;
-
 use http::StatusCode;
 use portal::{
     operations::{status::status, timeline::timeline},
     ports::{Clock, PortalReader, Ports, TimelineReader},
-    timeline::TimelinePlace,
 };
 use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
-use portal_aws::http::{Answer, Handler, Problem, Request, problem::Malformed, routes::StatusOperation};
+use portal_aws::http::{
+    Answer, Handler, Problem, Request,
+    routes::StatusOperation,
+    timeline::{TimelineJson, place_from_cursor},
+};
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, ClaimNames);
-
-/// The problem's detail for a cursor that is not valid for this timeline.
-pub const MALFORMED_CURSOR: &str =
-    "The cursor must be the next of an answer about the same patient: leave it out to begin again.";
 
 /// The function, over its ports.
 #[derive(Debug)]
@@ -52,13 +49,6 @@ impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
     async fn timeline(&self, request: &Request) -> Result<Answer, Problem> {
         let patient = request.patient()?;
         let page = timeline(&self.ports(), request.scope()?, &patient, place_from_cursor(request)?).await?;
-        Answer::document(StatusCode::OK, &events::TimelineJson::from_page(&page))
+        Answer::document(StatusCode::OK, &TimelineJson::from_page(&page))
     }
-}
-
-/// Where the page begins. The cursor is a version in plain digits: it contains no personal data, and is used only within the
-/// timeline of the patient in the path.
-fn place_from_cursor(request: &Request) -> Result<Option<TimelinePlace>, Problem> {
-    let Some(cursor) = request.query("cursor") else { return Ok(None) };
-    Ok(Some(TimelinePlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
 }

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use strum::{EnumMessage, IntoEnumIterator};
 
 use crate::{
+    access::AccessKind,
     bulk::{BulkOutcome, JobState},
     email::EmailAddress,
     ids::{AccountId, EventId, JobId, LinkId, PatientId, PracticeId, RequestId, Subject},
@@ -15,7 +16,7 @@ use crate::{
     profile::{Language, ProfileMember},
     refusal::RefusalCode,
     states::{AccountFacet, Delivery, FailReason, RevokeReason},
-    text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
+    text::{AccessReason, DisplayName, NAME_MAX_CHARS, PersonName, Phone},
     timeline::{EventName, Role},
 };
 
@@ -48,7 +49,7 @@ macro_rules! named {
     )+};
 }
 
-named!(JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountFacet, Language);
+named!(AccessKind, JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountFacet, Language);
 
 impl Named for InvitationReason {
     fn names() -> Vec<(&'static str, &'static str)> {
@@ -123,6 +124,11 @@ text! {
              them are removed.",
         "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS,
         "pattern": r#"^[^<>"\\@;:]*[^<>"\\@;:\s][^<>"\\@;:]*$"#, "examples": ["Lakeside Family Medicine"],
+    });
+    AccessReason => json_schema!({
+        "description": "Visible characters of any script. Spaces around them are removed.",
+        "type": "string", "minLength": 1, "maxLength": (AccessReason::MAX_CHARS), "pattern": r"\S",
+        "examples": ["Ticket 4711: the patient does not find the mail"],
     });
     Phone => json_schema!({
         "description": "As printed for people, with at least three digits.",

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::ids::RequestId;
+use crate::{ids::RequestId, timeline::ChangeContext};
 
 /// The place of an entry in a history. No two entries have the same place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,12 @@ pub struct HistoryPlace {
 impl HistoryPlace {
     /// The number of digits of an instant, enough until the year 2286.
     const MILLIS_DIGITS: usize = 13;
+
+    /// The place of an entry with this context and number.
+    #[must_use]
+    pub fn from_context(context: &ChangeContext, number: u8) -> Self {
+        Self { at: context.at, request: context.request.clone(), number }
+    }
 
     /// The place as text. Texts sort like places, because no request id contains the separator or a character that sorts
     /// before it.

@@ -7,12 +7,13 @@
 //! * email addresses: [`email`] (which texts are addresses), [`ledger`] (who has an address)
 //! * whether a command is allowed: [`record::guards`]; what it does: the other modules of [`record`]
 //! * limits and durations: [`policy`]
-//! * what staff see: [`panel`], [`timeline`], [`practice_history`]
+//! * what staff see: [`panel`], [`timeline`], [`practice_history`], [`access`]
 //! * how staff find a patient: [`directory`], [`search`]
 //! * why a command is refused: [`refusal`]
 //! * idempotent requests: [`idempotency`]
 //! * bulk jobs: [`bulk`]
 
+pub mod access;
 pub mod bulk;
 #[cfg(feature = "describe")]
 pub mod describe;

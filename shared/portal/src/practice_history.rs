@@ -146,7 +146,7 @@ impl PracticeEvent {
     /// The event's place in the practice's history.
     #[must_use]
     pub fn place(&self) -> HistoryPlace {
-        HistoryPlace { at: self.context.at, request: self.context.request.clone(), number: self.number }
+        HistoryPlace::from_context(&self.context, self.number)
     }
 
     /// One sentence: who did what.

@@ -7,9 +7,11 @@ use chrono::DateTime;
 use portal_aws::http::{
     Problem, cursor,
     fields::{Form, describe as body, email_if_given, new_email, no_members},
+    history_cursor,
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
     routes::Operation,
+    timeline::{self, TimelineJson},
     words::EdgeCode,
 };
 use schemars::JsonSchema;
@@ -175,10 +177,10 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         Operation::ReadStatus => plain(Tag::Portal, vec![status(schemas, "The status panel.")?]),
         Operation::ReadTimeline => Parts {
             parameters: &[Parameter::Cursor],
-            malformed: vec![("timeline_cursor", Malformed::Query(status::MALFORMED_CURSOR))],
+            malformed: vec![("timeline_cursor", Malformed::Query(timeline::MALFORMED_CURSOR))],
             ..plain(
                 Tag::Portal,
-                vec![answer::<status::events::TimelineJson<'_>>(
+                vec![answer::<TimelineJson<'_>>(
                     schemas,
                     200,
                     "A page of the history.",
@@ -251,6 +253,20 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             parameters: &[Parameter::IfMatchVersion],
             body: Some(required(schemas, "SettingsToSave", practice::settings::read)),
             ..plain(Tag::Practice, vec![practice(schemas)?])
+        },
+        Operation::ReadPracticeTimeline => Parts {
+            parameters: &[Parameter::Cursor],
+            malformed: vec![("history_cursor", Malformed::Query(history_cursor::MALFORMED_CURSOR))],
+            ..plain(
+                Tag::Practice,
+                vec![answer::<practice::history::PracticeTimelineJson<'_>>(
+                    schemas,
+                    200,
+                    "A page of the history.",
+                    &[],
+                    &["practice/practice__history"],
+                )?],
+            )
         },
         Operation::ReadMe => plain(
             Tag::Practice,

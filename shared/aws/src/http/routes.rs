@@ -120,6 +120,11 @@ operations! {
         /// Replaces all of them; a setting that is left out gets its default. The first save with `portal.termsAccepted`
         /// activates the portal. No patient can be invited before, and no later save deactivates it.
         SavePractice = PUT "/v1/practice", Access::With(Permission::Admin), Infallible;
+        /// Read what has happened in the practice.
+        ///
+        /// The changes of the settings, the acceptance of the terms, and the bulk jobs, newest first, and who made
+        /// them. Nothing is ever altered. What has happened to a patient is in the patient's own timeline.
+        ReadPracticeTimeline = GET "/v1/practice/timeline", Access::With(Permission::Admin), Infallible;
         /// Read who you are.
         ///
         /// The caller as the token describes them, their practice, and the operations for which the token is

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use strum::IntoEnumIterator as _;
 
 use crate::{
+    access::{AccessEntry, AccessKind},
     bulk::{Audience, BulkJob},
     email::EmailAddress,
     ids::{
@@ -12,13 +13,13 @@ use crate::{
     },
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
-    practice_history::{PracticeEventKind, SettingsMember},
+    practice_history::{PracticeEvent, PracticeEventKind, SettingsMember},
     profile::{Language, Profile, ProfileMember},
     record::{Change, PortalRecord, account::Login, delivery::ClaimRequest},
     redacted::Redacted,
     scope::TenantScope,
     states::{Delivery, FailReason, NoticeKind, RevokeReason},
-    text::{DisplayName, PersonName, Phone},
+    text::{AccessReason, DisplayName, PersonName, Phone},
     timeline::{Actor, ChangeContext, EventKind, Role},
 };
 
@@ -205,6 +206,25 @@ pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) ->
 #[must_use]
 pub fn event_kinds() -> Vec<EventKind> {
     std::iter::successors(Some(EventKind::ProfileSaved { changed: Vec::new() }), next_kind).collect()
+}
+
+/// An access of Customer Care to a patient.
+#[must_use]
+pub fn access(kind: AccessKind, now: DateTime<Utc>, request: &str) -> AccessEntry {
+    let reason = AccessReason::parse("Ticket 4711").unwrap();
+    AccessEntry { context: context_as(Role::Support, now, request), kind, reason }
+}
+
+/// The event of a new bulk job.
+#[must_use]
+pub fn job_begun(job: &BulkJob) -> PracticeEvent {
+    PracticeEvent::from_new_job(job, staff_context(job.created_at, &format!("begin-{}", job.id)))
+}
+
+/// The events of a save of settings.
+#[must_use]
+pub fn settings_saved(before: Option<&Practice>, after: &Practice, request: &str) -> Vec<PracticeEvent> {
+    PracticeEvent::from_save(before, after, &staff_context(noon(), request))
 }
 
 /// All kinds of events of a practice's history.

@@ -3,24 +3,22 @@
 use std::borrow::Cow;
 
 use portal::{
-    ids::{InvitationId, MessageId, RecordKey, RequestId, Subject},
+    ids::{InvitationId, MessageId, RecordKey},
     ports::StoreError,
     states::FacetStates,
-    timeline::{Actor, ChangeContext, EventKind, EventName, TimelineEvent},
+    timeline::{EventKind, EventName, TimelineEvent},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Millis, Unreadable, corrupt, named, need, parsed};
+use super::{Item, Unreadable, change_context::Context, corrupt, named, need, parsed};
 use crate::store::keys;
 
 #[derive(Serialize, Deserialize)]
 struct EventItem<'event> {
     version: u64,
     kind: Cow<'event, str>,
-    at: Millis,
-    role: Cow<'event, str>,
-    by: Option<Cow<'event, str>>,
-    request: Cow<'event, str>,
+    #[serde(flatten)]
+    context: Context<'event>,
     before: Option<States<'event>>,
     after: States<'event>,
     #[serde(flatten)]
@@ -48,20 +46,11 @@ struct Details<'event> {
 
 /// Encodes the item.
 pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result<Item, StoreError> {
-    let TimelineEvent {
-        version,
-        context: ChangeContext { at, actor: Actor { role, subject }, request },
-        kind,
-        before,
-        after,
-    } = event;
+    let TimelineEvent { version, context, kind, before, after } = event;
     let body = EventItem {
         version: *version,
         kind: <&str>::from(kind.name()).into(),
-        at: Millis(*at),
-        role: role.name().into(),
-        by: subject.as_ref().map(|subject| subject.as_str().into()),
-        request: request.as_str().into(),
+        context: context.into(),
         before: before.map(names),
         after: names(*after),
         details: details(kind),
@@ -75,15 +64,10 @@ pub(in crate::store) fn decode(item: Item) -> Result<TimelineEvent, StoreError> 
 }
 
 fn event(item: EventItem<'_>) -> Result<TimelineEvent, Unreadable> {
-    let EventItem { version, kind: name, at, role: role_name, by, request, before, after, details } = item;
-    let subject = by.map(|by| parsed(Subject::parse(&by), "by")).transpose()?;
+    let EventItem { version, kind: name, context, before, after, details } = item;
     Ok(TimelineEvent {
         version,
-        context: ChangeContext {
-            at: at.into(),
-            actor: Actor { role: named(&role_name, "role")?, subject },
-            request: parsed(RequestId::parse(&request), "request")?,
-        },
+        context: context.decode()?,
         kind: kind(&name, &details)?,
         before: before.map(|names| states(&names, "before")).transpose()?,
         after: states(&after, "after")?,

@@ -1,16 +1,35 @@
-//! A timeline in JSON.
+//! A timeline in JSON, and its cursor.
 
 use portal::{
-    ids::Subject,
     operations::timeline::TimelinePage,
     profile::ProfileMember,
-    timeline::{Actor, EventKind, EventName, Role, TimelineEvent, TimelinePlace},
+    timeline::{EventKind, EventName, TimelineEvent, TimelinePlace},
 };
-use portal_aws::http::value::{Instant, Name};
 use serde::Serialize;
 
+use super::{
+    actor::ActorJson,
+    problem::{Malformed, Problem},
+    request::Request,
+    value::{Instant, Name},
+};
+
+/// The problem's detail for a cursor that is not valid for this timeline.
+pub const MALFORMED_CURSOR: &str =
+    "The cursor must be the next of an answer about the same patient: leave it out to begin again.";
+
+/// Where the page of a timeline begins. The cursor is a version in plain digits: it contains no personal data, and is used
+/// only within the timeline of the patient in the path.
+///
+/// # Errors
+/// [`Malformed::Query`]
+pub fn place_from_cursor(request: &Request) -> Result<Option<TimelinePlace>, Problem> {
+    let Some(cursor) = request.query("cursor") else { return Ok(None) };
+    Ok(Some(TimelinePlace::parse(cursor).ok_or(Malformed::Query(MALFORMED_CURSOR))?))
+}
+
 /// A page of a patient's history, newest first.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "TimelinePage"))]
 pub struct TimelineJson<'page> {
     events: Vec<EventJson<'page>>,
@@ -20,7 +39,7 @@ pub struct TimelineJson<'page> {
 }
 
 /// One change of a patient's record.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "TimelineEvent"))]
 struct EventJson<'page> {
     /// The record's version after the change.
@@ -36,19 +55,9 @@ struct EventJson<'page> {
     changed: Vec<Name<ProfileMember>>,
 }
 
-/// Who made a change.
-#[derive(Serialize)]
-#[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "TimelineActor"))]
-struct ActorJson<'page> {
-    role: Name<Role>,
-    /// Who exactly, as the identity provider names them. Only for people and programs that have an access token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "describe", schemars(with = "Option<Subject>"))]
-    subject: Option<&'page str>,
-}
-
 impl<'page> TimelineJson<'page> {
     /// The JSON of a page.
+    #[must_use]
     pub fn from_page(page: &'page TimelinePage) -> Self {
         let next = page.next.map(TimelinePlace::version).map(|version| version.to_string());
         Self { events: page.events.iter().map(EventJson::from).collect(), next }
@@ -57,13 +66,12 @@ impl<'page> TimelineJson<'page> {
 
 impl<'page> From<&'page TimelineEvent> for EventJson<'page> {
     fn from(event: &'page TimelineEvent) -> Self {
-        let Actor { role, subject } = &event.context.actor;
         let changed = if let EventKind::ProfileSaved { changed } = &event.kind { changed.as_slice() } else { &[] };
         Self {
             version: event.version,
             at: Instant(event.context.at),
             kind: Name(event.kind.name()),
-            actor: ActorJson { role: Name(*role), subject: subject.as_ref().map(Subject::as_str) },
+            actor: ActorJson::from(&event.context.actor),
             sentence: event.sentence(),
             changed: changed.iter().copied().map(Name).collect(),
         }
