@@ -244,6 +244,8 @@ const JOB: &str = "PRACTICE#oak#JOB#job-1";
 const ADDRESS: &str = "EMAIL#x";
 /// The partition of a practice's directory.
 const DIRECTORY: &str = "PRACTICE#oak#DIRECTORY";
+/// The partition of the accesses to a patient.
+const ACCESSES: &str = "PRACTICE#oak#ACCESS#p-1";
 /// The partition of a practice's history.
 const HISTORY: &str = "PRACTICE#oak#HISTORY";
 
@@ -285,7 +287,7 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 ("dynamodb:UpdateItem", PATIENT, vec!["SenderRole", "SweepRole", "TrackLoginRole"]),
                 ("dynamodb:DeleteItem", ADDRESS, vec![]),
                 ("dynamodb:PutItem", ADDRESS, vec![]),
-                ("dynamodb:GetItem", ADDRESS, vec!["TrackLoginRole"]),
+                ("dynamodb:GetItem", ADDRESS, vec!["SupportRole", "TrackLoginRole"]),
                 ("dynamodb:BatchGetItem", ADDRESS, vec!["BulkRunnerRole"]),
                 ("dynamodb:PutItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
                 // The results of a job are kept.
@@ -303,6 +305,11 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 ("dynamodb:BatchGetItem", JOB, vec![]),
                 ("dynamodb:PutItem", HISTORY, vec!["BulkRole", "PracticeRole"]),
                 ("dynamodb:UpdateItem", HISTORY, vec![]),
+                ("dynamodb:PutItem", ACCESSES, vec!["SupportRole"]),
+                ("dynamodb:UpdateItem", ACCESSES, vec![]),
+                ("dynamodb:DeleteItem", ACCESSES, vec![]),
+                ("dynamodb:GetItem", ACCESSES, vec![]),
+                ("dynamodb:BatchGetItem", ACCESSES, vec![]),
                 ("dynamodb:DeleteItem", HISTORY, vec![]),
                 ("dynamodb:GetItem", HISTORY, vec![]),
                 ("dynamodb:BatchGetItem", HISTORY, vec![]),
@@ -386,7 +393,8 @@ fn each_partition_is_queried_by_its_own_roles_only() {
     rule(
         |template| {
             [
-                (PATIENT, vec!["StatusRole"]),
+                (PATIENT, vec!["StatusRole", "SupportRole"]),
+                (ACCESSES, vec!["StatusRole"]),
                 (DIRECTORY, vec!["BulkRunnerRole", "PatientsRole"]),
                 (JOB, vec!["BulkRole"]),
                 (HISTORY, vec!["PracticeRole"]),

@@ -73,6 +73,7 @@ fn samples() -> Vec<Sample> {
     let email = || json!({ "email": "new@example.com" });
     let dated = json!({ "dateOfBirth": BORN });
     let login = json!({ "at": "2026-01-01T00:00:00.000Z", "eventId": "matrix" });
+    let reason = json!({ "reason": "a test" });
     let sample = |operation, target, body, (own, missing, malformed)| Sample {
         operation,
         target,
@@ -95,6 +96,10 @@ fn samples() -> Vec<Sample> {
         sample("optOutPatient", Patient, json!({}), (&[200], 404, 404)),
         sample("optInPatient", Patient, json!({}), (&[409], 404, 404)),
         sample("changeAccountEmail", Patient, email(), (&[409], 404, 404)),
+        sample("readAccesses", Patient, none(), (&[200], 404, 404)),
+        sample("lookUpPatient", Account, reason, (&[200], 200, 422)),
+        sample("readStatusForSupport", Patient, none(), (&[200], 404, 404)),
+        sample("readTimelineForSupport", Patient, none(), (&[200], 404, 404)),
         sample("beginBulkJob", Practice, json!({ "patientIds": ["p-unknown"] }), (&[202], 202, 202)),
         sample("readBulkJob", Job, none(), (&[200], 404, 404)),
         sample("readBulkResults", Job, none(), (&[200], 404, 404)),
@@ -175,7 +180,8 @@ impl World {
             Request { path, body, patient: String::new() }
         };
         let bare = |path: String| Request { path, body: sample.body.clone(), patient: String::new() };
-        let path = operation.path.clone();
+        let reason = if sample.operation.ends_with("ForSupport") { "?reason=a%20test" } else { "" };
+        let path = format!("{}{reason}", operation.path);
         match (sample.target, id) {
             (Target::Patient, Id::Malformed) => {
                 let ours = self.ours.id.clone();

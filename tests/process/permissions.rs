@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// A partition of each kind, with nothing in it.
-const PARTITIONS: [(&str, &str); 6] = [
+const PARTITIONS: [(&str, &str); 7] = [
+    ("access", "PRACTICE#nowhere#ACCESS#nothing"),
     ("address", "EMAIL#nothing"),
     ("directory", "PRACTICE#nowhere#DIRECTORY"),
     ("history", "PRACTICE#nowhere#HISTORY"),
@@ -101,7 +102,11 @@ fn allowed(function: &str) -> BTreeSet<&'static str> {
         "practice" => (&[], &["get practice", "put practice", "put practice alone", "put history", "list history"]),
         "register" => (&COMMANDS, &["get patient", "get practice", "list index link"]),
         "sender" => (&BY_ITSELF, &["update guesses of patient", "update reschedules of patient"]),
-        "status" => (&[], &["get some patient", "get some practice", "list patient"]),
+        "status" => (&[], &["get some patient", "get some practice", "list patient", "list access"]),
+        "support" => (
+            &[],
+            &["get some patient", "get some practice", "list patient", "get address", "put access", "put access alone"],
+        ),
         "sweep" => (&BY_ITSELF, &["list index due", "update reschedules of patient"]),
         "track-login" => (&[], &["get address", "update login_at of patient"]),
         "unrouted" => (&[], &[]),

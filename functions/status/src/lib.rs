@@ -1,13 +1,15 @@
-//! Reads a patient's status panel and timeline.
+//! Reads a patient's status panel and timeline, and who of Customer Care had access to the patient.
+
+pub mod accesses;
 
 use http::StatusCode;
 use portal::{
-    operations::{status::status, timeline::timeline},
-    ports::{Clock, PortalReader, Ports, TimelineReader},
+    operations::{accesses::accesses, status::status, timeline::timeline},
+    ports::{AccessLogReader, Clock, PortalReader, Ports, TimelineReader},
 };
 use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
 use portal_aws::http::{
-    Answer, Handler, Problem, Request,
+    Answer, Handler, Problem, Request, history_cursor,
     routes::StatusOperation,
     timeline::{TimelineJson, place_from_cursor},
 };
@@ -24,18 +26,19 @@ pub struct Status<S, C> {
     pub clock: C,
 }
 
-impl<S: PortalReader + TimelineReader, C: Clock> Handler for Status<S, C> {
+impl<S: PortalReader + TimelineReader + AccessLogReader, C: Clock> Handler for Status<S, C> {
     type Operation = StatusOperation;
 
     async fn handle(&self, operation: StatusOperation, request: &Request) -> Result<Answer, Problem> {
         match operation {
             StatusOperation::ReadStatus => self.status(request).await,
             StatusOperation::ReadTimeline => self.timeline(request).await,
+            StatusOperation::ReadAccesses => self.accesses(request).await,
         }
     }
 }
 
-impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
+impl<S: PortalReader + TimelineReader + AccessLogReader, C: Clock> Status<S, C> {
     fn ports(&self) -> Ports<'_, S> {
         Ports { store: &self.store, clock: &self.clock }
     }
@@ -50,5 +53,12 @@ impl<S: PortalReader + TimelineReader, C: Clock> Status<S, C> {
         let patient = request.patient()?;
         let page = timeline(&self.ports(), request.scope()?, &patient, place_from_cursor(request)?).await?;
         Answer::document(StatusCode::OK, &TimelineJson::from_page(&page))
+    }
+
+    async fn accesses(&self, request: &Request) -> Result<Answer, Problem> {
+        let patient = request.patient()?;
+        let before = history_cursor::place_from_cursor(request)?;
+        let page = accesses(&self.ports(), request.scope()?, &patient, before.as_ref()).await?;
+        Answer::document(StatusCode::OK, &accesses::AccessPageJson::from_page(&page))
     }
 }

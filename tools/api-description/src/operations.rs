@@ -48,7 +48,7 @@ pub fn tags() -> Value {
                 Tag::Portal => "The portal status of a patient, and the commands that change it.",
                 Tag::Bulk => "Inviting many patients with one request, and previewing the result.",
                 Tag::Practice => "The practice's settings, the activation of its portal, and who the caller is.",
-                Tag::CustomerCare => "Commands for Customer Care only. Customer Care belongs to no practice.",
+                Tag::CustomerCare => "For Customer Care only, which belongs to no practice.",
                 Tag::Logins => "Reports of the portal itself. It is a machine and belongs to no practice.",
                 Tag::Link => {
                     "For the page that the mailed link opens, `<portal>/activate#<token>`. The answer is the same for \
@@ -178,16 +178,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         Operation::ReadTimeline => Parts {
             parameters: &[Parameter::Cursor],
             malformed: vec![("timeline_cursor", Malformed::Query(timeline::MALFORMED_CURSOR))],
-            ..plain(
-                Tag::Portal,
-                vec![answer::<TimelineJson<'_>>(
-                    schemas,
-                    200,
-                    "A page of the history.",
-                    &[],
-                    &["status/timeline__history"],
-                )?],
-            )
+            ..plain(Tag::Portal, vec![timeline_page(schemas)?])
         },
         Operation::InvitePatient | Operation::ReinvitePatient => Parts {
             parameters: COMMAND,
@@ -216,6 +207,46 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             parameters: COMMAND,
             body: Some(required(schemas, "NewEmail", new_email)),
             ..plain(Tag::CustomerCare, vec![status(schemas, "The account has the new address.")?])
+        },
+        Operation::LookUpPatient => Parts {
+            body: Some(required(schemas, "Lookup", support::lookup::read)),
+            ..plain(
+                Tag::CustomerCare,
+                vec![answer::<support::lookup::LookupJson<'_>>(
+                    schemas,
+                    200,
+                    "The patient who was found, if any.",
+                    &[],
+                    &["support/support__found", "support/support__nobody"],
+                )?],
+            )
+        },
+        Operation::ReadStatusForSupport => Parts {
+            parameters: &[Parameter::Reason],
+            malformed: vec![("reason", Malformed::Query(support::MALFORMED_REASON))],
+            ..plain(Tag::CustomerCare, vec![status(schemas, "The status panel.")?])
+        },
+        Operation::ReadTimelineForSupport => Parts {
+            parameters: &[Parameter::Reason, Parameter::Cursor],
+            malformed: vec![
+                ("reason", Malformed::Query(support::MALFORMED_REASON)),
+                ("timeline_cursor", Malformed::Query(timeline::MALFORMED_CURSOR)),
+            ],
+            ..plain(Tag::CustomerCare, vec![timeline_page(schemas)?])
+        },
+        Operation::ReadAccesses => Parts {
+            parameters: &[Parameter::Cursor],
+            malformed: vec![("history_cursor", Malformed::Query(history_cursor::MALFORMED_CURSOR))],
+            ..plain(
+                Tag::Portal,
+                vec![answer::<status::accesses::AccessPageJson<'_>>(
+                    schemas,
+                    200,
+                    "A page of the accesses.",
+                    &[],
+                    &["status/accesses__accesses"],
+                )?],
+            )
         },
         Operation::BeginBulkJob => Parts {
             parameters: &[Parameter::IdempotencyKey],
@@ -348,6 +379,11 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
 fn profile(schemas: &mut Schemas, status: u16, about: &'static str) -> Result<Success> {
     let snapshots = &["patients/patients__read"];
     answer::<patients::profile::ProfileJson<'_>>(schemas, status, about, &[Header::ETag], snapshots)
+}
+
+fn timeline_page(schemas: &mut Schemas) -> Result<Success> {
+    let snapshots = &["status/timeline__history"];
+    answer::<TimelineJson<'_>>(schemas, 200, "A page of the history.", &[], snapshots)
 }
 
 fn practice(schemas: &mut Schemas) -> Result<Success> {

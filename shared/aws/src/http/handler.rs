@@ -96,7 +96,9 @@ impl<H: Handler> Edge<H> {
             (access @ (Access::With(_) | Access::CustomerCare | Access::Portal), Gate::Token(claims)) => {
                 (scope_of(&event, claims, access)?, None)
             }
-            (Access::AnyToken, Gate::Token(claims)) => (None, Some(identity_of(&event, claims)?)),
+            (access @ (Access::SupportDesk | Access::AnyToken), Gate::Token(claims)) => {
+                (scope_of(&event, claims, access)?, Some(identity_of(&event, claims)?))
+            }
             (Access::Public, Gate::Token(_)) | (_, Gate::Public(_)) => {
                 return Err(Problem::Internal("the function cannot tell whether the request is permitted".into()));
             }

@@ -29,7 +29,7 @@ pub struct Request {
     pub(super) operation: Operation,
     /// `None` for an operation that belongs to no practice.
     pub(super) scope: Option<TenantScope>,
-    /// Only for an operation for which any token is enough.
+    /// Only for an operation that need not be about the caller's practice.
     pub(super) identity: Option<Identity>,
     pub(super) event: HttpEvent,
 }
@@ -60,12 +60,14 @@ impl Request {
         self.scope.as_ref().ok_or_else(|| Problem::Internal("the operation belongs to no practice".into()))
     }
 
-    /// The caller, for an operation for which any token is enough.
+    /// The caller, for an operation that need not be about the caller's practice.
     ///
     /// # Errors
     /// [`Problem::Internal`] for any other operation.
     pub fn identity(&self) -> Result<&Identity, Problem> {
-        self.identity.as_ref().ok_or_else(|| Problem::Internal("the operation is not for any token".into()))
+        self.identity
+            .as_ref()
+            .ok_or_else(|| Problem::Internal("the operation is about the practice of its scope".into()))
     }
 
     /// A parameter of the query. The first one if there are several with this name.

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use portal::refusal::{
-    ChangeEmailRefusal, InviteRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, OptInRefusal, OptOutRefusal,
-    PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, RevokeRefusal,
+    ChangeEmailRefusal, InviteRefusal, LinkRefusal, LoginRefusal, LookupRefusal, NewLinkRefusal, OptInRefusal,
+    OptOutRefusal, PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, RevokeRefusal,
+    SupportReadRefusal,
 };
 use strum::IntoEnumIterator as _;
 
@@ -144,6 +145,10 @@ operations! {
         ///
         /// Every change of the patient's record, newest first, and who made it. Nothing is ever altered.
         ReadTimeline = GET "/v1/patients/{patientId}/portal/timeline", Access::With(Permission::Read), PatientRefusal;
+        /// Read which members of Customer Care had access.
+        ///
+        /// Every access of Customer Care to the patient, newest first, with its reason. Nothing is ever altered.
+        ReadAccesses = GET "/v1/patients/{patientId}/portal/access", Access::With(Permission::Admin), PatientRefusal;
     }
 
     /// What the function `invite` carries out.
@@ -223,6 +228,27 @@ operations! {
         /// free at once, and both get a mail about the change. The profile is not changed. If it is the account's
         /// address already, nothing is done.
         ChangeAccountEmail = PUT "/v1/practices/{practiceId}/patients/{patientId}/portal/email", Access::CustomerCare, ChangeEmailRefusal;
+    }
+
+    /// What the function `support` carries out.
+    "support": SupportOperation {
+        /// Find a patient of any practice.
+        ///
+        /// By the address that the patient was invited to or logs in with, or by practice and patient. The answer is a
+        /// list with the patient, or an empty one. An address that is only in a profile finds no patient.
+        ///
+        /// The access is recorded with its reason, and the patient's practice can read it.
+        LookUpPatient = POST "/v1/support/lookups", Access::SupportDesk, LookupRefusal;
+        /// Read the status of a patient of any practice.
+        ///
+        /// The status panel, as Customer Care sees it. The access is recorded with its reason, and the patient's practice
+        /// can read it.
+        ReadStatusForSupport = GET "/v1/practices/{practiceId}/patients/{patientId}/portal", Access::CustomerCare, SupportReadRefusal;
+        /// Read what has happened to a patient of any practice.
+        ///
+        /// The patient's timeline, newest first. The access is recorded with its reason, and the patient's practice can
+        /// read it.
+        ReadTimelineForSupport = GET "/v1/practices/{practiceId}/patients/{patientId}/portal/timeline", Access::CustomerCare, SupportReadRefusal;
     }
 
     /// What the function `register` carries out.

@@ -41,6 +41,8 @@ pub enum Access {
     With(Permission),
     /// Customer Care, for the practice in the path, because Customer Care belongs to no practice.
     CustomerCare,
+    /// Customer Care, for no practice in particular.
+    SupportDesk,
     /// The portal, a machine that belongs to no practice.
     Portal,
     /// All callers with a token, whatever it permits.
@@ -54,7 +56,7 @@ impl Access {
         match self {
             Self::Public | Self::AnyToken => None,
             Self::With(permission) => Some(permission),
-            Self::CustomerCare => Some(Permission::Support),
+            Self::CustomerCare | Self::SupportDesk => Some(Permission::Support),
             Self::Portal => Some(Permission::Logins),
         }
     }
@@ -64,7 +66,7 @@ impl Access {
     pub const fn needs_token(self) -> bool {
         match self {
             Self::Public => false,
-            Self::With(_) | Self::CustomerCare | Self::Portal | Self::AnyToken => true,
+            Self::With(_) | Self::CustomerCare | Self::SupportDesk | Self::Portal | Self::AnyToken => true,
         }
     }
 }
@@ -144,7 +146,7 @@ impl Identity {
         let permitted = access.permission().is_none_or(|needed| self.permissions.contains(&needed));
         let has_practice = match access {
             Access::With(_) => self.practice.is_some(),
-            Access::Public | Access::CustomerCare | Access::Portal | Access::AnyToken => true,
+            Access::Public | Access::CustomerCare | Access::SupportDesk | Access::Portal | Access::AnyToken => true,
         };
         permitted && has_practice
     }
@@ -173,7 +175,7 @@ fn subject_of(claims: &HashMap<String, String>) -> Result<Subject, Problem> {
     Subject::parse(subject).map_err(|_| Problem::Forbidden)
 }
 
-/// The caller of a request for which any token is enough.
+/// The caller of a request that need not be about the caller's practice.
 ///
 /// # Errors
 /// [`Problem::Unauthenticated`] if there is no verified token, [`Problem::NoAccessToken`] if it is another kind of token,
@@ -208,14 +210,14 @@ pub(super) fn scope_of(event: &HttpEvent, names: &ClaimNames, access: Access) ->
     let claim = |name: &str| claims.get(name).map(String::as_str).ok_or(Problem::Forbidden);
     let subject = subject_of(claims)?;
     if !list_items(claim(&names.scope)?).any(|scope| scope == needed.scope()) {
-        return Err(if access == Access::CustomerCare {
+        return Err(if matches!(access, Access::CustomerCare | Access::SupportDesk) {
             Problem::refused(&ChangeEmailRefusal::SupportOnly)
         } else {
             Problem::Forbidden
         });
     }
     let practice = match access {
-        Access::Public | Access::Portal | Access::AnyToken => return Ok(None),
+        Access::Public | Access::SupportDesk | Access::Portal | Access::AnyToken => return Ok(None),
         Access::With(_) => PracticeId::parse(claim(&names.practice)?).map_err(|_| Problem::Forbidden)?,
         Access::CustomerCare => practice_in_path(event)?,
     };
@@ -290,6 +292,8 @@ mod tests {
         assert_eq!((scope.practice().as_str(), scope.actor().role), ("hillside", Role::Support));
         let staff = token("portal/read portal/patients portal/invite portal/admin");
         assert_eq!(scope_for(&staff, &path, Access::CustomerCare).err(), Some("support_only"));
+        assert!(scope_for(&care, &json!({}), Access::SupportDesk).unwrap().is_none());
+        assert_eq!(scope_for(&staff, &json!({}), Access::SupportDesk).err(), Some("support_only"));
         for id in [json!({}), json!({ "practiceId": "" }), json!({ "practiceId": "a#b" })] {
             assert_eq!(scope_for(&care, &id, Access::CustomerCare).err(), Some("patient_not_found"), "{id}");
         }
