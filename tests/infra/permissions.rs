@@ -303,16 +303,6 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 ("dynamodb:BatchGetItem", DIRECTORY, vec![]),
                 ("dynamodb:GetItem", JOB, vec!["BulkRole", "BulkRunnerRole"]),
                 ("dynamodb:BatchGetItem", JOB, vec![]),
-                ("dynamodb:PutItem", HISTORY, vec!["BulkRole", "PracticeRole"]),
-                ("dynamodb:UpdateItem", HISTORY, vec![]),
-                ("dynamodb:PutItem", ACCESSES, vec!["SupportRole"]),
-                ("dynamodb:UpdateItem", ACCESSES, vec![]),
-                ("dynamodb:DeleteItem", ACCESSES, vec![]),
-                ("dynamodb:GetItem", ACCESSES, vec![]),
-                ("dynamodb:BatchGetItem", ACCESSES, vec![]),
-                ("dynamodb:DeleteItem", HISTORY, vec![]),
-                ("dynamodb:GetItem", HISTORY, vec![]),
-                ("dynamodb:BatchGetItem", HISTORY, vec![]),
             ]
             .into_iter()
             .filter_map(|(action, partition, wanted)| {
@@ -383,6 +373,48 @@ fn each_partition_is_written_by_its_own_roles_only() {
             (
                 "/Resources/MailEventsRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
                 json!("dynamodb:UpdateItem"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn histories_are_written_by_their_own_roles_and_never_altered() {
+    rule(
+        |template| {
+            [
+                ("dynamodb:PutItem", HISTORY, vec!["BulkRole", "PracticeRole"]),
+                ("dynamodb:UpdateItem", HISTORY, vec![]),
+                ("dynamodb:DeleteItem", HISTORY, vec![]),
+                ("dynamodb:GetItem", HISTORY, vec![]),
+                ("dynamodb:BatchGetItem", HISTORY, vec![]),
+                ("dynamodb:PutItem", ACCESSES, vec!["SupportRole"]),
+                ("dynamodb:UpdateItem", ACCESSES, vec![]),
+                ("dynamodb:DeleteItem", ACCESSES, vec![]),
+                ("dynamodb:GetItem", ACCESSES, vec![]),
+                ("dynamodb:BatchGetItem", ACCESSES, vec![]),
+            ]
+            .into_iter()
+            .filter_map(|(action, partition, wanted)| {
+                let actual = who_may(template, action, partition);
+                let wanted: BTreeSet<_> = wanted.into_iter().map(str::to_owned).collect();
+                (actual != wanted).then(|| format!("{action} on {partition}: {actual:?} may, {wanted:?} should"))
+            })
+            .collect()
+        },
+        &[
+            (
+                "/Resources/SupportRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*"]),
+            ),
+            (
+                "/Resources/SupportRole/Properties/Policies/0/PolicyDocument/Statement/4/Action/-",
+                json!("dynamodb:UpdateItem"),
+            ),
+            (
+                "/Resources/PracticeRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:DeleteItem"),
             ),
         ],
     );

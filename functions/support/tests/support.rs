@@ -2,6 +2,7 @@
 
 use portal::{
     access::{AccessEntry, AccessKind},
+    ids::Subject,
     testing::{Fault, MemoryStore, TestClock, samples},
     timeline::Role,
 };
@@ -87,7 +88,7 @@ async fn every_access_is_recorded_before_it_is_answered() {
         let [entry] = accesses.as_slice() else { panic!("{accesses:?}") };
         assert_eq!((entry.kind, entry.reason.expose()), (kind, "Ticket 4711: the patient does not find the mail"));
         assert_eq!((entry.context.at, entry.context.actor.role), (samples::noon(), Role::Support));
-        assert_eq!(entry.context.actor.subject.as_ref().map(|subject| subject.as_str()), Some("support-3"));
+        assert_eq!(entry.context.actor.subject.as_ref().map(Subject::as_str), Some("support-3"));
         assert_eq!(entry.context.request.as_str(), "JKJaXmPLvHcESHA=");
     }
 }

@@ -550,8 +550,8 @@ async fn a_saved_practice_whose_reply_was_lost_is_recognised() {
     assert_eq!(own.await.unwrap(), CommitOutcome::Committed);
     // The same settings, saved by another request: this one has left no event, and is decided again.
     let another = save(|_, request| {
-        let same = request.transact_items()[0].put().unwrap().item().clone();
-        cancelled(request, &[(0, FAILED, Some(same))])
+        let stored = request.transact_items()[0].put().unwrap().item().clone();
+        cancelled(request, &[(0, FAILED, Some(stored))])
     });
     assert_eq!(another.await.unwrap(), CommitOutcome::Stale);
     let contradictory = save(|_, request| cancelled(request, &[(1, FAILED, None)])).await;

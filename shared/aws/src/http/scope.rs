@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(asked("access", Access::With(Permission::Read)), None);
     }
 
-    fn identity(claims: serde_json::Value) -> Result<Identity, &'static str> {
+    fn identity(claims: &serde_json::Value) -> Result<Identity, &'static str> {
         let context = json!({ "http": { "method": "GET" }, "authorizer": { "jwt": { "claims": claims } } });
         let event = json!({ "headers": {}, "requestContext": context });
         let event: HttpEvent = serde_json::from_value(event).unwrap();
@@ -345,7 +345,7 @@ mod tests {
     fn an_identity_has_the_permissions_of_its_scopes_and_only_its_own_practice() {
         let staff = json!({ "sub": "staff-7", "name": "Ana Ruiz", "practice_id": "lakeside",
             "scope": "openid portal/read portal/readers portal/admin" });
-        let identity_of_staff = identity(staff).unwrap();
+        let identity_of_staff = identity(&staff).unwrap();
         assert_eq!(identity_of_staff.name().map(PersonName::expose), Some("Ana Ruiz"));
         assert_eq!(identity_of_staff.practice().map(|scope| scope.practice().as_str()), Some("lakeside"));
         assert_eq!(identity_of_staff.permissions(), [Permission::Read, Permission::Admin]);
@@ -354,19 +354,19 @@ mod tests {
         assert!(!identity_of_staff.may_ask(Access::CustomerCare));
         assert!(identity_of_staff.may_ask(Access::AnyToken));
 
-        let care = identity(json!({ "sub": "support-3", "scope": "[portal/support portal/read]" })).unwrap();
+        let care = identity(&json!({ "sub": "support-3", "scope": "[portal/support portal/read]" })).unwrap();
         assert_eq!((care.practice(), care.name()), (None, None));
         assert!(care.may_ask(Access::CustomerCare));
         assert!(!care.may_ask(Access::With(Permission::Read)), "it needs a practice");
-        let nothing = identity(json!({ "sub": "s", "name": "a\nb", "practice_id": "[lakeside hillside]" })).unwrap();
+        let nothing = identity(&json!({ "sub": "s", "name": "a\nb", "practice_id": "[lakeside hillside]" })).unwrap();
         assert!(nothing.permissions().is_empty() && nothing.practice().is_none() && nothing.name().is_none());
     }
 
     #[test]
     fn an_identity_needs_a_subject_and_an_access_token() {
-        assert_eq!(identity(json!({ "scope": "portal/read" })).err(), Some("forbidden"));
-        assert_eq!(identity(json!({ "sub": "a b" })).err(), Some("forbidden"));
-        assert_eq!(identity(json!({ "sub": "s", "token_use": "id" })).err(), Some("not_an_access_token"));
+        assert_eq!(identity(&json!({ "scope": "portal/read" })).err(), Some("forbidden"));
+        assert_eq!(identity(&json!({ "sub": "a b" })).err(), Some("forbidden"));
+        assert_eq!(identity(&json!({ "sub": "s", "token_use": "id" })).err(), Some("not_an_access_token"));
     }
 
     #[test]

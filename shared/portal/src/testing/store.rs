@@ -277,7 +277,9 @@ impl Contents {
             return Err(StoreError::Corrupt("a history has another event at this place".into()));
         }
         self.practices.insert(practice.id.clone(), practice.clone());
-        events.iter().for_each(|event| self.add_event(event));
+        for event in events {
+            self.add_event(event);
+        }
         Ok(CommitOutcome::Committed)
     }
 
