@@ -99,7 +99,7 @@ fn allowed(function: &str) -> BTreeSet<&'static str> {
         "change-email" | "invite" | "opt-out" | "reinvite" => (&COMMANDS, &[]),
         "mail-events" => (&BY_ITSELF, &[]),
         "patients" => (&COMMANDS, &["delete directory", "list directory", "put directory"]),
-        "practice" => (&[], &["get practice", "put practice", "put practice alone", "put history", "list history"]),
+        "practice" => (&[], &["get practice", "put practice", "put history", "list history"]),
         "register" => (&COMMANDS, &["get patient", "get practice", "list index link"]),
         "sender" => (&BY_ITSELF, &["update guesses of patient", "update reschedules of patient"]),
         "status" => (&[], &["get some patient", "get some practice", "list patient", "list access"]),
