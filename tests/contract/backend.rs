@@ -5,7 +5,8 @@ use std::sync::Arc;
 use portal::{
     ids::RecordKey,
     ports::{
-        BulkRunStore, DeliveryStore, DirectoryStore, LinkStore, LoginStore, PortalStore, PracticeStore, TimelineReader,
+        AccessLogReader, BulkRunStore, DeliveryStore, DirectoryStore, LinkStore, LoginStore, PortalStore,
+        PracticeHistory, PracticeStore, SupportStore,
     },
     testing::MemoryStore,
 };
@@ -17,7 +18,9 @@ pub(crate) trait Backend {
         + DeliveryStore
         + LinkStore
         + LoginStore
-        + TimelineReader
+        + SupportStore
+        + AccessLogReader
+        + PracticeHistory
         + DirectoryStore
         + BulkRunStore
         + Send

@@ -63,7 +63,7 @@ struct CountedPatient {
 impl CountedPatient {
     async fn begin() -> Self {
         let (table, counts) = counted("cost").await;
-        table.store().save_practice(&samples::scope("lake"), &samples::practice("lake")).await.unwrap();
+        table.store().save_practice(&samples::scope("lake"), &samples::practice("lake"), &[]).await.unwrap();
         counts.take();
         Self {
             table,
@@ -219,7 +219,12 @@ async fn bulk(patient: &mut CountedPatient) {
     patient.counts.take();
     for (dry_run, begun, ran) in [(true, "beginDryRun", "dryRunOfTwenty"), (false, "beginBulk", "bulkRunOfTwenty")] {
         let jobs = MemoryJobQueue::default();
-        let request = BulkRequest { audience: RequestedAudience::Named(patients.clone()), dry_run, keyed: None };
+        let request = BulkRequest {
+            audience: RequestedAudience::Named(patients.clone()),
+            dry_run,
+            keyed: None,
+            request: samples::request_id(begun),
+        };
         let ports = Ports { store: &*store, clock: &patient.clock };
         let job = begin(&ports, &jobs, &patient.entropy, &scope, &request).await.unwrap();
         patient.record_step(begun, jobs.take().len(), 0);

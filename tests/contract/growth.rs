@@ -86,7 +86,7 @@ async fn costs(patients: usize) -> Vec<(&'static str, Counted)> {
     let table = Table::create(Client::from_conf(counting), &format!("growth-{patients}")).await;
     let store = &**table.store();
     let scope = samples::scope("lake");
-    store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
+    store.save_practice(&scope, &samples::practice("lake"), &[]).await.unwrap();
     let first = samples::new_patient(&key(0), samples::profile(None));
     assert_eq!(store.commit(&first).await.unwrap(), CommitOutcome::Committed);
     let record = stored(&table, &keys::record_partition(&key(0))).await;

@@ -83,6 +83,9 @@ macro_rules! contract {
                 each_patient_with_a_date_of_birth_is_listed_once many_records_and_addresses_are_read_in_one_call
                 only_one_of_many_runs_invites_a_patient;
             practices: a_practice_is_saved_by_version practices_are_separate;
+            history:
+                a_practices_history_is_paged_with_the_newest_event_first a_jobs_events_are_written_with_it_or_not_at_all
+                accesses_are_kept_by_patient_and_paged only_the_claim_of_an_address_leads_to_its_owner;
         }
     };
 }

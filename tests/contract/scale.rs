@@ -60,7 +60,7 @@ fn invited(key: &RecordKey, address: &str) -> [Change; 2] {
 
 async fn table(case: &str) -> (Table, Counts) {
     let (table, counts) = counted(case).await;
-    table.store().save_practice(&samples::scope("lake"), &samples::practice("lake")).await.unwrap();
+    table.store().save_practice(&samples::scope("lake"), &samples::practice("lake"), &[]).await.unwrap();
     (table, counts)
 }
 

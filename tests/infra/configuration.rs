@@ -22,6 +22,7 @@ fn read_by(function: &str) -> BTreeSet<&'static str> {
         "reinvite" => variables_of::<reinvite::Config>(),
         "sender" => variables_of::<sender::Config>(),
         "status" => variables_of::<status::Config>(),
+        "support" => variables_of::<support::Config>(),
         "sweep" => variables_of::<sweep::Config>(),
         "track-login" => variables_of::<track_login::Config>(),
         "unrouted" => variables_of::<unrouted::Config>(),

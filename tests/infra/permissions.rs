@@ -260,6 +260,10 @@ const CLAIMING_ROLES: [&str; 9] = [
 ];
 /// The partition of a practice's directory.
 const DIRECTORY: &str = "PRACTICE#oak#DIRECTORY";
+/// The partition of the accesses to a patient.
+const ACCESSES: &str = "PRACTICE#oak#ACCESS#p-1";
+/// The partition of a practice's history.
+const HISTORY: &str = "PRACTICE#oak#HISTORY";
 
 #[test]
 fn a_role_that_writes_records_also_writes_addresses() {
@@ -306,7 +310,7 @@ fn each_partition_is_written_by_its_own_roles_only() {
                 ("dynamodb:DeleteItem", ADDRESS, CLAIMING_ROLES.to_vec()),
                 ("dynamodb:PutItem", ADDRESS, CLAIMING_ROLES.to_vec()),
                 ("dynamodb:UpdateItem", ADDRESS, vec![]),
-                ("dynamodb:GetItem", ADDRESS, vec!["TrackLoginRole"]),
+                ("dynamodb:GetItem", ADDRESS, vec!["SupportRole", "TrackLoginRole"]),
                 ("dynamodb:BatchGetItem", ADDRESS, CLAIMING_ROLES.to_vec()),
                 ("dynamodb:PutItem", PROFILES, vec!["PatientsRole"]),
                 ("dynamodb:DeleteItem", PROFILES, vec!["PatientsRole"]),
@@ -402,13 +406,57 @@ fn each_partition_is_written_by_its_own_roles_only() {
 }
 
 #[test]
+fn histories_are_written_by_their_own_roles_and_never_altered() {
+    rule(
+        |template| {
+            [
+                ("dynamodb:PutItem", HISTORY, vec!["BulkRole", "PracticeRole"]),
+                ("dynamodb:UpdateItem", HISTORY, vec![]),
+                ("dynamodb:DeleteItem", HISTORY, vec![]),
+                ("dynamodb:GetItem", HISTORY, vec![]),
+                ("dynamodb:BatchGetItem", HISTORY, vec![]),
+                ("dynamodb:PutItem", ACCESSES, vec!["SupportRole"]),
+                ("dynamodb:UpdateItem", ACCESSES, vec![]),
+                ("dynamodb:DeleteItem", ACCESSES, vec![]),
+                ("dynamodb:GetItem", ACCESSES, vec![]),
+                ("dynamodb:BatchGetItem", ACCESSES, vec![]),
+            ]
+            .into_iter()
+            .filter_map(|(action, partition, wanted)| {
+                let actual = who_may(template, action, partition);
+                let wanted: BTreeSet<_> = wanted.into_iter().map(str::to_owned).collect();
+                (actual != wanted).then(|| format!("{action} on {partition}: {actual:?} may, {wanted:?} should"))
+            })
+            .collect()
+        },
+        &[
+            (
+                "/Resources/SupportRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition\
+                 /ForAllValues:StringLike/dynamodb:LeadingKeys",
+                json!(["PRACTICE#*"]),
+            ),
+            (
+                "/Resources/SupportRole/Properties/Policies/0/PolicyDocument/Statement/4/Action/-",
+                json!("dynamodb:UpdateItem"),
+            ),
+            (
+                "/Resources/PracticeRole/Properties/Policies/0/PolicyDocument/Statement/2/Action/-",
+                json!("dynamodb:DeleteItem"),
+            ),
+        ],
+    );
+}
+
+#[test]
 fn each_partition_is_queried_by_its_own_roles_only() {
     rule(
         |template| {
             [
-                (PATIENT, vec!["StatusRole"]),
+                (PATIENT, vec!["StatusRole", "SupportRole"]),
+                (ACCESSES, vec!["StatusRole"]),
                 (DIRECTORY, vec!["BulkRunnerRole", "PatientsRole"]),
                 (JOB, vec!["BulkRole"]),
+                (HISTORY, vec!["PracticeRole"]),
                 // Items of these partitions are read by key only.
                 ("PRACTICE#oak", vec![]),
                 (ADDRESS, vec![]),

@@ -28,6 +28,7 @@ mod races;
 mod record;
 mod rules;
 mod search;
+mod support;
 mod template;
 mod timeline;
 mod wait;

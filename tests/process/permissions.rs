@@ -21,11 +21,13 @@ use crate::{
 };
 
 /// A partition of each kind, with nothing in it.
-const PARTITIONS: [(&str, &str); 7] = [
+const PARTITIONS: [(&str, &str); 9] = [
+    ("access", "PRACTICE#nowhere#ACCESS#nothing"),
     ("address", "EMAIL#nothing"),
     ("profiles", "PRACTICE#nowhere#EMAIL#nothing"),
     ("refusals", "PRACTICE#nowhere#REFUSALS"),
     ("directory", "PRACTICE#nowhere#DIRECTORY"),
+    ("history", "PRACTICE#nowhere#HISTORY"),
     ("job", "PRACTICE#nowhere#JOB#nothing"),
     ("patient", "PRACTICE#nowhere#PATIENT#unknown"),
     ("practice", "PRACTICE#nowhere"),
@@ -117,7 +119,7 @@ const REFUSALS: [&str; 2] = ["put refusals", "put refusals alone"];
 /// What each role may do with the table.
 fn allowed(function: &str) -> BTreeSet<&'static str> {
     let (common, own): (&[_], &[_]) = match function {
-        "bulk" => (&[], &["get job", "list job", "put job", "put job alone"]),
+        "bulk" => (&[], &["get job", "list job", "put job", "put job alone", "put history"]),
         "bulk-runner" => (
             &COMMANDS,
             &["get job", "list directory", "put job", "put job alone", "put refusals", "put refusals alone"],
@@ -140,12 +142,33 @@ fn allowed(function: &str) -> BTreeSet<&'static str> {
                 "put profiles",
             ],
         ),
-        "practice" => (&[], &["get practice", "put practice", "put practice alone"]),
+        "practice" => (&[], &["get practice", "put practice", "put history", "list history"]),
         "register" => (&COMMANDS, &["get patient", "get practice", "get profiles", "get refusals", "list index link"]),
         "sender" => (&BY_ITSELF, &["update guesses of patient", "update reschedules of patient"]),
-        "status" => {
-            (&[], &["get some patient", "get some practice", "get some profiles", "get some refusals", "list patient"])
-        }
+        "status" => (
+            &[],
+            &[
+                "get some patient",
+                "get some practice",
+                "get some profiles",
+                "get some refusals",
+                "list access",
+                "list patient",
+            ],
+        ),
+        "support" => (
+            &[],
+            &[
+                "get some patient",
+                "get some practice",
+                "get some profiles",
+                "get some refusals",
+                "list patient",
+                "get address",
+                "put access",
+                "put access alone",
+            ],
+        ),
         "sweep" => (&BY_ITSELF, &["list index due", "update reschedules of patient"]),
         "track-login" => (&[], &["get address", "update login_at of patient"]),
         "unrouted" => (&[], &[]),

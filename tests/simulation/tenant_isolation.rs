@@ -21,6 +21,7 @@ use portal_aws::http::{
 use reinvite::Reinvite;
 use status::Status;
 use strum::IntoEnumIterator as _;
+use support::Support;
 
 use crate::chance::Seed;
 
@@ -35,11 +36,12 @@ fn samples_by_function() -> BTreeMap<&'static str, Vec<Sample>> {
     let load = |names: &[&str]| names.iter().map(|name| Sample::new(name)).collect();
     BTreeMap::from([
         ("patients", load(&["patients/read"])),
-        ("status", load(&["status/read", "status/timeline"])),
+        ("status", load(&["status/read", "status/timeline", "status/accesses"])),
         ("invite", load(&["invite/profile-email", "invite/another-email", "invite/revoke"])),
         ("reinvite", load(&["reinvite/same-email", "reinvite/another-email"])),
         ("opt-out", load(&["opt-out/opt-out", "opt-out/opt-in"])),
         ("change-email", load(&["change-email/change"])),
+        ("support", load(&["support/status", "support/timeline"])),
     ])
 }
 
@@ -126,6 +128,7 @@ async fn a_foreign_patient_is_answered_like_a_missing_one_in_a_hundred_thousand_
     let opt_out = edge(OptOut { store: store(), clock: clock() });
     let invite = edge(Invite { store: store(), queue: queue(), clock: clock(), entropy: entropy() });
     let reinvite = edge(Reinvite { store: store(), queue: queue(), clock: clock(), entropy: entropy() });
+    let support = edge(Support { store: store(), clock: clock() });
     let change_email = edge(ChangeEmail { store: store(), queue: queue(), clock: clock() });
     let sent = [
         send_foreign(patients, |it| &it.store, seed, each).await,
@@ -134,6 +137,7 @@ async fn a_foreign_patient_is_answered_like_a_missing_one_in_a_hundred_thousand_
         send_foreign(invite, |it| &it.store, seed, each).await,
         send_foreign(reinvite, |it| &it.store, seed, each).await,
         send_foreign(change_email, |it| &it.store, seed, each).await,
+        send_foreign(support, |it| &it.store, seed, each).await,
     ];
     let sent: u64 = sent.iter().sum();
     assert!(sent >= FOREIGN_REQUESTS, "{sent}");

@@ -124,7 +124,7 @@ impl<S: Store> World<S> {
             entropy: entropy.clone(),
             metrics: KeptLines::default(),
         };
-        let saved = store.save_practice(&samples::scope(PRACTICE), &samples::practice(PRACTICE)).await.unwrap();
+        let saved = store.save_practice(&samples::scope(PRACTICE), &samples::practice(PRACTICE), &[]).await.unwrap();
         assert_eq!(saved, CommitOutcome::Committed);
         let mut world = Self {
             scenario,

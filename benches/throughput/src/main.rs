@@ -14,7 +14,13 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result};
 use portal::{
     email::Pepper,
-    operations::{invite::invite, patient::save_profile, practice::save_practice, status::status},
+    ids::RequestId,
+    operations::{
+        invite::invite,
+        patient::save_profile,
+        practice::{SaveSettings, save_practice},
+        status::status,
+    },
     ports::Ports,
     record::guards::Recipient,
 };
@@ -47,7 +53,10 @@ async fn main() -> Result<()> {
     let (clock, entropy, scope) = (SystemClock, OsEntropy, data::scope()?);
 
     let ports = Ports { store: &store, clock: &clock };
-    save_practice(&ports, &scope, &data::settings()?, true, None).await?;
+    let request = RequestId::parse("settings")?;
+    let settings = data::settings()?;
+    let save = SaveSettings { scope: &scope, request: &request, if_match: None, settings, terms_accepted: true };
+    save_practice(&ports, &save).await?;
     let patients = data::patients(BATCH * BATCHES * LATENCIES_MILLIS.len())?;
     for patient in &patients {
         save_profile(&ports, &patient.command(&scope), &patient.profile).await?;

@@ -26,7 +26,8 @@ async fn function() -> Function {
         let profile = samples::profile(Some(&format!("{patient}@example.com")));
         store.commit(&samples::new_patient(&scope.record(patient), profile)).await.unwrap();
     }
-    assert_eq!(store.begin_job(&scope, &samples::bulk_job("lakeside", JOB, 3), &patients).await.unwrap(), None);
+    let job = samples::bulk_job("lakeside", JOB, 3);
+    assert_eq!(store.begin_job(&scope, &job, &patients, &samples::job_begun(&job)).await.unwrap(), None);
     BulkRunner {
         store,
         queue: MemoryQueue::default(),

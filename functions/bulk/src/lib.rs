@@ -63,7 +63,7 @@ impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
     async fn begin(&self, request: &Request) -> Result<Answer, Problem> {
         let (scope, keyed) = (request.scope()?, request.keyed()?);
         let (audience, dry_run) = audience::read(request.form()?)?;
-        let bulk_request = BulkRequest { audience, dry_run, keyed };
+        let bulk_request = BulkRequest { audience, dry_run, keyed, request: request.id().clone() };
         let job = begin(&self.ports(), &self.jobs, &self.entropy, scope, &bulk_request).await?;
         let location = format!("{}/{}", Operation::BeginBulkJob.path(), job.id);
         Ok(answer(StatusCode::ACCEPTED, &job)?.with_header(LOCATION, &location))
@@ -77,7 +77,7 @@ impl<S: BulkStore, J: JobQueue, C: Clock, E: Entropy> Bulk<S, J, C, E> {
     async fn cancel(&self, request: &Request) -> Result<Answer, Problem> {
         let (scope, id) = (request.scope()?, request.job()?);
         request.require_empty_body()?;
-        let job = cancel(&self.ports(), scope, &id).await?;
+        let job = cancel(&self.ports(), scope, &id, request.id()).await?;
         answer(StatusCode::OK, &job.ok_or(Problem::JobNotFound)?)
     }
 

@@ -5,7 +5,7 @@ use bulk::Bulk;
 use chrono::TimeDelta;
 use portal::{
     bulk::{Audience, BulkJob, BulkOutcome, BulkResult, SliceProgress},
-    ports::{BulkStore as _, CommitOutcome},
+    ports::{BulkStore as _, CommitOutcome, JobPart},
     refusal::InviteRefusal,
     testing::{Fault, MemoryJobQueue, MemoryStore, TestClock, TestEntropy, samples},
 };
@@ -31,7 +31,7 @@ async fn function_with_job(practice: &str, slices: u32) -> Function {
     let store = &function.handler().store;
     let (scope, run) = (samples::scope(practice), samples::request_id("run-1"));
     let mut job = samples::bulk_job(practice, JOB, 100);
-    assert_eq!(store.begin_job(&scope, &job, &[]).await.unwrap(), None);
+    assert_eq!(store.begin_job(&scope, &job, &[], &samples::job_begun(&job)).await.unwrap(), None);
     for slice in 0..slices {
         let claimed = job.claim(&run, samples::noon()).unwrap();
         save(store, &claimed, None).await;
@@ -52,7 +52,7 @@ async fn function_with_job(practice: &str, slices: u32) -> Function {
 }
 
 async fn save(store: &MemoryStore, job: &BulkJob, slice: Option<&portal::bulk::Slice>) {
-    assert_eq!(store.save_job(&job.scope, job, slice).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.save_job(&job.scope, job, slice.map(JobPart::Slice)).await.unwrap(), CommitOutcome::Committed);
 }
 
 #[tokio::test]

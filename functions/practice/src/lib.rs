@@ -1,15 +1,19 @@
-//! Reads and saves a practice's settings, and activates its portal.
+//! Reads and saves a practice's settings, activates its portal, reads its history, and tells callers who they are.
 
+pub mod history;
+pub mod me;
 pub mod settings;
 
 use http::StatusCode;
 use portal::{
-    operations::practice::{read_practice, save_practice},
-    ports::{Clock, Ports, PracticeStore},
+    operations::practice::{SaveSettings, practice_timeline, read_practice, save_practice},
+    ports::{Clock, Ports, PracticeHistory, PracticeStore},
     practice::Practice as Settings,
 };
 use portal_aws::config::{AwsEnvironment, ClaimNames, TableName};
-use portal_aws::http::{Answer, Handler, Problem, Request, routes::PracticeOperation};
+use portal_aws::http::{
+    Answer, Handler, Problem, Request, history_cursor::place_from_cursor, routes::PracticeOperation,
+};
 
 /// What the function reads from its environment.
 pub type Config = (AwsEnvironment, TableName, ClaimNames);
@@ -23,18 +27,20 @@ pub struct Practice<S, C> {
     pub clock: C,
 }
 
-impl<S: PracticeStore, C: Clock> Handler for Practice<S, C> {
+impl<S: PracticeStore + PracticeHistory, C: Clock> Handler for Practice<S, C> {
     type Operation = PracticeOperation;
 
     async fn handle(&self, operation: PracticeOperation, request: &Request) -> Result<Answer, Problem> {
         match operation {
             PracticeOperation::ReadPractice => self.read(request).await,
             PracticeOperation::SavePractice => self.save(request).await,
+            PracticeOperation::ReadPracticeTimeline => self.timeline(request).await,
+            PracticeOperation::ReadMe => self.me(request).await,
         }
     }
 }
 
-impl<S: PracticeStore, C: Clock> Practice<S, C> {
+impl<S: PracticeStore + PracticeHistory, C: Clock> Practice<S, C> {
     fn ports(&self) -> Ports<'_, S> {
         Ports { store: &self.store, clock: &self.clock }
     }
@@ -44,10 +50,26 @@ impl<S: PracticeStore, C: Clock> Practice<S, C> {
         answer(&practice.ok_or(Problem::PracticeNotSetUp)?)
     }
 
+    async fn timeline(&self, request: &Request) -> Result<Answer, Problem> {
+        let before = place_from_cursor(request)?;
+        let page = practice_timeline(&self.ports(), request.scope()?, before.as_ref()).await?;
+        Answer::document(StatusCode::OK, &history::PracticeTimelineJson::from_page(&page))
+    }
+
+    async fn me(&self, request: &Request) -> Result<Answer, Problem> {
+        let identity = request.identity()?;
+        let settings = match identity.practice() {
+            Some(scope) => read_practice(&self.ports(), scope).await?,
+            None => None,
+        };
+        Answer::document(StatusCode::OK, &me::MeJson::new(identity, settings.as_ref()))
+    }
+
     async fn save(&self, request: &Request) -> Result<Answer, Problem> {
         let (settings, terms_accepted) = settings::read(request.form()?)?;
         let if_match = request.version_to_replace()?;
-        let saved = save_practice(&self.ports(), request.scope()?, &settings, terms_accepted, if_match).await?;
+        let save = SaveSettings { scope: request.scope()?, request: request.id(), if_match, settings, terms_accepted };
+        let saved = save_practice(&self.ports(), &save).await?;
         answer(&saved)
     }
 }

@@ -24,13 +24,14 @@ use aws_sdk_dynamodb::{
 use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::body::SdkBody;
 use portal::{
+    access::AccessKind,
     bulk::{Audience, BulkJob, BulkOutcome, BulkResult, Slice, SliceProgress},
     email::Pepper,
     ledger::AddressRefusal,
     policy::{SEND_GRACE, SEND_LEASE},
     ports::{
-        BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, LoginOutcome,
-        LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
+        AccessLog as _, BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, JobPart,
+        LoginOutcome, LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
     record::guards::Recipient,
@@ -456,12 +457,12 @@ async fn a_failed_login_update_is_no_account_only_if_there_is_none() {
 async fn a_practice_is_cached_for_a_minute() {
     let practice = samples::practice("lake");
     let (send, receive) = std::sync::mpsc::channel();
-    let saving = mock!(Client::put_item).then_compute_response(move |request| {
-        send.send(request.item().unwrap().clone()).unwrap();
-        MockResponse::Output(aws_sdk_dynamodb::operation::put_item::PutItemOutput::builder().build())
+    let saving = transactions(move |_, request| {
+        send.send(request.transact_items()[0].put().unwrap().item().clone()).unwrap();
+        written()
     });
     assert_eq!(
-        store(&[&saving]).save_practice(&samples::scope("lake"), &practice).await.unwrap(),
+        store(&[&saving]).save_practice(&samples::scope("lake"), &practice, &[]).await.unwrap(),
         CommitOutcome::Committed
     );
     let item = receive.recv().unwrap();
@@ -478,18 +479,45 @@ async fn a_practice_is_cached_for_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_saved_practice_whose_reply_was_lost_is_recognised() {
     let practice = samples::practice("lake");
-    let calls = AtomicUsize::new(0);
-    let rule = mock!(Client::put_item).then_compute_response(move |request| {
-        if calls.fetch_add(1, Ordering::SeqCst) == 0 {
-            return http(500, "InternalServerError");
-        }
-        let exception = ConditionalCheckFailedException::builder().set_item(request.item().cloned()).build();
-        MockResponse::Error(PutItemError::ConditionalCheckFailedException(exception))
+    let events = samples::settings_saved(None, &practice, "request-1");
+    let save = async |script: fn(usize, &TransactWriteItemsInput) -> Transaction| {
+        store(&[&transactions(script)]).save_practice(&samples::scope("lake"), &practice, &events).await
+    };
+    let own = save(|call, request| match call {
+        1 => http(500, "InternalServerError"),
+        _ => cancelled(request, &[(0, FAILED, None), (1, FAILED, Some(event_of(request)))]),
     });
-    assert_eq!(
-        store(&[&rule]).save_practice(&samples::scope("lake"), &practice).await.unwrap(),
-        CommitOutcome::Committed
-    );
+    assert_eq!(own.await.unwrap(), CommitOutcome::Committed);
+    // The same settings, saved by another request: this one has left no event, and is decided again.
+    let another = save(|_, request| {
+        let stored = request.transact_items()[0].put().unwrap().item().clone();
+        cancelled(request, &[(0, FAILED, Some(stored))])
+    });
+    assert_eq!(another.await.unwrap(), CommitOutcome::Stale);
+    let contradictory = save(|_, request| cancelled(request, &[(1, FAILED, None)])).await;
+    assert!(matches!(contradictory, Err(StoreError::Corrupt(_))), "{contradictory:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_access_is_recorded_once_and_never_altered() {
+    let record = async |stored: fn(&Item) -> Item| {
+        let rule = mock!(Client::put_item).then_compute_response(move |request| {
+            assert_eq!(request.condition_expression(), Some("attribute_not_exists(#PK)"));
+            let there = stored(request.item().unwrap());
+            let exception = ConditionalCheckFailedException::builder().set_item(Some(there)).build();
+            MockResponse::Error(PutItemError::ConditionalCheckFailedException(exception))
+        });
+        let entry = samples::access(AccessKind::Lookup, samples::noon(), "request-1");
+        store(&[&rule]).record_access(&samples::key("lake", "p-1"), &entry).await
+    };
+    // The first attempt wrote it and its answer was lost.
+    record(Item::clone).await.unwrap();
+    let another = record(|item| {
+        let mut item = item.clone();
+        item.insert("reason".to_owned(), AttributeValue::S("Another".into()));
+        item
+    });
+    assert!(matches!(another.await, Err(StoreError::Corrupt(_))));
 }
 
 #[tokio::test]
@@ -577,10 +605,13 @@ async fn a_saved_job_whose_reply_was_lost_is_recognised() {
         }
     };
     let rule = transactions(script);
-    let saved = store(&[&rule]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
+    let saved = store(&[&rule]).save_job(&job.scope, &job, Some(JobPart::Slice(&slice))).await.unwrap();
     assert_eq!((saved, rule.num_calls()), (CommitOutcome::Committed, 3));
     let rule = transactions(script);
-    let begun = store(&[&rule]).begin_job(&job.scope, &job, &[samples::patient_id("p-1")]).await.unwrap();
+    let begun = store(&[&rule])
+        .begin_job(&job.scope, &job, &[samples::patient_id("p-1")], &samples::job_begun(&job))
+        .await
+        .unwrap();
     assert_eq!((begun, rule.num_calls()), (None, 3));
 }
 
@@ -588,18 +619,18 @@ async fn a_saved_job_whose_reply_was_lost_is_recognised() {
 async fn a_job_that_has_changed_is_not_overwritten() {
     let (job, slice) = job_and_slice();
     let rule = transactions(|_, request| cancelled(request, &[(0, FAILED, Some(written_by_another_run(request)))]));
-    let saved = store(&[&rule]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
+    let saved = store(&[&rule]).save_job(&job.scope, &job, Some(JobPart::Slice(&slice))).await.unwrap();
     assert_eq!(saved, CommitOutcome::Stale);
-    let there = store(&[&rule]).begin_job(&job.scope, &job, &[]).await.unwrap();
+    let there = store(&[&rule]).begin_job(&job.scope, &job, &[], &samples::job_begun(&job)).await.unwrap();
     assert_eq!(there.map(|job| job.slices), Some(7), "the stored job is returned");
     let gone = transactions(|_, request| cancelled(request, &[(0, FAILED, None)]));
-    let saved = store(&[&gone]).save_job(&job.scope, &job, Some(&slice)).await.unwrap();
+    let saved = store(&[&gone]).save_job(&job.scope, &job, Some(JobPart::Slice(&slice))).await.unwrap();
     assert_eq!(saved, CommitOutcome::Stale);
     let contradictory = transactions(|_, request| cancelled(request, &[(1, FAILED, None)]));
-    let saved = store(&[&contradictory]).save_job(&job.scope, &job, Some(&slice)).await;
+    let saved = store(&[&contradictory]).save_job(&job.scope, &job, Some(JobPart::Slice(&slice))).await;
     assert!(matches!(saved, Err(StoreError::Corrupt(_))), "{saved:?}");
     let busy = transactions(|_, request| cancelled(request, &[(1, "ThrottlingError", None)]));
-    let saved = store(&[&busy]).save_job(&job.scope, &job, Some(&slice)).await;
+    let saved = store(&[&busy]).save_job(&job.scope, &job, Some(JobPart::Slice(&slice))).await;
     assert!(matches!(saved, Err(StoreError::Busy)), "{saved:?}");
 }
 

@@ -6,15 +6,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use strum::{EnumMessage, IntoEnumIterator};
 
 use crate::{
+    access::AccessKind,
     bulk::{BulkOutcome, JobState},
     email::EmailAddress,
     ids::{AccountId, EventId, JobId, LinkId, PatientId, PracticeId, RequestId, Subject},
     link::Token,
     panel::{InvitationReason, InvitationStatus},
-    profile::Language,
+    practice_history::{PracticeEventName, SettingsMember},
+    profile::{Language, ProfileMember},
     refusal::RefusalCode,
     states::{AccountFacet, Delivery, FailReason, RevokeReason},
-    text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
+    text::{AccessReason, DisplayName, NAME_MAX_CHARS, PersonName, Phone},
     timeline::{EventName, Role},
 };
 
@@ -47,7 +49,7 @@ macro_rules! named {
     )+};
 }
 
-named!(JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountFacet, Language);
+named!(AccessKind, JobState, Delivery, FailReason, RevokeReason, Role, InvitationStatus, AccountFacet, Language);
 
 impl Named for InvitationReason {
     fn names() -> Vec<(&'static str, &'static str)> {
@@ -61,11 +63,18 @@ impl Named for BulkOutcome {
     }
 }
 
-impl Named for EventName {
-    fn names() -> Vec<(&'static str, &'static str)> {
-        Self::iter().map(|name| (name.into(), "")).collect()
-    }
+/// Implements [`Named`] for enums whose names are clear by themselves.
+macro_rules! self_explanatory {
+    ($($kind:ty),+) => {$(
+        impl Named for $kind {
+            fn names() -> Vec<(&'static str, &'static str)> {
+                Self::iter().map(|name| (name.into(), "")).collect()
+            }
+        }
+    )+};
 }
+
+self_explanatory!(EventName, PracticeEventName, ProfileMember, SettingsMember);
 
 impl Named for RefusalCode {
     fn names() -> Vec<(&'static str, &'static str)> {
@@ -115,6 +124,11 @@ text! {
              them are removed.",
         "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS,
         "pattern": r#"^[^<>"\\@;:]*[^<>"\\@;:\s][^<>"\\@;:]*$"#, "examples": ["Lakeside Family Medicine"],
+    });
+    AccessReason => json_schema!({
+        "description": "Visible characters of any script. Spaces around them are removed.",
+        "type": "string", "minLength": 1, "maxLength": (AccessReason::MAX_CHARS), "pattern": r"\S",
+        "examples": ["Ticket 4711: the patient does not find the mail"],
     });
     Phone => json_schema!({
         "description": "As printed for people, with at least three digits.",

@@ -7,17 +7,19 @@
 //! * email addresses: [`email`] (which texts are addresses), [`ledger`] (who has an address)
 //! * whether a command is allowed: [`record::guards`]; what it does: the other modules of [`record`]
 //! * limits and durations: [`policy`]
-//! * what staff see: [`panel`], [`timeline`]
+//! * what staff see: [`panel`], [`timeline`], [`practice_history`], [`access`]
 //! * how staff find a patient: [`directory`], [`search`]
 //! * why a command is refused: [`refusal`]
 //! * idempotent requests: [`idempotency`]
 //! * bulk jobs: [`bulk`]
 
+pub mod access;
 pub mod bulk;
 #[cfg(feature = "describe")]
 pub mod describe;
 pub mod directory;
 pub mod email;
+pub mod history;
 pub mod idempotency;
 pub mod ids;
 pub mod ledger;
@@ -27,6 +29,7 @@ pub mod panel;
 pub mod policy;
 pub mod ports;
 pub mod practice;
+pub mod practice_history;
 pub mod profile;
 pub mod record;
 pub mod redacted;

@@ -5,6 +5,7 @@
 //! index.
 
 mod bulk;
+mod history;
 
 use std::{
     fmt::{self, Debug},
@@ -13,7 +14,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-pub use self::bulk::{BulkRunStore, BulkStore, JobQueue, LoadedAll};
+pub use self::{
+    bulk::{BulkRunStore, BulkStore, JobPart, JobQueue, LoadedAll},
+    history::{AccessLog, AccessLogReader, PracticeHistory, SupportStore},
+};
 use crate::{
     directory::{DirectoryPlace, DirectoryRow},
     email::EmailAddress,
@@ -21,6 +25,7 @@ use crate::{
     ledger::AddressRefusal,
     link::{LinkSecret, Token},
     practice::Practice,
+    practice_history::PracticeEvent,
     profile::Language,
     record::{
         Change, NextActionKind, PortalRecord,
@@ -132,15 +137,16 @@ pub trait PracticeStore: Sync {
     /// [`StoreError`]
     fn practice(&self, scope: &TenantScope) -> impl Future<Output = Result<Option<Practice>, StoreError>> + Send;
 
-    /// Writes the practice if the stored one has the previous version: [`CommitOutcome::Committed`] or
-    /// [`CommitOutcome::Stale`].
+    /// Writes the practice and the events of the change, in one transaction, if the stored practice has the previous version:
+    /// [`CommitOutcome::Committed`] or [`CommitOutcome::Stale`]. A repeated write is recognised by its events.
     ///
     /// # Errors
-    /// [`StoreError`], also if the practice is not the scope's.
+    /// [`StoreError`], also if the practice or an event is not the scope's.
     fn save_practice(
         &self,
         scope: &TenantScope,
         practice: &Practice,
+        events: &[PracticeEvent],
     ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 }
 

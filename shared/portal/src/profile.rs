@@ -55,6 +55,59 @@ pub struct Profile {
     pub active: bool,
 }
 
+/// A member of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
+#[expect(missing_docs, reason = "named after the members of the profile")]
+pub enum ProfileMember {
+    GivenName,
+    FamilyName,
+    DateOfBirth,
+    Email,
+    Language,
+    Active,
+}
+
+impl ProfileMember {
+    /// The member's stable name, which is also its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// The member in the words of a sentence.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::GivenName => "given name",
+            Self::FamilyName => "family name",
+            Self::DateOfBirth => "date of birth",
+            Self::Email => "email address",
+            Self::Language => "language",
+            Self::Active => "active or inactive",
+        }
+    }
+}
+
+impl Profile {
+    /// The members in which another profile differs from this one. Addresses are compared by their canonical form, but a
+    /// new spelling of the same address is also a difference.
+    #[must_use]
+    pub fn changed_members(&self, other: &Self) -> Vec<ProfileMember> {
+        let Self { given_name, family_name, date_of_birth, email, language, active } = self;
+        let typed = |email: &Option<EmailAddress>| email.as_ref().map(|email| email.typed().to_owned());
+        let changed = [
+            (ProfileMember::GivenName, *given_name != other.given_name),
+            (ProfileMember::FamilyName, *family_name != other.family_name),
+            (ProfileMember::DateOfBirth, *date_of_birth != other.date_of_birth),
+            (ProfileMember::Email, *email != other.email || typed(email) != typed(&other.email)),
+            (ProfileMember::Language, *language != other.language),
+            (ProfileMember::Active, *active != other.active),
+        ];
+        changed.into_iter().filter_map(|(member, differs)| differs.then_some(member)).collect()
+    }
+}
+
 /// Parses a date of birth: `yyyy-mm-dd`, a valid date, not before 1880 and not in the future.
 #[must_use]
 pub fn date_of_birth(text: &str, now: DateTime<Utc>) -> Option<Redacted<NaiveDate>> {
@@ -70,7 +123,27 @@ pub fn date_of_birth(text: &str, now: DateTime<Utc>) -> Option<Redacted<NaiveDat
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::{Language, date_of_birth};
+    use super::{Language, Profile, ProfileMember, date_of_birth};
+    use crate::{testing::samples, text::PersonName};
+
+    #[test]
+    fn each_member_that_differs_is_named() {
+        let profile = samples::profile(Some("jose@example.com"));
+        let name = |name| PersonName::parse(name).unwrap();
+        let with = |change: fn(&mut Profile)| {
+            let mut other = profile.clone();
+            change(&mut other);
+            profile.changed_members(&other)
+        };
+        assert_eq!(with(|_| {}), []);
+        assert_eq!(with(|other| other.date_of_birth = None), [ProfileMember::DateOfBirth]);
+        assert_eq!(with(|other| other.email = None), [ProfileMember::Email]);
+        assert_eq!(with(|other| other.email = Some(samples::email("JOSE@example.com"))), [ProfileMember::Email]);
+        assert_eq!(with(|other| other.language = Language::English), [ProfileMember::Language]);
+        assert_eq!(with(|other| other.active = false), [ProfileMember::Active]);
+        let renamed = Profile { given_name: name("Ana"), family_name: name("Ruiz"), ..profile.clone() };
+        assert_eq!(profile.changed_members(&renamed), [ProfileMember::GivenName, ProfileMember::FamilyName]);
+    }
 
     #[test]
     fn a_date_of_birth_is_a_valid_date_from_1880_until_today() {

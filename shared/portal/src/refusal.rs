@@ -104,7 +104,7 @@ impl RefusalCode {
             }
             Self::SupportOnly => (
                 "Support only",
-                "Only Customer Care can change the email address of an account: contact Customer Care.",
+                "Only Customer Care can do this, such as changing the address of an account: contact Customer Care.",
             ),
             Self::LinkNotUsable => {
                 ("Link not usable", "This link can no longer be used: ask your practice for a new invitation.")
@@ -245,6 +245,12 @@ refusals! {
         PatientNotFound, NotRegistered, SupportOnly, EmailInUse { holder: Option<PatientId> },
         TooSoon { retry_after_secs: u64 }
     }
+
+    /// Why Customer Care does not find a patient.
+    LookupRefusal { SupportOnly }
+
+    /// Why a patient's data are not read by Customer Care.
+    SupportReadRefusal { PatientNotFound, SupportOnly }
 
     /// Why a patient's data are not read.
     PatientRefusal { PatientNotFound }

@@ -12,13 +12,13 @@ pub(crate) const NAME_MAX_CHARS: usize = 100;
 #[error("not a usable text")]
 pub struct InvalidText;
 
-fn visible_line(input: &str) -> Result<String, InvalidText> {
+fn visible_line(input: &str, max_chars: usize) -> Result<String, InvalidText> {
     // Check the length before any other work, so that a huge input costs nothing.
-    if input.len() > NAME_MAX_CHARS * 8 {
+    if input.len() > max_chars * 8 {
         return Err(InvalidText);
     }
     let text: String = input.trim().nfc().collect();
-    let fits = (1..=NAME_MAX_CHARS).contains(&text.chars().count());
+    let fits = (1..=max_chars).contains(&text.chars().count());
     if fits && !text.chars().any(is_hidden) { Ok(text) } else { Err(InvalidText) }
 }
 
@@ -32,7 +32,7 @@ impl PersonName {
     /// # Errors
     /// [`InvalidText`] if it is empty, longer than 100 characters, or has control or invisible characters.
     pub fn parse(input: &str) -> Result<Self, InvalidText> {
-        visible_line(input).map(|name| Self(Redacted::new(name)))
+        visible_line(input, NAME_MAX_CHARS).map(|name| Self(Redacted::new(name)))
     }
 
     /// The name, to show it to the patient's own practice.
@@ -54,7 +54,7 @@ impl DisplayName {
     /// # Errors
     /// [`InvalidText`] as for [`PersonName::parse`], and for characters that have a meaning in a mail header.
     pub fn parse(input: &str) -> Result<Self, InvalidText> {
-        let name = visible_line(input)?;
+        let name = visible_line(input, NAME_MAX_CHARS)?;
         if name.contains(['<', '>', '"', '\\', '@', ';', ':']) { Err(InvalidText) } else { Ok(Self(name)) }
     }
 
@@ -62,6 +62,29 @@ impl DisplayName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Why Customer Care looks at a patient: 1 to 200 visible characters in NFC. A person writes it, so it may say anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessReason(Redacted<String>);
+
+impl AccessReason {
+    /// The maximum number of characters.
+    pub const MAX_CHARS: usize = 200;
+
+    /// Parses a reason.
+    ///
+    /// # Errors
+    /// [`InvalidText`] as for [`PersonName::parse`], with another limit.
+    pub fn parse(input: &str) -> Result<Self, InvalidText> {
+        visible_line(input, Self::MAX_CHARS).map(Redacted::new).map(Self)
+    }
+
+    /// The reason, to show it to the patient's own practice.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
     }
 }
 
@@ -108,6 +131,16 @@ mod tests {
         assert!(DisplayName::parse("Dr. Lee & Sons, Family Medicine (East)").is_ok());
         for bad in ["a <x@example.com>", "a\"b", "a\r\nBcc: x", "a;b"] {
             assert!(DisplayName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_visible_line() {
+        for good in ["Ticket 4711: <no mail>", " x ", &"x".repeat(200)] {
+            assert!(AccessReason::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "  ", "a\nb", "a\u{202e}b", &"x".repeat(201)] {
+            assert!(AccessReason::parse(bad).is_err(), "{bad}");
         }
     }
 

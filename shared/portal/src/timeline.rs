@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     ids::{InvitationId, MessageId, RequestId, Subject},
     policy::MAX_BIRTH_DATE_ATTEMPTS,
+    profile::ProfileMember,
     states::{Delivery, FacetStates, FailReason, InvitationFacet, NoticeKind, RevokeReason},
 };
 
@@ -37,7 +38,7 @@ impl Role {
     }
 
     /// The role's name as the subject of a sentence.
-    const fn in_words(self) -> &'static str {
+    pub(crate) const fn in_words(self) -> &'static str {
         match self {
             Self::Staff => "Practice staff",
             Self::Support => "Customer Care",
@@ -89,20 +90,51 @@ pub struct ChangeContext {
 )]
 #[expect(missing_docs, reason = "named after the commands and states that the record documents")]
 pub enum EventKind {
-    ProfileSaved,
-    Invited { invitation: InvitationId, address_confirmed: bool },
-    Reinvited { invitation: InvitationId, another_address: bool, address_confirmed: bool },
-    InvitationSent { invitation: InvitationId, attempt: u32, message: MessageId },
-    InvitationFailed { invitation: InvitationId, reason: FailReason },
-    InvitationRevoked { invitation: InvitationId, reason: RevokeReason },
-    DeliveryChanged { invitation: InvitationId, delivery: Delivery },
-    DateOfBirthChecked { birth_date_attempts: u8 },
+    /// `changed` is empty for the first save, and for events that were written before it was recorded.
+    ProfileSaved {
+        changed: Vec<ProfileMember>,
+    },
+    Invited {
+        invitation: InvitationId,
+        address_confirmed: bool,
+    },
+    Reinvited {
+        invitation: InvitationId,
+        another_address: bool,
+        address_confirmed: bool,
+    },
+    InvitationSent {
+        invitation: InvitationId,
+        attempt: u32,
+        message: MessageId,
+    },
+    InvitationFailed {
+        invitation: InvitationId,
+        reason: FailReason,
+    },
+    InvitationRevoked {
+        invitation: InvitationId,
+        reason: RevokeReason,
+    },
+    DeliveryChanged {
+        invitation: InvitationId,
+        delivery: Delivery,
+    },
+    DateOfBirthChecked {
+        birth_date_attempts: u8,
+    },
     Registered,
     OptedOut,
     OptedIn,
     AccountEmailChanged,
-    NoticeSent { notice: NoticeKind, message: MessageId },
-    NoticeFailed { notice: NoticeKind, reason: FailReason },
+    NoticeSent {
+        notice: NoticeKind,
+        message: MessageId,
+    },
+    NoticeFailed {
+        notice: NoticeKind,
+        reason: FailReason,
+    },
     RemindersStopped,
 }
 
@@ -165,10 +197,10 @@ impl TimelineEvent {
         let role = self.context.actor.role;
         let who = role.in_words();
         let fixed = match &self.kind {
-            EventKind::ProfileSaved if self.before.is_none() => {
+            EventKind::ProfileSaved { .. } if self.before.is_none() => {
                 return format!("{who} saved the patient's profile for the first time.");
             }
-            EventKind::ProfileSaved => return format!("{who} changed the patient's profile."),
+            EventKind::ProfileSaved { changed } => return profile_changed(who, changed),
             EventKind::Invited { address_confirmed, .. } => {
                 return format!("{who} invited the patient{}.", after_confirming(*address_confirmed));
             }
@@ -244,6 +276,12 @@ const fn after_confirming(address_confirmed: bool) -> &'static str {
     if address_confirmed { ", after confirming the address with the patient" } else { "" }
 }
 
+fn profile_changed(who: &str, changed: &[ProfileMember]) -> String {
+    let members: Vec<&str> = changed.iter().map(|member| member.in_words()).collect();
+    let members = if members.is_empty() { String::new() } else { format!(": {}", members.join(", ")) };
+    format!("{who} changed the patient's profile{members}.")
+}
+
 fn notice_failed(notice: NoticeKind, reason: FailReason) -> String {
     let address = match notice {
         NoticeKind::AddressRemoved => "former",
@@ -278,6 +316,8 @@ mod tests {
             samples::event_kinds().into_iter().map(|kind| sentence(kind, Role::Staff, Some(NOT_INVITED))).collect();
         let expected = [
             "Practice staff changed the patient's profile.",
+            "Practice staff changed the patient's profile: given name, family name, date of birth, email address, \
+             language, active or inactive.",
             "Practice staff invited the patient.",
             "Practice staff invited the patient, after confirming the address with the patient.",
             "Practice staff invited the patient again.",
@@ -327,7 +367,7 @@ mod tests {
         let queued = FacetStates { invitation: InvitationFacet::Queued, ..NOT_INVITED };
         for (kind, role, before, expected) in [
             (
-                EventKind::ProfileSaved,
+                EventKind::ProfileSaved { changed: Vec::new() },
                 Role::Staff,
                 None,
                 "Practice staff saved the patient's profile for the first time.",

@@ -12,7 +12,7 @@ use portal::{
     },
     policy::{BULK_LEASE, MAX_BULK_PATIENTS},
     ports::{
-        BulkRunStore as _, BulkStore, ChangeStore as _, Clock as _, CommitOutcome, DirectoryStore as _,
+        BulkRunStore as _, BulkStore, ChangeStore as _, Clock as _, CommitOutcome, DirectoryStore as _, JobPart,
         PortalReader as _, Ports, PracticeStore as _, StoreError,
     },
     profile::Profile,
@@ -45,7 +45,7 @@ async fn save(backend: &impl Backend, practice: &str, patient: &PatientId, profi
 }
 
 async fn begin(backend: &impl Backend, job: &BulkJob, patients: &[PatientId]) -> Option<BulkJob> {
-    backend.store().begin_job(&job.scope, job, patients).await.unwrap()
+    backend.store().begin_job(&job.scope, job, patients, &samples::job_begun(job)).await.unwrap()
 }
 
 pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
@@ -69,7 +69,8 @@ pub(crate) async fn a_job_is_begun_once(backend: &impl Backend) {
     let south = samples::scope("south");
     assert_eq!(store.job(&south, &job.id).await.unwrap(), None);
     assert!(store.named_patients(&south, &job.id).await.unwrap().is_empty());
-    let foreign = store.begin_job(&south, &samples::bulk_job("lake", "job-3", 1), &most[..1]).await;
+    let unwanted = samples::bulk_job("lake", "job-3", 1);
+    let foreign = store.begin_job(&south, &unwanted, &most[..1], &samples::job_begun(&unwanted)).await;
     assert!(matches!(foreign, Err(StoreError::Corrupt(_))), "{foreign:?}");
     assert_eq!(store.job(&scope, &samples::job_id("job-3")).await.unwrap(), None);
 }
@@ -104,7 +105,7 @@ pub(crate) async fn a_job_is_saved_by_version_and_with_its_slice(backend: &impl 
         (&after, slice.as_ref(), CommitOutcome::Committed),
         (&other, another.as_ref(), CommitOutcome::Stale),
     ] {
-        assert_eq!(store.save_job(&scope, job, slice).await.unwrap(), outcome);
+        assert_eq!(store.save_job(&scope, job, slice.map(JobPart::Slice)).await.unwrap(), outcome);
     }
     assert_eq!(store.job(&scope, &begun.id).await.unwrap(), Some(after.clone()));
     assert_eq!(store.slices(&scope, &begun.id, None, 10).await.unwrap(), [slice.unwrap()]);
@@ -114,12 +115,12 @@ pub(crate) async fn a_job_is_saved_by_version_and_with_its_slice(backend: &impl 
 
 async fn fill(store: &impl BulkStore, id: &str, slices: u32) -> JobId {
     let (run, mut job) = (samples::request_id("run"), samples::bulk_job("lake", id, 50));
-    assert_eq!(store.begin_job(&job.scope, &job, &patients(50)).await.unwrap(), None);
+    assert_eq!(store.begin_job(&job.scope, &job, &patients(50), &samples::job_begun(&job)).await.unwrap(), None);
     for _ in 0..slices {
         let claimed = job.claim(&run, samples::noon()).unwrap();
         store.save_job(&job.scope, &claimed, None).await.unwrap();
         let (after, slice) = claimed.advance(&run, progress(0, &patients(2)), samples::noon()).unwrap();
-        store.save_job(&job.scope, &after, slice.as_ref()).await.unwrap();
+        store.save_job(&job.scope, &after, slice.as_ref().map(JobPart::Slice)).await.unwrap();
         job = after;
     }
     job.id
@@ -167,7 +168,7 @@ pub(crate) async fn many_records_and_addresses_are_read_in_one_call(backend: &im
     let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(20));
     let empty = store.load_all(&scope, &all).await.unwrap();
     assert!(empty.practice.is_none() && empty.records.is_empty());
-    store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
+    store.save_practice(&scope, &samples::practice("lake"), &[]).await.unwrap();
     admit(backend, "lake", &all[..15]).await;
     admit(backend, "hill", &all).await;
     let loaded = store.load_all(&scope, &all).await.unwrap();
@@ -195,7 +196,7 @@ pub(crate) async fn many_records_and_addresses_are_read_in_one_call(backend: &im
 /// Two jobs with the same patients and three runners for each job, all at the same time.
 pub(crate) async fn only_one_of_many_runs_invites_a_patient(backend: &impl Backend) {
     let (store, scope, all) = (backend.store(), samples::scope("lake"), patients(45));
-    store.save_practice(&scope, &samples::practice("lake")).await.unwrap();
+    store.save_practice(&scope, &samples::practice("lake"), &[]).await.unwrap();
     admit(backend, "lake", &all).await;
     let (queue, clock) = (Arc::new(MemoryQueue::default()), Arc::new(TestClock::default()));
     let (jobs, entropy) = (Arc::new(MemoryJobQueue::default()), Arc::new(TestEntropy::default()));

@@ -27,7 +27,7 @@ async fn mailed<'b, B: Backend>(
 
 pub(crate) async fn a_link_finds_only_its_record(backend: &impl Backend) {
     let practice = samples::practice("lake");
-    backend.store().save_practice(&samples::scope("lake"), &practice).await.unwrap();
+    backend.store().save_practice(&samples::scope("lake"), &practice, &[]).await.unwrap();
     let (mut patient, link) = mailed(backend, "lake", "p-1", "jose@example.com").await;
     let found = Loaded { practice: Some(practice), record: Some(patient.record.clone()) };
     assert_eq!(backend.store().load_linked(&link).await.unwrap(), found);

@@ -5,6 +5,7 @@ pub(crate) mod calendar;
 pub(crate) mod claims;
 pub(crate) mod directory;
 pub(crate) mod emails;
+pub(crate) mod history;
 pub(crate) mod links;
 pub(crate) mod logins;
 pub(crate) mod notices;

@@ -108,7 +108,7 @@ impl<'b, B: Backend> Scenario<'b, B> {
     /// It is a Friday at half past nine in the morning in New York.
     async fn begin(backend: &'b B) -> Self {
         let practice = samples::practice("lake");
-        backend.store().save_practice(&samples::scope("lake"), &practice).await.unwrap();
+        backend.store().save_practice(&samples::scope("lake"), &practice, &[]).await.unwrap();
         let clock = TestClock::new(samples::at("2026-05-08T13:30:00Z"));
         Self {
             backend,

@@ -87,6 +87,7 @@ fn edge_problem(code: EdgeCode) -> Problem {
         ]),
         EdgeCode::EmailInvalid => Problem::Invalid(vec![mistake("/email", FieldCode::EmailInvalid)]),
         EdgeCode::Unauthenticated => Problem::Unauthenticated,
+        EdgeCode::NotAnAccessToken => Problem::NoAccessToken,
         EdgeCode::Forbidden => Problem::Forbidden,
         EdgeCode::WrongHost => Problem::WrongHost,
         EdgeCode::NotFound => Problem::NotFound,

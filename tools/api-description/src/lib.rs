@@ -127,8 +127,9 @@ fn open_id() -> Value {
 /// The security requirement of an operation. Both schemes mean the same token: clients that are generated from a scheme of
 /// `OpenID` Connect alone send no token. Scopes of a bearer scheme are new in `OpenAPI` 3.1.
 fn security(access: Access) -> Value {
-    match access.permission() {
-        Some(permission) => json!([{ ACCESS_TOKEN: [permission.scope()] }, { OPEN_ID: [permission.scope()] }]),
-        None => json!([]),
+    if !access.needs_token() {
+        return json!([]);
     }
+    let scopes: Vec<&str> = access.permission().map(Permission::scope).into_iter().collect();
+    json!([{ ACCESS_TOKEN: scopes }, { OPEN_ID: scopes }])
 }

@@ -7,10 +7,11 @@ use chrono::DateTime;
 use portal_aws::http::{
     Problem, cursor,
     fields::{Form, describe as body, new_email, no_members, recipient},
+    history_cursor,
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
     routes::Operation,
-    scope::Access,
+    timeline::{self, TimelineJson},
     words::EdgeCode,
 };
 use schemars::JsonSchema;
@@ -46,8 +47,8 @@ pub fn tags() -> Value {
                 Tag::Patients => "The profiles of the practice's patients.",
                 Tag::Portal => "The portal status of a patient, and the commands that change it.",
                 Tag::Bulk => "Inviting many patients with one request, and previewing the result.",
-                Tag::Practice => "The practice's settings, and the activation of its portal.",
-                Tag::CustomerCare => "Commands for Customer Care only. Customer Care belongs to no practice.",
+                Tag::Practice => "The practice's settings, the activation of its portal, and who the caller is.",
+                Tag::CustomerCare => "For Customer Care only, which belongs to no practice.",
                 Tag::Logins => "Reports of the portal itself. It is a machine and belongs to no practice.",
                 Tag::Link => {
                     "For the page that the mailed link opens, `<portal>/activate#<token>`. The answer is the same for \
@@ -176,17 +177,8 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
         Operation::ReadStatus => plain(Tag::Portal, vec![status(schemas, "The status panel.")?]),
         Operation::ReadTimeline => Parts {
             parameters: &[Parameter::Cursor],
-            malformed: vec![("timeline_cursor", Malformed::Query(status::MALFORMED_CURSOR))],
-            ..plain(
-                Tag::Portal,
-                vec![answer::<status::events::TimelineJson<'_>>(
-                    schemas,
-                    200,
-                    "A page of the history.",
-                    &[],
-                    &["status/timeline__history"],
-                )?],
-            )
+            malformed: vec![("timeline_cursor", Malformed::Query(timeline::MALFORMED_CURSOR))],
+            ..plain(Tag::Portal, vec![timeline_page(schemas)?])
         },
         Operation::InvitePatient | Operation::ReinvitePatient => Parts {
             parameters: COMMAND,
@@ -215,6 +207,46 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             parameters: COMMAND,
             body: Some(required(schemas, "NewEmail", new_email)),
             ..plain(Tag::CustomerCare, vec![status(schemas, "The account has the new address.")?])
+        },
+        Operation::LookUpPatient => Parts {
+            body: Some(required(schemas, "Lookup", support::lookup::read)),
+            ..plain(
+                Tag::CustomerCare,
+                vec![answer::<support::lookup::LookupJson<'_>>(
+                    schemas,
+                    200,
+                    "The patient who was found, if any.",
+                    &[],
+                    &["support/support__found", "support/support__nobody"],
+                )?],
+            )
+        },
+        Operation::ReadStatusForSupport => Parts {
+            parameters: &[Parameter::Reason],
+            malformed: vec![("reason", Malformed::Query(support::MALFORMED_REASON))],
+            ..plain(Tag::CustomerCare, vec![status(schemas, "The status panel.")?])
+        },
+        Operation::ReadTimelineForSupport => Parts {
+            parameters: &[Parameter::Reason, Parameter::Cursor],
+            malformed: vec![
+                ("reason", Malformed::Query(support::MALFORMED_REASON)),
+                ("timeline_cursor", Malformed::Query(timeline::MALFORMED_CURSOR)),
+            ],
+            ..plain(Tag::CustomerCare, vec![timeline_page(schemas)?])
+        },
+        Operation::ReadAccesses => Parts {
+            parameters: &[Parameter::Cursor],
+            malformed: vec![("history_cursor", Malformed::Query(history_cursor::MALFORMED_CURSOR))],
+            ..plain(
+                Tag::Portal,
+                vec![answer::<status::accesses::AccessPageJson<'_>>(
+                    schemas,
+                    200,
+                    "A page of the accesses.",
+                    &[],
+                    &["status/accesses__accesses"],
+                )?],
+            )
         },
         Operation::BeginBulkJob => Parts {
             parameters: &[Parameter::IdempotencyKey],
@@ -253,6 +285,30 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             body: Some(required(schemas, "SettingsToSave", practice::settings::read)),
             ..plain(Tag::Practice, vec![practice(schemas)?])
         },
+        Operation::ReadPracticeTimeline => Parts {
+            parameters: &[Parameter::Cursor],
+            malformed: vec![("history_cursor", Malformed::Query(history_cursor::MALFORMED_CURSOR))],
+            ..plain(
+                Tag::Practice,
+                vec![answer::<practice::history::PracticeTimelineJson<'_>>(
+                    schemas,
+                    200,
+                    "A page of the history.",
+                    &[],
+                    &["practice/practice__history"],
+                )?],
+            )
+        },
+        Operation::ReadMe => plain(
+            Tag::Practice,
+            vec![answer::<practice::me::MeJson<'_>>(
+                schemas,
+                200,
+                "The caller.",
+                &[],
+                &["practice/practice__me", "practice/practice__me_without_practice"],
+            )?],
+        ),
         Operation::ReportLogin => Parts {
             body: Some(required(schemas, "PortalLogin", track_login::json::read_login)),
             ..plain(Tag::Logins, vec![empty("The login is recorded.")])
@@ -325,6 +381,11 @@ fn profile(schemas: &mut Schemas, status: u16, about: &'static str) -> Result<Su
     answer::<patients::profile::ProfileJson<'_>>(schemas, status, about, &[Header::ETag], snapshots)
 }
 
+fn timeline_page(schemas: &mut Schemas) -> Result<Success> {
+    let snapshots = &["status/timeline__history"];
+    answer::<TimelineJson<'_>>(schemas, 200, "A page of the history.", &[], snapshots)
+}
+
 fn practice(schemas: &mut Schemas) -> Result<Success> {
     let snapshots = &["practice/practice__saved"];
     answer::<practice::settings::PracticeJson<'_>>(schemas, 200, "The settings.", &[Header::ETag], snapshots)
@@ -352,7 +413,7 @@ fn results(schemas: &mut Schemas) -> Result<Success> {
 
 /// The causes of the error answers: those of the rules, and those of the edge that follow from the operation's parts.
 fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
-    let is_public = operation.access() == Access::Public;
+    let is_public = !operation.access().needs_token();
     let edge = |code| Cause::Code(ProblemCode::Edge(code));
     let mut causes: Vec<Cause> = Vec::new();
     let json = parts.body.as_ref().filter(|body| body.media_type == JSON);
@@ -371,7 +432,7 @@ fn causes(operation: Operation, parts: &Parts) -> Vec<Cause> {
     causes.extend(if is_public {
         vec![edge(EdgeCode::WrongHost)]
     } else {
-        vec![edge(EdgeCode::Unauthenticated), edge(EdgeCode::Forbidden)]
+        [EdgeCode::Unauthenticated, EdgeCode::NotAnAccessToken, EdgeCode::Forbidden].map(edge).into()
     });
     causes.extend(operation.refusals().iter().map(|code| Cause::Code(ProblemCode::Rule(*code))));
     causes.extend(parts.other_codes.iter().map(|code| edge(*code)));

@@ -1,7 +1,10 @@
 //! The parameters of requests, and the headers of answers.
 
 use anyhow::{Context as _, Result};
-use portal::ids::{JobId, PatientId, PracticeId};
+use portal::{
+    ids::{JobId, PatientId, PracticeId},
+    text::AccessReason,
+};
 use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator as _;
 
@@ -22,6 +25,8 @@ pub enum Parameter {
     IdempotencyKey,
     /// `cursor`.
     Cursor,
+    /// `reason`.
+    Reason,
     /// `q`.
     PatientQuery,
     /// `t`.
@@ -93,6 +98,14 @@ impl Parameter {
                 "description": "The `next` of the previous page. Without it the list begins.",
                 "schema": { "type": "string", "minLength": 1 },
                 "example": "AQAAAA",
+            }),
+            Self::Reason => json!({
+                "name": "reason",
+                "in": "query",
+                "required": true,
+                "description": "Why the caller reads this. It is recorded, and the patient's practice can read it.",
+                "schema": { "type": "string", "minLength": 1, "maxLength": AccessReason::MAX_CHARS },
+                "example": "Ticket 4711: the patient does not find the mail",
             }),
             Self::PatientQuery => json!({
                 "name": "q",

@@ -12,7 +12,7 @@ use super::{
     problem::Problem,
     request::Request,
     routes::{FunctionOperation, Operation},
-    scope::{Access, scope_of},
+    scope::{Access, identity_of, scope_of},
 };
 use crate::{
     bootstrap::serve_events,
@@ -88,19 +88,22 @@ impl<H: Handler> Edge<H> {
     fn admit(&self, id: RequestId, event: HttpEvent) -> Result<(H::Operation, Request), Problem> {
         let operation = event.route_key.as_deref().and_then(Operation::from_route_key).ok_or(Problem::NotFound)?;
         let own = H::Operation::from_operation(operation).ok_or(Problem::NotFound)?;
-        let scope = match (operation.access(), &self.gate) {
+        let (scope, identity) = match (operation.access(), &self.gate) {
             (Access::Public, Gate::Public(secrets)) => {
                 require_firewall(&event.headers, secrets.as_ref())?;
-                None
+                (None, None)
             }
             (access @ (Access::With(_) | Access::CustomerCare | Access::Portal), Gate::Token(claims)) => {
-                scope_of(&event, claims, access)?
+                (scope_of(&event, claims, access)?, None)
+            }
+            (access @ (Access::SupportDesk | Access::AnyToken), Gate::Token(claims)) => {
+                (scope_of(&event, claims, access)?, Some(identity_of(&event, claims)?))
             }
             (Access::Public, Gate::Token(_)) | (_, Gate::Public(_)) => {
                 return Err(Problem::Internal("the function cannot tell whether the request is permitted".into()));
             }
         };
-        Ok((own, Request { id, operation, scope, event }))
+        Ok((own, Request { id, operation, scope, identity, event }))
     }
 
     /// Answers the function's events, one after the other.

@@ -53,6 +53,8 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// The request has no verified token.
     Unauthenticated,
+    /// The verified token is not an access token.
+    NoAccessToken,
     /// The token does not permit the operation.
     Forbidden,
     /// A public operation was asked for past the firewall.
@@ -170,7 +172,7 @@ impl ProblemCode {
                 EdgeCode::InvalidFields | EdgeCode::EmailInvalid | EdgeCode::IdempotencyKeyReused => {
                     StatusCode::UNPROCESSABLE_ENTITY
                 }
-                EdgeCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+                EdgeCode::Unauthenticated | EdgeCode::NotAnAccessToken => StatusCode::UNAUTHORIZED,
                 EdgeCode::Forbidden | EdgeCode::WrongHost => StatusCode::FORBIDDEN,
                 EdgeCode::NotFound | EdgeCode::PracticeNotSetUp | EdgeCode::JobNotFound => StatusCode::NOT_FOUND,
                 EdgeCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -251,6 +253,7 @@ impl Problem {
                 _ => EdgeCode::InvalidFields,
             },
             Self::Unauthenticated => EdgeCode::Unauthenticated,
+            Self::NoAccessToken => EdgeCode::NotAnAccessToken,
             Self::Forbidden => EdgeCode::Forbidden,
             Self::WrongHost => EdgeCode::WrongHost,
             Self::NotFound => EdgeCode::NotFound,
@@ -286,6 +289,7 @@ impl Problem {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Unauthenticated
+            | Self::NoAccessToken
             | Self::Forbidden
             | Self::WrongHost
             | Self::NotFound
@@ -303,6 +307,7 @@ impl Problem {
     fn header(&self) -> Option<(HeaderName, String)> {
         match self {
             Self::Unauthenticated => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+            Self::NoAccessToken => Some((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"".to_owned())),
             Self::MethodNotAllowed { allowed } => Some((ALLOW, allowed.join(", "))),
             Self::Refused { .. }
             | Self::Malformed(_)
@@ -371,6 +376,7 @@ impl Problem {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Unauthenticated
+            | Self::NoAccessToken
             | Self::Forbidden
             | Self::WrongHost
             | Self::NotFound
@@ -432,6 +438,7 @@ mod tests {
             Problem::Precondition(Precondition::KeyReused(KeyReused)),
             Problem::Invalid(vec![pointed(FieldCode::EmailInvalid), pointed(FieldCode::UnknownField)]),
             Problem::Unauthenticated,
+            Problem::NoAccessToken,
             Problem::NotFound,
             Problem::PracticeNotSetUp,
             Problem::MethodNotAllowed { allowed: vec!["GET", "PUT"] },

@@ -15,6 +15,7 @@ use super::{
     fields::{Form, new_email, no_members, recipient},
     problem::{Malformed, Problem},
     routes::Operation,
+    scope::Identity,
 };
 
 /// The header with which a client may repeat a command (draft-ietf-httpapi-idempotency-key-header).
@@ -29,6 +30,8 @@ pub struct Request {
     pub(super) operation: Operation,
     /// `None` for an operation that belongs to no practice.
     pub(super) scope: Option<TenantScope>,
+    /// Only for an operation that need not be about the caller's practice.
+    pub(super) identity: Option<Identity>,
     pub(super) event: HttpEvent,
 }
 
@@ -56,6 +59,16 @@ impl Request {
     /// [`Problem::Internal`] for an operation that belongs to no practice and therefore has no scope.
     pub fn scope(&self) -> Result<&TenantScope, Problem> {
         self.scope.as_ref().ok_or_else(|| Problem::Internal("the operation belongs to no practice".into()))
+    }
+
+    /// The caller, for an operation that need not be about the caller's practice.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] for any other operation.
+    pub fn identity(&self) -> Result<&Identity, Problem> {
+        self.identity
+            .as_ref()
+            .ok_or_else(|| Problem::Internal("the operation is about the practice of its scope".into()))
     }
 
     /// A parameter of the query. The first one if there are several with this name.

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use portal::refusal::{
-    ChangeEmailRefusal, InviteRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, OptInRefusal, OptOutRefusal,
-    PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, RevokeRefusal,
+    ChangeEmailRefusal, InviteRefusal, LinkRefusal, LoginRefusal, LookupRefusal, NewLinkRefusal, OptInRefusal,
+    OptOutRefusal, PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, RevokeRefusal,
+    SupportReadRefusal,
 };
 use strum::IntoEnumIterator as _;
 
@@ -120,6 +121,16 @@ operations! {
         /// Replaces all of them; a setting that is left out gets its default. The first save with `portal.termsAccepted`
         /// activates the portal. No patient can be invited before, and no later save deactivates it.
         SavePractice = PUT "/v1/practice", Access::With(Permission::Admin), Infallible;
+        /// Read what has happened in the practice.
+        ///
+        /// The changes of the settings, the acceptance of the terms, and the bulk jobs, newest first, and who made
+        /// them. Nothing is ever altered. What has happened to a patient is in the patient's own timeline.
+        ReadPracticeTimeline = GET "/v1/practice/timeline", Access::With(Permission::Admin), Infallible;
+        /// Read who you are.
+        ///
+        /// The caller as the token describes them, their practice, and the operations for which the token is
+        /// enough. A client that shows only these never shows an action that is forbidden.
+        ReadMe = GET "/v1/me", Access::AnyToken, Infallible;
     }
 
     /// What the function `status` carries out.
@@ -134,6 +145,10 @@ operations! {
         ///
         /// Every change of the patient's record, newest first, and who made it. Nothing is ever altered.
         ReadTimeline = GET "/v1/patients/{patientId}/portal/timeline", Access::With(Permission::Read), PatientRefusal;
+        /// Read which members of Customer Care had access.
+        ///
+        /// Every access of Customer Care to the patient, newest first, with its reason. Nothing is ever altered.
+        ReadAccesses = GET "/v1/patients/{patientId}/portal/access", Access::With(Permission::Admin), PatientRefusal;
     }
 
     /// What the function `invite` carries out.
@@ -215,6 +230,27 @@ operations! {
         ChangeAccountEmail = PUT "/v1/practices/{practiceId}/patients/{patientId}/portal/email", Access::CustomerCare, ChangeEmailRefusal;
     }
 
+    /// What the function `support` carries out.
+    "support": SupportOperation {
+        /// Find a patient of any practice.
+        ///
+        /// By the address that the patient was invited to or logs in with, or by practice and patient. The answer is a
+        /// list with the patient, or an empty one. An address that is only in a profile finds no patient.
+        ///
+        /// The access is recorded with its reason, and the patient's practice can read it.
+        LookUpPatient = POST "/v1/support/lookups", Access::SupportDesk, LookupRefusal;
+        /// Read the status of a patient of any practice.
+        ///
+        /// The status panel, as Customer Care sees it. The access is recorded with its reason, and the patient's practice
+        /// can read it.
+        ReadStatusForSupport = GET "/v1/practices/{practiceId}/patients/{patientId}/portal", Access::CustomerCare, SupportReadRefusal;
+        /// Read what has happened to a patient of any practice.
+        ///
+        /// The patient's timeline, newest first. The access is recorded with its reason, and the patient's practice can
+        /// read it.
+        ReadTimelineForSupport = GET "/v1/practices/{practiceId}/patients/{patientId}/portal/timeline", Access::CustomerCare, SupportReadRefusal;
+    }
+
     /// What the function `register` carries out.
     "register": RegisterOperation {
         /// Check a link.
@@ -287,6 +323,17 @@ impl Operation {
                 (Some(_) | None, Some(_) | None) => return false,
             }
         }
+    }
+}
+
+#[cfg(feature = "describe")]
+impl portal::describe::Named for Operation {
+    /// The operations that need a token. What they do is said where each is described.
+    fn names() -> Vec<(&'static str, &'static str)> {
+        Self::iter()
+            .filter(|operation| operation.access().needs_token())
+            .map(|operation| (operation.id(), ""))
+            .collect()
     }
 }
 

@@ -11,6 +11,7 @@ pub enum EdgeCode {
     InvalidFields,
     EmailInvalid,
     Unauthenticated,
+    NotAnAccessToken,
     Forbidden,
     WrongHost,
     NotFound,
@@ -55,6 +56,10 @@ impl EdgeCode {
                 "This is not a usable email address: enter one plain address such as name@example.com.",
             ),
             Self::Unauthenticated => ("Unauthenticated", "The request carries no valid access token: sign in."),
+            Self::NotAnAccessToken => (
+                "Not an access token",
+                "This token says who you are and gives no access: send the access token of the same sign-in.",
+            ),
             Self::Forbidden => {
                 ("Forbidden", "You are not permitted to do this: ask an administrator for the permission.")
             }

@@ -9,7 +9,8 @@ use portal::{
     email::{EmailAddress, Pepper},
     ids::{JobId, JobKey, PatientId},
     ledger::ProfileEntry,
-    ports::{BulkRunStore, BulkStore, CommitOutcome, LoadedAll, StoreError},
+    ports::{BulkRunStore, BulkStore, CommitOutcome, JobPart, LoadedAll, StoreError},
+    practice_history::PracticeEvent,
     scope::TenantScope,
 };
 
@@ -31,8 +32,10 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
         scope: &TenantScope,
         job: &BulkJob,
         patients: &[PatientId],
+        event: &PracticeEvent,
     ) -> Result<Option<BulkJob>, StoreError> {
         check_practice(scope, job.scope.practice())?;
+        check_practice(scope, &event.practice)?;
         let key = scope.job(&job.id);
         let item = items::job::encode(job)?;
         let mut writes = vec![self.put_if(item.clone(), version_condition(job.version))?];
@@ -40,6 +43,7 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
             Audience::Named { .. } => writes.push(self.put(items::job::encode_patients(&key, patients)?)?),
             Audience::NeverInvited { .. } => {}
         }
+        writes.push(self.put(items::practice_event::encode(event)?)?);
         let Some(stored) = self.write_job(writes).await? else { return Ok(None) };
         // The first attempt wrote it and its answer was lost.
         if stored == item { Ok(None) } else { items::job::decode(stored).map(Some) }
@@ -53,13 +57,19 @@ impl<P: Sync> BulkStore for DynamoStore<P> {
         &self,
         scope: &TenantScope,
         job: &BulkJob,
-        slice: Option<&Slice>,
+        part: Option<JobPart<'_>>,
     ) -> Result<CommitOutcome, StoreError> {
         check_practice(scope, job.scope.practice())?;
         let item = items::job::encode(job)?;
-        let Some(slice) = slice else { return self.put_next(&item, job.version).await };
-        let slice = items::job::encode_slice(&scope.job(&job.id), slice)?;
-        let writes = vec![self.put_if(item.clone(), version_condition(job.version))?, self.put(slice)?];
+        let part = match part {
+            None => return self.put_next(&item, job.version).await,
+            Some(JobPart::Slice(slice)) => items::job::encode_slice(&scope.job(&job.id), slice)?,
+            Some(JobPart::Event(event)) => {
+                check_practice(scope, &event.practice)?;
+                items::practice_event::encode(event)?
+            }
+        };
+        let writes = vec![self.put_if(item.clone(), version_condition(job.version))?, self.put(part)?];
         Ok(match self.write_job(writes).await? {
             None => CommitOutcome::Committed,
             Some(stored) if stored == item => CommitOutcome::Committed,
@@ -165,7 +175,11 @@ impl<P> DynamoStore<P> {
         Ok(Some(job.item.clone().unwrap_or_default()))
     }
 
-    fn put_if(&self, item: Item, (condition, values): (&str, Option<Item>)) -> Result<TransactWriteItem, StoreError> {
+    pub(super) fn put_if(
+        &self,
+        item: Item,
+        (condition, values): (&str, Option<Item>),
+    ) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))

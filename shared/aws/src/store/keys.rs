@@ -6,6 +6,7 @@
 use portal::{
     directory::{DirectoryPlace, NameEntry},
     email::Fingerprint,
+    history::HistoryPlace,
     ids::{JobId, JobKey, PatientId, PracticeId, RecordKey},
     ports::DueShard,
     redacted::Redacted,
@@ -108,6 +109,33 @@ pub fn refusals(practice: &PracticeId) -> Key {
 pub fn practice(id: &PracticeId) -> Key {
     Key::new(format!("PRACTICE#{id}"), "SETTINGS")
 }
+
+/// The partition of the history of a practice.
+#[must_use]
+pub fn history_partition(practice: &PracticeId) -> String {
+    format!("PRACTICE#{practice}#HISTORY")
+}
+
+/// An event of the history of a practice.
+#[must_use]
+pub fn practice_event(practice: &PracticeId, place: &HistoryPlace) -> Key {
+    Key::new(history_partition(practice), format!("{EVENTS}{}", place.to_text()))
+}
+
+/// The partition of the accesses to a patient. It is not the record's, so that who records accesses cannot write records.
+#[must_use]
+pub fn access_partition(key: &RecordKey) -> String {
+    format!("PRACTICE#{}#ACCESS#{}", key.practice, key.patient)
+}
+
+/// An access to a patient.
+#[must_use]
+pub fn access(key: &RecordKey, place: &HistoryPlace) -> Key {
+    Key::new(access_partition(key), format!("{ACCESSES}{}", place.to_text()))
+}
+
+/// The prefix of the sort keys of accesses.
+pub const ACCESSES: &str = "ACCESS#";
 
 /// The partition of the directory of a practice.
 #[must_use]

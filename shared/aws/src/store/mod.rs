@@ -4,6 +4,7 @@
 //! * `bulk` stores bulk jobs and reads many records in one call
 //! * `commit` writes changes, `delivery` claims mails and reads due entries, `links` finds the record of a mailed link,
 //!   `logins` records logins, `lists` reads timelines and directories; this module has the other reads
+//! * `history` stores the histories of practices and the accesses of Customer Care
 //! * `errors` classifies SDK errors, `retry` repeats calls that may succeed later
 //!
 //! Index rows are candidates only, because an index accepts duplicates and is eventually consistent. A unique value has
@@ -17,6 +18,7 @@ mod delivery;
 mod emails;
 mod errors;
 mod expression;
+mod history;
 mod items;
 pub mod keys;
 mod links;
@@ -41,6 +43,7 @@ use portal::{
     ids::{PatientId, PracticeId, RecordKey},
     ports::{CommitOutcome, Loaded, PortalReader, PracticeStore, StoreError},
     practice::Practice,
+    practice_history::PracticeEvent,
     scope::TenantScope,
 };
 use tokio::time::Instant;
@@ -166,7 +169,19 @@ impl<P> DynamoStore<P> {
 
     /// Puts an item if the stored one has the previous version, or if there is none and this is the first version.
     async fn put_next(&self, item: &Item, version: u64) -> Result<CommitOutcome, StoreError> {
-        let (condition, values) = version_condition(version);
+        self.put_one(item, version_condition(version)).await
+    }
+
+    /// Puts an item if there is none under its key.
+    async fn put_new(&self, item: &Item) -> Result<CommitOutcome, StoreError> {
+        self.put_one(item, version_condition(1)).await
+    }
+
+    async fn put_one(
+        &self,
+        item: &Item,
+        (condition, values): (&str, Option<Item>),
+    ) -> Result<CommitOutcome, StoreError> {
         retry::with_retries(|| async {
             let sent = self
                 .client
@@ -217,9 +232,15 @@ impl<P: Sync> PracticeStore for DynamoStore<P> {
         self.get(&keys::practice(scope.practice()), true).await?.map(items::practice::decode).transpose()
     }
 
-    async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
+    async fn save_practice(
+        &self,
+        scope: &TenantScope,
+        practice: &Practice,
+        events: &[PracticeEvent],
+    ) -> Result<CommitOutcome, StoreError> {
         check_practice(scope, &practice.id)?;
-        self.put_next(&items::practice::encode(practice)?, practice.version).await
+        history::check_events(scope, events)?;
+        self.save_with_events(practice, events).await
     }
 }
 

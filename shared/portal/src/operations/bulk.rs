@@ -6,9 +6,11 @@ use super::{MAX_ROUNDS, Precondition};
 use crate::{
     bulk::{Audience, BulkJob, Slice, SlicePlace},
     idempotency::{KeyReused, KeyedRequest},
-    ids::{JobId, PatientId},
-    ports::{BulkStore, CommitOutcome, Entropy, JobQueue, Ports, QueueError, StoreError},
+    ids::{JobId, PatientId, RequestId},
+    ports::{BulkStore, CommitOutcome, Entropy, JobPart, JobQueue, Ports, QueueError, StoreError},
+    practice_history::PracticeEvent,
     scope::TenantScope,
+    timeline::ChangeContext,
 };
 
 /// Maximum number of slices on a page of results.
@@ -23,6 +25,8 @@ pub struct BulkRequest {
     pub dry_run: bool,
     /// The keyed request, if the client gave an idempotency key.
     pub keyed: Option<KeyedRequest>,
+    /// The request's id.
+    pub request: RequestId,
 }
 
 /// Whom to invite.
@@ -70,7 +74,7 @@ pub async fn begin(
     request: &BulkRequest,
 ) -> Result<BulkJob, BeginError> {
     let Ports { store, clock } = *ports;
-    let BulkRequest { audience, dry_run, keyed } = request;
+    let BulkRequest { audience, dry_run, keyed, request } = request;
     let now = clock.now();
     let (audience, patients) = match audience {
         RequestedAudience::Named(patients) => (
@@ -81,7 +85,9 @@ pub async fn begin(
     };
     let id = keyed.as_ref().map_or_else(|| entropy.job_id(now), |keyed| JobId::from_request(scope.practice(), keyed));
     let new_job = BulkJob::new(id, scope, keyed.as_ref(), *dry_run, audience, now);
-    let job = match store.begin_job(scope, &new_job, patients).await? {
+    let context = ChangeContext { at: now, actor: scope.actor().clone(), request: request.clone() };
+    let event = PracticeEvent::from_new_job(&new_job, context);
+    let job = match store.begin_job(scope, &new_job, patients, &event).await? {
         None => new_job,
         Some(existing) if existing.content == new_job.content => existing,
         Some(_) => return Err(Precondition::from(KeyReused).into()),
@@ -113,12 +119,16 @@ pub async fn cancel(
     ports: &Ports<'_, impl BulkStore>,
     scope: &TenantScope,
     id: &JobId,
+    request: &RequestId,
 ) -> Result<Option<BulkJob>, StoreError> {
     let Ports { store, clock } = *ports;
     for _ in 0..MAX_ROUNDS {
         let Some(job) = store.job(scope, id).await? else { return Ok(None) };
-        let Some(cancelled) = job.cancel(clock.now()) else { return Ok(Some(job)) };
-        if store.save_job(scope, &cancelled, None).await? == CommitOutcome::Committed {
+        let context = ChangeContext { at: clock.now(), actor: scope.actor().clone(), request: request.clone() };
+        let Some(cancelled) = job.cancel(context.at) else { return Ok(Some(job)) };
+        let event = PracticeEvent::from_cancelled_job(&cancelled, context);
+        let part = Some(JobPart::Event(&event));
+        if store.save_job(scope, &cancelled, part).await? == CommitOutcome::Committed {
             return Ok(Some(cancelled));
         }
     }

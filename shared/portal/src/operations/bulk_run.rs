@@ -19,7 +19,7 @@ use crate::{
     ids::{JobKey, PatientId, RequestId},
     policy::{BULK_PAUSE, BULK_SLICE},
     ports::{
-        BulkRunStore, CommitOutcome, Entropy, Hint, JobQueue, LoadedAll, PortError, PortalStore, Ports, Queue,
+        BulkRunStore, CommitOutcome, Entropy, Hint, JobPart, JobQueue, LoadedAll, PortError, PortalStore, Ports, Queue,
         QueueError, StoreError,
     },
     record::guards::Recipient,
@@ -152,7 +152,9 @@ impl<S: BulkRunStore + PortalStore, Q: Queue, J: JobQueue> BulkRun<'_, S, Q, J> 
             let Some((after, slice)) = job.advance(self.run, progress.clone(), self.ports.clock.now()) else {
                 return Ok(None);
             };
-            if self.ports.store.save_job(&after.scope, &after, slice.as_ref()).await? == CommitOutcome::Committed {
+            if self.ports.store.save_job(&after.scope, &after, slice.as_ref().map(JobPart::Slice)).await?
+                == CommitOutcome::Committed
+            {
                 return Ok(Some(after));
             }
             // The job was cancelled or taken over meanwhile.

@@ -1,6 +1,7 @@
 //! The operations: one file per use case. Each operation is a plain async function over [`Ports`] and, if needed, a queue
 //! or the mail service.
 
+pub mod accesses;
 pub mod breaker;
 pub mod bulk;
 pub mod bulk_run;
@@ -18,6 +19,7 @@ pub mod reinvite;
 pub mod revoke;
 pub mod search;
 pub mod status;
+pub mod support;
 pub mod sweep;
 pub mod timeline;
 pub mod track_login;

@@ -12,22 +12,33 @@ use crate::{
     ids::{JobId, JobKey, PatientId},
     ledger::ProfileEntry,
     practice::Practice,
+    practice_history::PracticeEvent,
     record::PortalRecord,
     scope::TenantScope,
 };
 
+/// What is written with a job.
+#[derive(Clone, Copy, Debug)]
+pub enum JobPart<'part> {
+    /// The slice that a run has processed.
+    Slice(&'part Slice),
+    /// The event of the practice's history.
+    Event(&'part PracticeEvent),
+}
+
 /// The bulk jobs of one practice, for the clients who create and read them.
 pub trait BulkStore: Sync {
-    /// Writes a new job and the patients that it names, in one transaction. If a job with this id exists, writes nothing and
-    /// returns the existing job.
+    /// Writes a new job, the patients that it names and the event, in one transaction. If a job with this id exists, writes
+    /// nothing and returns the existing job.
     ///
     /// # Errors
-    /// [`StoreError`], also if the job is not of the scope's practice.
+    /// [`StoreError`], also if the job or the event is not of the scope's practice.
     fn begin_job(
         &self,
         scope: &TenantScope,
         job: &BulkJob,
         patients: &[PatientId],
+        event: &PracticeEvent,
     ) -> impl Future<Output = Result<Option<BulkJob>, StoreError>> + Send;
 
     /// Reads a job, consistently.
@@ -37,16 +48,16 @@ pub trait BulkStore: Sync {
     fn job(&self, scope: &TenantScope, job: &JobId)
     -> impl Future<Output = Result<Option<BulkJob>, StoreError>> + Send;
 
-    /// Writes a job and the slice that it has processed, in one transaction, if the stored job has the previous version:
+    /// Writes a job and what belongs to the change, in one transaction, if the stored job has the previous version:
     /// [`CommitOutcome::Committed`] or [`CommitOutcome::Stale`].
     ///
     /// # Errors
-    /// [`StoreError`], also if the job is not of the scope's practice.
+    /// [`StoreError`], also if the job or the event is not of the scope's practice.
     fn save_job(
         &self,
         scope: &TenantScope,
         job: &BulkJob,
-        slice: Option<&Slice>,
+        part: Option<JobPart<'_>>,
     ) -> impl Future<Output = Result<CommitOutcome, StoreError>> + Send;
 
     /// A job's slices, in the order in which they were processed, at most `limit`: the first, or those after a place. Empty

@@ -301,18 +301,17 @@ impl PortalRecord {
             let event = TimelineEvent {
                 version: 1,
                 context,
-                kind: EventKind::ProfileSaved,
+                kind: EventKind::ProfileSaved { changed: Vec::new() },
                 before: None,
                 after: after.facet_states(),
             };
             return Some(Change { before: None, after, event });
         };
-        // Addresses are compared by their canonical form, but a new spelling of the same address is also saved.
-        let typed = |profile: &Profile| profile.email.as_ref().map(|email| email.typed().to_owned());
-        if record.profile == profile && typed(&record.profile) == typed(&profile) {
+        let changed = record.profile.changed_members(&profile);
+        if changed.is_empty() {
             return None;
         }
-        Some(record.change(context, EventKind::ProfileSaved, |after| {
+        Some(record.change(context, EventKind::ProfileSaved { changed }, |after| {
             after.profile = profile;
         }))
     }

@@ -1,8 +1,10 @@
 //! Practices, patients and other values for tests. All of them are fictitious.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use strum::IntoEnumIterator as _;
 
 use crate::{
+    access::{AccessEntry, AccessKind},
     bulk::{Audience, BulkJob},
     email::EmailAddress,
     ids::{
@@ -11,12 +13,13 @@ use crate::{
     },
     link::{LinkSecret, Token},
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
-    profile::{Language, Profile},
+    practice_history::{PracticeEvent, PracticeEventKind, SettingsMember},
+    profile::{Language, Profile, ProfileMember},
     record::{Change, PortalRecord, account::Login, delivery::ClaimRequest},
     redacted::Redacted,
     scope::TenantScope,
     states::{Delivery, FailReason, NoticeKind, RevokeReason},
-    text::{DisplayName, PersonName, Phone},
+    text::{AccessReason, DisplayName, PersonName, Phone},
     timeline::{Actor, ChangeContext, EventKind, Role},
 };
 
@@ -202,7 +205,53 @@ pub fn claim_request(invitation: &InvitationId, now: DateTime<Utc>, seed: u8) ->
 /// All kinds of events, with all reasons.
 #[must_use]
 pub fn event_kinds() -> Vec<EventKind> {
-    std::iter::successors(Some(EventKind::ProfileSaved), next_kind).collect()
+    std::iter::successors(Some(EventKind::ProfileSaved { changed: Vec::new() }), next_kind).collect()
+}
+
+/// An access of Customer Care to a patient.
+#[must_use]
+pub fn access(kind: AccessKind, now: DateTime<Utc>, request: &str) -> AccessEntry {
+    let reason = AccessReason::parse("Ticket 4711").unwrap();
+    AccessEntry { context: context_as(Role::Support, now, request), kind, reason }
+}
+
+/// The event of a new bulk job.
+#[must_use]
+pub fn job_begun(job: &BulkJob) -> PracticeEvent {
+    PracticeEvent::from_new_job(job, staff_context(job.created_at, &format!("begin-{}", job.id)))
+}
+
+/// The events of a save of settings.
+#[must_use]
+pub fn settings_saved(before: Option<&Practice>, after: &Practice, request: &str) -> Vec<PracticeEvent> {
+    PracticeEvent::from_save(before, after, &staff_context(noon(), request))
+}
+
+/// All kinds of events of a practice's history.
+#[must_use]
+pub fn practice_event_kinds() -> Vec<PracticeEventKind> {
+    std::iter::successors(Some(PracticeEventKind::PracticeCreated), next_practice_kind).collect()
+}
+
+/// The kind after this one. A new kind compiles only after it is added here.
+fn next_practice_kind(kind: &PracticeEventKind) -> Option<PracticeEventKind> {
+    let job = JobId::parse("job-1").unwrap();
+    Some(match kind {
+        PracticeEventKind::PracticeCreated => PracticeEventKind::SettingsSaved { changed: vec![] },
+        PracticeEventKind::SettingsSaved { changed } if changed.is_empty() => {
+            PracticeEventKind::SettingsSaved { changed: SettingsMember::iter().collect() }
+        }
+        PracticeEventKind::SettingsSaved { .. } => PracticeEventKind::TermsAccepted,
+        PracticeEventKind::TermsAccepted => PracticeEventKind::BulkJobBegun { job, patients: Some(1), dry_run: false },
+        PracticeEventKind::BulkJobBegun { patients: Some(_), dry_run: false, .. } => {
+            PracticeEventKind::BulkJobBegun { job, patients: Some(12), dry_run: true }
+        }
+        PracticeEventKind::BulkJobBegun { patients: Some(_), dry_run: true, .. } => {
+            PracticeEventKind::BulkJobBegun { job, patients: None, dry_run: false }
+        }
+        PracticeEventKind::BulkJobBegun { patients: None, .. } => PracticeEventKind::BulkJobCancelled { job },
+        PracticeEventKind::BulkJobCancelled { .. } => return None,
+    })
 }
 
 /// The kind after this one. A new kind or reason compiles only after it is added here.
@@ -217,7 +266,10 @@ fn next_kind(kind: &EventKind) -> Option<EventKind> {
         address_confirmed,
     };
     let next = match kind {
-        EventKind::ProfileSaved => EventKind::Invited { invitation, address_confirmed: false },
+        EventKind::ProfileSaved { changed } if changed.is_empty() => {
+            EventKind::ProfileSaved { changed: ProfileMember::iter().collect() }
+        }
+        EventKind::ProfileSaved { .. } => EventKind::Invited { invitation, address_confirmed: false },
         EventKind::Invited { address_confirmed: false, .. } => {
             EventKind::Invited { invitation, address_confirmed: true }
         }

@@ -9,17 +9,20 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
+    access::AccessEntry,
     bulk::{BulkJob, Slice, SlicePlace},
     directory::{self, DirectoryPlace, DirectoryRow},
     email::EmailAddress,
+    history::HistoryPlace,
     ids::{JobId, JobKey, LinkId, PatientId, PracticeId, RecordKey},
     ledger::{AddressBook, EmailEntry, ProfileEntry, RefusalBudget},
     ports::{
-        BulkRunStore, BulkStore, ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore, DirectoryStore, DueEntry,
-        DueShard, LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore, PortalReader, PracticeStore, StoreError,
-        TimelineReader,
+        AccessLog, AccessLogReader, BulkRunStore, BulkStore, ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore,
+        DirectoryStore, DueEntry, DueShard, JobPart, LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore,
+        PortalReader, PracticeHistory, PracticeStore, StoreError, SupportStore, TimelineReader,
     },
     practice::Practice,
+    practice_history::PracticeEvent,
     record::{
         Change, NextAction, PortalRecord,
         account::{Login, Registration},
@@ -51,6 +54,10 @@ pub struct Contents {
     pub jobs: BTreeMap<JobKey, (BulkJob, Vec<PatientId>)>,
     /// The slices of the bulk jobs, by job and number.
     pub slices: BTreeMap<(JobKey, u32), Slice>,
+    /// The histories of the practices.
+    pub practice_events: BTreeMap<(PracticeId, HistoryPlace), PracticeEvent>,
+    /// The accesses of Customer Care to patients.
+    pub accesses: BTreeMap<(RecordKey, HistoryPlace), AccessEntry>,
 }
 
 /// A fault of one call.
@@ -283,7 +290,29 @@ impl Contents {
         moved.map(|moved| *record = moved).is_some()
     }
 
-    fn save_job(&mut self, job: &BulkJob, slice: Option<&Slice>) -> CommitOutcome {
+    fn add_event(&mut self, event: &PracticeEvent) {
+        self.practice_events.insert((event.practice.clone(), event.place()), event.clone());
+    }
+
+    fn save_practice(&mut self, practice: &Practice, events: &[PracticeEvent]) -> Result<CommitOutcome, StoreError> {
+        let stored_event = |event: &PracticeEvent| self.practice_events.get(&(event.practice.clone(), event.place()));
+        if events.iter().any(|event| stored_event(event) == Some(event)) {
+            return Ok(CommitOutcome::Committed);
+        }
+        if self.practices.get(&practice.id).map_or(0, |stored| stored.version) + 1 != practice.version {
+            return Ok(CommitOutcome::Stale);
+        }
+        if events.iter().any(|event| stored_event(event).is_some()) {
+            return Err(StoreError::Corrupt("a history has another event at this place".into()));
+        }
+        self.practices.insert(practice.id.clone(), practice.clone());
+        for event in events {
+            self.add_event(event);
+        }
+        Ok(CommitOutcome::Committed)
+    }
+
+    fn save_job(&mut self, job: &BulkJob, part: Option<JobPart<'_>>) -> CommitOutcome {
         let key = job.scope.job(&job.id);
         let Some((stored, _)) = self.jobs.get_mut(&key) else { return CommitOutcome::Stale };
         if stored == job {
@@ -293,8 +322,12 @@ impl Contents {
             return CommitOutcome::Stale;
         }
         *stored = job.clone();
-        if let Some(slice) = slice {
-            self.slices.insert((key, slice.number), slice.clone());
+        match part {
+            None => {}
+            Some(JobPart::Slice(slice)) => {
+                self.slices.insert((key, slice.number), slice.clone());
+            }
+            Some(JobPart::Event(event)) => self.add_event(event),
         }
         CommitOutcome::Committed
     }
@@ -393,14 +426,17 @@ impl BulkStore for MemoryStore {
         scope: &TenantScope,
         job: &BulkJob,
         patients: &[PatientId],
+        event: &PracticeEvent,
     ) -> Result<Option<BulkJob>, StoreError> {
         same_practice(scope, job.scope.practice())?;
+        same_practice(scope, &event.practice)?;
         self.call(|contents| {
             let key = scope.job(&job.id);
             if let Some((existing, _)) = contents.jobs.get(&key) {
                 return (existing != job).then(|| existing.clone());
             }
             contents.jobs.insert(key, (job.clone(), patients.to_vec()));
+            contents.add_event(event);
             None
         })
     }
@@ -413,10 +449,13 @@ impl BulkStore for MemoryStore {
         &self,
         scope: &TenantScope,
         job: &BulkJob,
-        slice: Option<&Slice>,
+        part: Option<JobPart<'_>>,
     ) -> Result<CommitOutcome, StoreError> {
         same_practice(scope, job.scope.practice())?;
-        self.call(|contents| contents.save_job(job, slice))
+        if let Some(JobPart::Event(event)) = part {
+            same_practice(scope, &event.practice)?;
+        }
+        self.call(|contents| contents.save_job(job, part))
     }
 
     async fn slices(
@@ -491,20 +530,77 @@ impl PracticeStore for MemoryStore {
         self.call(|contents| contents.practices.get(scope.practice()).cloned())
     }
 
-    async fn save_practice(&self, scope: &TenantScope, practice: &Practice) -> Result<CommitOutcome, StoreError> {
+    async fn save_practice(
+        &self,
+        scope: &TenantScope,
+        practice: &Practice,
+        events: &[PracticeEvent],
+    ) -> Result<CommitOutcome, StoreError> {
         same_practice(scope, &practice.id)?;
+        events.iter().try_for_each(|event| same_practice(scope, &event.practice))?;
+        self.call(|contents| contents.save_practice(practice, events))?
+    }
+}
+
+impl PracticeHistory for MemoryStore {
+    async fn practice_events(
+        &self,
+        scope: &TenantScope,
+        before: Option<&HistoryPlace>,
+        limit: u16,
+    ) -> Result<Vec<PracticeEvent>, StoreError> {
+        self.call(|contents| newest(&contents.practice_events, scope.practice(), before, limit))
+    }
+}
+
+impl AccessLog for MemoryStore {
+    async fn record_access(&self, key: &RecordKey, entry: &AccessEntry) -> Result<(), StoreError> {
         self.call(|contents| {
-            let stored = contents.practices.get(&practice.id);
-            if stored == Some(practice) {
-                return CommitOutcome::Committed;
+            let stored = contents.accesses.entry((key.clone(), entry.place())).or_insert_with(|| entry.clone());
+            if stored == entry {
+                Ok(())
+            } else {
+                Err(StoreError::Corrupt("there is another entry at this place".into()))
             }
-            if stored.map_or(0, |stored| stored.version) + 1 != practice.version {
-                return CommitOutcome::Stale;
-            }
-            contents.practices.insert(practice.id.clone(), practice.clone());
-            CommitOutcome::Committed
+        })?
+    }
+}
+
+impl AccessLogReader for MemoryStore {
+    async fn accesses(
+        &self,
+        scope: &TenantScope,
+        patient: &PatientId,
+        before: Option<&HistoryPlace>,
+        limit: u16,
+    ) -> Result<Vec<AccessEntry>, StoreError> {
+        self.call(|contents| newest(&contents.accesses, &scope.record(patient), before, limit))
+    }
+}
+
+impl SupportStore for MemoryStore {
+    async fn find_owner(&self, email: &EmailAddress) -> Result<Option<RecordKey>, StoreError> {
+        self.call(|contents| contents.emails.get(email).and_then(|entry| entry.owner.clone()))
+    }
+
+    async fn load_by_key(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
+        self.call(|contents| Loaded {
+            practice: contents.practices.get(&key.practice).cloned(),
+            record: contents.records.get(key).cloned(),
         })
     }
+}
+
+/// The entries of one history, newest first.
+fn newest<K: Ord, E: Clone>(
+    all: &BTreeMap<(K, HistoryPlace), E>,
+    of: &K,
+    before: Option<&HistoryPlace>,
+    limit: u16,
+) -> Vec<E> {
+    let is_next = |place: &HistoryPlace| before.is_none_or(|before| place < before);
+    let entries = all.iter().rev().filter(|((owner, place), _)| owner == of && is_next(place));
+    entries.take(limit.into()).map(|(_, entry)| entry.clone()).collect()
 }
 
 impl LoginStore for MemoryStore {

@@ -174,11 +174,21 @@ fn name(number: u32) -> String {
 
 fn named(numbers: impl IntoIterator<Item = u32>) -> BulkRequest {
     let patients = numbers.into_iter().map(|number| samples::patient_id(&name(number))).collect();
-    BulkRequest { audience: RequestedAudience::Named(patients), dry_run: false, keyed: None }
+    BulkRequest {
+        audience: RequestedAudience::Named(patients),
+        dry_run: false,
+        keyed: None,
+        request: samples::request_id("begin"),
+    }
 }
 
 fn never_invited() -> BulkRequest {
-    BulkRequest { audience: RequestedAudience::NeverInvited, dry_run: false, keyed: None }
+    BulkRequest {
+        audience: RequestedAudience::NeverInvited,
+        dry_run: false,
+        keyed: None,
+        request: samples::request_id("begin"),
+    }
 }
 
 fn key(job: &BulkJob) -> JobKey {
@@ -244,8 +254,16 @@ async fn a_dry_run_previews_the_outcomes_of_the_real_run() {
     assert_eq!((dry.state, dry.total(), dry.processed()), (JobState::Queued, Some(46), 0));
     bulk.finish().await;
     let previewed = codes(bulk.assert_done(&dry.id, 46).await);
-    let after = Contents { jobs: before.jobs.clone(), slices: before.slices.clone(), ..bulk.world.store.contents() };
-    assert_eq!(after, before, "a dry run changes nothing");
+    let after = bulk.world.store.contents();
+    let unchanged = Contents {
+        jobs: after.jobs.clone(),
+        slices: after.slices.clone(),
+        practice_events: after.practice_events.clone(),
+        ..before
+    };
+    assert_eq!(after, unchanged, "a dry run changes nothing");
+    let begun: Vec<_> = after.practice_events.into_values().map(|event| event.sentence()).collect();
+    assert_eq!(begun, ["Practice staff began to preview the invitation of 46 patients."]);
     assert!(bulk.world.queue.take().is_empty());
 
     let real = bulk.begin(&named(0..46)).await.unwrap();
@@ -437,7 +455,11 @@ async fn a_job_that_is_cancelled_during_a_run_keeps_the_results_of_the_run() {
     let new_job = bulk.begin(&named(0..45)).await.unwrap();
     let cancelled = Meanwhile(Box::new(|| {
         Box::pin(async {
-            let cancelled = cancel(&bulk.world.ports(), &samples::scope("north"), &new_job.id).await.unwrap().unwrap();
+            let cancelled =
+                cancel(&bulk.world.ports(), &samples::scope("north"), &new_job.id, &samples::request_id("cancel"))
+                    .await
+                    .unwrap()
+                    .unwrap();
             assert_eq!((cancelled.state, cancelled.processed()), (JobState::Cancelled, 0));
         })
     }));
@@ -451,7 +473,12 @@ async fn a_job_that_is_cancelled_during_a_run_keeps_the_results_of_the_run() {
     // Another cancellation or run does not change it.
     let World { store, .. } = &bulk.world;
     let before = store.contents();
-    assert_eq!(cancel(&bulk.world.ports(), &samples::scope("north"), &new_job.id).await.unwrap(), Some(cancelled));
+    assert_eq!(
+        cancel(&bulk.world.ports(), &samples::scope("north"), &new_job.id, &samples::request_id("cancel"))
+            .await
+            .unwrap(),
+        Some(cancelled)
+    );
     assert!(matches!(bulk.run(&key(&new_job)).await, Ok(RunOutcome::Over)));
     assert_eq!(store.contents(), before);
 }
@@ -514,7 +541,7 @@ async fn a_job_is_found_only_in_its_own_practice() {
     let (ports, south) = (bulk.world.ports(), samples::scope("south"));
     assert_eq!(job(&ports, &south, &new_job.id).await.unwrap(), None);
     assert_eq!(results(&ports, &south, &new_job.id, None).await.unwrap(), None);
-    assert_eq!(cancel(&ports, &south, &new_job.id).await.unwrap(), None);
+    assert_eq!(cancel(&ports, &south, &new_job.id, &samples::request_id("cancel")).await.unwrap(), None);
     assert_eq!(bulk.job(&new_job.id).await, new_job);
 }
 

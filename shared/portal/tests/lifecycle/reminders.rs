@@ -94,7 +94,7 @@ async fn save(world: &World, change: impl FnOnce(&mut Practice)) {
     let mut practice = world.store.contents().practices.remove(&samples::practice_id("north")).unwrap();
     change(&mut practice);
     practice.version += 1;
-    let saved = world.store.save_practice(&samples::scope("north"), &practice).await.unwrap();
+    let saved = world.store.save_practice(&samples::scope("north"), &practice, &[]).await.unwrap();
     assert_eq!(saved, CommitOutcome::Committed);
 }
 

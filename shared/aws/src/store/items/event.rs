@@ -3,24 +3,22 @@
 use std::borrow::Cow;
 
 use portal::{
-    ids::{InvitationId, MessageId, RecordKey, RequestId, Subject},
+    ids::{InvitationId, MessageId, RecordKey},
     ports::StoreError,
     states::FacetStates,
-    timeline::{Actor, ChangeContext, EventKind, EventName, TimelineEvent},
+    timeline::{EventKind, EventName, TimelineEvent},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Millis, Unreadable, corrupt, named, need, parsed};
+use super::{Item, Unreadable, change_context::Context, corrupt, named, need, parsed};
 use crate::store::keys;
 
 #[derive(Serialize, Deserialize)]
 struct EventItem<'event> {
     version: u64,
     kind: Cow<'event, str>,
-    at: Millis,
-    role: Cow<'event, str>,
-    by: Option<Cow<'event, str>>,
-    request: Cow<'event, str>,
+    #[serde(flatten)]
+    context: Context<'event>,
     before: Option<States<'event>>,
     after: States<'event>,
     #[serde(flatten)]
@@ -44,24 +42,17 @@ struct Details<'event> {
     reason: Option<Cow<'event, str>>,
     guesses: Option<u8>,
     notice: Option<Cow<'event, str>>,
+    /// The names of members of the profile. Absent instead of empty.
+    changed: Option<Vec<Cow<'event, str>>>,
 }
 
 /// Encodes the item.
 pub(in crate::store) fn encode(key: &RecordKey, event: &TimelineEvent) -> Result<Item, StoreError> {
-    let TimelineEvent {
-        version,
-        context: ChangeContext { at, actor: Actor { role, subject }, request },
-        kind,
-        before,
-        after,
-    } = event;
+    let TimelineEvent { version, context, kind, before, after } = event;
     let body = EventItem {
         version: *version,
         kind: <&str>::from(kind.name()).into(),
-        at: Millis(*at),
-        role: role.name().into(),
-        by: subject.as_ref().map(|subject| subject.as_str().into()),
-        request: request.as_str().into(),
+        context: context.into(),
         before: before.map(names),
         after: names(*after),
         details: details(kind),
@@ -75,15 +66,10 @@ pub(in crate::store) fn decode(item: Item) -> Result<TimelineEvent, StoreError> 
 }
 
 fn event(item: EventItem<'_>) -> Result<TimelineEvent, Unreadable> {
-    let EventItem { version, kind: name, at, role: role_name, by, request, before, after, details } = item;
-    let subject = by.map(|by| parsed(Subject::parse(&by), "by")).transpose()?;
+    let EventItem { version, kind: name, context, before, after, details } = item;
     Ok(TimelineEvent {
         version,
-        context: ChangeContext {
-            at: at.into(),
-            actor: Actor { role: named(&role_name, "role")?, subject },
-            request: parsed(RequestId::parse(&request), "request")?,
-        },
+        context: context.decode()?,
         kind: kind(&name, &details)?,
         before: before.map(|names| states(&names, "before")).transpose()?,
         after: states(&after, "after")?,
@@ -113,10 +99,11 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
     let revoke_reason = || named(reason()?, "reason");
     let delivery = || named(need(details.delivery.as_deref(), "delivery")?, "delivery");
     let notice = || named(need(details.notice.as_deref(), "notice")?, "notice");
+    let changed = || details.changed.iter().flatten().map(|member| named(member, "changed")).collect::<Result<_, _>>();
     let address_confirmed = details.address_confirmed.unwrap_or_default();
     let another_address = || need(details.another_address, "another_address");
     Ok(match named(name, "kind")? {
-        EventName::ProfileSaved => EventKind::ProfileSaved,
+        EventName::ProfileSaved => EventKind::ProfileSaved { changed: changed()? },
         EventName::Invited => EventKind::Invited { invitation: invitation()?, address_confirmed },
         EventName::Reinvited => {
             EventKind::Reinvited { invitation: invitation()?, another_address: another_address()?, address_confirmed }
@@ -148,8 +135,11 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
 
 fn details(kind: &EventKind) -> Details<'_> {
     match kind {
-        EventKind::ProfileSaved
-        | EventKind::Registered
+        EventKind::ProfileSaved { changed } => Details {
+            changed: (!changed.is_empty()).then(|| changed.iter().map(|member| member.name().into()).collect()),
+            ..Details::default()
+        },
+        EventKind::Registered
         | EventKind::OptedOut
         | EventKind::OptedIn
         | EventKind::AccountEmailChanged

@@ -3,12 +3,15 @@
 //! Attributes that do not apply are absent and never NULL, which keeps the indexes sparse. Instants are milliseconds since
 //! 1970. A typical item has at most 1 KB, which is one write unit.
 
+pub(super) mod access;
+mod change_context;
 pub(super) mod directory;
 pub(super) mod email;
 pub(super) mod event;
 pub(super) mod job;
 pub(super) mod packed;
 pub(super) mod practice;
+pub(super) mod practice_event;
 pub(super) mod record;
 
 use std::str::FromStr;
