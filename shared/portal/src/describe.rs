@@ -14,7 +14,7 @@ use crate::{
     profile::Language,
     refusal::RefusalCode,
     states::{AccountFacet, Delivery, FailReason, RevokeReason},
-    text::{DisplayName, NAME_MAX_CHARS, PersonName, Phone},
+    text::{CloseReason, DisplayName, NAME_MAX_CHARS, PersonName, Phone},
     timeline::{EventName, Role},
 };
 
@@ -108,6 +108,11 @@ text! {
     PersonName => json_schema!({
         "description": "Visible characters of any script. Spaces around them are removed.",
         "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": r"\S", "examples": ["Núñez"],
+    });
+    CloseReason => json_schema!({
+        "description": "Visible characters of any script. Spaces around them are removed.",
+        "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": r"\S",
+        "examples": ["The patient asked for it."],
     });
     DisplayName => json_schema!({
         "description":

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use portal_aws::http::{
     Problem, cursor,
-    fields::{Form, describe as body, email_if_given, new_email, no_members},
+    fields::{Form, close_reason, describe as body, email_if_given, new_email, no_members},
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
     routes::Operation,
@@ -122,6 +122,7 @@ const STATUS_EXAMPLES: &[&str] = &[
     "status/status__sent",
     "opt-out/opt_out__opted_out",
     "change-email/change_email__changed",
+    "change-email/change_email__closed",
 ];
 
 fn status(schemas: &mut Schemas, about: &'static str) -> Result<Success> {
@@ -215,6 +216,21 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
             parameters: COMMAND,
             body: Some(required(schemas, "NewEmail", new_email)),
             ..plain(Tag::CustomerCare, vec![status(schemas, "The account has the new address.")?])
+        },
+        Operation::CloseAccount => Parts {
+            parameters: COMMAND,
+            body: Some(required(schemas, "CloseRequest", close_reason)),
+            ..plain(Tag::Portal, vec![status(schemas, "The account is closed.")?])
+        },
+        Operation::CloseAccountForPractice => Parts {
+            parameters: COMMAND,
+            body: Some(required(schemas, "CloseRequest", close_reason)),
+            ..plain(Tag::CustomerCare, vec![status(schemas, "The account is closed.")?])
+        },
+        Operation::ReopenAccount => Parts {
+            parameters: COMMAND,
+            body: Some(optional(schemas, "NoMembers", no_members)),
+            ..plain(Tag::CustomerCare, vec![status(schemas, "The account is open again.")?])
         },
         Operation::BeginBulkJob => Parts {
             parameters: &[Parameter::IdempotencyKey],

@@ -156,6 +156,8 @@ impl ProblemCode {
                 | RefusalCode::NotInvited
                 | RefusalCode::AlreadyRegistered
                 | RefusalCode::NotRegistered
+                | RefusalCode::AccountClosed
+                | RefusalCode::AccountNotClosed
                 | RefusalCode::SendInProgress
                 | RefusalCode::PatientInactive
                 | RefusalCode::OptedOut
@@ -411,6 +413,8 @@ mod tests {
             rule(RefusalCode::NotInvited),
             rule(RefusalCode::AlreadyRegistered),
             rule(RefusalCode::NotRegistered),
+            rule(RefusalCode::AccountClosed),
+            rule(RefusalCode::AccountNotClosed),
             rule(RefusalCode::SendInProgress),
             rule(RefusalCode::PatientInactive),
             rule(RefusalCode::OptedOut),

@@ -10,7 +10,7 @@ use portal::{
     email::Pepper,
     ledger::{self, EmailMove, MAX_LISTED_PROFILES, ProfileMove},
     ports::{ChangeStore, CommitOutcome, StoreError},
-    record::Change,
+    record::{Account, Change},
 };
 
 use super::{
@@ -94,14 +94,19 @@ impl DynamoStore<Pepper> {
             }
             Some(before) => {
                 // A login changes neither version nor fence, and this write must not overwrite it.
-                let condition = match before.last_login_at() {
-                    None => "#version = :version AND #fence = :fence",
-                    Some(_) => "#version = :version AND #fence = :fence AND #login_at = :login_at",
+                let condition = match (&before.account, before.last_login()) {
+                    (Account::None, _) => "#version = :version AND #fence = :fence",
+                    (Account::Active { .. } | Account::Deactivated { .. }, None) => {
+                        "#version = :version AND #fence = :fence AND attribute_not_exists(#login_event)"
+                    }
+                    (Account::Active { .. } | Account::Deactivated { .. }, Some(_)) => {
+                        "#version = :version AND #fence = :fence AND #login_at = :login_at"
+                    }
                 };
                 let all = [
                     (":version", number(before.version)),
                     (":fence", number(before.fence)),
-                    (":login_at", millis(before.last_login_at().unwrap_or_default())),
+                    (":login_at", millis(before.last_login().map(|login| login.at).unwrap_or_default())),
                 ];
                 put.set_expression_attribute_names(Some(names(&[condition])))
                     .set_expression_attribute_values(Some(values(&[condition], all)))
