@@ -280,7 +280,6 @@ fn the_sentence_has_the_state_and_the_next_step() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
     // The case, the scenario, and the expected panel: state, expiry, sentence, and whether reinvite is allowed.
     type Case = (&'static str, Scenario, State, Option<DateTime<Utc>>, &'static str, Result<(), ReinviteRefusal>);

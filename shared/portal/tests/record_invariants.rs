@@ -257,17 +257,8 @@ impl World {
                 }
                 self.commit_if(change.ok().flatten());
             }
-            Command::CloseAccount => {
-                let change = self.record.close_account(samples::close_reason(), staff);
-                assert_eq!(panel.actions.close, change.clone().map(drop));
-                self.commit_if(change.ok());
-            }
-            Command::ReopenAccount => {
-                assert_eq!(panel.actions.reopen, self.record.reopen_account(staff).map(drop));
-                let change = self.record.reopen_account(self.context(Role::Support));
-                assert_eq!(self.record.may_reopen(Role::Support), change.clone().map(drop));
-                self.commit_if(change.ok());
-            }
+            Command::CloseAccount => self.close_account(&panel),
+            Command::ReopenAccount => self.reopen_account(&panel),
             Command::Notify(answer) => self.notify(serial, answer),
             Command::Claim => self.claim(serial),
             Command::Stamp { stale } => self.stamp(serial, stale),
@@ -300,6 +291,19 @@ impl World {
             Command::StopReminders => self.commit_if(self.record.stop_reminders(self.context(Role::Patient))),
             Command::Wait { secs } => self.now += TimeDelta::seconds(secs.into()),
         }
+    }
+
+    fn close_account(&mut self, panel: &StatusPanel) {
+        let change = self.record.close_account(samples::close_reason(), self.context(Role::Staff));
+        assert_eq!(panel.actions.close, change.clone().map(drop));
+        self.commit_if(change.ok());
+    }
+
+    fn reopen_account(&mut self, panel: &StatusPanel) {
+        assert_eq!(panel.actions.reopen, self.record.reopen_account(self.context(Role::Staff)).map(drop));
+        let change = self.record.reopen_account(self.context(Role::Support));
+        assert_eq!(self.record.may_reopen(Role::Support), change.clone().map(drop));
+        self.commit_if(change.ok());
     }
 
     fn notify(&mut self, serial: u32, answer: NoticeAnswer) {
