@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use xtask::{mailbox::Mail, token::Role};
 
 use crate::{
-    client::{Answer, GIVEN, Practice},
+    client::{self, Answer, GIVEN, Practice},
     wait::eventually,
 };
 
@@ -35,7 +35,7 @@ fn an_account_is_closed_and_opened_again_and_both_addresses_are_told() {
     let Some(practice) = Practice::open("closes-account") else { return };
     practice.save_and_register("p-1");
     let (account, profile) = (practice.address("p-1"), practice.address("profile"));
-    practice.save_patient("p-1", Some(&profile));
+    assert_eq!(practice.put_as(Role::Staff, "/v1/patients/p-1", &client::profile(Some(&profile))).status, 200);
     assert_eq!(report_login(&practice, "event-1").status, 204);
     let open = practice.status("p-1");
 
