@@ -90,6 +90,11 @@ impl Practice {
         send(self.request("POST", path).header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap())
     }
 
+    pub(crate) fn post_as(&self, role: Role, path: &str, body: &Value) -> Answer {
+        let request = self.request_by(&self.token(role), "POST", path).header(CONTENT_TYPE, "application/json");
+        send(request.body(body.to_string().into()).unwrap())
+    }
+
     pub(crate) fn put_as(&self, role: Role, path: &str, body: &Value) -> Answer {
         let request = self.request_by(&self.token(role), "PUT", path).header(CONTENT_TYPE, "application/json");
         send(request.body(body.to_string().into()).unwrap())
@@ -133,10 +138,11 @@ impl Practice {
         send(request.body(body.to_string().into()).unwrap())
     }
 
-    /// Reports a login, as the portal does, a second after the last one. Returns its time.
+    /// Reports a login, as the portal does, a second after the last one or after the registration. Returns its time.
     pub(crate) fn log_in(&self, patient: &str, email: &str) -> String {
-        let known = self.status(patient)["panel"]["lastLoginOn"]["at"].clone();
-        let known: DateTime<Utc> = known.as_str().unwrap().parse().unwrap();
+        let panel = self.status(patient)["panel"].clone();
+        let known = panel["lastLoginOn"]["at"].as_str().or_else(|| panel["registeredOn"]["at"].as_str());
+        let known: DateTime<Utc> = known.unwrap().parse().unwrap();
         let at = (known + TimeDelta::seconds(1)).to_rfc3339_opts(SecondsFormat::Millis, true);
         let body = json!({ "email": email, "at": at, "eventId": format!("login-{:016x}", random()) });
         let request = self.request_by(&self.token(Role::Portal), "POST", "/v1/logins");

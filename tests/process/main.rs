@@ -4,6 +4,7 @@
 //! own addresses, so that no test sees another's data.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
+mod account;
 mod adoption;
 mod aws;
 mod bad_input;

@@ -40,7 +40,15 @@ fn samples_by_function() -> BTreeMap<&'static str, Vec<Sample>> {
         ("invite", load(&["invite/profile-email", "invite/another-email", "invite/revoke"])),
         ("reinvite", load(&["reinvite/same-email", "reinvite/another-email"])),
         ("opt-out", load(&["opt-out/opt-out", "opt-out/opt-in"])),
-        ("change-email", load(&["change-email/change"])),
+        (
+            "change-email",
+            load(&[
+                "change-email/change",
+                "change-email/close",
+                "change-email/close-for-practice",
+                "change-email/reopen",
+            ]),
+        ),
         ("support", load(&["support/status", "support/timeline"])),
     ])
 }

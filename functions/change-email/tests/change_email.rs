@@ -7,7 +7,7 @@ use portal::{
     record::{Account, PortalRecord},
     states::NoticeKind,
     testing::{Fault, MemoryQueue, MemoryStore, TestClock, samples},
-    timeline::{EventName, Role},
+    timeline::{EventKind, EventName, Role},
 };
 use portal_aws::http::{
     Edge,
@@ -32,6 +32,14 @@ fn record(function: &Function) -> PortalRecord {
     function.handler().store.stored_record(&samples::key("lakeside", "p-1001")).unwrap()
 }
 
+fn close() -> Sample {
+    Sample::new("change-email/close")
+}
+
+fn reopen() -> Sample {
+    Sample::new("change-email/reopen")
+}
+
 /// Everything that a request could change.
 fn stored_state(
     change_email: &ChangeEmail<MemoryStore, MemoryQueue, TestClock>,
@@ -53,6 +61,60 @@ async fn the_account_has_the_new_address_and_both_addresses_get_a_notice() {
     let event = function.handler().store.timeline(&record.key).pop().unwrap();
     assert_eq!((event.kind.name(), event.context.actor.role), (EventName::AccountEmailChanged, Role::Support));
     assert_eq!(event.context.actor.subject.unwrap().as_str(), "support-3");
+}
+
+#[tokio::test]
+async fn a_practice_closes_an_account_and_customer_care_opens_it_again() {
+    let function = function_with_account();
+    insta::assert_json_snapshot!("closed", close().ask(&function).await);
+    let closed = record(&function);
+    assert!(matches!(&closed.account, Account::Deactivated { .. }));
+    assert_eq!(function.handler().queue.messages(), [Hint::Notices(closed.key.clone())]);
+    let event = function.handler().store.timeline(&closed.key).pop().unwrap();
+    assert_eq!(event.kind, EventKind::AccountClosed { reason: samples::close_reason() });
+    assert_eq!(event.context.actor, samples::staff());
+
+    let bad = vec![
+        Bad::new("a second time", close(), 409, "account_closed"),
+        Bad::new("a new address", change(), 409, "account_closed"),
+    ];
+    assert_refused(&function, bad, stored_state).await;
+    insta::assert_json_snapshot!("reopened", reopen().ask(&function).await);
+    let bad = vec![Bad::new("a second time", reopen(), 409, "account_not_closed")];
+    assert_refused(&function, bad, stored_state).await;
+
+    let by_care = Sample::new("change-email/close-for-practice");
+    assert_eq!(by_care.ask(&function).await.body["account"]["state"], "deactivated");
+    let event = function.handler().store.timeline(&closed.key).pop().unwrap();
+    assert_eq!((event.kind.name(), event.context.actor.role), (EventName::AccountClosed, Role::Support));
+}
+
+#[tokio::test]
+async fn who_may_close_and_reopen_an_account_and_how() {
+    let function = function_with_account();
+    let by_care = || Sample::new("change-email/close-for-practice");
+    let everything_else = "openid portal/read portal/patients portal/invite portal/support portal/logins";
+    let as_admin = "openid portal/read portal/patients portal/invite portal/admin portal/logins";
+    let reason = |reason: &Value| close().json(&json!({ "reason": reason }));
+    let bad = vec![
+        Bad::new("no admin", close().claim("scope", everything_else), 403, "forbidden"),
+        Bad::new("an admin, as Customer Care", by_care().claim("scope", as_admin), 403, "support_only"),
+        Bad::new("an admin", reopen().claim("scope", as_admin), 403, "support_only"),
+        Bad::new("another practice's patient", close().claim("practice_id", "hillside"), 404, "patient_not_found"),
+        Bad::new("another practice", by_care().practice("hillside"), 404, "patient_not_found"),
+        Bad::new("another practice, to reopen", reopen().practice("hillside"), 404, "patient_not_found"),
+        Bad::new("an open account", reopen(), 409, "account_not_closed"),
+        Bad::new("no reason", close().json(&json!({})), 422, "invalid_fields"),
+        Bad::new("an empty reason", reason(&json!(" ")), 422, "invalid_fields"),
+        Bad::new("a long reason", reason(&json!("x".repeat(101))), 422, "invalid_fields"),
+        Bad::new("a hidden character", reason(&json!("a\u{202e}b")), 422, "invalid_fields"),
+        Bad::new("a number", reason(&json!(1)), 422, "invalid_fields"),
+        Bad::new("no body", close().body(""), 400, "malformed"),
+        Bad::new("a member", reopen().json(&json!({ "reason": "?" })), 422, "invalid_fields"),
+        Bad::new("a stale version", close().header("if-match", "\"1\""), 412, "version_conflict"),
+        Bad::new("a stale version, to reopen", reopen().header("if-match", "\"1\""), 412, "version_conflict"),
+    ];
+    assert_refused(&function, bad, stored_state).await;
 }
 
 #[tokio::test]

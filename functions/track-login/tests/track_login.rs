@@ -55,7 +55,7 @@ fn record(function: &Function) -> PortalRecord {
 }
 
 fn latest(function: &Function) -> DateTime<Utc> {
-    record(function).last_login_at().unwrap()
+    record(function).last_login().unwrap().at
 }
 
 async fn report(function: &Function, event: &str, at: &str) -> Shown {

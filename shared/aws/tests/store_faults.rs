@@ -425,6 +425,21 @@ async fn a_login_whose_reply_was_lost_is_known() {
     assert_eq!((address.num_calls(), update.num_calls()), (1, 2));
 }
 
+#[tokio::test]
+async fn the_time_of_a_registration_that_an_earlier_version_wrote_is_no_login() {
+    let mut item = stored(&registration()).await;
+    item.insert("login_at".into(), AttributeValue::N(samples::noon().timestamp_millis().to_string()));
+    let address = address_of(Some(owned_by("lake#p-1")));
+    let update = updates(move |_, request| {
+        // The condition must hold for such an item, so it asks for the event, and only then for the time.
+        let condition = request.condition_expression().unwrap();
+        assert!(condition.contains("(attribute_not_exists(#login_event) OR (#login_at < :login_at"), "{condition}");
+        condition_failed(Some(item.clone()))
+    });
+    // The item has no login. So the rules would record this one, and the outcome is not "no account".
+    assert_eq!(record_login(&[&address, &update]).await.unwrap(), LoginOutcome::Known);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_login_update_is_no_account_only_if_there_is_none() {
     let invited = stored(&invitation()).await;

@@ -16,7 +16,7 @@ use crate::{
     profile::{Language, ProfileMember},
     refusal::RefusalCode,
     states::{AccountFacet, Delivery, FailReason, RevokeReason},
-    text::{AccessReason, DisplayName, NAME_MAX_CHARS, PersonName, Phone},
+    text::{AccessReason, CloseReason, DisplayName, NAME_MAX_CHARS, PersonName, Phone},
     timeline::{EventName, Role},
 };
 
@@ -117,6 +117,11 @@ text! {
     PersonName => json_schema!({
         "description": "Visible characters of any script. Spaces around them are removed.",
         "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": r"\S", "examples": ["Núñez"],
+    });
+    CloseReason => json_schema!({
+        "description": "Visible characters of any script. Spaces around them are removed.",
+        "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": r"\S",
+        "examples": ["The patient asked for it."],
     });
     DisplayName => json_schema!({
         "description":

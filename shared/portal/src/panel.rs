@@ -14,7 +14,10 @@ use crate::{
     policy::{ADDRESS_LEASE, MAX_BIRTH_DATE_ATTEMPTS},
     practice::Practice,
     record::{Account, Choice, Invitation, InvitationState, PortalRecord, guards::Recipient},
-    refusal::{ChangeEmailRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, RevokeRefusal},
+    refusal::{
+        ChangeEmailRefusal, CloseRefusal, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal, ReopenRefusal,
+        RevokeRefusal,
+    },
     states::{AccountFacet, Delivery, FailReason, InvitationFacet, RevokeReason},
     timeline::Role,
 };
@@ -142,6 +145,8 @@ pub struct Actions {
     pub opt_out: Result<(), OptOutRefusal>,
     pub opt_in: Result<(), OptInRefusal>,
     pub change_email: Result<(), ChangeEmailRefusal>,
+    pub close: Result<(), CloseRefusal>,
+    pub reopen: Result<(), ReopenRefusal>,
 }
 
 /// A patient's status.
@@ -155,7 +160,7 @@ pub struct StatusPanel {
     pub activated_on: DateField,
     /// *Patient Registered on*.
     pub registered_on: DateField,
-    /// *Last Log in on*. Registering opens the dashboard, so it counts as the first login.
+    /// *Last Log in on*: the last login that was reported. Registering is no login.
     pub last_login_on: DateField,
     /// *Last reinvited on*.
     pub last_reinvited_on: DateField,
@@ -180,8 +185,9 @@ impl StatusPanel {
         let date = |at: DateTime<Utc>| DateField::On { at, date: at.with_timezone(&zone).date_naive() };
         let (registered_on, last_login_on) = match record.account {
             Account::None => (DateField::Pending, DateField::Never),
-            Account::Active { registered_at, last_login_at, .. }
-            | Account::Deactivated { registered_at, last_login_at, .. } => (date(registered_at), date(last_login_at)),
+            Account::Active { registered_at, .. } | Account::Deactivated { registered_at, .. } => {
+                (date(registered_at), record.last_login().map_or(DateField::Never, |login| date(login.at)))
+            }
         };
         Self {
             patient: record.key.patient.clone(),
@@ -270,6 +276,8 @@ impl Actions {
             opt_out: record.may_opt_out(),
             opt_in: record.may_opt_in(),
             change_email: record.may_change_email(viewer),
+            close: record.may_close(),
+            reopen: record.may_reopen(viewer),
         }
     }
 }
@@ -281,7 +289,9 @@ fn sentence(record: &PortalRecord, zone: Tz, now: DateTime<Utc>) -> String {
             format!("Registered on {}. The patient is inactive, and the account stays open.", day(*registered_at))
         }
         Account::Active { registered_at, .. } => format!("Registered on {}.", day(*registered_at)),
-        Account::Deactivated { .. } => "The portal account is deactivated: contact Customer Care.".to_owned(),
+        Account::Deactivated { registered_at, .. } => {
+            format!("Registered on {}. The account is closed: Customer Care can reopen it.", day(*registered_at))
+        }
         Account::None if !record.profile.active => inactive_sentence(record).to_owned(),
         Account::None => record.invitation.as_ref().map_or_else(
             || not_invited_sentence(record).to_owned(),

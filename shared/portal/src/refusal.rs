@@ -31,6 +31,8 @@ pub enum RefusalCode {
     NotInvited,
     AlreadyRegistered,
     NotRegistered,
+    AccountClosed,
+    AccountNotClosed,
     SendInProgress,
     PatientInactive,
     OptedOut,
@@ -75,6 +77,12 @@ impl RefusalCode {
                 ("Already registered", "The patient already has a portal account: no invitation is needed.")
             }
             Self::NotRegistered => ("Not registered", "The patient has no portal account: invite the patient first."),
+            Self::AccountClosed => {
+                ("Account closed", "The patient's portal account is closed: Customer Care can reopen it.")
+            }
+            Self::AccountNotClosed => {
+                ("Account not closed", "The patient's portal account is not closed: nothing needs to be done.")
+            }
             Self::SendInProgress => {
                 ("Send in progress", "The invitation is on its way to the mail service: wait until it has been sent.")
             }
@@ -102,10 +110,7 @@ impl RefusalCode {
             Self::TooSoon => {
                 ("Too soon", "A mail was sent a moment ago, or too often today: wait before you ask for another.")
             }
-            Self::SupportOnly => (
-                "Support only",
-                "Only Customer Care can do this, such as changing the address of an account: contact Customer Care.",
-            ),
+            Self::SupportOnly => ("Support only", "Only Customer Care can do this: contact Customer Care."),
             Self::LinkNotUsable => {
                 ("Link not usable", "This link can no longer be used: ask your practice for a new invitation.")
             }
@@ -212,12 +217,12 @@ macro_rules! refusals {
 refusals! {
     /// Why a patient can receive neither a first nor a repeated invitation.
     InvitationBarred {
-        PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
+        PortalNotActivated, AlreadyRegistered, AccountClosed, PatientInactive, OptedOut, DateOfBirthMissing
     }
 
     /// Why a patient is not invited.
     InviteRefusal includes InvitationBarred {
-        PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
+        PortalNotActivated, AlreadyRegistered, AccountClosed, PatientInactive, OptedOut, DateOfBirthMissing
     } {
         PatientNotFound, AlreadyInvited, EmailRequired, AddressSuppressed, EmailInUse { holder: Option<PatientId> },
         TooSoon { retry_after_secs: u64 }, TooManyRefusals { retry_after_secs: u64 }
@@ -225,7 +230,7 @@ refusals! {
 
     /// Why a patient is not invited again.
     ReinviteRefusal includes InvitationBarred {
-        PortalNotActivated, AlreadyRegistered, PatientInactive, OptedOut, DateOfBirthMissing
+        PortalNotActivated, AlreadyRegistered, AccountClosed, PatientInactive, OptedOut, DateOfBirthMissing
     } {
         PatientNotFound, NotInvited, SendInProgress, AddressSuppressed, EmailInUse { holder: Option<PatientId> },
         TooSoon { retry_after_secs: u64 }, TooManyRefusals { retry_after_secs: u64 }
@@ -242,7 +247,7 @@ refusals! {
 
     /// Why the address of an account is not changed.
     ChangeEmailRefusal {
-        PatientNotFound, NotRegistered, SupportOnly, EmailInUse { holder: Option<PatientId> },
+        PatientNotFound, NotRegistered, AccountClosed, SupportOnly, EmailInUse { holder: Option<PatientId> },
         TooSoon { retry_after_secs: u64 }
     }
 
@@ -251,6 +256,12 @@ refusals! {
 
     /// Why a patient's data are not read by Customer Care.
     SupportReadRefusal { PatientNotFound, SupportOnly }
+
+    /// Why an account is not closed.
+    CloseRefusal { PatientNotFound, NotRegistered, AccountClosed, TooSoon { retry_after_secs: u64 } }
+
+    /// Why an account is not reopened.
+    ReopenRefusal { PatientNotFound, NotRegistered, AccountNotClosed, SupportOnly, TooSoon { retry_after_secs: u64 } }
 
     /// Why a patient's data are not read.
     PatientRefusal { PatientNotFound }
@@ -315,7 +326,9 @@ patient_commands!(
     ChangeEmailRefusal claims,
     RevokeRefusal,
     OptOutRefusal,
-    OptInRefusal
+    OptInRefusal,
+    CloseRefusal,
+    ReopenRefusal
 );
 
 #[cfg(test)]

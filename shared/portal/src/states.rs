@@ -120,6 +120,10 @@ pub enum NoticeKind {
     AddressRemoved,
     /// The recipient's address is the account's now.
     AddressAdded,
+    /// The account was closed.
+    AccountClosed,
+    /// The account was opened again.
+    AccountReopened,
 }
 
 impl NoticeKind {

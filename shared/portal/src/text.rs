@@ -42,6 +42,26 @@ impl PersonName {
     }
 }
 
+/// Why an account was closed: 1 to 100 visible characters in NFC. It may name a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseReason(Redacted<String>);
+
+impl CloseReason {
+    /// Parses a reason.
+    ///
+    /// # Errors
+    /// [`InvalidText`] as for [`PersonName::parse`].
+    pub fn parse(input: &str) -> Result<Self, InvalidText> {
+        visible_line(input, NAME_MAX_CHARS).map(|reason| Self(Redacted::new(reason)))
+    }
+
+    /// The reason, to show it to the patient's own practice.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
 /// A practice's or sender's name: 1 to 100 visible characters in NFC, public.
 ///
 /// Angle brackets, quotes and similar characters are refused, because the name is in a mail's `From` line.

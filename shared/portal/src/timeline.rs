@@ -7,6 +7,7 @@ use crate::{
     policy::MAX_BIRTH_DATE_ATTEMPTS,
     profile::ProfileMember,
     states::{Delivery, FacetStates, FailReason, InvitationFacet, NoticeKind, RevokeReason},
+    text::CloseReason,
 };
 
 /// The role of an actor.
@@ -127,6 +128,10 @@ pub enum EventKind {
     OptedOut,
     OptedIn,
     AccountEmailChanged,
+    AccountClosed {
+        reason: CloseReason,
+    },
+    AccountReopened,
     NoticeSent {
         notice: NoticeKind,
         message: MessageId,
@@ -250,12 +255,20 @@ impl TimelineEvent {
             EventKind::OptedOut => return self.opted_out(who),
             EventKind::OptedIn => return format!("{who} recorded that the patient wants access after all."),
             EventKind::AccountEmailChanged => return format!("{who} changed the email address of the account."),
+            EventKind::AccountClosed { reason } => return format!("{who} closed the account: {}", reason.expose()),
+            EventKind::AccountReopened => return format!("{who} opened the account again."),
             EventKind::NoticeSent { notice, .. } => match notice {
                 NoticeKind::AddressRemoved => {
                     "The mail service accepted a mail that tells the account's former address that it is not used any more."
                 }
                 NoticeKind::AddressAdded => {
                     "The mail service accepted a mail that tells the account's new address that it is used now."
+                }
+                NoticeKind::AccountClosed => {
+                    "The mail service accepted a mail that tells the patient that the account was closed."
+                }
+                NoticeKind::AccountReopened => {
+                    "The mail service accepted a mail that tells the patient that the account was opened again."
                 }
             },
             EventKind::NoticeFailed { notice, reason } => return notice_failed(*notice, *reason),
@@ -283,15 +296,17 @@ fn profile_changed(who: &str, changed: &[ProfileMember]) -> String {
 }
 
 fn notice_failed(notice: NoticeKind, reason: FailReason) -> String {
-    let address = match notice {
-        NoticeKind::AddressRemoved => "former",
-        NoticeKind::AddressAdded => "new",
+    let told = match notice {
+        NoticeKind::AddressRemoved => "The former address of the account could not be told of the change",
+        NoticeKind::AddressAdded => "The new address of the account could not be told of the change",
+        NoticeKind::AccountClosed => "An address of the patient could not be told that the account was closed",
+        NoticeKind::AccountReopened => "An address of the patient could not be told that the account was opened again",
     };
     let why = match reason {
         FailReason::Refused => "the mail service refused the mail",
         FailReason::Exhausted => "the mail service did not take the mail in time",
     };
-    format!("The {address} address of the account could not be told of the change: {why}.")
+    format!("{told}: {why}.")
 }
 
 #[cfg(test)]
@@ -346,12 +361,20 @@ mod tests {
             "Practice staff recorded that the patient does not want to receive access to health information.",
             "Practice staff recorded that the patient wants access after all.",
             "Practice staff changed the email address of the account.",
+            "Practice staff closed the account: The patient asked for it.",
+            "Practice staff opened the account again.",
             "The mail service accepted a mail that tells the account's former address that it is not used any more.",
             "The mail service accepted a mail that tells the account's new address that it is used now.",
+            "The mail service accepted a mail that tells the patient that the account was closed.",
+            "The mail service accepted a mail that tells the patient that the account was opened again.",
             "The former address of the account could not be told of the change: the mail service refused the mail.",
             "The former address of the account could not be told of the change: the mail service did not take the mail in time.",
             "The new address of the account could not be told of the change: the mail service refused the mail.",
             "The new address of the account could not be told of the change: the mail service did not take the mail in time.",
+            "An address of the patient could not be told that the account was closed: the mail service refused the mail.",
+            "An address of the patient could not be told that the account was closed: the mail service did not take the mail in time.",
+            "An address of the patient could not be told that the account was opened again: the mail service refused the mail.",
+            "An address of the patient could not be told that the account was opened again: the mail service did not take the mail in time.",
             "The recipient of the mail asked for no more reminders.",
         ];
         assert_eq!(sentences, expected);

@@ -42,6 +42,8 @@ enum Command {
     Decline { mail: u8 },
     Login { event: u8, minutes_ago: u16 },
     ChangeAccountEmail(u8),
+    CloseAccount,
+    ReopenAccount,
     Notify(NoticeAnswer),
     StopReminders,
     Wait { secs: u32 },
@@ -84,6 +86,8 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         1 => any::<u8>().prop_map(|mail| Command::Decline { mail }),
         3 => (0_u8..3, 0_u16..2_000).prop_map(|(event, minutes_ago)| Command::Login { event, minutes_ago }),
         4 => address.prop_map(Command::ChangeAccountEmail),
+        1 => Just(Command::CloseAccount),
+        2 => Just(Command::ReopenAccount),
         3 => prop_oneof![Just(NoticeAnswer::Accepted), Just(NoticeAnswer::Refused), Just(NoticeAnswer::NoAnswer)]
             .prop_map(Command::Notify),
         1 => Just(Command::StopReminders),
@@ -116,6 +120,8 @@ struct World {
     record: PortalRecord,
     addresses: AddressBook,
     events: Vec<TimelineEvent>,
+    /// The number of notices that the changes had to add.
+    notices_added: usize,
     mails: Vec<Mail>,
     serial: u32,
 }
@@ -133,6 +139,7 @@ impl World {
             record: created.after.clone(),
             addresses: AddressBook::default(),
             events: Vec::new(),
+            notices_added: 0,
             mails: Vec::new(),
             serial: 0,
         };
@@ -163,6 +170,27 @@ impl World {
                 return;
             }
         }
+        self.notices_added += match change.event.kind.name() {
+            EventName::AccountEmailChanged => 2,
+            EventName::AccountClosed | EventName::AccountReopened => {
+                let account = change.after.claimed_email();
+                1 + usize::from(change.after.profile.email.as_ref().is_some_and(|profile| Some(profile) != account))
+            }
+            EventName::ProfileSaved
+            | EventName::Invited
+            | EventName::Reinvited
+            | EventName::InvitationSent
+            | EventName::InvitationFailed
+            | EventName::InvitationRevoked
+            | EventName::DeliveryChanged
+            | EventName::DateOfBirthChecked
+            | EventName::Registered
+            | EventName::OptedOut
+            | EventName::OptedIn
+            | EventName::NoticeSent
+            | EventName::NoticeFailed
+            | EventName::RemindersStopped => 0,
+        };
         self.events.push(change.event);
         self.record = change.after;
     }
@@ -224,13 +252,16 @@ impl World {
                 );
                 let offered = self.record.may_change_email(Role::Support);
                 let change = self.record.change_account_email(&email(address), self.context(Role::Support));
-                if self.record.claimed_email() == Some(&email(address)) && self.record.account != Account::None {
+                let is_open = matches!(self.record.account, Account::Active { .. });
+                if is_open && self.record.claimed_email() == Some(&email(address)) {
                     assert_eq!(change, Ok(None), "the same address is no change");
                 } else {
                     assert_eq!(change.clone().map(drop), offered, "the guard and the command agree");
                 }
                 self.commit_if(change.ok().flatten());
             }
+            Command::CloseAccount => self.close_account(&panel),
+            Command::ReopenAccount => self.reopen_account(&panel),
             Command::Notify(answer) => self.notify(serial, answer),
             Command::Claim => self.claim(serial),
             Command::Stamp { stale } => self.stamp(serial, stale),
@@ -263,6 +294,19 @@ impl World {
             Command::StopReminders => self.commit_if(self.record.stop_reminders(self.context(Role::Patient))),
             Command::Wait { secs } => self.now += TimeDelta::seconds(secs.into()),
         }
+    }
+
+    fn close_account(&mut self, panel: &StatusPanel) {
+        let change = self.record.close_account(samples::close_reason(), self.context(Role::Staff));
+        assert_eq!(panel.actions.close, change.clone().map(drop));
+        self.commit_if(change.ok());
+    }
+
+    fn reopen_account(&mut self, panel: &StatusPanel) {
+        assert_eq!(panel.actions.reopen, self.record.reopen_account(self.context(Role::Staff)).map(drop));
+        let change = self.record.reopen_account(self.context(Role::Support));
+        assert_eq!(self.record.may_reopen(Role::Support), change.clone().map(drop));
+        self.commit_if(change.ok());
     }
 
     fn notify(&mut self, serial: u32, answer: NoticeAnswer) {
@@ -298,9 +342,9 @@ impl World {
         assert!(notices.is_empty() || record.account != Account::None);
         let finished = self.count(EventName::NoticeSent) + self.count(EventName::NoticeFailed);
         assert_eq!(
-            2 * self.count(EventName::AccountEmailChanged),
+            self.notices_added,
             finished + notices.len(),
-            "each change has two notices, and each is finished once"
+            "each change of the account adds its notices, and each is finished once"
         );
     }
 
@@ -359,8 +403,8 @@ impl World {
         assert_eq!(after.version, self.record.version, "a login is no change of the record");
         assert_eq!(after.fence, self.record.fence);
         if after != self.record {
-            assert!(after.last_login_at() > self.record.last_login_at());
-            assert_eq!(after.last_login_at(), Some(login.at));
+            assert!(after.last_login().map(|login| login.at) > self.record.last_login().map(|login| login.at));
+            assert_eq!(after.last_login(), Some(login));
             let repeated = Login { at: login.at + TimeDelta::hours(1), ..login.clone() };
             assert_eq!(
                 after.track_login(&repeated),
@@ -456,12 +500,15 @@ impl World {
             }
         }
         if let (
-            Account::Active { last_login_at: one, last_login_event: its_event, .. },
-            Account::Active { last_login_at: next, last_login_event: next_event, .. },
+            Account::Active { last_login: one, .. } | Account::Deactivated { last_login: one, .. },
+            Account::Active { registered_at, last_login: next, .. }
+            | Account::Deactivated { registered_at, last_login: next, .. },
         ) = (&before.account, &record.account)
         {
-            assert!(next >= one, "the login time never falls");
-            assert_eq!(next > one, next_event != its_event, "the event changes exactly if the time changes");
+            let at = |login: &Option<Login>| login.as_ref().map(|login| login.at);
+            assert!(at(next) >= at(one), "the login time never falls");
+            assert_eq!(at(next) > at(one), next != one, "the event changes exactly if the time changes");
+            assert!(at(next).is_none_or(|at| at >= *registered_at), "no login is older than the registration");
         }
 
         assert!(record.link.as_ref().is_none_or(

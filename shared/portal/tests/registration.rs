@@ -57,7 +57,7 @@ fn wrong_date_of_birth() -> NaiveDate {
 }
 
 #[tokio::test]
-async fn registering_opens_the_account_and_counts_as_the_first_login() {
+async fn registering_opens_the_account_and_is_no_login() {
     let (world, token) = mailed().await;
     world.clock.advance(TimeDelta::days(1));
     let registered = try_register(&world, &token, samples::date_of_birth()).await.unwrap();
@@ -65,7 +65,7 @@ async fn registering_opens_the_account_and_counts_as_the_first_login() {
 
     let panel = world.status("p-1").await;
     let today = DateField::On { at: world.clock.now(), date: world.clock.now().date_naive() };
-    assert_eq!((panel.registered_on, panel.last_login_on), (today, today));
+    assert_eq!((panel.registered_on, panel.last_login_on), (today, DateField::Never));
     assert_eq!((panel.invitation.state, panel.account.state), (InvitationStatus::Consumed, AccountFacet::Active));
     let record = world.record();
     assert!(matches!(record.account, Account::Active { id, .. } if id == registered.account));

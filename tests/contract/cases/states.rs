@@ -5,7 +5,7 @@ use portal::{
     idempotency::KeyedRequest,
     ports::{DeliveryStore as _, LoginOutcome, LoginStore as _},
     profile::{Language, Profile},
-    record::{Account, InvitationState, PortalRecord},
+    record::{InvitationState, PortalRecord},
     states::{Delivery, FailReason, RevokeReason},
     testing::samples,
     text::PersonName,
@@ -157,12 +157,15 @@ pub(crate) async fn accounts_read_back(backend: &impl Backend) {
     patient.is_stored().await;
     patient.change_email("New@Example.com").await;
     let context = patient.context(Role::Staff);
-    let mut change = patient.record.opt_out(context).unwrap();
-    let Account::Active { id, email, registered_at, last_login_at, last_login_event } = change.after.account else {
-        unreachable!("it is active")
-    };
-    change.after.account = Account::Deactivated { id, email, registered_at, last_login_at, last_login_event };
-    patient.step(change).await;
+    let closed = patient.record.close_account(samples::close_reason(), context).unwrap();
+    patient.step(closed).await;
+    let late = samples::login("event-2", login.at + TimeDelta::days(1));
+    let outcome = backend.store().record_login(&samples::email("New@Example.com"), &late).await.unwrap();
+    assert_eq!(outcome, LoginOutcome::NoAccount, "a closed account has no logins");
+    patient.is_stored().await;
+    let context = patient.context(Role::Support);
+    let reopened = patient.record.reopen_account(context).unwrap();
+    patient.step(reopened).await;
 }
 
 pub(crate) async fn choices_read_back(backend: &impl Backend) {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use portal_aws::http::{
     Problem, cursor,
-    fields::{Form, describe as body, new_email, no_members, recipient},
+    fields::{Form, close_reason, describe as body, new_email, no_members, recipient},
     history_cursor,
     panel::StatusJson,
     problem::{Malformed, ProblemCode},
@@ -123,6 +123,7 @@ const STATUS_EXAMPLES: &[&str] = &[
     "status/status__sent",
     "opt-out/opt_out__opted_out",
     "change-email/change_email__changed",
+    "change-email/change_email__closed",
 ];
 
 fn status(schemas: &mut Schemas, about: &'static str) -> Result<Success> {
@@ -247,6 +248,21 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
                     &["status/accesses__accesses"],
                 )?],
             )
+        },
+        Operation::CloseAccount => Parts {
+            parameters: COMMAND,
+            body: Some(required(schemas, "CloseRequest", close_reason)),
+            ..plain(Tag::Portal, vec![status(schemas, "The account is closed.")?])
+        },
+        Operation::CloseAccountForPractice => Parts {
+            parameters: COMMAND,
+            body: Some(required(schemas, "CloseRequest", close_reason)),
+            ..plain(Tag::CustomerCare, vec![status(schemas, "The account is closed.")?])
+        },
+        Operation::ReopenAccount => Parts {
+            parameters: COMMAND,
+            body: Some(optional(schemas, "NoMembers", no_members)),
+            ..plain(Tag::CustomerCare, vec![status(schemas, "The account is open again.")?])
         },
         Operation::BeginBulkJob => Parts {
             parameters: &[Parameter::IdempotencyKey],

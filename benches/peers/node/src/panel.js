@@ -92,6 +92,8 @@ export function panel(record, settings, now) {
       optOut: action(),
       optIn: action("not_opted_out"),
       changeEmail: action("not_registered"),
+      close: action("not_registered"),
+      reopen: action("not_registered"),
     },
     version: record.version,
   };

@@ -118,6 +118,8 @@ def panel(record, practice, now):
             "optOut": action(None),
             "optIn": action("not_opted_out"),
             "changeEmail": action("not_registered"),
+            "close": action("not_registered"),
+            "reopen": action("not_registered"),
         },
         "version": int(record["version"]),
     }

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
-use portal::{email::EmailAddress, record::guards::Recipient};
+use portal::{email::EmailAddress, record::guards::Recipient, text::CloseReason};
 use serde_json::{Map, Value};
 
 use super::{
@@ -247,6 +247,16 @@ pub fn recipient(mut form: Form) -> Result<Recipient, Problem> {
 /// [`Problem::Invalid`]
 pub fn new_email(mut form: Form) -> Result<EmailAddress, Problem> {
     let given = form.required("email", email().about("The address that the patient will log in with."));
+    form.finish(given)
+}
+
+/// Reads the reason for closing an account.
+///
+/// # Errors
+/// [`Problem::Invalid`]
+pub fn close_reason(mut form: Form) -> Result<CloseReason, Problem> {
+    let about = "Why the account is closed. The history keeps it.";
+    let given = form.required("reason", text(CloseReason::parse).about(about));
     form.finish(given)
 }
 

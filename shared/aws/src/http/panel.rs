@@ -33,8 +33,8 @@ pub struct StatusJson<'panel> {
 ///
 /// `activatedOn` is the day on which the first invitation's mail was sent, which never changes; it is pending while that
 /// mail waits or could not be sent, and none before any invitation. `registeredOn` is the day on which the patient opened
-/// the account. `lastLoginOn` is the day of the last login; registering counts as the first. `lastReinvitedOn` is the day
-/// of the last repeated invitation, reminders included.
+/// the account. `lastLoginOn` is the day of the last login that was reported; registering is no login. `lastReinvitedOn` is the
+/// day of the last repeated invitation, reminders included.
 #[derive(Serialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema), schemars(rename = "PatientPanel"))]
 #[serde(rename_all = "camelCase")]
@@ -121,6 +121,8 @@ struct ActionsJson {
     opt_out: ActionJson,
     opt_in: ActionJson,
     change_email: ActionJson,
+    close: ActionJson,
+    reopen: ActionJson,
 }
 
 /// Whether a command is allowed now and, if not, why not.
@@ -204,6 +206,8 @@ impl From<&Actions> for ActionsJson {
             opt_out: (&actions.opt_out).into(),
             opt_in: (&actions.opt_in).into(),
             change_email: (&actions.change_email).into(),
+            close: (&actions.close).into(),
+            reopen: (&actions.reopen).into(),
         }
     }
 }

@@ -158,6 +158,8 @@ impl ProblemCode {
                 | RefusalCode::NotInvited
                 | RefusalCode::AlreadyRegistered
                 | RefusalCode::NotRegistered
+                | RefusalCode::AccountClosed
+                | RefusalCode::AccountNotClosed
                 | RefusalCode::SendInProgress
                 | RefusalCode::PatientInactive
                 | RefusalCode::OptedOut
@@ -417,6 +419,8 @@ mod tests {
             rule(RefusalCode::NotInvited),
             rule(RefusalCode::AlreadyRegistered),
             rule(RefusalCode::NotRegistered),
+            rule(RefusalCode::AccountClosed),
+            rule(RefusalCode::AccountNotClosed),
             rule(RefusalCode::SendInProgress),
             rule(RefusalCode::PatientInactive),
             rule(RefusalCode::OptedOut),

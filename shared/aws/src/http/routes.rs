@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use portal::refusal::{
-    ChangeEmailRefusal, InviteRefusal, LinkRefusal, LoginRefusal, LookupRefusal, NewLinkRefusal, OptInRefusal,
-    OptOutRefusal, PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, RevokeRefusal,
-    SupportReadRefusal,
+    ChangeEmailRefusal, CloseRefusal, InviteRefusal, LinkRefusal, LoginRefusal, LookupRefusal, NewLinkRefusal,
+    OptInRefusal, OptOutRefusal, PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, ReopenRefusal,
+    RevokeRefusal, SupportReadRefusal,
 };
 use strum::IntoEnumIterator as _;
 
@@ -228,6 +228,19 @@ operations! {
         /// free at once, and both get a mail about the change. The profile is not changed. If it is the account's
         /// address already, nothing is done.
         ChangeAccountEmail = PUT "/v1/practices/{practiceId}/patients/{patientId}/portal/email", Access::CustomerCare, ChangeEmailRefusal;
+        /// Close an account.
+        ///
+        /// No login is recorded any more, and the patient cannot be invited. The address stays the account's. The
+        /// account's address and the profile's get a mail about it. The history keeps the reason.
+        CloseAccount = POST "/v1/patients/{patientId}/portal/close", Access::With(Permission::Admin), CloseRefusal;
+        /// Close an account, for Customer Care.
+        ///
+        /// Like `POST /v1/patients/{patientId}/portal/close`, on behalf of the practice in the path.
+        CloseAccountForPractice = POST "/v1/practices/{practiceId}/patients/{patientId}/portal/close", Access::CustomerCare, CloseRefusal;
+        /// Open a closed account again.
+        ///
+        /// The account is as it was before it was closed. The account's address and the profile's get a mail about it.
+        ReopenAccount = POST "/v1/practices/{practiceId}/patients/{patientId}/portal/reopen", Access::CustomerCare, ReopenRefusal;
     }
 
     /// What the function `support` carries out.
@@ -260,7 +273,7 @@ operations! {
         /// Open the account.
         ///
         /// The holder of the link opens the account with the patient's date of birth. There is no password here: the
-        /// answer is what the identity provider needs to create the login. Registering counts as the first login.
+        /// answer is what the identity provider needs to create the login. Registering is no login.
         ///
         /// Every date is counted before it is compared; the fifth wrong one locks the link, and staff must
         /// invite again. A text that is not a possible date of birth is refused with 422 and is not counted.

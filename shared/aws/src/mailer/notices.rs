@@ -1,7 +1,7 @@
 //! Notice mails, as text and HTML, in English and Spanish.
 //!
-//! A notice says that the address of an account was changed, when, by whom, and which number to call. It contains
-//! nothing about the patient. It does not contain the other address, which may be hidden from the reader of this mailbox.
+//! A notice says what was changed: the address of an account, or that it was closed or opened again. It says when, and
+//! which number to call. It contains nothing about the patient. It does not contain the other address, which may be hidden from the reader of this mailbox.
 //! It has no link, because "your account was changed, click here" is what phishing mails say.
 
 use askama::Template;

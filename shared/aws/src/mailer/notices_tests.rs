@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
 
 use super::*;
 use crate::mailer::samples::notice;
 
-const KINDS: [NoticeKind; 2] = [NoticeKind::AddressRemoved, NoticeKind::AddressAdded];
+const KINDS: [NoticeKind; 4] =
+    [NoticeKind::AddressRemoved, NoticeKind::AddressAdded, NoticeKind::AccountClosed, NoticeKind::AccountReopened];
 const LANGUAGES: [Language; 2] = [Language::English, Language::Spanish];
 
 fn rendered(kind: NoticeKind, language: Language) -> Rendered {
@@ -59,11 +62,11 @@ fn a_notice_contains_the_local_date_and_the_phone_number() {
 }
 
 #[test]
-fn the_notices_to_the_old_and_the_new_address_differ() {
+fn the_notices_differ() {
     for language in LANGUAGES {
-        let [removed, added] = KINDS.map(|kind| rendered(kind, language));
-        assert_ne!(removed.text, added.text);
-        assert_ne!(removed.html, added.html);
+        let mails = KINDS.map(|kind| rendered(kind, language));
+        assert_eq!(mails.iter().map(|mail| &mail.text).collect::<BTreeSet<_>>().len(), KINDS.len());
+        assert_eq!(mails.iter().map(|mail| &mail.html).collect::<BTreeSet<_>>().len(), KINDS.len());
     }
 }
 

@@ -149,7 +149,12 @@ async fn an_accepted_mail_has_this_request_and_its_message_id() {
 
 #[tokio::test]
 async fn a_notice_has_this_request() {
-    for (kind, name) in [(NoticeKind::AddressRemoved, "address-removed"), (NoticeKind::AddressAdded, "address-added")] {
+    for (kind, name) in [
+        (NoticeKind::AddressRemoved, "address-removed"),
+        (NoticeKind::AddressAdded, "address-added"),
+        (NoticeKind::AccountClosed, "account-closed"),
+        (NoticeKind::AccountReopened, "account-reopened"),
+    ] {
         let mail = notice(kind, Language::Spanish);
         let answer = r#"{"MessageId":"n-1"}"#;
         let (outcome, (_, request)) = answered_by(200, "", answer, async |mailer| mailer.notify(&mail).await).await;

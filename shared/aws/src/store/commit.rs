@@ -11,7 +11,7 @@ use portal::{
     ids::Subject,
     ledger::{AddressBook, Refused},
     ports::{ChangeStore, CommitOutcome, StoreError},
-    record::{Change, PortalRecord},
+    record::{Account, Change, PortalRecord},
 };
 
 use super::{
@@ -102,7 +102,7 @@ impl DynamoStore<Pepper> {
                 record = Some(items::record::decode(item)?);
             }
         }
-        let guard = |record: &PortalRecord| (record.version, record.fence, record.last_login_at());
+        let guard = |record: &PortalRecord| (record.version, record.fence, record.last_login().cloned());
         if record.as_ref().map(guard) != change.before.as_ref().map(guard) {
             return Ok(Some(CommitOutcome::Stale));
         }
@@ -144,14 +144,19 @@ impl DynamoStore<Pepper> {
             }
             Some(before) => {
                 // A login changes neither version nor fence, and this write must not overwrite it.
-                let condition = match before.last_login_at() {
-                    None => "#version = :version AND #fence = :fence",
-                    Some(_) => "#version = :version AND #fence = :fence AND #login_at = :login_at",
+                let condition = match (&before.account, before.last_login()) {
+                    (Account::None, _) => "#version = :version AND #fence = :fence",
+                    (Account::Active { .. } | Account::Deactivated { .. }, None) => {
+                        "#version = :version AND #fence = :fence AND attribute_not_exists(#login_event)"
+                    }
+                    (Account::Active { .. } | Account::Deactivated { .. }, Some(_)) => {
+                        "#version = :version AND #fence = :fence AND #login_at = :login_at"
+                    }
                 };
                 let all = [
                     (":version", number(before.version)),
                     (":fence", number(before.fence)),
-                    (":login_at", millis(before.last_login_at().unwrap_or_default())),
+                    (":login_at", millis(before.last_login().map(|login| login.at).unwrap_or_default())),
                 ];
                 put.set_expression_attribute_names(Some(names(&[condition])))
                     .set_expression_attribute_values(Some(values(&[condition], all)))

@@ -17,9 +17,10 @@ use super::{
 
 /// The update of a login.
 pub(super) const LOGIN: &str = "SET #login_at = :login_at, #login_event = :login_event";
-/// The condition of [`LOGIN`]. A registration sets `login_at` without an event.
-pub(super) const LOGIN_IS_NEW: &str = "#schema <= :schema AND #account_state = :active AND #login_at < :login_at \
-     AND (attribute_not_exists(#login_event) OR #login_event <> :login_event)";
+/// [`PortalRecord::track_login`](portal::record::PortalRecord::track_login) as the condition of [`LOGIN`]. `login_event` is
+/// absent until the first login. `login_at` without it is the time of a registration, which earlier versions wrote.
+pub(super) const LOGIN_IS_NEW: &str = "#schema <= :schema AND #account_state = :active AND #registered_at <= :login_at \
+     AND (attribute_not_exists(#login_event) OR (#login_at < :login_at AND #login_event <> :login_event))";
 
 impl LoginStore for DynamoStore<Pepper> {
     async fn record_login(&self, email: &EmailAddress, login: &Login) -> Result<LoginOutcome, StoreError> {

@@ -7,6 +7,7 @@ pub mod bulk;
 pub mod bulk_run;
 pub mod change_email;
 pub mod choice;
+pub mod close;
 mod commit;
 pub mod deliver;
 pub mod invite;

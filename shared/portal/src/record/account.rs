@@ -1,4 +1,4 @@
-//! Transitions of the account: registration with a link, logins, and changes of the account's address.
+//! Transitions of the account: registration with a link, logins, changes of the account's address, closing and reopening.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -11,7 +11,11 @@ use crate::{
     link::{Link, Token},
     policy::{MAIL_GAP, MAIL_WINDOW, MAX_BIRTH_DATE_ATTEMPTS, MAX_DAILY_BIRTH_DATE_ATTEMPTS, round_up_to_secs},
     practice::Practice,
-    refusal::{ChangeEmailRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, RegisterRefusal, ReinviteRefusal},
+    refusal::{
+        ChangeEmailRefusal, CloseRefusal, LinkRefusal, LoginRefusal, NewLinkRefusal, RegisterRefusal, ReinviteRefusal,
+        ReopenRefusal,
+    },
+    text::CloseReason,
     timeline::{ChangeContext, EventKind},
 };
 
@@ -82,7 +86,7 @@ impl PortalRecord {
         let (at, email, receipt) = (context.at, invitation.email.clone(), invitation.receipt().cloned());
         let change = self.change(context, EventKind::Registered, |after| {
             after.set_invitation_state(InvitationState::Consumed { at, receipt });
-            after.account = Account::Active { id, email, registered_at: at, last_login_at: at, last_login_event: None };
+            after.account = Account::Active { id, email, registered_at: at, last_login: None };
             after.link = after.link.take().filter(|_| keyed.is_some());
             after.next_action = None;
         });
@@ -124,6 +128,7 @@ impl PortalRecord {
             ReinviteRefusal::TooSoon { retry_after_secs } => NewLinkRefusal::TooSoon { retry_after_secs },
             ReinviteRefusal::PortalNotActivated
             | ReinviteRefusal::AlreadyRegistered
+            | ReinviteRefusal::AccountClosed
             | ReinviteRefusal::PatientInactive
             | ReinviteRefusal::OptedOut
             | ReinviteRefusal::DateOfBirthMissing
@@ -136,21 +141,22 @@ impl PortalRecord {
     }
 
     /// Records a login and returns the record after it. `None` if the report changes nothing: a login at the same time or
-    /// later is recorded already, or the latest login has the same event id, even with another time. The record keeps only
-    /// the latest login and its event id. A login is no entry of the timeline.
+    /// later is recorded already, or the latest login has the same event id, even with another time, or the login is older
+    /// than the registration. Such a login belongs to an earlier account with this address. The record keeps only the latest
+    /// login and its event id. A login is no entry of the timeline.
     ///
     /// # Errors
     /// [`LoginRefusal::NotRegistered`] without an active account.
     pub fn track_login(&self, login: &Login) -> Result<Option<Self>, LoginRefusal> {
         let mut after = self.clone();
-        let Account::Active { last_login_at, last_login_event, .. } = &mut after.account else {
+        let Account::Active { registered_at, last_login, .. } = &mut after.account else {
             return Err(LoginRefusal::NotRegistered);
         };
-        if login.at <= *last_login_at || last_login_event.as_ref() == Some(&login.event) {
+        let is_known = |last: &Login| login.at <= last.at || login.event == last.event;
+        if login.at < *registered_at || last_login.as_ref().is_some_and(is_known) {
             return Ok(None);
         }
-        *last_login_at = login.at;
-        *last_login_event = Some(login.event.clone());
+        *last_login = Some(login.clone());
         Ok(Some(after))
     }
 
@@ -180,6 +186,51 @@ impl PortalRecord {
             after.link = None;
             after.notify(notices, at);
         })))
+    }
+
+    /// Closes the account: no login is recorded, and the patient can be neither invited nor registered. The claim on the
+    /// address remains. The account's address and the profile's get a notice.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::may_close`].
+    pub fn close_account(&self, reason: CloseReason, context: ChangeContext) -> Result<Change, CloseRefusal> {
+        self.may_close()?;
+        let at = context.at;
+        let notices = self.notices_to_patient(NoticeKind::AccountClosed, at);
+        Ok(self.change(context, EventKind::AccountClosed { reason }, |after| {
+            if let Account::Active { id, email, registered_at, last_login } = after.account.clone() {
+                after.account = Account::Deactivated { id, email, registered_at, last_login };
+            }
+            // A repeated registration must not answer as if the account was open.
+            after.link = None;
+            after.notify(notices, at);
+        }))
+    }
+
+    /// Customer Care opens the closed account again, as it was. The account's address and the profile's get a notice.
+    ///
+    /// # Errors
+    /// As [`PortalRecord::may_reopen`].
+    pub fn reopen_account(&self, context: ChangeContext) -> Result<Change, ReopenRefusal> {
+        self.may_reopen(context.actor.role)?;
+        let at = context.at;
+        let notices = self.notices_to_patient(NoticeKind::AccountReopened, at);
+        Ok(self.change(context, EventKind::AccountReopened, |after| {
+            if let Account::Deactivated { id, email, registered_at, last_login } = after.account.clone() {
+                after.account = Account::Active { id, email, registered_at, last_login };
+            }
+            after.notify(notices, at);
+        }))
+    }
+
+    /// The notices of a change of the account: to its address, and to the profile's if that is another one.
+    fn notices_to_patient(&self, kind: NoticeKind, at: DateTime<Utc>) -> Vec<Notice> {
+        let account = match &self.account {
+            Account::None => None,
+            Account::Active { email, .. } | Account::Deactivated { email, .. } => Some(email),
+        };
+        let profile = self.profile.email.as_ref().filter(|email| Some(*email) != account);
+        account.into_iter().chain(profile).map(|to| Notice { kind, to: to.clone(), at }).collect()
     }
 }
 

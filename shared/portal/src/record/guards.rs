@@ -9,8 +9,8 @@ use crate::{
     policy::{MAIL_GAP, MAIL_WINDOW, MAX_HOLDER_MAILS, MAX_NOTICES, MAX_STAFF_MAILS, NOTICES_WAIT, round_up_to_secs},
     practice::Practice,
     refusal::{
-        ChangeEmailRefusal, InvitationBarred, InviteRefusal, OptInRefusal, OptOutRefusal, ReinviteRefusal,
-        RevokeRefusal,
+        ChangeEmailRefusal, CloseRefusal, InvitationBarred, InviteRefusal, OptInRefusal, OptOutRefusal,
+        ReinviteRefusal, ReopenRefusal, RevokeRefusal,
     },
     states::SuppressionReason,
     timeline::Role,
@@ -131,21 +131,55 @@ impl PortalRecord {
     /// Checks whether this role may change the account's address.
     ///
     /// # Errors
-    /// [`ChangeEmailRefusal::NotRegistered`] without an active account, [`ChangeEmailRefusal::SupportOnly`] for every role but
-    /// [`Role::Support`], and [`ChangeEmailRefusal::TooSoon`] while too many notices of earlier changes wait to be sent.
+    /// [`ChangeEmailRefusal::NotRegistered`] without an account, [`ChangeEmailRefusal::AccountClosed`],
+    /// [`ChangeEmailRefusal::SupportOnly`] for every role but [`Role::Support`], and [`ChangeEmailRefusal::TooSoon`] while too many notices of earlier changes wait to be sent.
     pub fn may_change_email(&self, role: Role) -> Result<(), ChangeEmailRefusal> {
         self.email_to_change(role)?;
-        // The change adds two notices: one to the old address, one to the new one.
-        if self.notices.len() + 2 > MAX_NOTICES {
-            return Err(ChangeEmailRefusal::TooSoon { retry_after_secs: round_up_to_secs(NOTICES_WAIT) });
+        self.check_room_for_notices().map_err(|retry_after_secs| ChangeEmailRefusal::TooSoon { retry_after_secs })
+    }
+
+    /// Checks whether the account may be closed.
+    ///
+    /// # Errors
+    /// The refusal of the first rule that does not hold. [`CloseRefusal::TooSoon`] while too many notices of earlier changes
+    /// wait to be sent.
+    pub fn may_close(&self) -> Result<(), CloseRefusal> {
+        match &self.account {
+            Account::None => Err(CloseRefusal::NotRegistered),
+            Account::Deactivated { .. } => Err(CloseRefusal::AccountClosed),
+            Account::Active { .. } => {
+                self.check_room_for_notices().map_err(|retry_after_secs| CloseRefusal::TooSoon { retry_after_secs })
+            }
         }
-        Ok(())
+    }
+
+    /// Checks whether this role may open the closed account again.
+    ///
+    /// # Errors
+    /// The refusal of the first rule that does not hold. [`ReopenRefusal::SupportOnly`] for every role but [`Role::Support`],
+    /// [`ReopenRefusal::TooSoon`] while too many notices of earlier changes wait to be sent.
+    pub fn may_reopen(&self, role: Role) -> Result<(), ReopenRefusal> {
+        match &self.account {
+            Account::None => Err(ReopenRefusal::NotRegistered),
+            Account::Active { .. } => Err(ReopenRefusal::AccountNotClosed),
+            Account::Deactivated { .. } if role != Role::Support => Err(ReopenRefusal::SupportOnly),
+            Account::Deactivated { .. } => {
+                self.check_room_for_notices().map_err(|retry_after_secs| ReopenRefusal::TooSoon { retry_after_secs })
+            }
+        }
+    }
+
+    /// Checks whether two more notices fit into the record: a change of the account tells two addresses. The error is the
+    /// number of seconds to wait.
+    fn check_room_for_notices(&self) -> Result<(), u64> {
+        if self.notices.len() + 2 > MAX_NOTICES { Err(round_up_to_secs(NOTICES_WAIT)) } else { Ok(()) }
     }
 
     /// The address of the account, if this role may change it.
     pub(super) fn email_to_change(&self, role: Role) -> Result<&EmailAddress, ChangeEmailRefusal> {
         match &self.account {
-            Account::None | Account::Deactivated { .. } => Err(ChangeEmailRefusal::NotRegistered),
+            Account::None => Err(ChangeEmailRefusal::NotRegistered),
+            Account::Deactivated { .. } => Err(ChangeEmailRefusal::AccountClosed),
             Account::Active { email, .. } if role == Role::Support => Ok(email),
             Account::Active { .. } => Err(ChangeEmailRefusal::SupportOnly),
         }
@@ -155,8 +189,10 @@ impl PortalRecord {
         if practice.portal_activated_at.is_none() {
             return Err(InvitationBarred::PortalNotActivated);
         }
-        if self.account != Account::None {
-            return Err(InvitationBarred::AlreadyRegistered);
+        match self.account {
+            Account::None => {}
+            Account::Active { .. } => return Err(InvitationBarred::AlreadyRegistered),
+            Account::Deactivated { .. } => return Err(InvitationBarred::AccountClosed),
         }
         // Check this before the choice: an inactive patient could not be invited after an opt-in either.
         if !self.profile.active {

@@ -125,9 +125,10 @@ impl PortalRecord {
     #[must_use]
     pub fn reminder_block(&self, practice: &Practice, refusal: &ReinviteRefusal, now: DateTime<Utc>) -> ReminderBlock {
         match refusal {
-            // An account is never closed to invite the patient again. Opting in sends nothing by itself. An address that
+            // An account, also a closed one, is never removed to invite the patient again. Opting in sends nothing by itself. An address that
             // bounced stays unusable. An invitation that was sent or revoked meanwhile has set its own next action.
             ReinviteRefusal::AlreadyRegistered
+            | ReinviteRefusal::AccountClosed
             | ReinviteRefusal::OptedOut
             | ReinviteRefusal::AddressSuppressed
             | ReinviteRefusal::SendInProgress

@@ -18,12 +18,13 @@ pub mod suppression;
 
 pub use self::suppression::SuppressedAddress;
 
+use account::Login;
 use chrono::{DateTime, Utc};
 
 use crate::{
     email::EmailAddress,
     idempotency::RememberedRequest,
-    ids::{AccountId, EventId, InvitationId, MessageId, RecordKey},
+    ids::{AccountId, InvitationId, MessageId, RecordKey},
     link::Link,
     policy::LONGEST_DEFERRAL,
     profile::Profile,
@@ -152,10 +153,8 @@ pub enum Account {
         email: EmailAddress,
         /// When the patient registered.
         registered_at: DateTime<Utc>,
-        /// The latest login; registering counts as the first.
-        last_login_at: DateTime<Utc>,
-        /// The event that reported it; `None` for registering.
-        last_login_event: Option<EventId>,
+        /// The latest login that was reported. Registering is no login.
+        last_login: Option<Login>,
     },
     /// The account was closed.
     Deactivated {
@@ -165,10 +164,8 @@ pub enum Account {
         email: EmailAddress,
         /// When the patient registered.
         registered_at: DateTime<Utc>,
-        /// The latest login.
-        last_login_at: DateTime<Utc>,
-        /// The event that reported it; `None` for registering.
-        last_login_event: Option<EventId>,
+        /// The latest login that was reported.
+        last_login: Option<Login>,
     },
 }
 
@@ -330,12 +327,12 @@ impl PortalRecord {
         }
     }
 
-    /// The latest login, if there is an account.
+    /// The latest login, if there is an account and a login was reported.
     #[must_use]
-    pub const fn last_login_at(&self) -> Option<DateTime<Utc>> {
+    pub const fn last_login(&self) -> Option<&Login> {
         match &self.account {
             Account::None => None,
-            Account::Active { last_login_at, .. } | Account::Deactivated { last_login_at, .. } => Some(*last_login_at),
+            Account::Active { last_login, .. } | Account::Deactivated { last_login, .. } => last_login.as_ref(),
         }
     }
 

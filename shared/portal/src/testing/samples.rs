@@ -19,7 +19,7 @@ use crate::{
     redacted::Redacted,
     scope::TenantScope,
     states::{Delivery, FailReason, NoticeKind, RevokeReason},
-    text::{AccessReason, DisplayName, PersonName, Phone},
+    text::{AccessReason, CloseReason, DisplayName, PersonName, Phone},
     timeline::{Actor, ChangeContext, EventKind, Role},
 };
 
@@ -178,6 +178,12 @@ pub fn new_patient(key: &RecordKey, profile: Profile) -> Change {
     PortalRecord::save_profile(None, key.clone(), profile, staff_context(noon(), "request-new-patient")).unwrap()
 }
 
+/// Why an account was closed.
+#[must_use]
+pub fn close_reason() -> CloseReason {
+    CloseReason::parse("The patient asked for it.").unwrap()
+}
+
 /// A secret, different for each seed.
 #[must_use]
 pub fn secret(seed: u8) -> LinkSecret {
@@ -308,19 +314,29 @@ fn next_kind(kind: &EventKind) -> Option<EventKind> {
         EventKind::Registered => EventKind::OptedOut,
         EventKind::OptedOut => EventKind::OptedIn,
         EventKind::OptedIn => EventKind::AccountEmailChanged,
-        EventKind::AccountEmailChanged => {
+        EventKind::AccountEmailChanged => EventKind::AccountClosed { reason: close_reason() },
+        EventKind::AccountClosed { .. } => EventKind::AccountReopened,
+        EventKind::AccountReopened => {
             EventKind::NoticeSent { notice: NoticeKind::AddressRemoved, message: message_id(1) }
         }
         EventKind::NoticeSent { notice, message } => match notice {
             NoticeKind::AddressRemoved => {
                 EventKind::NoticeSent { notice: NoticeKind::AddressAdded, message: message.clone() }
             }
-            NoticeKind::AddressAdded => failed(NoticeKind::AddressRemoved, FailReason::Refused),
+            NoticeKind::AddressAdded => {
+                EventKind::NoticeSent { notice: NoticeKind::AccountClosed, message: message.clone() }
+            }
+            NoticeKind::AccountClosed => {
+                EventKind::NoticeSent { notice: NoticeKind::AccountReopened, message: message.clone() }
+            }
+            NoticeKind::AccountReopened => failed(NoticeKind::AddressRemoved, FailReason::Refused),
         },
         EventKind::NoticeFailed { notice, reason: FailReason::Refused } => failed(*notice, FailReason::Exhausted),
         EventKind::NoticeFailed { notice, reason: FailReason::Exhausted } => match notice {
             NoticeKind::AddressRemoved => failed(NoticeKind::AddressAdded, FailReason::Refused),
-            NoticeKind::AddressAdded => EventKind::RemindersStopped,
+            NoticeKind::AddressAdded => failed(NoticeKind::AccountClosed, FailReason::Refused),
+            NoticeKind::AccountClosed => failed(NoticeKind::AccountReopened, FailReason::Refused),
+            NoticeKind::AccountReopened => EventKind::RemindersStopped,
         },
         EventKind::RemindersStopped => return None,
     };

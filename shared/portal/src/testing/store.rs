@@ -213,7 +213,7 @@ impl Contents {
         if past == Some(&change.event) {
             return Ok(CommitOutcome::Committed);
         }
-        let guard = |record: &PortalRecord| (record.version, record.fence, record.last_login_at());
+        let guard = |record: &PortalRecord| (record.version, record.fence, record.last_login().cloned());
         if self.records.get(key).map(guard) != change.before.as_ref().map(guard) {
             return Ok(CommitOutcome::Stale);
         }

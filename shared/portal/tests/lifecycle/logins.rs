@@ -24,7 +24,7 @@ async fn log_in(
 }
 
 fn latest(world: &World) -> DateTime<Utc> {
-    world.record().last_login_at().unwrap()
+    world.record().last_login().unwrap().at
 }
 
 #[tokio::test]

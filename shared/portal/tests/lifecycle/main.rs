@@ -1,6 +1,7 @@
 //! The stages of a patient: each rule of the published reference about them, and the rules of our own design.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod account_end;
 mod bulk;
 mod choice;
 mod logins;

@@ -58,8 +58,8 @@ fn declined(record: &PortalRecord, reason: RevokeReason) -> PortalRecord {
 
 fn deactivated(record: &PortalRecord) -> PortalRecord {
     let mut record = registered(record).after;
-    if let Account::Active { id, email, registered_at, last_login_at, last_login_event } = record.account {
-        record.account = Account::Deactivated { id, email, registered_at, last_login_at, last_login_event };
+    if let Account::Active { id, email, registered_at, last_login } = record.account {
+        record.account = Account::Deactivated { id, email, registered_at, last_login };
     }
     record
 }

@@ -6,6 +6,7 @@ use portal::{
     ids::{InvitationId, MessageId, RecordKey},
     ports::StoreError,
     states::FacetStates,
+    text::CloseReason,
     timeline::{EventKind, EventName, TimelineEvent},
 };
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,10 @@ fn kind(name: &str, details: &Details<'_>) -> Result<EventKind, Unreadable> {
         EventName::OptedOut => EventKind::OptedOut,
         EventName::OptedIn => EventKind::OptedIn,
         EventName::AccountEmailChanged => EventKind::AccountEmailChanged,
+        EventName::AccountClosed => {
+            EventKind::AccountClosed { reason: parsed(CloseReason::parse(reason()?), "reason")? }
+        }
+        EventName::AccountReopened => EventKind::AccountReopened,
         EventName::NoticeSent => EventKind::NoticeSent { notice: notice()?, message: message()? },
         EventName::NoticeFailed => EventKind::NoticeFailed { notice: notice()?, reason: fail_reason()? },
         EventName::RemindersStopped => EventKind::RemindersStopped,
@@ -143,6 +148,7 @@ fn details(kind: &EventKind) -> Details<'_> {
         | EventKind::OptedOut
         | EventKind::OptedIn
         | EventKind::AccountEmailChanged
+        | EventKind::AccountReopened
         | EventKind::RemindersStopped => Details::default(),
         EventKind::Invited { invitation, address_confirmed } => Details {
             invitation: Some(invitation.as_str().into()),
@@ -176,6 +182,7 @@ fn details(kind: &EventKind) -> Details<'_> {
             delivery: Some(delivery.name().into()),
             ..Details::default()
         },
+        EventKind::AccountClosed { reason } => Details { reason: Some(reason.expose().into()), ..Details::default() },
         EventKind::NoticeSent { notice, message } => {
             Details { notice: Some(notice.name().into()), message: Some(message.as_str().into()), ..Details::default() }
         }

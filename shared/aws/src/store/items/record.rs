@@ -10,6 +10,7 @@ use portal::{
     profile::Profile,
     record::{
         Account, Choice, Invitation, InvitationState, NextAction, Notice, PortalRecord, Receipt, SuppressedAddress,
+        account::Login,
     },
     redacted::Redacted,
     states::Delivery,
@@ -258,21 +259,21 @@ impl RecordItem {
     }
 
     fn put_account(&mut self, account: &Account) {
-        let (state, id, email, registered_at, last_login_at, last_login_event) = match account {
+        let (state, id, email, registered_at, last_login) = match account {
             Account::None => return,
-            Account::Active { id, email, registered_at, last_login_at, last_login_event } => {
-                ("active", id, email, registered_at, last_login_at, last_login_event)
+            Account::Active { id, email, registered_at, last_login } => {
+                ("active", id, email, registered_at, last_login)
             }
-            Account::Deactivated { id, email, registered_at, last_login_at, last_login_event } => {
-                ("deactivated", id, email, registered_at, last_login_at, last_login_event)
+            Account::Deactivated { id, email, registered_at, last_login } => {
+                ("deactivated", id, email, registered_at, last_login)
             }
         };
         self.account_state = Some(state.to_owned());
         self.account_id = Some(id.as_str().to_owned());
         self.account_email = Some(email.typed().to_owned());
         self.registered_at = Some(Millis(*registered_at));
-        self.login_at = Some(Millis(*last_login_at));
-        self.login_event = last_login_event.as_ref().map(|event| event.as_str().to_owned());
+        self.login_at = last_login.as_ref().map(|login| Millis(login.at));
+        self.login_event = last_login.as_ref().map(|login| login.event.as_str().to_owned());
     }
 
     fn into_record(self) -> Result<PortalRecord, Unreadable> {
@@ -376,14 +377,19 @@ impl RecordItem {
         let id = parsed(AccountId::parse(need(self.account_id.as_deref(), "account_id")?), "account_id")?;
         let email = address(self.account_email.as_deref(), "account_email")?;
         let registered_at = need(self.registered_at, "registered_at")?.into();
-        let last_login_at = need(self.login_at, "login_at")?.into();
-        let last_login_event =
-            self.login_event.as_deref().map(|event| parsed(EventId::parse(event), "login_event")).transpose()?;
+        let last_login = self.last_login()?;
         match state {
-            "active" => Ok(Account::Active { id, email, registered_at, last_login_at, last_login_event }),
-            "deactivated" => Ok(Account::Deactivated { id, email, registered_at, last_login_at, last_login_event }),
+            "active" => Ok(Account::Active { id, email, registered_at, last_login }),
+            "deactivated" => Ok(Account::Deactivated { id, email, registered_at, last_login }),
             _ => Err(Unreadable::Attribute("account_state")),
         }
+    }
+
+    /// Earlier versions wrote the time of the registration as `login_at`, without an event. That is no login.
+    fn last_login(&self) -> Result<Option<Login>, Unreadable> {
+        let Some(event) = self.login_event.as_deref() else { return Ok(None) };
+        let at = need(self.login_at, "login_at")?.into();
+        Ok(Some(Login { event: parsed(EventId::parse(event), "login_event")?, at }))
     }
 
     fn link(&self) -> Result<Option<Link>, Unreadable> {
