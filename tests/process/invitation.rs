@@ -42,6 +42,8 @@ fn invited(email: &str, activated_on: &Value, sentence: &str, invitation: &Value
             "optOut": { "allowed": true },
             "optIn": no("not_opted_out", "The patient has not opted out: nothing needs to be done."),
             "changeEmail": no("not_registered", "The patient has no portal account: invite the patient first."),
+            "close": no("not_registered", "The patient has no portal account: invite the patient first."),
+            "reopen": no("not_registered", "The patient has no portal account: invite the patient first."),
         },
     })
 }

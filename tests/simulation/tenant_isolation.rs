@@ -142,8 +142,8 @@ async fn a_foreign_patient_is_answered_like_a_missing_one_in_a_hundred_thousand_
         send_foreign(patients, |it| &it.store, seed, each).await,
         send_foreign(status, |it| &it.store, seed, each).await,
         send_foreign(opt_out, |it| &it.store, seed, each).await,
-        send_foreign(invite, |it| &it.store, seed, each).await,
-        send_foreign(reinvite, |it| &it.store, seed, each).await,
+        Box::pin(send_foreign(invite, |it| &it.store, seed, each)).await,
+        Box::pin(send_foreign(reinvite, |it| &it.store, seed, each)).await,
         send_foreign(change_email, |it| &it.store, seed, each).await,
         send_foreign(support, |it| &it.store, seed, each).await,
     ];

@@ -260,6 +260,11 @@ refusals! {
     /// Why an account is not closed.
     CloseRefusal { PatientNotFound, NotRegistered, AccountClosed, TooSoon { retry_after_secs: u64 } }
 
+    /// Why an account is not closed by Customer Care.
+    SupportCloseRefusal {
+        PatientNotFound, NotRegistered, AccountClosed, SupportOnly, TooSoon { retry_after_secs: u64 }
+    }
+
     /// Why an account is not reopened.
     ReopenRefusal { PatientNotFound, NotRegistered, AccountNotClosed, SupportOnly, TooSoon { retry_after_secs: u64 } }
 

@@ -292,6 +292,7 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
     const OPTED_OUT: &str =
         "Opted out on May 5, 2026: the patient does not want to receive access to health information.";
     const EXPIRED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite.";
+    const EXPIRED_AND_LAPSED: &str = "The invitation expired on May 12, 2026: send a new link with reinvite. The address is no longer reserved for this patient: if a practice has invited another person to it, the link does not register, and another address is needed.";
     const UNSENT: &str = "The invitation is on its way to the mail service.";
     const SENT: &str = "Invitation sent on May 5, 2026. Not registered yet.";
     let invited = || Scenario::new().invited();
@@ -312,7 +313,8 @@ fn an_invitation_expires_with_its_link_and_reinvite_is_the_next_step() {
         ),
         ("just before the expiry", sent().wait(week - moment), State::Sent, end, SENT, Ok(())),
         ("at the expiry", sent().wait(week), State::Expired, end, EXPIRED, Ok(())),
-        ("long after the expiry", sent().wait(week * 9), State::Expired, end, EXPIRED, Ok(())),
+        ("long after the expiry", sent().wait(week * 8), State::Expired, end, EXPIRED, Ok(())),
+        ("after the address was reserved", sent().wait(week * 9), State::Expired, end, EXPIRED_AND_LAPSED, Ok(())),
         ("delivered", sent().delivery(Delivery::Delivered).wait(week), State::Expired, end, EXPIRED, Ok(())),
         ("delayed", sent().delivery(Delivery::Delayed).wait(week), State::Expired, end, EXPIRED, Ok(())),
         (

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use portal::refusal::{
     ChangeEmailRefusal, CloseRefusal, InviteRefusal, LinkRefusal, LoginRefusal, LookupRefusal, NewLinkRefusal,
     OptInRefusal, OptOutRefusal, PatientRefusal, Refusal, RefusalCode, RegisterRefusal, ReinviteRefusal, ReopenRefusal,
-    RevokeRefusal, SupportReadRefusal,
+    RevokeRefusal, SupportCloseRefusal, SupportReadRefusal,
 };
 use strum::IntoEnumIterator as _;
 
@@ -236,7 +236,7 @@ operations! {
         /// Close an account, for Customer Care.
         ///
         /// Like `POST /v1/patients/{patientId}/portal/close`, on behalf of the practice in the path.
-        CloseAccountForPractice = POST "/v1/practices/{practiceId}/patients/{patientId}/portal/close", Access::CustomerCare, CloseRefusal;
+        CloseAccountForPractice = POST "/v1/practices/{practiceId}/patients/{patientId}/portal/close", Access::CustomerCare, SupportCloseRefusal;
         /// Open a closed account again.
         ///
         /// The account is as it was before it was closed. The account's address and the profile's get a mail about it.

@@ -62,7 +62,8 @@ impl ChangeStore for DynamoStore<Pepper> {
             let after = match read.book.after(change) {
                 Ok(after) => after,
                 Err(_) if !consistent => continue,
-                Err(refused) => match self.refuse(change, &read, refused).await? {
+                // Boxed, because it is rare, and would make every commit large.
+                Err(refused) => match Box::pin(self.refuse(change, &read, refused)).await? {
                     Some(outcome) => return Ok(outcome),
                     None => continue,
                 },
