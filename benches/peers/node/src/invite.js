@@ -80,7 +80,7 @@ async function requireFree(invited, me) {
   const claimKey = { PK: `EMAIL#${print}`, SK: "EMAIL" };
   const profilesKey = { PK: `PRACTICE#${practice}#EMAIL#${print}`, SK: "PROFILES" };
   const refusalsKey = { PK: `PRACTICE#${practice}#REFUSALS`, SK: "REFUSALS" };
-  const RequestItems = { [TABLE]: { Keys: [claimKey, profilesKey, refusalsKey], ConsistentRead: true } };
+  const RequestItems = { [TABLE]: { Keys: [claimKey, profilesKey, refusalsKey] } };
   const { Responses } = await dynamodb.send(new BatchGetCommand({ RequestItems }));
   const found = Object.fromEntries(Responses[TABLE].map((item) => [item.SK, item]));
   const [ownerPractice, owner] = (found.EMAIL?.owner ?? `${practice}#${patient}`).split("#");

@@ -86,7 +86,7 @@ def require_free(invited, me):
     profiles_key = {"PK": f"PRACTICE#{practice}#EMAIL#{print_}", "SK": "PROFILES"}
     refusals_key = {"PK": f"PRACTICE#{practice}#REFUSALS", "SK": "REFUSALS"}
     keys = [claim_key, profiles_key, refusals_key]
-    found = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": keys, "ConsistentRead": True}})["Responses"][TABLE]
+    found = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": keys}})["Responses"][TABLE]
     claim = next((item for item in found if item["SK"] == "EMAIL"), {})
     profiles = next((item for item in found if item["SK"] == "PROFILES"), {})
     owner = claim.get("owner", f"{practice}#").split("#")
