@@ -13,7 +13,7 @@ use portal::{
         register::{Holder, LinkPreview, Registered, check, decline, new_link, register, stop_reminders},
     },
     panel::{DateField, InvitationReason, InvitationStatus},
-    policy::MAIL_GAP,
+    policy::{ADDRESS_LEASE, MAIL_GAP},
     ports::{ChangeStore as _, Clock as _},
     profile::Profile,
     record::{Account, InvitationState},
@@ -112,6 +112,33 @@ async fn every_unusable_link_gets_the_same_refusal() {
         refusal(try_register(&world, &token, samples::date_of_birth()).await),
         Refused::rule(RefusalCode::LinkNotUsable)
     );
+}
+
+#[tokio::test]
+async fn a_link_does_not_register_after_another_practice_has_taken_over_the_address() {
+    let patients = [("north", "p-1", Some(ADDRESS)), ("north", "p-9", None), ("south", "p-2", Some(ADDRESS))];
+    let world = World::with_patients(&patients).await;
+    // The practice's term begins with its first invitation, of whichever patient.
+    world.save("north", "p-1", None).await;
+    world.invite_to("north", "p-9", Some(&samples::email(ADDRESS))).await.unwrap();
+    world.deliver().await;
+    let holder = Holder { token: &last_token(&world), request: &request(), keyed: None };
+    decline(&world.ports(), &holder, RevokeReason::Declined).await.unwrap();
+    world.clock.advance(ADDRESS_LEASE - TimeDelta::days(1));
+    world.save("north", "p-1", Some(ADDRESS)).await;
+    world.invite("north", "p-1").await.unwrap();
+    world.deliver().await;
+    let token = last_token(&world);
+    assert_eq!(refusal(world.invite("south", "p-2").await), Refused::email_in_use(None));
+    world.clock.advance(TimeDelta::days(1));
+    world.invite("south", "p-2").await.unwrap();
+    assert_eq!(
+        refusal(try_register(&world, &token, samples::date_of_birth()).await),
+        Refused::rule(RefusalCode::LinkNotUsable)
+    );
+    assert_eq!(world.record().account, Account::None);
+    world.deliver().await;
+    try_register(&world, &last_token(&world), samples::date_of_birth()).await.unwrap();
 }
 
 #[tokio::test]

@@ -98,7 +98,8 @@ pub async fn register(
             CommitOutcome::Committed if wrong => return refused(RegisterRefusal::DateOfBirthMismatch),
             CommitOutcome::Committed => return Ok(registered(change.after)?),
             CommitOutcome::Stale => {}
-            CommitOutcome::AddressRefused(_) => return Err(unexpected_address_refusal().into()),
+            // Another patient has taken over the address after the claim lapsed.
+            CommitOutcome::AddressRefused(_) => return refused(RegisterRefusal::LinkNotUsable),
         }
         let newer = store.load_linked(&holder.token.link).await?.record;
         let Some(newer) = newer else { return refused(RegisterRefusal::LinkNotUsable) };
@@ -213,7 +214,7 @@ impl Holder<'_> {
             match store.commit(&change).await? {
                 CommitOutcome::Committed => return Ok(HolderOutcome::Executed(Box::new(change))),
                 CommitOutcome::Stale => {}
-                // Another patient's profile has got the address: staff must resolve this.
+                // Another patient has taken over the address, or it gets too many mails: staff must resolve this.
                 CommitOutcome::AddressRefused(_) => return Err(unusable()),
             }
         }
