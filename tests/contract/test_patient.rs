@@ -8,7 +8,8 @@ use portal::{
     ledger::AddressRefusal,
     link::Token,
     ports::{
-        ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, PortalReader as _, TimelineReader as _,
+        ChangeStore as _, ClaimOutcome, CommitOutcome, Consistency, DeliveryStore as _, PortalReader as _,
+        TimelineReader as _,
     },
     practice::Practice,
     record::{
@@ -81,7 +82,10 @@ impl<'b, B: Backend> TestPatient<'b, B> {
         let stored = self.stored().await;
         assert_eq!(stored, self.record);
         assert_eq!(typed_emails(&stored), typed_emails(&self.record));
-        assert_eq!(self.backend.store().load(&self.scope, &self.key.patient).await.unwrap().record, Some(stored));
+        assert_eq!(
+            self.backend.store().load(&self.scope, &self.key.patient, Consistency::Strong).await.unwrap().record,
+            Some(stored)
+        );
         let events = self.backend.history(&self.key).await.len();
         assert_eq!(u64::try_from(events).unwrap(), self.record.version);
     }

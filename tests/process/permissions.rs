@@ -114,16 +114,13 @@ const BY_ITSELF: [&str; 11] = [
     "put patient",
 ];
 /// What a function does that counts refusals of addresses.
-const REFUSALS: [&str; 2] = ["put refusals", "put refusals alone"];
+const REFUSALS: [&str; 1] = ["put refusals"];
 
 /// What each role may do with the table.
 fn allowed(function: &str) -> BTreeSet<&'static str> {
     let (common, own): (&[_], &[_]) = match function {
         "bulk" => (&[], &["get job", "list job", "put job", "put job alone", "put history"]),
-        "bulk-runner" => (
-            &COMMANDS,
-            &["get job", "list directory", "put job", "put job alone", "put refusals", "put refusals alone"],
-        ),
+        "bulk-runner" => (&COMMANDS, &["get job", "list directory", "put job", "put job alone", "put refusals"]),
         "change-email" | "opt-out" => (&COMMANDS, &[]),
         "invite" | "reinvite" => (&COMMANDS, &REFUSALS),
         "mail-events" => (&BY_ITSELF, &[]),

@@ -39,8 +39,8 @@ fn customer_care_reads_a_patient_of_any_practice_and_the_practice_sees_it() {
     }
     let by_id = json!({ "practiceId": ours.id, "patientId": "p-1", "reason": "a lookup by id" });
     assert_eq!(look_up(&theirs, Role::Support, &by_id).json()["patients"], patient);
-    let nobody = look_up(&theirs, Role::Support, &json!({ "email": theirs.address("p-1"), "reason": "a lookup" }));
-    assert_eq!((nobody.status, nobody.json()), (200, json!({ "patients": [] })));
+    let no_match = look_up(&theirs, Role::Support, &json!({ "email": theirs.address("p-1"), "reason": "a lookup" }));
+    assert_eq!((no_match.status, no_match.json()), (200, json!({ "patients": [] })));
 
     let panel = get_as(&theirs, Role::Support, &format!("{portal}?reason=a%20panel"));
     assert_eq!((panel.status, &panel.json()["invitation"]["email"]), (200, &json!(email)));

@@ -21,7 +21,7 @@ const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "
 /// The C library of Lambda's `provided.al2023`. A program that needs a newer one does not start there.
 const GLIBC: Version = Version(2, 34);
 /// Largest size of a function's program, in bytes: `docs/adr/0017-small-programs.md`.
-const MAX_BYTES: u64 = 8 * 1_024 * 1_024;
+const MAX_BYTES: u64 = 8_000_000;
 /// Least size of the tables by which a program finds what to clean up when it panics, in bytes. A program that aborts
 /// instead has some kilobytes of them, in the standard library.
 const MIN_UNWIND_TABLE_BYTES: u64 = 50_000;
@@ -131,7 +131,7 @@ impl Facts {
 
     fn check(&self) -> Result<()> {
         let wrong: Vec<&str> = [
-            (self.bytes > MAX_BYTES, "it is larger than 8 MiB"),
+            (self.bytes > MAX_BYTES, "it is larger than 8 MB"),
             (self.kind != ObjectKind::Executable, "it is not linked at a fixed address (functions/build.rs)"),
             (self.has_symbols, "it is not stripped"),
             (self.unwind_table_bytes < MIN_UNWIND_TABLE_BYTES, "it aborts on a panic instead of unwinding"),
@@ -184,7 +184,7 @@ mod tests {
     fn a_program_that_lambda_cannot_run_as_meant_is_refused() {
         good().check().unwrap();
         for (bad, why) in [
-            (Facts { bytes: MAX_BYTES + 1, ..good() }, "it is larger than 8 MiB"),
+            (Facts { bytes: MAX_BYTES + 1, ..good() }, "it is larger than 8 MB"),
             (Facts { kind: ObjectKind::Dynamic, ..good() }, "it is not linked at a fixed address"),
             (Facts { has_symbols: true, ..good() }, "it is not stripped"),
             (Facts { unwind_table_bytes: 9_000, ..good() }, "it aborts on a panic instead of unwinding"),

@@ -134,9 +134,9 @@ async fn callers_are_told_who_they_are_and_what_they_may_do() {
 
     let hillside = me.clone().claim("practice_id", "hillside").ask(&function).await;
     assert_eq!(hillside.body["practice"], json!({ "practiceId": "hillside" }), "it has no settings");
-    let nobody = me.clone().without_claim("scope").ask(&function).await;
+    let unnamed = me.clone().without_claim("scope").ask(&function).await;
     assert_eq!(
-        (nobody.status, &nobody.body["scopes"], &nobody.body["permissions"]),
+        (unnamed.status, &unnamed.body["scopes"], &unnamed.body["permissions"]),
         (200, &json!([]), &json!(["readMe"]))
     );
 }

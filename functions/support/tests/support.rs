@@ -51,19 +51,19 @@ async fn a_patient_is_found_by_the_claim_of_an_address_or_by_id_without_personal
 }
 
 #[tokio::test]
-async fn an_address_that_is_only_in_a_profile_finds_nobody() {
+async fn an_address_that_is_only_in_a_profile_finds_no_patient() {
     let function = function();
     let key = samples::key("hillside", "p-2");
     function.handler().store.put(samples::new_patient(&key, samples::profile(Some("ana@example.com"))).after);
     let lookup = Sample::new("support/lookup-by-email");
-    let nobody = lookup.clone().member("email", json!("ana@example.com")).ask(&function).await;
-    insta::assert_json_snapshot!("nobody", nobody);
+    let no_match = lookup.clone().member("email", json!("ana@example.com")).ask(&function).await;
+    insta::assert_json_snapshot!("no_match", no_match);
     for missing in [
-        lookup.member("email", json!("nobody@example.com")),
+        lookup.member("email", json!("unknown@example.com")),
         Sample::new("support/lookup-by-patient").member("patientId", json!("p-9")),
         Sample::new("support/lookup-by-patient").member("practiceId", json!("hillside")),
     ] {
-        assert_eq!(missing.ask(&function).await, nobody);
+        assert_eq!(missing.ask(&function).await, no_match);
     }
     assert_eq!(accesses(&function), [], "there is no patient whose access could be recorded");
 }

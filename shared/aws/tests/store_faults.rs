@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
     operation::{
         batch_get_item::BatchGetItemOutput,
         get_item::GetItemOutput,
-        put_item::{PutItemError, PutItemOutput},
+        put_item::PutItemError,
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput},
     },
@@ -30,8 +30,8 @@ use portal::{
     ledger::AddressRefusal,
     policy::{SEND_GRACE, SEND_LEASE},
     ports::{
-        AccessLog as _, BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, DeliveryStore as _, JobPart,
-        LoginOutcome, LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
+        AccessLog as _, BulkStore as _, ChangeStore as _, ClaimOutcome, CommitOutcome, Consistency, DeliveryStore as _,
+        JobPart, LoginOutcome, LoginStore as _, PortalReader as _, PracticeStore as _, StoreError,
     },
     profile::Profile,
     record::guards::Recipient,
@@ -259,7 +259,8 @@ async fn unprocessed_keys_are_read_again() {
         }
         answer.responses("table", Vec::new()).build()
     });
-    let loaded = store(&[&rule]).load(&samples::scope("lake"), &samples::patient_id("p-1")).await.unwrap();
+    let loaded =
+        store(&[&rule]).load(&samples::scope("lake"), &samples::patient_id("p-1"), Consistency::Strong).await.unwrap();
     assert_eq!((loaded.practice, loaded.record), (None, None));
     assert_eq!(rule.num_calls(), 2);
 }
@@ -698,12 +699,12 @@ async fn an_address_item_that_has_changed_is_read_again() {
     assert_eq!(rule.num_calls(), 5);
 }
 
-/// Puts of the practice's count of refusals.
-fn counts(script: impl Fn(usize) -> MockResponse<PutItemOutput, PutItemError> + Send + Sync + 'static) -> Rule {
-    let calls = AtomicUsize::new(0);
-    mock!(Client::put_item).then_compute_response(move |request| {
-        assert_eq!(request.item().unwrap()["SK"], AttributeValue::S("REFUSALS".into()));
-        script(calls.fetch_add(1, Ordering::SeqCst) + 1)
+/// Writes of the practice's count of refusals.
+fn counts(script: impl Fn(usize, &TransactWriteItemsInput) -> Transaction + Send + Sync + 'static) -> Rule {
+    transactions(move |call, request| {
+        let [write] = request.transact_items() else { unreachable!("one write") };
+        assert_eq!(write.put().unwrap().item()["SK"], AttributeValue::S("REFUSALS".into()));
+        script(call, request)
     })
 }
 
@@ -711,26 +712,17 @@ fn counts(script: impl Fn(usize) -> MockResponse<PutItemOutput, PutItemError> + 
 async fn a_refusal_is_answered_only_after_it_was_counted() {
     let saved = samples::new_patient(&samples::key("lake", "p-1"), samples::profile(Some("jose@example.com")));
     let record = stored(&saved).await;
-    let (refused, counted) =
-        (AddressRefusal::InUse { holder: None }, || MockResponse::Output(PutItemOutput::builder().build()));
-    let lost = || {
-        MockResponse::Error(PutItemError::ConditionalCheckFailedException(
-            ConditionalCheckFailedException::builder().build(),
-        ))
-    };
+    let refused = || CommitOutcome::AddressRefused(AddressRefusal::InUse { holder: None });
     let read = || reads(Some(claimed_by("hill#p-2")), Some(record.clone()));
-    let put = counts(move |_| counted());
-    assert_eq!(
-        store(&[&read(), &put]).commit(&invitation()).await.unwrap(),
-        CommitOutcome::AddressRefused(refused.clone())
-    );
-    assert_eq!(put.num_calls(), 1);
+    let count = counts(|_, _| written());
+    assert_eq!(store(&[&read(), &count]).commit(&invitation()).await.unwrap(), refused());
+    assert_eq!(count.num_calls(), 1);
     // Another refusal was counted at the same time.
-    let put = counts(move |call| if call == 1 { lost() } else { counted() });
-    assert_eq!(store(&[&read(), &put]).commit(&invitation()).await.unwrap(), CommitOutcome::AddressRefused(refused));
-    assert_eq!(put.num_calls(), 2);
-    let put = counts(|_| http(500, "InternalServerError"));
-    assert!(store(&[&read(), &put]).commit(&invitation()).await.is_err());
+    let count = counts(|call, request| if call == 1 { cancelled(request, &[(0, FAILED, None)]) } else { written() });
+    assert_eq!(store(&[&read(), &count]).commit(&invitation()).await.unwrap(), refused());
+    assert_eq!(count.num_calls(), 2);
+    let count = counts(|_, _| http(500, "InternalServerError"));
+    assert!(store(&[&read(), &count]).commit(&invitation()).await.is_err());
     // Within the practice nothing is counted, and a decision on an old record is stale.
     let read = reads(Some(claimed_by("lake#p-2")), Some(record));
     let holder = Some(samples::patient_id("p-2"));

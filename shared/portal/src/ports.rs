@@ -52,7 +52,7 @@ pub enum StoreError {
     Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A practice and one of its patients, read in one call, each as last written.
+/// A practice and one of its patients, read in one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The practice; `None` if it has not saved its settings yet.
@@ -72,14 +72,28 @@ pub enum CommitOutcome {
     AddressRefused(AddressRefusal),
 }
 
+/// What a read must contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// The latest writes may be missing. It costs half of a strong read. What depends on it must be written under the
+    /// condition that nothing has changed, or decided again on a strong read.
+    Eventual,
+    /// Every earlier write.
+    Strong,
+}
+
 /// The records of one practice, for reading. A reader does not need the key of the fingerprints.
 pub trait PortalReader: Sync {
-    /// Reads a practice and one of its patients, consistently, in one round trip.
+    /// Reads a practice and one of its patients in one round trip.
     ///
     /// # Errors
     /// [`StoreError`]
-    fn load(&self, scope: &TenantScope, patient: &PatientId)
-    -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+    fn load(
+        &self,
+        scope: &TenantScope,
+        patient: &PatientId,
+        consistency: Consistency,
+    ) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 }
 
 /// Writes changes. A change is made from a record that was read, so a caller can only write records that it may read.

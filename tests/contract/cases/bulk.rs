@@ -12,8 +12,8 @@ use portal::{
     },
     policy::{BULK_LEASE, MAX_BULK_PATIENTS},
     ports::{
-        BulkRunStore as _, BulkStore, ChangeStore as _, Clock as _, CommitOutcome, DirectoryStore as _, JobPart,
-        PortalReader as _, Ports, PracticeStore as _, StoreError,
+        BulkRunStore as _, BulkStore, ChangeStore as _, Clock as _, CommitOutcome, Consistency, DirectoryStore as _,
+        JobPart, PortalReader as _, Ports, PracticeStore as _, StoreError,
     },
     profile::Profile,
     redacted::Redacted,
@@ -175,7 +175,7 @@ pub(crate) async fn many_records_and_addresses_are_read_in_one_call(backend: &im
     assert_eq!(loaded.practice, Some(samples::practice("lake")));
     assert!(loaded.records.keys().eq(&all[..15]));
     for (patient, record) in loaded.records {
-        assert_eq!(store.load(&scope, &patient).await.unwrap().record, Some(record));
+        assert_eq!(store.load(&scope, &patient, Consistency::Strong).await.unwrap().record, Some(record));
     }
 
     let emails: Vec<EmailAddress> =
@@ -236,7 +236,7 @@ pub(crate) async fn only_one_of_many_runs_invites_a_patient(backend: &impl Backe
     }
     assert_eq!(invited, 45);
     for patient in &all {
-        let record = store.load(&scope, patient).await.unwrap().record.unwrap();
+        let record = store.load(&scope, patient, Consistency::Strong).await.unwrap().record.unwrap();
         assert_eq!(record.version, 2, "saved once and invited once");
     }
 }

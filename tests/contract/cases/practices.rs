@@ -1,7 +1,10 @@
 //! The settings of practices, and their separation.
 
 use portal::{
-    ports::{CommitOutcome, DeliveryStore as _, Loaded, PortalReader as _, PracticeHistory as _, PracticeStore as _},
+    ports::{
+        CommitOutcome, Consistency, DeliveryStore as _, Loaded, PortalReader as _, PracticeHistory as _,
+        PracticeStore as _,
+    },
     practice::{LinkDays, Practice, PracticeSettings, ReminderPolicy},
     testing::samples,
 };
@@ -42,7 +45,7 @@ pub(crate) async fn a_practice_is_saved_by_version(backend: &impl Backend) {
     assert_eq!(history, expected, "only what was written, newest first");
     assert_eq!(store.practice(&scope).await.unwrap().as_ref(), Some(&second));
     assert_eq!(store.practice_by_id(scope.practice()).await.unwrap().as_ref(), Some(&second));
-    let loaded = store.load(&scope, &samples::patient_id("p-1")).await.unwrap();
+    let loaded = store.load(&scope, &samples::patient_id("p-1"), Consistency::Strong).await.unwrap();
     assert_eq!(loaded, Loaded { practice: Some(second), record: None });
 }
 
@@ -51,7 +54,7 @@ pub(crate) async fn practices_are_separate(backend: &impl Backend) {
     let lake = TestPatient::begin(backend, "lake", "p-1", Some("jose@example.com")).await;
     let hill = samples::practice("hill");
     assert_eq!(store.save_practice(&samples::scope("hill"), &hill, &[]).await.unwrap(), CommitOutcome::Committed);
-    let seen = store.load(&samples::scope("hill"), &lake.key.patient).await.unwrap();
+    let seen = store.load(&samples::scope("hill"), &lake.key.patient, Consistency::Strong).await.unwrap();
     assert_eq!(seen, Loaded { practice: Some(hill.clone()), record: None });
     assert_eq!(store.practice(&lake.scope).await.unwrap(), None);
     // A practice whose id has the same beginning, with a patient of the same id.

@@ -7,7 +7,7 @@ use portal::{
         register::{Holder, register},
     },
     policy::MAX_BIRTH_DATE_ATTEMPTS,
-    ports::{CommitOutcome, PortalStore, Ports, StoreError},
+    ports::{CommitOutcome, Consistency, PortalStore, Ports, StoreError},
     record::InvitationState,
     refusal::RegisterRefusal,
     testing::{TestClock, TestEntropy, samples},
@@ -66,7 +66,7 @@ async fn invite(store: &impl PortalStore, key: &RecordKey, address: &str, round:
     let (scope, practice) = (samples::scope(key.practice.as_str()), samples::practice(key.practice.as_str()));
     let mut answer = Answer { won: false, busy: 0, stale: 0 };
     loop {
-        let loaded = store.load(&scope, &key.patient).await;
+        let loaded = store.load(&scope, &key.patient, Consistency::Strong).await;
         let record = match loaded {
             Ok(loaded) => loaded.record.unwrap(),
             Err(StoreError::Busy) => {

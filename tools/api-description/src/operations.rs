@@ -218,7 +218,7 @@ fn parts(operation: Operation, schemas: &mut Schemas) -> Result<Parts> {
                     200,
                     "The patient who was found, if any.",
                     &[],
-                    &["support/support__found", "support/support__nobody"],
+                    &["support/support__found", "support/support__no_match"],
                 )?],
             )
         },

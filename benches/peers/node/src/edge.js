@@ -30,13 +30,13 @@ export function caller(event, scope) {
 }
 
 // The patient's record and the practice's settings, read consistently in one call.
-export async function load(practice, patient) {
+export async function load(practice, patient, ConsistentRead) {
   if (!ID.test(patient)) throw new Problem("patient_not_found");
   const Keys = [
     { PK: `PRACTICE#${practice}#PATIENT#${patient}`, SK: "PORTAL" },
     { PK: `PRACTICE#${practice}`, SK: "SETTINGS" },
   ];
-  const both = new BatchGetCommand({ RequestItems: { [TABLE]: { Keys, ConsistentRead: true } } });
+  const both = new BatchGetCommand({ RequestItems: { [TABLE]: { Keys, ConsistentRead } } });
   const { Responses, UnprocessedKeys } = await dynamodb.send(both);
   if (Object.keys(UnprocessedKeys ?? {}).length > 0) throw new Problem("unavailable", { retryAfter: 1 });
   const record = Responses[TABLE].find(({ SK }) => SK === "PORTAL");

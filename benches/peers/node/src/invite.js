@@ -21,7 +21,7 @@ export const handler = answering(async (event) => {
   const { patientId: patient } = event.pathParameters;
   const invitation = randomUUID();
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const { record, settings } = await load(practice, patient);
+    const { record, settings } = await load(practice, patient, false);
     const now = Date.now();
     requireSupported(record, now);
     const refusal = mayInvite(record, settings);

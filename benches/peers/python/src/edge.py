@@ -35,15 +35,15 @@ def caller(event, scope):
     return practice, claims["sub"]
 
 
-def load(practice, patient):
-    """The patient's record and the practice's settings, read consistently in one call."""
+def load(practice, patient, consistent):
+    """The patient's record and the practice's settings, read in one call."""
     if not ID.fullmatch(patient):
         raise Problem("patient_not_found")
     keys = [
         {"PK": f"PRACTICE#{practice}#PATIENT#{patient}", "SK": "PORTAL"},
         {"PK": f"PRACTICE#{practice}", "SK": "SETTINGS"},
     ]
-    answer = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": keys, "ConsistentRead": True}})
+    answer = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": keys, "ConsistentRead": consistent}})
     if answer["UnprocessedKeys"]:
         raise Problem("unavailable", retryAfter=1)
     items = {item["SK"]: item for item in answer["Responses"][TABLE]}

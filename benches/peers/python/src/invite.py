@@ -31,7 +31,7 @@ def handler(event):
         raise NotImplementedError("an address, If-Match and Idempotency-Key are not supported")
     patient, invitation = event["pathParameters"]["patientId"], str(uuid.uuid4())
     for _ in range(MAX_ROUNDS):
-        record, settings = load(practice, patient)
+        record, settings = load(practice, patient, consistent=False)
         now = time.time_ns() // 1_000_000
         require_supported(record, now)
         if refusal := may_invite(record, settings):

@@ -9,7 +9,7 @@ use portal::{
     email::{EmailAddress, Pepper},
     ids::{JobId, JobKey, PatientId},
     ledger::ProfileEntry,
-    ports::{BulkRunStore, BulkStore, CommitOutcome, JobPart, LoadedAll, StoreError},
+    ports::{BulkRunStore, BulkStore, CommitOutcome, Consistency, JobPart, LoadedAll, StoreError},
     practice_history::PracticeEvent,
     scope::TenantScope,
 };
@@ -132,7 +132,7 @@ impl BulkRunStore for DynamoStore<Pepper> {
         let records = patients.iter().map(|patient| keys::record(&scope.record(patient)));
         let all: Vec<Key> = records.chain([practice.clone()]).collect();
         let mut loaded = LoadedAll { practice: None, records: BTreeMap::new() };
-        for item in self.get_all(&all).await? {
+        for item in self.get_all(&all, Consistency::Strong).await? {
             if practice.matches(&item) {
                 loaded.practice = Some(items::practice::decode(item)?);
             } else {
@@ -150,7 +150,7 @@ impl BulkRunStore for DynamoStore<Pepper> {
     ) -> Result<BTreeMap<EmailAddress, ProfileEntry>, StoreError> {
         let all: Vec<Key> = emails.iter().map(|email| self.profile_key(scope.practice(), email)).collect();
         let mut entries = BTreeMap::new();
-        for item in self.get_all(&all).await? {
+        for item in self.get_all(&all, Consistency::Strong).await? {
             if let Some((email, _)) = emails.iter().zip(&all).find(|(_, key)| key.matches(&item)) {
                 let (entry, _) = items::email::decode_profiles(item)?;
                 entries.insert(email.clone(), entry);

@@ -10,7 +10,7 @@ use portal::{
     email::Pepper,
     ids::Subject,
     ledger::{AddressBook, Refused},
-    ports::{ChangeStore, CommitOutcome, StoreError},
+    ports::{ChangeStore, CommitOutcome, Consistency, StoreError},
     record::{Account, Change, PortalRecord},
 };
 
@@ -57,11 +57,11 @@ impl ChangeStore for DynamoStore<Pepper> {
         for round in 0..MAX_ROUNDS {
             // The first read is an eventually consistent one, at half the price: what is written depends on what was read,
             // and a refusal is decided again.
-            let consistent = round > 0;
-            let read = self.read_addresses(change, consistent).await?;
+            let consistency = if round == 0 { Consistency::Eventual } else { Consistency::Strong };
+            let read = self.read_addresses(change, consistency).await?;
             let after = match read.book.after(change) {
                 Ok(after) => after,
-                Err(_) if !consistent => continue,
+                Err(_) if consistency == Consistency::Eventual => continue,
                 // Boxed, because it is rare, and would make every commit large.
                 Err(refused) => match Box::pin(self.refuse(change, &read, refused)).await? {
                     Some(outcome) => return Ok(outcome),
@@ -95,7 +95,9 @@ impl DynamoStore<Pepper> {
         let key = &change.after.key;
         let (record_key, event) = (keys::record(key), items::event::encode(key, &change.event)?);
         let mut record = None;
-        for item in self.get_all(&[record_key.clone(), keys::event(key, change.event.version)]).await? {
+        for item in
+            self.get_all(&[record_key.clone(), keys::event(key, change.event.version)], Consistency::Strong).await?
+        {
             if item == event {
                 return Ok(Some(CommitOutcome::Committed));
             }

@@ -2,23 +2,20 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use portal::{
     email::{EmailAddress, Pepper},
     ids::PracticeId,
     ledger::{AddressBook, RefusalBudget},
-    ports::StoreError,
+    ports::{Consistency, StoreError},
     record::Change,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::{
     DynamoStore, Item,
-    errors::{CallError, corrupt},
+    errors::corrupt,
     expression::{names, text, values},
     items,
     keys::{self, Key},
@@ -37,7 +34,11 @@ type Condition = (&'static str, Option<HashMap<String, AttributeValue>>);
 
 impl DynamoStore<Pepper> {
     /// Reads the items in one call, or in none if the change touches no address.
-    pub(super) async fn read_addresses(&self, change: &Change, consistent: bool) -> Result<ReadAddresses, StoreError> {
+    pub(super) async fn read_addresses(
+        &self,
+        change: &Change,
+        consistency: Consistency,
+    ) -> Result<ReadAddresses, StoreError> {
         let mut read = ReadAddresses { book: AddressBook::touched_by(change), stamps: HashMap::new() };
         if read.book.is_empty() {
             return Ok(read);
@@ -49,7 +50,7 @@ impl DynamoStore<Pepper> {
         let refusals = keys::refusals(practice);
         let all: Vec<Key> =
             claims.keys().chain(profiles.keys()).chain(read.book.budget.map(|_| &refusals)).cloned().collect();
-        for item in self.get_some(&all, consistent).await? {
+        for item in self.get_all(&all, consistency).await? {
             let found = all.iter().find(|key| key.matches(&item));
             let Some(key) = found else { continue };
             if let Some(email) = claims.get(key) {
@@ -140,26 +141,15 @@ impl DynamoStore<Pepper> {
         let condition = "attribute_not_exists(#PK) OR (#day = :day AND #refusals = :refusals)";
         let value = |name| stored.get(name).cloned().unwrap_or(AttributeValue::Null(true));
         let values = values(&[condition], [(":day", value("day")), (":refusals", value("refusals"))]);
-        retry::with_retries(|| async {
-            let sent = self
-                .client
-                .put_item()
-                .table_name(&self.table)
-                .set_item(Some(item.clone()))
-                .condition_expression(condition)
-                .set_expression_attribute_names(Some(names(&[condition])))
-                .set_expression_attribute_values(Some(values.clone()))
-                .send()
-                .await;
-            match sent {
-                Ok(_) => Ok(true),
-                Err(error) => match error.as_service_error() {
-                    Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                    _ => Err(CallError::from_sdk(error)),
-                },
-            }
-        })
-        .await
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names(&[condition])))
+            .set_expression_attribute_values(Some(values));
+        // A transaction of one write: functions that write records have no other call for a put, and it is rare.
+        let writes = vec![TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build()];
+        Ok(retry::with_retries(|| self.transact(writes.clone())).await?.is_none())
     }
 
     pub(super) fn claim_key(&self, email: &EmailAddress) -> Key {

@@ -6,7 +6,9 @@ use portal::{
     email::{EmailAddress, Pepper},
     history::HistoryPlace,
     ids::{PatientId, RecordKey},
-    ports::{AccessLog, AccessLogReader, CommitOutcome, Loaded, PracticeHistory, StoreError, SupportStore},
+    ports::{
+        AccessLog, AccessLogReader, CommitOutcome, Consistency, Loaded, PracticeHistory, StoreError, SupportStore,
+    },
     practice::Practice,
     practice_history::PracticeEvent,
     scope::TenantScope,
@@ -114,7 +116,7 @@ impl SupportStore for DynamoStore<Pepper> {
     }
 
     async fn load_by_key(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
-        self.load_both(key).await
+        self.load_both(key, Consistency::Strong).await
     }
 }
 

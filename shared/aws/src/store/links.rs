@@ -3,7 +3,7 @@
 use portal::{
     email::Pepper,
     ids::{LinkId, RecordKey},
-    ports::{LinkStore, Loaded, StoreError},
+    ports::{Consistency, LinkStore, Loaded, StoreError},
     record::PortalRecord,
 };
 
@@ -22,7 +22,7 @@ impl LinkStore for DynamoStore<Pepper> {
             let _nothing = self.get(&keys::absent_record(), true).await?;
             return Ok(Loaded { practice: None, record: None });
         };
-        let loaded = self.load_both(&key).await?;
+        let loaded = self.load_both(&key, Consistency::Strong).await?;
         // The index is eventually consistent: the record may have lost the link.
         let has_link = |record: &PortalRecord| record.link.as_ref().is_some_and(|its| its.id == *link);
         Ok(if loaded.record.as_ref().is_some_and(has_link) { loaded } else { Loaded { practice: None, record: None } })

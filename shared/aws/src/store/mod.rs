@@ -41,7 +41,7 @@ use aws_sdk_dynamodb::{
 use portal::{
     email::Pepper,
     ids::{PatientId, PracticeId, RecordKey},
-    ports::{CommitOutcome, Loaded, PortalReader, PracticeStore, StoreError},
+    ports::{CommitOutcome, Consistency, Loaded, PortalReader, PracticeStore, StoreError},
     practice::Practice,
     practice_history::PracticeEvent,
     scope::TenantScope,
@@ -130,16 +130,14 @@ impl<P> DynamoStore<P> {
         .await
     }
 
-    /// The items that exist under these keys, read consistently, in one call and in no order.
-    async fn get_all(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
-        self.get_some(keys, true).await
-    }
-
     /// The items that exist under these keys, in one call and in no order.
-    async fn get_some(&self, keys: &[Key], consistent: bool) -> Result<Vec<Item>, StoreError> {
+    async fn get_all(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Item>, StoreError> {
         let keys = keys.iter().map(Key::to_item).collect();
-        let all =
-            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build().map_err(corrupt)?;
+        let all = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .consistent_read(consistency == Consistency::Strong)
+            .build()
+            .map_err(corrupt)?;
         retry::with_retries(|| async {
             let request = self.client.batch_get_item().request_items(&self.table, all.clone());
             let answer = request.send().await.map_err(CallError::from_sdk)?;
@@ -152,10 +150,10 @@ impl<P> DynamoStore<P> {
         .await
     }
 
-    /// A record and its practice, read consistently in one call.
-    async fn load_both(&self, key: &RecordKey) -> Result<Loaded, StoreError> {
+    /// A record and its practice, read in one call.
+    async fn load_both(&self, key: &RecordKey, consistency: Consistency) -> Result<Loaded, StoreError> {
         let record_key = keys::record(key);
-        let items = self.get_all(&[record_key.clone(), keys::practice(&key.practice)]).await?;
+        let items = self.get_all(&[record_key.clone(), keys::practice(&key.practice)], consistency).await?;
         let mut loaded = Loaded { practice: None, record: None };
         for item in items {
             if record_key.matches(&item) {
@@ -222,8 +220,13 @@ fn version_condition(version: u64) -> (&'static str, Option<Item>) {
 }
 
 impl<P: Sync> PortalReader for DynamoStore<P> {
-    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
-        self.load_both(&scope.record(patient)).await
+    async fn load(
+        &self,
+        scope: &TenantScope,
+        patient: &PatientId,
+        consistency: Consistency,
+    ) -> Result<Loaded, StoreError> {
+        self.load_both(&scope.record(patient), consistency).await
     }
 }
 

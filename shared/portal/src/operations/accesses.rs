@@ -5,7 +5,7 @@ use crate::{
     access::AccessEntry,
     history::HistoryPlace,
     ids::PatientId,
-    ports::{AccessLogReader, PortalReader, Ports},
+    ports::{AccessLogReader, Consistency, PortalReader, Ports},
     refusal::PatientRefusal,
     scope::TenantScope,
 };
@@ -36,7 +36,7 @@ pub async fn accesses(
     // One more than the page shows whether there is a next page.
     let mut entries = ports.store.accesses(scope, patient, before, MAX_ACCESSES + 1).await?;
     // Most patients have no accesses, and one who does not exist has none either.
-    if entries.is_empty() && ports.store.load(scope, patient).await?.record.is_none() {
+    if entries.is_empty() && ports.store.load(scope, patient, Consistency::Strong).await?.record.is_none() {
         return Err(OperationError::Refused(PatientRefusal::PatientNotFound));
     }
     let more = entries.len() > max_accesses;

@@ -29,7 +29,7 @@ use crate::{
     idempotency::{KeyReused, KeyedRequest, RememberedRequest},
     ids::{PatientId, RecordKey, RequestId},
     panel::StatusPanel,
-    ports::{Clock, CommitOutcome, Hint, Loaded, PortalStore, Ports, Queue, QueueError, StoreError},
+    ports::{Clock, CommitOutcome, Consistency, Hint, Loaded, PortalStore, Ports, Queue, QueueError, StoreError},
     practice::Practice,
     record::{Change, PortalRecord},
     refusal::PatientCommandRefusal,
@@ -96,6 +96,21 @@ pub struct Command<'request> {
     pub keyed: Option<KeyedRequest>,
 }
 
+/// The change that a command made, if any, and the panel after it.
+type Executed = (Option<Change>, StatusPanel);
+
+/// The outcome of reading, deciding and writing once.
+enum Attempt<R> {
+    /// The change is written.
+    Written(Executed),
+    /// The store refused the address. It has decided on strong reads, and has counted the refusal.
+    AddressRefused(R),
+    /// Nothing was to be written.
+    Unwritten(Result<Executed, OperationError<R>>),
+    /// Another write was first.
+    Stale,
+}
+
 impl Command<'_> {
     fn context(&self, clock: &dyn Clock) -> ChangeContext {
         ChangeContext { at: clock.now(), actor: self.scope.actor().clone(), request: self.request.clone() }
@@ -125,38 +140,58 @@ impl Command<'_> {
         &self,
         ports: &Ports<'_, impl PortalStore>,
         decide: impl Fn(&PortalRecord, Option<&Practice>, ChangeContext) -> Result<Option<Change>, R>,
-    ) -> Result<(Option<Change>, StatusPanel), OperationError<R>> {
+    ) -> Result<Executed, OperationError<R>> {
+        for round in 0..MAX_ROUNDS {
+            // The first decision is made on a read at half the price. Whatever is written depends on what was read.
+            let consistency = if round == 0 { Consistency::Eventual } else { Consistency::Strong };
+            match self.attempt(ports, consistency, &decide).await? {
+                Attempt::Written(written) => return Ok(written),
+                Attempt::AddressRefused(refused) => return Err(OperationError::Refused(refused)),
+                Attempt::Unwritten(decided) if consistency == Consistency::Strong => return decided,
+                Attempt::Unwritten(_) | Attempt::Stale => {}
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Reads the record, decides, and commits the change, if there is one.
+    async fn attempt<R: PatientCommandRefusal>(
+        &self,
+        ports: &Ports<'_, impl PortalStore>,
+        consistency: Consistency,
+        decide: impl Fn(&PortalRecord, Option<&Practice>, ChangeContext) -> Result<Option<Change>, R>,
+    ) -> Result<Attempt<R>, StoreError> {
         let Ports { store, clock } = *ports;
         let panel = |record: &PortalRecord, practice: Option<&Practice>| {
             StatusPanel::from_record(record, practice, self.scope.actor().role, clock.now())
         };
-        for _ in 0..MAX_ROUNDS {
-            let Loaded { practice, record } = store.load(self.scope, self.patient).await?;
-            let record = record.ok_or(OperationError::Refused(R::PATIENT_NOT_FOUND))?;
-            if self.find_request(&record, clock)?.is_some() {
-                return Ok((None, panel(&record, practice.as_ref())));
+        let Loaded { practice, record } = store.load(self.scope, self.patient, consistency).await?;
+        let Some(record) = record else {
+            return Ok(Attempt::Unwritten(Err(OperationError::Refused(R::PATIENT_NOT_FOUND))));
+        };
+        match self.find_request(&record, clock) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Attempt::Unwritten(Ok((None, panel(&record, practice.as_ref()))))),
+            Err(reused) => return Ok(Attempt::Unwritten(Err(reused.into()))),
+        }
+        if self.if_match.is_some_and(|version| version != record.version) {
+            return Ok(Attempt::Unwritten(Err(Precondition::VersionConflict.into())));
+        }
+        let change = match decide(&record, practice.as_ref(), self.context(clock)) {
+            Ok(Some(change)) => change.with_remembered_request(self.keyed.as_ref()),
+            Ok(None) => return Ok(Attempt::Unwritten(Ok((None, panel(&record, practice.as_ref()))))),
+            Err(refused) => return Ok(Attempt::Unwritten(Err(OperationError::Refused(refused)))),
+        };
+        match self.commit(store, &change).await? {
+            CommitOutcome::Committed => {
+                let panel = panel(&change.after, practice.as_ref());
+                Ok(Attempt::Written((Some(change), panel)))
             }
-            if self.if_match.is_some_and(|version| version != record.version) {
-                return Err(Precondition::VersionConflict.into());
-            }
-            let decided = decide(&record, practice.as_ref(), self.context(clock)).map_err(OperationError::Refused)?;
-            let Some(change) = decided else {
-                return Ok((None, panel(&record, practice.as_ref())));
-            };
-            let change = change.with_remembered_request(self.keyed.as_ref());
-            match self.commit(store, &change).await? {
-                CommitOutcome::Committed => {
-                    let panel = panel(&change.after, practice.as_ref());
-                    return Ok((Some(change), panel));
-                }
-                CommitOutcome::Stale => {}
-                CommitOutcome::AddressRefused(refusal) => {
-                    return Err(R::from_address(refusal)
-                        .map_or_else(|| unexpected_address_refusal().into(), OperationError::Refused));
-                }
+            CommitOutcome::Stale => Ok(Attempt::Stale),
+            CommitOutcome::AddressRefused(refusal) => {
+                R::from_address(refusal).map(Attempt::AddressRefused).ok_or_else(unexpected_address_refusal)
             }
         }
-        Err(StoreError::Busy.into())
     }
 
     /// Executes the command like [`Self::execute`], and sends a hint to the sender. A repeated command needs no hint: if

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::{Command, MAX_ROUNDS, OperationError, Precondition, unexpected_address_refusal};
 use crate::{
     ids::PatientId,
-    ports::{CommitOutcome, PortalReader, PortalStore, Ports, StoreError},
+    ports::{CommitOutcome, Consistency, PortalReader, PortalStore, Ports, StoreError},
     profile::Profile,
     record::PortalRecord,
     refusal::PatientRefusal,
@@ -34,7 +34,7 @@ pub async fn save_profile(
 ) -> Result<SavedProfile, OperationError<Infallible>> {
     let Ports { store, clock } = *ports;
     for _ in 0..MAX_ROUNDS {
-        let before = store.load(command.scope, command.patient).await?.record;
+        let before = store.load(command.scope, command.patient, Consistency::Strong).await?.record;
         if let Some(record) = &before
             && let Some(earlier) = command.find_request(record, clock)?
         {
@@ -71,6 +71,6 @@ pub async fn read_profile(
     scope: &TenantScope,
     patient: &PatientId,
 ) -> Result<PortalRecord, OperationError<PatientRefusal>> {
-    let record = ports.store.load(scope, patient).await?.record;
+    let record = ports.store.load(scope, patient, Consistency::Strong).await?.record;
     record.ok_or(OperationError::Refused(PatientRefusal::PatientNotFound))
 }

@@ -4,7 +4,7 @@ use super::OperationError;
 use crate::{
     ids::PatientId,
     panel::StatusPanel,
-    ports::{PortalReader, Ports},
+    ports::{Consistency, PortalReader, Ports},
     refusal::PatientRefusal,
     scope::TenantScope,
 };
@@ -18,7 +18,7 @@ pub async fn status(
     scope: &TenantScope,
     patient: &PatientId,
 ) -> Result<StatusPanel, OperationError<PatientRefusal>> {
-    let loaded = ports.store.load(scope, patient).await?;
+    let loaded = ports.store.load(scope, patient, Consistency::Strong).await?;
     let record = loaded.record.ok_or(OperationError::Refused(PatientRefusal::PatientNotFound))?;
     Ok(StatusPanel::from_record(&record, loaded.practice.as_ref(), scope.actor().role, ports.clock.now()))
 }

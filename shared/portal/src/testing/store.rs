@@ -17,9 +17,9 @@ use crate::{
     ids::{JobId, JobKey, LinkId, PatientId, PracticeId, RecordKey},
     ledger::{AddressBook, EmailEntry, ProfileEntry, RefusalBudget},
     ports::{
-        AccessLog, AccessLogReader, BulkRunStore, BulkStore, ChangeStore, ClaimOutcome, CommitOutcome, DeliveryStore,
-        DirectoryStore, DueEntry, DueShard, JobPart, LinkStore, Loaded, LoadedAll, LoginOutcome, LoginStore,
-        PortalReader, PracticeHistory, PracticeStore, StoreError, SupportStore, TimelineReader,
+        AccessLog, AccessLogReader, BulkRunStore, BulkStore, ChangeStore, ClaimOutcome, CommitOutcome, Consistency,
+        DeliveryStore, DirectoryStore, DueEntry, DueShard, JobPart, LinkStore, Loaded, LoadedAll, LoginOutcome,
+        LoginStore, PortalReader, PracticeHistory, PracticeStore, StoreError, SupportStore, TimelineReader,
     },
     practice::Practice,
     practice_history::PracticeEvent,
@@ -377,7 +377,7 @@ fn same_practice(scope: &TenantScope, practice: &PracticeId) -> Result<(), Store
 }
 
 impl PortalReader for MemoryStore {
-    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
+    async fn load(&self, scope: &TenantScope, patient: &PatientId, _: Consistency) -> Result<Loaded, StoreError> {
         self.call(|contents| Loaded {
             practice: contents.practices.get(scope.practice()).cloned(),
             record: contents.records.get(&scope.record(patient)).cloned(),

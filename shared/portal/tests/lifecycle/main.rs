@@ -6,6 +6,7 @@ mod bulk;
 mod choice;
 mod logins;
 mod mail_events;
+mod old_reads;
 mod reinvite;
 mod reminders;
 mod revoke;

@@ -7,7 +7,7 @@ use portal::{
     ids::PatientId,
     operations::{OperationError, deliver::DeliveryOutcome},
     panel::DateField,
-    ports::{ChangeStore, Clock as _, CommitOutcome, Loaded, PortalReader, SendOutcome, StoreError},
+    ports::{ChangeStore, Clock as _, CommitOutcome, Consistency, Loaded, PortalReader, SendOutcome, StoreError},
     record::Change,
     record::guards::Recipient,
     refusal::RefusalCode,
@@ -30,8 +30,13 @@ struct RacingStore<'a> {
 }
 
 impl PortalReader for RacingStore<'_> {
-    async fn load(&self, scope: &TenantScope, patient: &PatientId) -> Result<Loaded, StoreError> {
-        self.store.load(scope, patient).await
+    async fn load(
+        &self,
+        scope: &TenantScope,
+        patient: &PatientId,
+        consistency: Consistency,
+    ) -> Result<Loaded, StoreError> {
+        self.store.load(scope, patient, consistency).await
     }
 }
 

@@ -1,9 +1,9 @@
 //! A call that names only the patient.
 
-use portal::{ids::PatientId, ports::PortalReader};
+use portal::{ids::PatientId, ports::{Consistency, PortalReader}};
 
 async fn read(store: &impl PortalReader, patient: &PatientId) {
-    let _ = store.load(patient).await;
+    let _ = store.load(patient, Consistency::Strong).await;
 }
 
 fn main() {}

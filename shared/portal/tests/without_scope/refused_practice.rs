@@ -2,11 +2,11 @@
 
 use portal::{
     ids::{PatientId, PracticeId},
-    ports::PortalReader,
+    ports::{Consistency, PortalReader},
 };
 
 async fn read(store: &impl PortalReader, practice: &PracticeId, patient: &PatientId) {
-    let _ = store.load(practice, patient).await;
+    let _ = store.load(practice, patient, Consistency::Strong).await;
 }
 
 fn main() {}
