@@ -16,8 +16,8 @@ use crate::{
     email::EmailAddress,
     ids::{PatientId, PracticeId, RecordKey},
     policy::{
-        ADDRESS_COOLDOWN, ADDRESS_LEASE, MAIL_WINDOW, MAX_ADDRESS_MAILS, MAX_ADDRESS_REFUSALS, WRONG_PERSON_MEMORY,
-        round_up_to_secs,
+        ADDRESS_COOLDOWN, ADDRESS_LEASE, MAIL_WINDOW, MAX_ADDRESS_MAILS, MAX_ADDRESS_REFUSALS, RESERVED_ADDRESS_MAILS,
+        WRONG_PERSON_MEMORY, round_up_to_secs,
     },
     record::{Account, Change, InvitationState, PortalRecord},
     states::RevokeReason,
@@ -93,8 +93,8 @@ pub struct EmailEntry {
     /// When each practice's term ends. A term begins with the practice's first invitation to this address. Inviting again
     /// does not renew it, so no practice can hold an address for ever.
     pub terms: BTreeMap<PracticeId, DateTime<Utc>>,
-    /// The mails to this address within [`MAIL_WINDOW`], from all practices, oldest first.
-    pub mails: Vec<DateTime<Utc>>,
+    /// The mails to this address within [`MAIL_WINDOW`], by practice, each oldest first.
+    pub mails: BTreeMap<PracticeId, Vec<DateTime<Utc>>>,
     /// The practices that were told that the address is not their patient's, and when.
     pub wrong_person: BTreeMap<PracticeId, DateTime<Utc>>,
 }
@@ -232,7 +232,7 @@ impl EmailEntry {
                 if self.wrong_person.contains_key(&patient.practice) {
                     return Err(AddressRefusal::Suppressed);
                 }
-                self.check_mails(now)?;
+                self.check_mails(&patient.practice, now)?;
                 let term = *self.terms.entry(patient.practice.clone()).or_insert(now + ADDRESS_LEASE);
                 // The account of the owner keeps its claim without end.
                 if !(is_owner && self.until.is_none()) {
@@ -257,19 +257,28 @@ impl EmailEntry {
                 }
             }
         }
-        self.mails.extend(std::iter::repeat_n(now, effect.mails));
+        if effect.mails > 0 {
+            self.mails.entry(patient.practice.clone()).or_default().extend(std::iter::repeat_n(now, effect.mails));
+        }
         Ok(self)
     }
 
     fn forget_what_ended(&mut self, now: DateTime<Utc>) {
         self.terms.retain(|_, end| now < *end + ADDRESS_COOLDOWN);
-        self.mails.retain(|at| now < *at + MAIL_WINDOW);
+        self.mails.retain(|_, mails| {
+            mails.retain(|at| now < *at + MAIL_WINDOW);
+            !mails.is_empty()
+        });
         self.wrong_person.retain(|_, at| now < *at + WRONG_PERSON_MEMORY);
     }
 
-    fn check_mails(&self, now: DateTime<Utc>) -> Result<(), AddressRefusal> {
-        let Some(oldest) = self.mails.iter().rev().nth(MAX_ADDRESS_MAILS - 1) else { return Ok(()) };
-        Err(AddressRefusal::TooManyMails { retry_after_secs: round_up_to_secs(*oldest + MAIL_WINDOW - now) })
+    /// Checks that this practice may send another mail.
+    fn check_mails(&self, practice: &PracticeId, now: DateTime<Utc>) -> Result<(), AddressRefusal> {
+        let reserved = if self.mails.contains_key(practice) { RESERVED_ADDRESS_MAILS } else { 0 };
+        let mut all: Vec<_> = self.mails.values().flatten().collect();
+        all.sort_unstable();
+        let Some(oldest) = all.iter().rev().nth(MAX_ADDRESS_MAILS - reserved - 1) else { return Ok(()) };
+        Err(AddressRefusal::TooManyMails { retry_after_secs: round_up_to_secs(**oldest + MAIL_WINDOW - now) })
     }
 
     /// Whether the entry says nothing, so that it need not be stored.

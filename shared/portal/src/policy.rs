@@ -30,6 +30,9 @@ pub const MAX_STAFF_MAILS: usize = 5;
 pub const MAX_HOLDER_MAILS: usize = 5;
 /// Maximum number of mails to one address in [`MAIL_WINDOW`], from all practices together, notices included.
 pub const MAX_ADDRESS_MAILS: usize = 10;
+/// The part of [`MAX_ADDRESS_MAILS`] that is kept for practices that have sent none in [`MAIL_WINDOW`]. Otherwise one practice
+/// could stop the mails of another.
+pub const RESERVED_ADDRESS_MAILS: usize = 2;
 
 /// How long a practice's invitations protect an address from other practices, from its first invitation on. Longer than
 /// deferred mails, links and reminders take together.

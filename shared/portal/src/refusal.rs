@@ -295,6 +295,30 @@ pub trait PatientCommandRefusal: Sized {
     fn from_address(refusal: AddressRefusal) -> Option<Self>;
 }
 
+/// The refusals of a link's holder.
+pub trait HolderRefusal: From<LinkRefusal> {
+    /// The address cannot be used. The holder must learn nothing about other patients.
+    #[must_use]
+    fn from_address(_: AddressRefusal) -> Self {
+        LinkRefusal::LinkNotUsable.into()
+    }
+}
+
+impl HolderRefusal for LinkRefusal {}
+
+impl HolderRefusal for RegisterRefusal {}
+
+impl HolderRefusal for NewLinkRefusal {
+    fn from_address(refusal: AddressRefusal) -> Self {
+        match refusal {
+            AddressRefusal::TooManyMails { retry_after_secs } => Self::TooSoon { retry_after_secs },
+            AddressRefusal::InUse { .. } | AddressRefusal::Suppressed | AddressRefusal::TooManyRefusals { .. } => {
+                Self::LinkNotUsable
+            }
+        }
+    }
+}
+
 /// Implements [`PatientCommandRefusal`], for commands that invite to an address, that claim one, and for others.
 macro_rules! patient_commands {
     ($($type:ident $($address:ident)?),*) => {$(

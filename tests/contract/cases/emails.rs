@@ -295,26 +295,40 @@ pub(crate) async fn a_lapsed_claim_holds_while_no_other_patient_is_invited(backe
     other.is_in_use(&change, None).await;
 }
 
-pub(crate) async fn one_mailbox_gets_ten_mails_a_day(backend: &impl Backend) {
-    let mut now = samples::noon();
-    for number in 0..12 {
-        let practice = if number % 2 == 0 { "lake" } else { "hill" };
-        let mut patient = TestPatient::begin(backend, practice, &format!("p-{number}"), None).await;
-        patient.now = now - TimeDelta::hours(5);
-        let change = patient.inviting(Some(EMAIL));
-        if number < 10 {
-            patient.step(change).await;
+/// Invites a new patient to [`EMAIL`] at this minute, and revokes if that was possible. Returns the refusal otherwise.
+async fn invite_and_revoke(backend: &impl Backend, practice: &str, minute: i64) -> Option<AddressRefusal> {
+    let mut patient = TestPatient::begin(backend, practice, &format!("p-{minute}"), None).await;
+    patient.now = samples::noon() + TimeDelta::minutes(minute) - TimeDelta::hours(5);
+    let change = patient.inviting(Some(EMAIL));
+    match patient.try_commit(&change).await {
+        CommitOutcome::Committed => {
+            patient.record = change.after;
             patient.revoke().await;
-        } else {
-            let expected = AddressRefusal::TooManyMails { retry_after_secs: 86_400 - 60 * number };
-            assert_eq!(patient.try_commit(&change).await, CommitOutcome::AddressRefused(expected));
-            patient.is_stored().await;
+            None
         }
-        now += TimeDelta::minutes(1);
+        CommitOutcome::AddressRefused(refusal) => {
+            patient.is_stored().await;
+            Some(refusal)
+        }
+        CommitOutcome::Stale => unreachable!("each patient has their own record"),
     }
-    let mut patient = TestPatient::begin(backend, "lake", "p-later", None).await;
-    patient.now = samples::noon() + TimeDelta::hours(19);
-    patient.invite(Some(EMAIL)).await;
+}
+
+/// One practice cannot use up what others need.
+pub(crate) async fn one_mailbox_gets_ten_mails_a_day(backend: &impl Backend) {
+    let until_noon = |minute: i64, first: i64| {
+        let retry_after_secs = u64::try_from(86_400 - 60 * (minute - first)).unwrap();
+        Some(AddressRefusal::TooManyMails { retry_after_secs })
+    };
+    for minute in 0..8 {
+        assert_eq!(invite_and_revoke(backend, "hill", minute).await, None, "{minute}");
+    }
+    assert_eq!(invite_and_revoke(backend, "hill", 8).await, until_noon(8, 0));
+    assert_eq!(invite_and_revoke(backend, "lake", 9).await, None, "the first one of another practice");
+    assert_eq!(invite_and_revoke(backend, "lake", 10).await, until_noon(10, 1), "the last place is for a third one");
+    assert_eq!(invite_and_revoke(backend, "bay", 11).await, None);
+    assert_eq!(invite_and_revoke(backend, "cape", 12).await, until_noon(12, 0), "ten from all together");
+    assert_eq!(invite_and_revoke(backend, "cape", 24 * 60).await, None, "a day later");
 }
 
 pub(crate) async fn a_practice_that_was_told_not_me_does_not_invite_a_new_patient_there(backend: &impl Backend) {

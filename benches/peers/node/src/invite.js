@@ -90,7 +90,7 @@ async function requireFree(invited, me) {
   const other = [...(found.PROFILES?.listed ?? []), owner].find((holder) => holder !== patient);
   if (other) throw new Problem("email_in_use", { patientId: other });
   const until = invited.queued_at + ADDRESS_LEASE;
-  const held = { owner: me, until, terms: { [practice]: until }, mails: [invited.queued_at] };
+  const held = { owner: me, until, terms: { [practice]: until }, mails: { [practice]: [invited.queued_at] } };
   return { ...claimKey, schema: 1, stamp: randomUUID(), ...held };
 }
 

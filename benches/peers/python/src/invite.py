@@ -98,7 +98,7 @@ def require_free(invited, me):
     until = invited["queued_at"] + ADDRESS_LEASE
     return claim_key | {
         "schema": 1, "stamp": str(uuid.uuid4()), "owner": me, "until": until, "terms": {practice: until},
-        "mails": [invited["queued_at"]],
+        "mails": {practice: [invited["queued_at"]]},
     }
 
 

@@ -13,7 +13,7 @@ use crate::{
     link::Token,
     ports::{Clock, CommitOutcome, Entropy, Hint, InvitationMessage, LinkStore, Ports, Queue, QueueError, StoreError},
     record::{Account, Change, PortalRecord, account::Registration},
-    refusal::{LinkRefusal, NewLinkRefusal, RegisterRefusal},
+    refusal::{HolderRefusal, LinkRefusal, NewLinkRefusal, RegisterRefusal},
     states::RevokeReason,
     text::DisplayName,
     timeline::{Actor, ChangeContext, Role},
@@ -198,7 +198,7 @@ impl Holder<'_> {
     }
 
     /// Reads the record, lets `decide` make the change, and commits it. Starts again if another request was first.
-    async fn execute<R: From<LinkRefusal>>(
+    async fn execute<R: HolderRefusal>(
         &self,
         ports: &Ports<'_, impl LinkStore>,
         decide: impl Fn(&PortalRecord, ChangeContext) -> Result<Change, R>,
@@ -214,8 +214,9 @@ impl Holder<'_> {
             match store.commit(&change).await? {
                 CommitOutcome::Committed => return Ok(HolderOutcome::Executed(Box::new(change))),
                 CommitOutcome::Stale => {}
-                // Another patient has taken over the address, or it gets too many mails: staff must resolve this.
-                CommitOutcome::AddressRefused(_) => return Err(unusable()),
+                CommitOutcome::AddressRefused(refusal) => {
+                    return Err(OperationError::Refused(R::from_address(refusal)));
+                }
             }
         }
         Err(StoreError::Busy.into())

@@ -387,11 +387,11 @@ impl PortalRecord {
         Self { next_action: None, ..self.clone() }
     }
 
-    /// Whether no sender has tried to send the current invitation's mail.
-    fn mail_never_left(&self) -> bool {
-        self.invitation
-            .as_ref()
-            .is_some_and(|invitation| invitation.state == InvitationState::Queued && invitation.attempt == 0)
+    /// Since when the current invitation is queued, if no sender has tried to send its mail.
+    fn unsent_since(&self) -> Option<DateTime<Utc>> {
+        let is_unsent =
+            |invitation: &&Invitation| invitation.state == InvitationState::Queued && invitation.attempt == 0;
+        self.invitation.as_ref().filter(is_unsent).map(|invitation| invitation.queued_at)
     }
 
     /// Sets the state of the current invitation.
@@ -404,9 +404,9 @@ impl PortalRecord {
     /// Revokes the current invitation: links stop working, the claim is released, and nothing more is sent.
     fn revoke_invitation(&mut self, reason: RevokeReason, at: DateTime<Utc>) {
         let receipt = self.invitation.as_ref().and_then(Invitation::receipt).cloned();
-        if self.mail_never_left() {
+        if let Some(unsent) = self.unsent_since() {
             // Staff who correct a mistake at once need not wait.
-            self.staff_mails.pop();
+            self.staff_mails.pop_if(|mail| *mail == unsent);
         }
         if reason == RevokeReason::WrongPerson
             && let Some(email) = self.invitation.as_ref().map(|invitation| invitation.email.clone())

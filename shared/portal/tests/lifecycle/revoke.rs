@@ -5,9 +5,10 @@ use portal::{
     panel::DateField,
     panel::InvitationStatus,
     ports::Clock as _,
-    record::delivery::Unclaimable,
+    record::{delivery::Unclaimable, guards::Recipient},
     refusal::RefusalCode,
     testing::{Refused, refusal, samples},
+    timeline::Role,
 };
 
 use crate::{
@@ -84,4 +85,16 @@ async fn the_address_of_a_revoked_invitation_is_free_at_once_for_another_patient
             "the first patient cannot claim it again"
         );
     }
+}
+
+#[tokio::test]
+async fn revoking_gives_back_only_the_place_of_a_mail_that_never_left() {
+    let (practice, id) = (samples::practice("north"), samples::invitation_id("again"));
+    let (sent, queued) = (World::at(Sent).await.record(), World::at(Queued).await.record());
+    let context = |role| samples::context_as(role, samples::noon() + GAP, "request-9");
+    assert!(queued.revoke(context(Role::Staff)).unwrap().after.staff_mails.is_empty());
+    assert_eq!(sent.revoke(context(Role::Staff)).unwrap().after.staff_mails, sent.staff_mails);
+    // The mail that waits is a reminder, which has no place to give back.
+    let reminded = sent.reinvite(&practice, &Recipient::default(), id, context(Role::Sweep)).unwrap().after;
+    assert_eq!(reminded.revoke(context(Role::Staff)).unwrap().after.staff_mails, sent.staff_mails);
 }

@@ -21,7 +21,7 @@ struct EmailItem {
     owner: Option<String>,
     until: Option<Millis>,
     terms: Option<BTreeMap<String, Millis>>,
-    mails: Option<Vec<Millis>>,
+    mails: Option<BTreeMap<String, Vec<Millis>>>,
     wrong_person: Option<BTreeMap<String, Millis>>,
 }
 
@@ -51,7 +51,12 @@ pub(in crate::store) fn encode(key: &Key, entry: &EmailEntry, stamp: &str) -> Re
         owner: owner.as_ref().map(keys::holder),
         until: until.map(Millis),
         terms: by_practice(terms),
-        mails: (!mails.is_empty()).then(|| mails.iter().copied().map(Millis).collect()),
+        mails: (!mails.is_empty()).then(|| {
+            let by_practice = |(practice, mails): (&PracticeId, &Vec<_>)| {
+                (practice.as_str().to_owned(), mails.iter().copied().map(Millis).collect())
+            };
+            mails.iter().map(by_practice).collect()
+        }),
         wrong_person: by_practice(wrong_person),
     };
     super::encode(key, &body)
@@ -72,7 +77,15 @@ fn entry(item: EmailItem) -> Result<(EmailEntry, String), Unreadable> {
         owner,
         until: item.until.map(Into::into),
         terms: by_practice(item.terms, "terms")?,
-        mails: item.mails.unwrap_or_default().into_iter().map(Into::into).collect(),
+        mails: item
+            .mails
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(practice, mails)| {
+                let practice = parsed(PracticeId::parse(&practice), "mails")?;
+                Ok((practice, mails.into_iter().map(Into::into).collect()))
+            })
+            .collect::<Result<_, Unreadable>>()?,
         wrong_person: by_practice(item.wrong_person, "wrong_person")?,
     };
     Ok((entry, item.stamp))
