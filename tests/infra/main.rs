@@ -18,6 +18,7 @@ mod local;
 mod mail_events;
 mod metrics;
 mod openapi;
+mod partitions;
 mod permissions;
 mod scan;
 mod supply;
